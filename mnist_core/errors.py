@@ -1,0 +1,55 @@
+"""The exceptions of mnist_core, as one tree.
+
+    MnistCoreError
+    ├── ConfigError          a configuration is out of its bounds
+    ├── DatasetError         a dataset cannot be used
+    │   └── DatasetMissing   a dataset is not on this machine, and could not be fetched
+    ├── StoreError           the store refuses, or cannot find, something
+    │   ├── RunNotFound      no run, or more than one, answers to a name
+    │   ├── ReadOnlyRun      a shipped reference run cannot be changed
+    │   └── StaleAttempt     another attempt has taken this run over
+    ├── JobError             the job service cannot do what was asked
+    └── ComparisonError      two runs cannot be compared
+
+Every message says the value, the limit and the remedy, so that it can be shown to a person as it stands.
+"""
+
+
+class MnistCoreError(Exception):
+    """Base of all errors that mnist_core raises on purpose."""
+
+
+class ConfigError(MnistCoreError, ValueError):
+    """A configuration is out of its bounds."""
+
+
+class DatasetError(MnistCoreError):
+    """A dataset cannot be used: damaged, of the wrong form, or unknown."""
+
+
+class DatasetMissing(DatasetError):
+    """A dataset is not on this machine, and could not be fetched."""
+
+
+class StoreError(MnistCoreError):
+    """The store refuses or cannot find something."""
+
+
+class RunNotFound(StoreError, LookupError):
+    """No run, or more than one, answers to the given name."""
+
+
+class ReadOnlyRun(StoreError):
+    """A shipped reference run cannot be changed."""
+
+
+class StaleAttempt(StoreError):
+    """Another attempt has taken this run over; the caller must stop writing."""
+
+
+class JobError(MnistCoreError):
+    """The job service cannot do what was asked."""
+
+
+class ComparisonError(MnistCoreError, ValueError):
+    """Two runs cannot be compared."""

@@ -1,0 +1,109 @@
+"""Who may write a run: numbered attempts, each claimed once.
+
+An attempt is a file `lease-N.json` made with exclusive creation, so that one process gets each number. The highest number
+holds the run; a writer of a lower one (a ghost that lost its scheduler, say) finds itself stale and must stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from mnist_core.errors import StaleAttempt
+from mnist_core.files import read_json
+
+SILENCE_LIMIT_S = 60.0
+"""After this long without a sign of life, a holder on another machine counts as gone."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claimed attempt: the right to write to `folder` for as long as no higher attempt exists."""
+
+    folder: Path
+    attempt: int
+
+    def check(self) -> None:
+        """Raise StaleAttempt if a later attempt has taken over, or the folder is gone."""
+        if attempts(self.folder) != self.attempt:
+            raise StaleAttempt(f"attempt {self.attempt} at run {self.folder.name} was taken over by a later one")
+
+    def release(self) -> None:
+        """Say that nobody holds the run now; the number stays used."""
+        path = self.folder / f"lease-{self.attempt}.json"
+        with contextlib.suppress(OSError):
+            path.write_text("{}", encoding="utf-8")
+
+
+def attempts(folder: Path) -> int:
+    """The highest attempt claimed so far, 0 for none."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    found = [int(match[1]) for name in names if (match := re.fullmatch(r"lease-(\d+)\.json", name))]
+    return max(found, default=0)
+
+
+def claim(folder: Path) -> Lease | None:
+    """The next attempt at the run in `folder`, or None where a living process holds it."""
+    while True:
+        if held(folder):
+            return None
+        number = attempts(folder) + 1
+        holder = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process_started": psutil.Process().create_time(),
+        }
+        try:
+            with (folder / f"lease-{number}.json").open("x", encoding="utf-8") as file:
+                file.write(json.dumps(holder))
+        except FileExistsError:
+            time.sleep(0.02)  # somebody else was faster; see whether they live
+            continue
+        return Lease(folder, number)
+
+
+def held(folder: Path) -> bool:
+    """Whether a living process holds the run."""
+    number = attempts(folder)
+    if not number:
+        return False
+    path = folder / f"lease-{number}.json"
+    try:
+        holder = read_json(path)
+    except (OSError, ValueError):
+        return _seconds_silent(path) < 1.0  # just created, not yet written
+    if not holder:
+        return False
+    if holder["host"] != socket.gethostname():
+        return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
+    try:
+        process = psutil.Process(holder["pid"])
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - holder["process_started"]) < 1.0
+    except psutil.Error:
+        return False
+
+
+def holder_pid(folder: Path) -> int | None:
+    """The process on this machine that holds the run, or None."""
+    if not held(folder):
+        return None
+    holder = read_json(folder / f"lease-{attempts(folder)}.json")
+    return int(holder["pid"]) if holder.get("host") == socket.gethostname() else None
+
+
+def _seconds_silent(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")

@@ -1,0 +1,52 @@
+"""Shared by all tests: what a machine lacks makes tests skip with the reason, unless `.ci/run` demands them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.store import Store
+
+DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
+CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mnist = os.environ.get("MNIST_NPZ")
+    reasons = {
+        "mnist": None if mnist and Path(mnist).is_file() else "real MNIST is not here: set MNIST_NPZ to its path",
+        "browser": None if CHROMIUM else "Chromium is not installed (Debian package chromium)",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # noqa: ANN201
+    """Where REQUIRE_ALL_TESTS=1, a skipped test is a failed one."""
+    outcome = yield
+    report = outcome.get_result()
+    if DEMANDED and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, but REQUIRE_ALL_TESTS=1 asks for every test: {report.longrepr}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def small_config() -> RunConfig:
+    """A dense net that trains on `digits` in a second."""
+    return RunConfig(
+        model=ModelConfig(layers=(DenseLayer(units=16, dropout=0.2),)),
+        training=TrainingConfig(epochs=3, batch_size=64),
+        dataset=DatasetConfig(name="digits"),
+    )
