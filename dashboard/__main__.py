@@ -1,0 +1,21 @@
+"""`python -m dashboard` opens the dashboard; any `streamlit run` option may follow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Run Streamlit on the app, from the project's folder so that its configuration is found."""
+    from streamlit.web.cli import main as streamlit
+
+    os.chdir(ROOT)
+    streamlit(["run", str(ROOT / "dashboard" / "app.py"), *sys.argv[1:]], prog_name="python -m dashboard")
+
+
+if __name__ == "__main__":
+    main()

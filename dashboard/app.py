@@ -1,0 +1,30 @@
+"""The dashboard's frame: its pages in the order of the work. Each page is one file in `views/`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# `streamlit run` puts this folder on the path, and not the one that holds the packages.
+ROOT = str(Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+import streamlit as st  # noqa: E402
+
+from dashboard import resources, theme  # noqa: E402
+
+st.set_page_config(page_title="Digit classifiers, compared", page_icon=":material/compare_arrows:", layout="wide")
+
+PAGES = [
+    st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", default=True),
+    st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
+    st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
+    st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
+    st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
+]
+
+page = st.navigation(PAGES, position="top")
+theme.apply()
+resources.warm_up()
+page.run()

@@ -1,0 +1,106 @@
+"""The composition root: the store, the job runner and cached readings of runs, shared by all pages and sessions.
+
+Caches are keyed by run id and version, never by arrays: Streamlit hashes large arrays from a sample.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from mnist_core.datasets import Dataset
+from mnist_core.files import read_json, write_json
+from mnist_core.metrics import Scores, scores
+from mnist_core.runs import Predictions, Run
+from mnist_core.store import Problem, Store
+
+from dashboard.theme import RUN_COLOURS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mnist_core.jobs import ServiceRunner
+
+
+@functools.cache
+def store() -> Store:
+    """The store that the whole app reads and writes."""
+    return Store()
+
+
+@functools.cache
+def runner() -> ServiceRunner:
+    """What trains: the local job service, or the remote scheduler that MNIST_CORE_SCHEDULER names."""
+    from mnist_core.jobs import ServiceRunner
+
+    return ServiceRunner(store())
+
+
+@functools.cache
+def warm_up() -> None:
+    """Start the job service in the background, once, so that the first training begins at once."""
+    runner().warm()
+
+
+def scan() -> tuple[list[Run], list[Problem]]:
+    """All runs and unreadable folders, read anew on every call."""
+    return store().scan()
+
+
+def history(run: Run) -> pd.DataFrame:
+    """The run's history, cached until it changes."""
+    return _history(run.id, run.version(), run)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _history(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame:
+    return _run.history()
+
+
+def predictions(run: Run) -> Predictions | None:
+    """The run's predictions, cached until they change."""
+    return _predictions(run.id, run.version(), run)
+
+
+@st.cache_resource(max_entries=40, show_spinner=False)
+def _predictions(run_id: str, version: tuple[int, ...], _run: Run) -> Predictions | None:
+    return _run.predictions()
+
+
+def test_scores(run: Run) -> Scores | None:
+    """What the run's kept weights are worth on the test set; None before there are predictions."""
+    return _test_scores(run.id, run.version(), run)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _test_scores(run_id: str, version: tuple[int, ...], _run: Run) -> Scores | None:
+    found = predictions(_run)
+    return scores(found.labels, found.probabilities) if found else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
+def dataset(name: str) -> Dataset:
+    """A dataset, loaded once; raises what `Catalog.load` raises."""
+    return store().catalog.load(name)
+
+
+def colours(run_ids: list[str]) -> dict[str, str]:
+    """A colour for each run, the same on every page and in every session: remembered beside the runs.
+
+    A new run takes the colour that the fewest of the others have.
+    """
+    path = store().root / "colours.json"
+    try:
+        slots = {str(key): int(value) for key, value in read_json(path).items()}
+    except (OSError, ValueError, AttributeError):
+        slots = {}
+    known = dict(slots)
+    for run_id in run_ids:
+        if run_id not in known:
+            used = list(known.values())
+            known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (used.count(slot), slot))
+    if known != slots:
+        write_json(path, known, durable=False)
+    return {run_id: RUN_COLOURS[known[run_id] % len(RUN_COLOURS)] for run_id in run_ids}
