@@ -29,7 +29,9 @@ COMMANDS = {
 
 def main() -> int:
     """Set up what the command needs, then run it in this process's place."""
-    name, rest = (sys.argv[1], sys.argv[2:]) if sys.argv[1:2] and sys.argv[1] in COMMANDS else ("dashboard", sys.argv[1:])
+    name, rest = (
+        (sys.argv[1], sys.argv[2:]) if sys.argv[1:2] and sys.argv[1] in COMMANDS else ("dashboard", sys.argv[1:])
+    )
     if rest[:1] in (["-h"], ["--help"]) and name != "cli":
         print(__doc__)
         return 0
@@ -41,7 +43,7 @@ def main() -> int:
     os.chdir(ROOT)
     if os.name == "nt":  # there, exec would return to the prompt while the child runs
         return subprocess.call([python, *arguments, *rest])
-    os.execv(python, [str(python), *arguments, *rest])
+    return os.execv(python, [str(python), *arguments, *rest])
 
 
 def start_again_with_supported_python() -> int:
@@ -51,7 +53,10 @@ def start_again_with_supported_python() -> int:
         if found:
             return subprocess.call([found, __file__, *sys.argv[1:]])
     given = ".".join(map(str, sys.version_info[:2]))
-    print(f"This is Python {given}; TensorFlow needs 3.11, 3.12 or 3.13. Install one of these and start again.", file=sys.stderr)
+    print(
+        f"This is Python {given}; TensorFlow needs 3.11, 3.12 or 3.13. Install one of these and start again.",
+        file=sys.stderr,
+    )
     return 1
 
 

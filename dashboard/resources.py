@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.theme import RUN_COLOURS
 from mnist_core.datasets import Dataset
 from mnist_core.files import read_json, write_json
 from mnist_core.metrics import Scores, scores
 from mnist_core.runs import Predictions, Run
 from mnist_core.store import Problem, Store
 
-from dashboard.theme import RUN_COLOURS
-
 if TYPE_CHECKING:
     import pandas as pd
-
     from mnist_core.jobs import ServiceRunner
 
 

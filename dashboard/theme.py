@@ -36,7 +36,9 @@ def is_dark() -> bool:
 def styled(chart: alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart) -> alt.TopLevelMixin:
     """The chart with the fonts and quiet axes that all charts share."""
     return (
-        chart.configure_axis(labelFontSize=13, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35, domain=False)
+        chart.configure_axis(
+            labelFontSize=13, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35, domain=False
+        )
         .configure_legend(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3)
         .configure_title(fontSize=15, anchor="start", fontWeight="bold")
         .configure_view(strokeWidth=0)

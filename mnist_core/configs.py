@@ -244,7 +244,9 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
         for depth, part in enumerate(parents):
             node = _child(node, part, path, ".".join(parents[:depth]))
             if node is None:
-                raise ConfigError(f"{path}: {part} is not set; set {'.'.join(parents[: depth + 1])} as a whole, as JSON")
+                raise ConfigError(
+                    f"{path}: {part} is not set; set {'.'.join(parents[: depth + 1])} as a whole, as JSON"
+                )
         _child(node, last, path, ".".join(parents))
         node[int(last) if isinstance(node, list) else last] = value
     return parse_config(data)

@@ -93,7 +93,7 @@ def fingerprint(arrays: dict[str, NDArray[np.uint8]]) -> str:
     digest = hashlib.sha256()
     for key in ARRAYS:
         digest.update(f"{key}{arrays[key].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[key]))
+        digest.update(arrays[key].tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -137,7 +137,9 @@ def _checked_labels(path: Path, key: str, labels: NDArray[np.generic], images: i
         raise DatasetError(f"{path}: {key} has shape {labels.shape} for {images} images; it must be ({images},)")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= CLASSES:
-        raise DatasetError(f"{path}: {key} holds labels from {low} to {high}; they must lie between 0 and {CLASSES - 1}")
+        raise DatasetError(
+            f"{path}: {key} holds labels from {low} to {high}; they must lie between 0 and {CLASSES - 1}"
+        )
     return labels.astype(np.uint8)
 
 
@@ -145,7 +147,7 @@ def _idx_md5(array: NDArray[np.uint8]) -> str:
     """MD5 of the array as an IDX file: a header of magic number and big-endian sizes, then the bytes."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     digest = hashlib.md5(header, usedforsecurity=False)
-    digest.update(np.ascontiguousarray(array))
+    digest.update(array.tobytes())
     return digest.hexdigest()
 
 
@@ -168,7 +170,8 @@ def _load_mnist(path: Path) -> Dataset:
     for key in ARRAYS:
         if _idx_md5(arrays[key]) != MNIST_MD5[key]:
             raise DatasetError(
-                f"{path} is not MNIST: the checksum of {key} differs from the published one; delete the file and fetch it again"
+                f"{path} is not MNIST: the checksum of {key} differs from the published one; "
+                "delete the file and fetch it again"
             )
     return Dataset("mnist", **arrays, fingerprint=MNIST_FINGERPRINT)
 
@@ -214,7 +217,7 @@ def _first_line(error: Exception) -> str:
 
 
 class Catalog:
-    """The datasets that can be used with one store: the built-in ones and those registered by path in `datasets.json`."""
+    """The datasets that can be used with one store: built-in ones, and those registered by path in `datasets.json`."""
 
     def __init__(self, root: Path) -> None:
         self._registry = root / "datasets.json"
@@ -278,7 +281,9 @@ class Catalog:
             where the name is taken or odd, or the file is not of the form described at the top of this module.
         """
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
-            raise DatasetError(f"{name!r} is not a dataset name; use lower-case letters, digits, - and _, such as fashion")
+            raise DatasetError(
+                f"{name!r} is not a dataset name; use lower-case letters, digits, - and _, such as fashion"
+            )
         if name in BUILT_IN:
             raise DatasetError(f"{name} is built in; choose another name")
         arrays = read_npz(path)

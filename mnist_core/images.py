@@ -13,8 +13,8 @@ Pixels = NDArray[np.uint8]
 def enlarge_8_to_28(images: NDArray[np.integer]) -> Pixels:
     """8×8 images of values 0 to 16 as 28×28 images of 0 to 255, shape (n, 28, 28).
 
-    Each side grows three times by linear interpolation and gets a margin of two pixels, as MNIST has one. The arithmetic
-    is in whole numbers, so that every machine gets the same bytes and so the same fingerprint.
+    Each side grows three times by linear interpolation and gets a margin of two pixels, as MNIST has one. The
+    arithmetic is in whole numbers, so that every machine gets the same bytes and so the same fingerprint.
     """
     weights = np.zeros((24, 8), np.int64)  # in thirds
     for row in range(24):

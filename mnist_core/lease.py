@@ -1,7 +1,7 @@
 """Who may write a run: numbered attempts, each claimed once.
 
-An attempt is a file `lease-N.json` made with exclusive creation, so that one process gets each number. The highest number
-holds the run; a writer of a lower one (a ghost that lost its scheduler, say) finds itself stale and must stop.
+An attempt is a file `lease-N.json` made with exclusive creation, so that one process gets each number. The highest
+number holds the run; a writer of a lower one (a ghost that lost its scheduler, say) finds itself stale and must stop.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ def attempts(folder: Path) -> int:
 def claim(folder: Path) -> Lease | None:
     """The next attempt at the run in `folder`, or None where a living process holds it."""
     while True:
+        # counted before looking at the holder: were it counted after, a claim made in between would be overtaken
+        number = attempts(folder) + 1
         if held(folder):
             return None
-        number = attempts(folder) + 1
         holder = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -89,7 +90,8 @@ def held(folder: Path) -> bool:
         return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
     try:
         process = psutil.Process(holder["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - holder["process_started"]) < 1.0
+        same = abs(process.create_time() - float(holder["process_started"])) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

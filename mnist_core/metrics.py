@@ -27,7 +27,8 @@ def image_losses(labels: IntArray, probabilities: FloatArray) -> NDArray[np.floa
 
 def confidence(probabilities: FloatArray) -> FloatArray:
     """Probability of the predicted class of each image, shape (n,)."""
-    return probabilities.max(axis=1)
+    sure: FloatArray = probabilities.max(axis=1)
+    return sure
 
 
 def expected_calibration_error(labels: IntArray, probabilities: FloatArray, bins: int = 15) -> float:

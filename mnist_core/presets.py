@@ -61,11 +61,14 @@ _RMSPROP = "RMSprop at the Keras default rate 0.001 (not stated)"
 _ADAM = "Adam at the Keras default rate 0.001 (not stated)"
 
 
-def _dense(units: list[int], dropout: list[float] | float = 0.0, l2: float = 0.0, activation: Any = "relu") -> ModelConfig:
+def _dense(
+    units: list[int], dropout: list[float] | float = 0.0, l2: float = 0.0, activation: Any = "relu"
+) -> ModelConfig:
     rates = dropout if isinstance(dropout, list) else [dropout] * len(units)
     return ModelConfig(
         layers=tuple(
-            DenseLayer(units=size, dropout=rate, l2=l2, activation=activation) for size, rate in zip(units, rates, strict=True)
+            DenseLayer(units=size, dropout=rate, l2=l2, activation=activation)
+            for size, rate in zip(units, rates, strict=True)
         )
     )
 
@@ -89,86 +92,137 @@ _TEN_THOUSAND = HeldOutValidation(count=10_000)
 
 _ALL = (
     Preset(
-        "notebook/model_1", _run(_dense([64, 64], 0.2), 30), _NOTEBOOK, 55_050,
+        "notebook/model_1",
+        _run(_dense([64, 64], 0.2), 30),
+        _NOTEBOOK,
+        55_050,
         Published(0.9762, 0.1082, "validation loss lowest at epoch 13 (0.0946)"),
     ),
     Preset(
-        "notebook/model_2", _run(_dense([400, 300], 0.4), 20), _NOTEBOOK, 437_310,
+        "notebook/model_2",
+        _run(_dense([400, 300], 0.4), 20),
+        _NOTEBOOK,
+        437_310,
         Published(0.9836, 0.0965, "validation loss lowest at epoch 5 (0.0728)"),
     ),
     Preset(
-        "notebook/model_3", _run(_dense([64, 16], [0.5, 0.0], l2=1e-4), 30), _NOTEBOOK, 51_450,
+        "notebook/model_3",
+        _run(_dense([64, 16], [0.5, 0.0], l2=1e-4), 30),
+        _NOTEBOOK,
+        51_450,
         Published(
-            0.9678, 0.1409,
-            "the notebook meant a second dropout here, but added it to model_2 by mistake; the model is as it was trained",
+            0.9678,
+            0.1409,
+            "the notebook meant a second dropout here, but added it to model_2 by mistake; this is the model that it trained",
         ),
     ),
     Preset(
-        "readme/model_1", _run(_dense([64]), 30), _README, 50_890,
+        "readme/model_1",
+        _run(_dense([64]), 30),
+        _README,
+        50_890,
         Published(0.9722, 0.1883, "training loss 0.3234 → 0.1277; validation loss 0.1713 → 0.1883"),
         ("no dropout (none stated)", _RMSPROP, _BATCH_128),
     ),
     Preset(
-        "readme/model_2", _run(_dense([32, 48], 0.2), 40), _README, 27_194,
+        "readme/model_2",
+        _run(_dense([32, 48], 0.2), 40),
+        _README,
+        27_194,
         Published(0.9597, 0.1462, "training loss 0.5509 → 0.2176; validation loss 0.2313 → 0.1462"),
         (
             "layer widths 32 and 48: the only pair with a wider second layer that gives the stated parameter count",
-            "dropout rate 0.2 (not stated)", _RMSPROP, _BATCH_128,
+            "dropout rate 0.2 (not stated)",
+            _RMSPROP,
+            _BATCH_128,
         ),
     ),
     Preset(
-        "readme/model_3", _run(_dense([32, 48], [0.2, 0.0]), 20), _README, 27_194,
+        "readme/model_3",
+        _run(_dense([32, 48], [0.2, 0.0]), 20),
+        _README,
+        27_194,
         Published(
-            0.9638, 0.1227,
+            0.9638,
+            0.1227,
             "training loss 0.4462 → 0.1837; validation loss 0.1854 → 0.1227; its final training accuracy is a typo",
         ),
         ("layer widths as readme/model_2", "dropout rate 0.2 (not stated)", _RMSPROP, _BATCH_128),
     ),
     Preset(
-        "regularisation/baseline", _run(_dense([128], 0.5), 10, validation=_FIFTH), _REGULARISATION, 101_770,
+        "regularisation/baseline",
+        _run(_dense([128], 0.5), 10, validation=_FIFTH),
+        _REGULARISATION,
+        101_770,
         Published(0.9723),
         ("learning rate 0.001 (not stated)", _BATCH_128, "a fifth of the training images held out (size not stated)"),
     ),
     Preset(
-        "regularisation/l2", _run(_dense([512, 256, 128], 0.5, l2=1e-3), 10, validation=_FIFTH), _REGULARISATION, 567_434,
+        "regularisation/l2",
+        _run(_dense([512, 256, 128], 0.5, l2=1e-3), 10, validation=_FIFTH),
+        _REGULARISATION,
+        567_434,
         Published(0.9674, note="“potential underfitting”, says the source"),
         (
-            "dropout rate 0.5 (not stated)", "L2 0.001 (not stated)", "learning rate 0.001 (not stated)", _BATCH_128,
+            "dropout rate 0.5 (not stated)",
+            "L2 0.001 (not stated)",
+            "learning rate 0.001 (not stated)",
+            _BATCH_128,
             "a fifth of the training images held out (size not stated)",
         ),
     ),
     Preset(
-        "regularisation/final", _run(_dense([512, 256, 128], 0.5), 13, validation=_FIFTH), _REGULARISATION, 567_434,
+        "regularisation/final",
+        _run(_dense([512, 256, 128], 0.5), 13, validation=_FIFTH),
+        _REGULARISATION,
+        567_434,
         Published(0.9793),
         (
-            "dropout rate 0.5 (not stated)", "learning rate 0.001 (not stated)", _BATCH_128,
+            "dropout rate 0.5 (not stated)",
+            "learning rate 0.001 (not stated)",
+            _BATCH_128,
             "a fifth of the training images held out (size not stated)",
         ),
     ),
     Preset(
-        "tuning/baseline", _run(_dense([50, 50]), 5, "adam", 32, _TEN_THOUSAND), _TUNING, 42_310,
-        Published(), (_BATCH_32,),
+        "tuning/baseline",
+        _run(_dense([50, 50]), 5, "adam", 32, _TEN_THOUSAND),
+        _TUNING,
+        42_310,
+        Published(),
+        (_BATCH_32,),
     ),
     Preset(
         "tuning/best_mlp",
         _run(_dense([128, 128], activation="tanh"), 50, "adam", 32, _TEN_THOUSAND, EarlyStopping(patience=2)),
-        _TUNING, 118_282,
+        _TUNING,
+        118_282,
         Published(
             0.9801,
-            note="its validation accuracy of 0.9988, far above the test's, means that validation images leaked into training",
+            note="its validation accuracy of 0.9988, far above the test's, means that validation images leaked "
+            "into training",
         ),
         (_BATCH_32, "at most 50 epochs (the source's training stopped itself after 23)"),
     ),
     Preset(
-        "coursera/first", _run(_dense([25, 15]), 20, "adam", 32), _COURSERA, 20_175,
-        Published(0.964), (_ADAM, _BATCH_32, "20 epochs (not stated)"),
+        "coursera/first",
+        _run(_dense([25, 15]), 20, "adam", 32),
+        _COURSERA,
+        20_175,
+        Published(0.964),
+        (_ADAM, _BATCH_32, "20 epochs (not stated)"),
     ),
     Preset(
-        "coursera/best_mlp", _run(_dense([250, 100]), 20, "adam", 32), _COURSERA, 222_360,
+        "coursera/best_mlp",
+        _run(_dense([250, 100]), 20, "adam", 32),
+        _COURSERA,
+        222_360,
         Published(0.983),
         (
             "second layer of 100: the source's sweep keeps the ratio 1200 to 480, and its test error levels off at 250",
-            _ADAM, _BATCH_32, "20 epochs (not stated)",
+            _ADAM,
+            _BATCH_32,
+            "20 epochs (not stated)",
         ),
     ),
 )

@@ -99,7 +99,8 @@ class Predictions:
     @property
     def predicted(self) -> NDArray[np.uint8]:
         """The guessed digit of each test image, shape (n,)."""
-        return self.probabilities.argmax(axis=1).astype(np.uint8)
+        guessed: NDArray[np.uint8] = self.probabilities.argmax(axis=1).astype(np.uint8)
+        return guessed
 
     @property
     def wrong(self) -> NDArray[np.intp]:
@@ -165,7 +166,9 @@ class Run:
         try:
             return [EpochRow.from_json(line) for line in read_json_lines(self.path / "history.jsonl")]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"the history of run {self.id} is damaged ({error}); delete the run or train it again") from error
+            raise StoreError(
+                f"the history of run {self.id} is damaged ({error}); delete the run or train it again"
+            ) from error
 
     def history(self) -> pd.DataFrame:
         """The finished epochs as a frame, one row an epoch, columns as the fields of EpochRow."""

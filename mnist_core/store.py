@@ -13,6 +13,7 @@ writes what training produces.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -70,7 +71,9 @@ class Store:
             self._runs.mkdir(parents=True, exist_ok=True)
             self._trash.mkdir(exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{self.root} cannot be used as a store ({error}); choose a folder that can be written") from error
+            raise StoreError(
+                f"{self.root} cannot be used as a store ({error}); choose a folder that can be written"
+            ) from error
         self.catalog = Catalog(self.root)
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -142,19 +145,22 @@ class Store:
 
     # -- making ------------------------------------------------------------------------------------------------------
 
-    def add(self, config: RunConfig, *, name: str, preset: str | None = None, fingerprint: str | None = None) -> tuple[Run, bool]:
+    def add(
+        self, config: RunConfig, *, name: str, preset: str | None = None, fingerprint: str | None = None
+    ) -> tuple[Run, bool]:
         """The run of this configuration, and whether it is new. A new one is `queued`; nothing trains it yet.
 
-        The dataset's fingerprint is part of a run's identity, so the dataset must be available (or `fingerprint` given).
+        The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
+        `fingerprint` given.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
         run_id = config.run_id(fingerprint)
         meta = checked_meta(name=name, preset=preset)
-        try:
-            return self.get(run_id), False
-        except RunNotFound:
-            pass
+        with contextlib.suppress(RunNotFound):
+            found = self.get(run_id)
+            if not (found.read_only and shadow_reference):
+                return found, False
         staging = self.root / "trash" / f".new-{run_id}-{os.getpid()}-{time.monotonic_ns()}"
         staging.mkdir()
         write_json(staging / "config.json", config.model_dump(mode="json"))
@@ -180,20 +186,28 @@ class Store:
         run = self.get(run_id)
         self._refuse_read_only(run)
         if not run.resumable:
-            raise StoreError(f"run {run.name} is {run.state}; only cancelled, interrupted or failed runs can be resumed")
+            raise StoreError(
+                f"run {run.name} is {run.state}; only cancelled, interrupted or failed runs can be resumed"
+            )
         (run.path / "cancel").unlink(missing_ok=True)
         update = {"state": "queued", "reason": "", "ended_at": None, "attempts_before": lease.attempts(run.path)}
         self._write_status(run, update)
         return self.get(run_id)
 
     def cancel(self, run_id: str) -> Run:
-        """Ask a queued or running run to stop; its worker looks between blocks of steps."""
+        """Ask a queued or running run to stop; its worker looks between blocks of steps.
+
+        An interrupted run becomes a cancelled one: its worker may be on the way back, and must find the request.
+        """
         run = self.get(run_id)
         self._refuse_read_only(run)
-        if run.live:
+        if run.live or run.state == "interrupted":
             (run.path / "cancel").touch()
-            if not lease.held(run.path):
-                self._write_status(run, {"state": "cancelled", "reason": "cancelled before it began", "ended_at": time.time()})
+            # read again, as the worker may have ended the run since; what it wrote stands
+            if not lease.held(run.path) and self.get(run_id).state in ("queued", "interrupted"):
+                self._write_status(
+                    run, {"state": "cancelled", "reason": "cancelled before it began", "ended_at": time.time()}
+                )
         return self.get(run_id)
 
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:
@@ -257,7 +271,9 @@ class Store:
     @staticmethod
     def _refuse_read_only(run: Run) -> None:
         if run.read_only:
-            raise ReadOnlyRun(f"run {run.name} ships with the project and cannot be changed; train it with another seed instead")
+            raise ReadOnlyRun(
+                f"run {run.name} ships with the project and cannot be changed; train it with another seed instead"
+            )
 
 
 def checked_meta(**data: Any) -> Meta:
@@ -345,12 +361,15 @@ class RunWriter:
             (self.run.path / name).unlink(missing_ok=True)
         self._lease.release()
 
+    def release(self) -> None:
+        """Let go of the run without a word on how it ended; it then counts as queued or interrupted."""
+        self._lease.release()
+
     def _status(self, **update: Any) -> None:
         status = Status.model_validate(read_json(self.run.path / "status.json")).model_copy(update=update)
         write_json(self.run.path / "status.json", status.model_dump(mode="json"))
 
 
 def _json_line(row: EpochRow) -> str:
-    import json
 
     return json.dumps(row.to_json(), allow_nan=False) + "\n"

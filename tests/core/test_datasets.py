@@ -1,0 +1,189 @@
+"""Datasets: what is accepted, what is refused and why, and splits that keep every class's share."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_core import datasets
+from mnist_core.configs import HeldOutValidation, TestValidation
+from mnist_core.datasets import Catalog, find_mnist, read_npz
+from mnist_core.errors import DatasetError, DatasetMissing
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(tmp_path)
+
+
+def arrays(images: int = 40, **changed: np.ndarray) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    good = {
+        "x_train": generator.integers(0, 256, (images, 28, 28)).astype(np.uint8),
+        "y_train": (np.arange(images) % 10).astype(np.int64),
+        "x_test": generator.integers(0, 256, (20, 28, 28)).astype(np.uint8),
+        "y_test": (np.arange(20) % 10).astype(np.int64),
+    }
+    return good | changed
+
+
+def saved(path: Path, **content: np.ndarray) -> Path:
+    np.savez_compressed(path, **content)
+    return path
+
+
+class TestDigits:
+    def test_are_28_by_28_with_a_fixed_stratified_split(self, catalog: Catalog) -> None:
+        digits = catalog.load("digits")
+        assert digits.x_train.shape == (1442, 28, 28)
+        assert digits.x_test.shape == (355, 28, 28)
+        assert digits.x_train.dtype == digits.y_train.dtype == np.uint8
+        assert np.bincount(digits.y_test).tolist() == [35, 36, 35, 36, 36, 36, 36, 35, 34, 36]
+
+    def test_are_the_same_bytes_on_every_machine(self, catalog: Catalog) -> None:
+        assert catalog.fingerprint("digits") == "ad007c825164269e"
+
+    def test_training_and_test_images_do_not_overlap(self, catalog: Catalog) -> None:
+        digits = catalog.load("digits")
+        train = {hashlib.sha256(image.tobytes()).digest() for image in digits.x_train}
+        test = {hashlib.sha256(image.tobytes()).digest() for image in digits.x_test}
+        assert not train & test
+
+
+class TestSplit:
+    def test_validation_from_the_test_set_trains_on_everything(self, catalog: Catalog) -> None:
+        digits = catalog.load("digits")
+        split = digits.split(TestValidation(), seed=0)
+        assert split.x_train is digits.x_train
+        assert split.x_val is digits.x_test
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_a_held_out_part_is_disjoint_complete_and_keeps_the_shares(self, catalog: Catalog, seed: int) -> None:
+        digits = catalog.load("digits")
+        split = digits.split(HeldOutValidation(fraction=0.25), seed)
+        assert len(split.y_val) == 360
+        assert len(split.y_train) + len(split.y_val) == len(digits.y_train)
+        together = np.concatenate([split.x_train, split.x_val]).reshape(-1, 784)
+        assert sorted(map(bytes, together)) == sorted(map(bytes, digits.x_train.reshape(-1, 784)))
+        share = np.bincount(split.y_val) / np.bincount(digits.y_train)
+        assert np.abs(share - 0.25).max() < 0.01
+
+    def test_the_seed_decides_which_images_are_held_out(self, catalog: Catalog) -> None:
+        digits = catalog.load("digits")
+        first, again, other = (digits.split(HeldOutValidation(count=100), seed).x_val for seed in (0, 0, 1))
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
+class TestRegistering:
+    def test_a_file_of_the_same_form_can_be_used_by_name(self, catalog: Catalog, tmp_path: Path) -> None:
+        catalog.register("fashion", saved(tmp_path / "f.npz", **arrays()))
+        assert "fashion" in catalog.names()
+        assert catalog.available("fashion")
+        assert catalog.load("fashion").y_train.dtype == np.uint8
+        catalog.forget("fashion")
+        assert "fashion" not in catalog.names()
+        assert (tmp_path / "f.npz").exists()
+
+    @pytest.mark.parametrize(
+        ("changed", "says"),
+        [
+            ({"x_train": np.zeros((40, 28, 28), np.float32)}, "x_train has dtype float32; images must be uint8"),
+            ({"x_test": np.zeros((20, 32, 32), np.uint8)}, r"x_test has shape \(20, 32, 32\); images must have shape"),
+            ({"x_train": np.zeros((40, 28, 28, 1), np.uint8)}, "images must have shape"),
+            ({"y_train": np.zeros(39, np.int64)}, r"y_train has shape \(39,\) for 40 images"),
+            ({"y_train": np.full(40, 10)}, "labels from 10 to 10; they must lie between 0 and 9"),
+            ({"y_test": np.full(20, -1)}, "labels from -1 to -1"),
+            ({"y_test": np.zeros(20)}, "y_test has dtype float64; labels must be integers"),
+            ({"x_test": np.zeros((0, 28, 28), np.uint8), "y_test": np.zeros(0, int)}, "has 0 images; at least 10"),
+        ],
+    )
+    def test_a_file_of_another_form_is_refused_with_the_reason(
+        self, catalog: Catalog, tmp_path: Path, changed: dict[str, np.ndarray], says: str
+    ) -> None:
+        path = saved(tmp_path / "odd.npz", **arrays(**changed))
+        with pytest.raises(DatasetError, match=says) as caught:
+            catalog.register("odd", path)
+        assert "odd.npz" in str(caught.value)
+        assert catalog.registered() == {}
+
+    def test_a_missing_array_is_named(self, catalog: Catalog, tmp_path: Path) -> None:
+        content = arrays()
+        del content["y_test"]
+        with pytest.raises(DatasetError, match="has no array y_test"):
+            catalog.register("odd", saved(tmp_path / "odd.npz", **content))
+
+    def test_pickled_objects_are_never_loaded(self, catalog: Catalog, tmp_path: Path) -> None:
+        path = saved(tmp_path / "odd.npz", **arrays(y_test=np.array([object()] * 20)))
+        with pytest.raises(DatasetError, match="not a readable"):
+            catalog.register("odd", path)
+
+    @pytest.mark.parametrize("cut", [0, 10, 3000])
+    def test_a_torn_file_is_an_error_that_names_it(self, catalog: Catalog, tmp_path: Path, cut: int) -> None:
+        path = saved(tmp_path / "torn.npz", **arrays())
+        path.write_bytes(path.read_bytes()[:cut])
+        with pytest.raises(DatasetError, match=r"torn\.npz is not a readable \.npz file, or is torn"):
+            catalog.register("torn", path)
+
+    def test_a_flipped_byte_is_found(self, tmp_path: Path) -> None:
+        path = saved(tmp_path / "bad.npz", **arrays())
+        content = bytearray(path.read_bytes())
+        content[5000] ^= 0xFF
+        path.write_bytes(content)
+        with pytest.raises(DatasetError, match=r"bad\.npz"):
+            read_npz(path)
+
+    @pytest.mark.parametrize("name", ["mnist", "digits", "Fashion", "a b", "", "../x"])
+    def test_odd_and_taken_names_are_refused(self, catalog: Catalog, tmp_path: Path, name: str) -> None:
+        with pytest.raises(DatasetError):
+            catalog.register(name, saved(tmp_path / "f.npz", **arrays()))
+
+    def test_an_unknown_name_is_refused_with_the_known_ones(self, catalog: Catalog) -> None:
+        with pytest.raises(DatasetError, match="there is no dataset 'cifar'; there are mnist, digits"):
+            catalog.load("cifar")
+
+
+class TestMnist:
+    def test_without_a_file_the_remedy_is_named(self, catalog: Catalog, tmp_path: Path, monkeypatch) -> None:
+        monkeypatch.delenv("MNIST_NPZ", raising=False)
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        assert not catalog.available("mnist")
+        with pytest.raises(DatasetMissing, match="MNIST_NPZ"):
+            catalog.load("mnist")
+
+    def test_the_variable_goes_before_the_keras_cache(self, tmp_path: Path, monkeypatch) -> None:
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        cached = tmp_path / "datasets" / "mnist.npz"
+        cached.parent.mkdir()
+        cached.touch()
+        monkeypatch.delenv("MNIST_NPZ", raising=False)
+        assert find_mnist() == cached
+        monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "mine.npz"))
+        assert find_mnist() == tmp_path / "mine.npz"
+
+    def test_a_file_that_is_not_mnist_is_never_used(self, catalog: Catalog, tmp_path: Path, monkeypatch) -> None:
+        monkeypatch.setenv("MNIST_NPZ", str(saved(tmp_path / "mnist.npz", **arrays())))
+        with pytest.raises(DatasetError, match=r"mnist\.npz is not MNIST: the checksum of x_train differs"):
+            catalog.load("mnist")
+
+    def test_a_download_that_fails_is_one_sentence_with_the_way_out(self, monkeypatch) -> None:
+        import keras
+
+        def refuse(*_: object) -> None:
+            raise OSError("URL fetch failure: [Errno -3] Temporary failure in name resolution\nand more")
+
+        monkeypatch.setattr(keras.datasets.mnist, "load_data", refuse)
+        with pytest.raises(DatasetMissing, match="could not be downloaded") as caught:
+            datasets.download_mnist()
+        assert "use the dataset digits" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.mnist
+    def test_the_real_one_is_recognised(self, catalog: Catalog) -> None:
+        mnist = catalog.load("mnist")
+        assert mnist.x_train.shape == (60_000, 28, 28)
+        found = {key: getattr(mnist, key) for key in datasets.ARRAYS}
+        assert datasets.fingerprint(found) == mnist.fingerprint == datasets.MNIST_FINGERPRINT

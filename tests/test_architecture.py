@@ -1,0 +1,114 @@
+"""The folder list is the architecture: imports go one way, and heavy libraries stay where they are needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Each module may import those of earlier rows, and its own row's.
+ORDER = [
+    ["errors"],
+    ["configs", "events", "files", "keras_code"],
+    ["images", "metrics", "lease"],
+    ["runs", "presets", "datasets", "mistakes", "estimates"],
+    ["store", "comparison", "models", "optimizers", "checkpoints"],
+    ["engine"],
+    ["training"],
+    ["execution"],
+    ["service", "jobs"],
+    ["terminal"],
+    ["cli"],
+    ["__main__", "__init__"],
+]
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+CORE = sorted((ROOT / "mnist_core").glob("*.py"))
+DASHBOARD = sorted((ROOT / "dashboard").rglob("*.py"))
+
+
+def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Dotted names of all modules that a file imports; those for type checking only are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_the_core_imports_one_way(path: Path) -> None:
+    assert path.stem in RANK, f"give {path.name} its place in ORDER"
+    for name in imported(path):
+        if name.startswith("mnist_core."):
+            other = name.split(".")[1]
+            if other in RANK and other != "__init__":
+                assert RANK[other] <= RANK[path.stem], f"{path.stem} must not import {other}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_the_core_knows_neither_streamlit_nor_the_dashboard(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported(path)} & {"streamlit", "dashboard", "altair"}
+
+
+@pytest.mark.parametrize("path", [*CORE, *DASHBOARD], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_tensorflow_is_imported_late_and_only_in_the_core(path: Path) -> None:
+    in_core = path.parent.name == "mnist_core"
+    names = imported(path, top_level_only=in_core)
+    assert not {name.split(".")[0] for name in names} & {"tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("path", DASHBOARD, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_charts_do_not_know_streamlit(path: Path) -> None:
+    if path.parent.name == "charts":
+        assert "streamlit" not in {name.split(".")[0] for name in imported(path)}
+
+
+@pytest.mark.parametrize("path", DASHBOARD, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
+    if path.stem != "state":
+        attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        assert not attributes & {"session_state", "query_params"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mnist_core",
+        "import mnist_core.cli",
+        "import mnist_core.training, mnist_core.models, mnist_core.jobs",
+        "import sys; sys.argv = ['x', '--help']; import contextlib\n"
+        "with contextlib.suppress(SystemExit): import mnist_core.cli as c; c.main(['--help'])",
+        "import dashboard.resources, dashboard.theme, dashboard.state",
+    ],
+)
+def test_nothing_imports_tensorflow_before_training(code: str) -> None:
+    check = f"{code}\nimport sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_file_names_a_machine() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if name == ".ci/run" or path.suffix in {".png", ".npz", ".keras", ".svg"} or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8")
+        for word in ("/work" + "/", "/home" + "/", "../sha" + "red"):
+            assert word not in text, f"{name} names {word}"
