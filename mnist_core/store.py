@@ -146,12 +146,19 @@ class Store:
     # -- making ------------------------------------------------------------------------------------------------------
 
     def add(
-        self, config: RunConfig, *, name: str, preset: str | None = None, fingerprint: str | None = None
+        self,
+        config: RunConfig,
+        *,
+        name: str,
+        preset: str | None = None,
+        fingerprint: str | None = None,
+        shadow_reference: bool = False,
     ) -> tuple[Run, bool]:
         """The run of this configuration, and whether it is new. A new one is `queued`; nothing trains it yet.
 
         The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
-        `fingerprint` given.
+        `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
+        ships; it hides that one.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
@@ -205,9 +212,8 @@ class Store:
             (run.path / "cancel").touch()
             # read again, as the worker may have ended the run since; what it wrote stands
             if not lease.held(run.path) and self.get(run_id).state in ("queued", "interrupted"):
-                self._write_status(
-                    run, {"state": "cancelled", "reason": "cancelled before it began", "ended_at": time.time()}
-                )
+                when = "before it began" if run.live else "after it was interrupted"
+                self._write_status(run, {"state": "cancelled", "reason": f"cancelled {when}", "ended_at": time.time()})
         return self.get(run_id)
 
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:
