@@ -90,7 +90,7 @@ def held(folder: Path) -> bool:
         return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
     try:
         process = psutil.Process(holder["pid"])
-        same = abs(process.create_time() - float(holder["process_started"])) < 1.0
+        same: bool = abs(process.create_time() - float(holder["process_started"])) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

@@ -113,7 +113,7 @@ _ALL = (
         Published(
             0.9678,
             0.1409,
-            "the notebook meant a second dropout here, but added it to model_2 by mistake; this is the model that it trained",
+            "the notebook meant a second dropout here, but added it to model_2 by mistake; this is what it trained",
         ),
     ),
     Preset(

@@ -1,0 +1,187 @@
+"""The command line: what it prints for people and machines, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_core.cli import main
+from mnist_core.store import Store
+
+SMALL = ["notebook/model_1", "--dataset", "digits", "--epochs", "2", "--here"]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Runs one command on a store of its own: (exit status, standard output, standard error)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        try:
+            status = main([*arguments, "--store", str(tmp_path / "store")])
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def trained(cli) -> dict[str, Any]:
+    status, out, _ = cli("train", *SMALL, "--json")
+    assert status == 0
+    return json.loads(out)[0]
+
+
+def test_train_ends_with_a_finished_run(trained: dict[str, Any]) -> None:
+    assert trained["state"] == "finished"
+    assert trained["outcome"] == "new"
+    assert trained["epochs_done"] == 2
+    assert trained["parameters"] == 55_050
+    assert trained["name"] == "notebook/model_1, epochs 2"
+    assert 0.5 < trained["test"]["accuracy"] <= 1
+
+
+def test_what_is_trained_already_comes_back_at_once_and_says_so(cli, trained: dict[str, Any]) -> None:
+    status, out, err = cli("train", *SMALL)
+    assert status == 0
+    assert "is already trained" in err
+    assert trained["id"] in out
+
+
+def test_again_trains_anew_with_the_same_result(cli, trained: dict[str, Any]) -> None:
+    status, out, _ = cli("train", *SMALL, "--again", "--json")
+    again = json.loads(out)[0]
+    assert (status, again["outcome"], again["id"]) == (0, "new", trained["id"])
+    assert again["test"] == trained["test"]
+    assert [run["id"] for run in json.loads(cli("runs", "--trash", "--json")[1])] == [trained["id"]]
+
+
+def test_progress_is_a_line_an_epoch_off_a_terminal(cli) -> None:
+    _, out, err = cli("train", *SMALL, "--seed", "5")
+    assert "epoch 2/2, loss" in err
+    assert "test accuracy" in out
+
+
+def test_any_field_can_be_set(cli) -> None:
+    status, out, _ = cli(
+        "train", *SMALL, "--set", "training.learning_rate=0.0005", "--set", "model.layers.0.dropout=0.5", "--json"
+    )
+    config = json.loads(out)[0]["config"]
+    assert status == 0
+    assert config["training"]["learning_rate"] == 0.0005
+    assert config["model"]["layers"][0]["dropout"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "model_9"], "there is no preset 'model_9'"),
+        (["train", "notebook/model_1", "--epochs", "0"], "training.epochs: Input should be greater than or equal to 1"),
+        (["train", "notebook/model_1", "--set", "training.epochs"], "has no '='"),
+        (["train", "notebook/model_1", "--set", "training.rate=1"], "has no field 'rate'"),
+        (["train", "notebook/model_1", "readme/model_1", "--name", "x"], "fits one preset"),
+        (["compare", "x"], "no run is called 'x'"),
+        (["train"], "required: PRESET"),
+        (["dance"], "invalid choice: 'dance'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_bad_usage_says_what_is_wrong(cli, arguments: list[str], says: str) -> None:
+    status, out, err = cli(*arguments)
+    assert status == (1 if arguments[:1] == ["compare"] else 2)
+    assert says in err
+    assert out == ""
+
+
+def test_a_dataset_that_is_unknown_fails_before_anything_is_trained(cli, tmp_path: Path) -> None:
+    status, _, err = cli("train", "notebook/model_1", "--dataset", "cifar", "--here")
+    assert (status, Store(tmp_path / "store").runs()) == (1, [])
+    assert "there is no dataset 'cifar'" in err
+
+
+def test_a_diverged_run_is_no_success_and_keeps_its_history(cli) -> None:
+    status, out, err = cli(
+        "train", *SMALL, "--set", "training.optimizer=sgd", "--set", "training.learning_rate=10", "--json",
+        "--set", 'model.layers=[{"units": 64}, {"units": 64}, {"units": 64}]',
+    )  # fmt: skip
+    run = json.loads(out)[0]
+    assert (status, run["state"]) == (1, "diverged")
+    assert run["epochs_done"] >= 1
+    assert "is diverged" in err
+
+
+def test_show_gives_configuration_history_and_figures(cli, trained: dict[str, Any]) -> None:
+    status, out, _ = cli("show", trained["id"][:6], "--json")
+    shown = json.loads(out)
+    assert status == 0
+    assert [row["epoch"] for row in shown["history"]] == [1, 2]
+    assert shown["environment"]["keras"]
+    text = cli("show", trained["id"])[1]
+    assert "dense_1" in text
+    assert "val loss" in text
+
+
+def test_compare_gives_figures_and_differences(cli, trained: dict[str, Any]) -> None:
+    other = json.loads(cli("train", *SMALL, "--seed", "1", "--json")[1])[0]
+    status, out, _ = cli("compare", trained["id"], other["id"], "--json")
+    compared = json.loads(out)
+    assert status == 0
+    assert compared["differences"] == {"training.seed": [0, 1]}
+    assert [run["test"]["accuracy"] for run in compared["runs"]] == [
+        trained["test"]["accuracy"],
+        other["test"]["accuracy"],
+    ]
+    assert "accuracy points" in cli("compare", trained["id"], other["id"])[1]
+
+
+def test_delete_and_restore(cli, trained: dict[str, Any]) -> None:
+    assert cli("delete", trained["id"])[0] == 0
+    assert json.loads(cli("runs", "--json")[1]) == []
+    assert cli("restore", trained["id"])[0] == 0
+    assert json.loads(cli("runs", "--json")[1])[0]["id"] == trained["id"]
+    assert cli("restore", trained["id"])[0] == 1
+
+
+def test_a_finished_run_cannot_be_resumed(cli, trained: dict[str, Any]) -> None:
+    status, _, err = cli("resume", trained["id"], "--here")
+    assert status == 1
+    assert "only cancelled, interrupted or failed" in err
+
+
+def test_datasets_are_listed_registered_and_forgotten(cli, tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    images, labels = np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    assert cli("datasets", "--register", "mine", str(path))[0] == 0
+    assert "mine" in [row["name"] for row in json.loads(cli("datasets", "--json")[1])]
+    assert cli("datasets", "--forget", "mine")[0] == 0
+    assert cli("datasets", "--register", "digits", str(path))[0] == 1
+
+
+def test_presets_carry_their_figures_and_assumptions(cli) -> None:
+    rows = {row["name"]: row for row in json.loads(cli("presets", "--json")[1])}
+    assert rows["notebook/model_2"]["published_test_accuracy"] == 0.9836
+    assert rows["coursera/first"]["assumptions"]
+
+
+def test_a_damaged_run_is_skipped_and_reported(cli, trained: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "store" / "runs" / trained["id"] / "config.json").write_text("{")
+    status, out, err = cli("runs", "--json")
+    assert (status, json.loads(out)) == (0, [])
+    assert "skipped" in err
+
+
+def test_the_module_can_be_run() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "mnist_core", "--help"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == 0
+    for command in "presets datasets train runs show compare resume delete restore".split():
+        assert command in result.stdout
