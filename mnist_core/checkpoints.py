@@ -1,0 +1,101 @@
+"""What a training needs to go on after its process is gone, as one `.npz` file without pickles.
+
+    identity        text: the configuration and the dataset's fingerprint
+    progress        text, JSON: the history and the state of early stopping
+    weights_0 …     the model's arrays after the last finished epoch
+    optimizer_0 …   the optimizer's arrays, its step counter among them
+    best_0 …        the weights of the best epoch, where early stopping will restore them
+
+The file is replaced as a whole after each epoch, so it is always that of a complete one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_core.configs import EarlyStopping
+from mnist_core.events import EpochRow
+from mnist_core.files import replacing
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class Stopper:
+    """Early stopping on the validation loss, with the rules of `keras.callbacks.EarlyStopping`.
+
+    best: the lowest validation loss that counted as an improvement. best_epoch: its epoch, from 1; 0 before the first.
+    wait: epochs since then.
+    """
+
+    best: float = math.inf
+    best_epoch: int = 0
+    wait: int = 0
+
+    def improves(self, rule: EarlyStopping, epoch: int, val_loss: float) -> bool:
+        """Take note of an epoch; whether it is the best so far, by more than `rule.min_delta`."""
+        if val_loss + rule.min_delta < self.best:
+            self.best, self.best_epoch, self.wait = val_loss, epoch, 0
+            return True
+        self.wait += 1
+        return False
+
+    def done(self, rule: EarlyStopping) -> bool:
+        """Whether patience has run out."""
+        return self.wait >= rule.patience
+
+
+@dataclass
+class State:
+    """A training between two epochs: after `epoch` complete and finite ones."""
+
+    weights: Arrays
+    optimizer: Arrays
+    epoch: int = 0
+    rows: list[EpochRow] = field(default_factory=list)
+    stopper: Stopper = field(default_factory=Stopper)
+    best_weights: Arrays = field(default_factory=list)
+
+
+def save(path: Path, identity: str, state: State) -> None:
+    """Replace the checkpoint at `path`, atomically and durably."""
+    progress = {"epoch": state.epoch, "rows": [row.to_json() for row in state.rows], "stopper": asdict(state.stopper)}
+    groups = {"weights": state.weights, "optimizer": state.optimizer, "best": state.best_weights}
+    arrays: dict[str, Any] = {
+        f"{name}_{index}": array for name, group in groups.items() for index, array in enumerate(group)
+    }
+    with replacing(path) as file:
+        np.savez(file, identity=np.array(identity), progress=np.array(json.dumps(progress)), **arrays)
+
+
+def load(path: Path, identity: str) -> State | None:
+    """The state in the checkpoint at `path`.
+
+    None where there is no file, where it cannot be read, or where it belongs to another configuration or dataset:
+    training then begins at the first epoch, which costs time but gives the same result.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if str(archive["identity"]) != identity:
+                return None
+            progress = json.loads(str(archive["progress"]))
+            groups = {name: _group(archive, name) for name in ("weights", "optimizer", "best")}
+        rows = [EpochRow.from_json(row) for row in progress["rows"]]
+        stopper = Stopper(**progress["stopper"])
+        return State(groups["weights"], groups["optimizer"], int(progress["epoch"]), rows, stopper, groups["best"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _group(archive: Any, name: str) -> Arrays:
+    keys = [key for key in archive.files if key.startswith(f"{name}_")]
+    return [archive[f"{name}_{index}"] for index in range(len(keys))]

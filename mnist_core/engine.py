@@ -1,0 +1,250 @@
+"""The compiled part of training: many steps in one call of a TensorFlow graph.
+
+Keras's `fit` goes back to Python for each batch; for small nets that, and the random numbers of dropout, cost more than
+the arithmetic. Here a block of steps is one graph call over images that stay in memory as uint8: each step gathers its
+batch by the epoch's shuffled order, so the mathematics is that of `fit`. No XLA: on CPU it was measured slower.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_core.images import Pixels
+from mnist_core.models import backend
+
+_SHUFFLE, _DROPOUT, _SUBSET = 0x5F0E, 0xD409, 0x5B5E
+_WORD = 1 << 16
+_EVALUATED_AT_ONCE = 1000  # images; a float32 chunk of this size stays in the processor's cache
+_SPLIT_FROM = 64  # images in a batch; below this, splitting it costs more than it gains
+
+Totals = tuple[float, int]
+"""Sum over images of the training loss (nats, penalty included), and how many of them were classified correctly."""
+
+
+def shuffled(images: int, seed: int, epoch: int) -> NDArray[np.int32]:
+    """The order of `images` training images in an epoch: a function of seed and epoch alone."""
+    return np.random.default_rng([seed, _SHUFFLE, epoch]).permutation(images).astype(np.int32)
+
+
+def subset(images: int, size: int) -> NDArray[np.int64]:
+    """Ascending indices of at most `size` of `images` images; the same in every run, so that runs can be compared."""
+    if images <= size:
+        return np.arange(images)
+    return np.sort(np.random.default_rng([_SUBSET, images]).choice(images, size, replace=False))
+
+
+class DropoutWords:
+    """Random 16-bit words for the dropout of one epoch, drawn image after image in the order of training.
+
+    What an image gets depends on seed, epoch, layer and its place in the order, not on how steps are put in blocks.
+
+    Parameters
+    ----------
+    widths
+        for each dropout layer, how many values it has for one image.
+    """
+
+    def __init__(self, widths: list[int], seed: int, epoch: int) -> None:
+        self._words64 = [math.ceil(width / 4) for width in widths]
+        self._streams = [np.random.SFC64([seed, _DROPOUT, epoch, layer]) for layer in range(len(widths))]
+
+    def draw(self, images: int) -> list[NDArray[np.uint16]]:
+        """The words of the next `images` images: for each layer an array of shape (images, width rounded up to 4s)."""
+        return [
+            stream.random_raw(images * words).view(np.uint16).reshape(images, 4 * words)
+            for stream, words in zip(self._streams, self._words64, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many `images` an epoch has, in batches of `batch`, the last one shorter where they do not divide."""
+
+    images: int
+    batch: int
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(self.images / self.batch)
+
+    def images_until(self, step: int) -> int:
+        """Images in the first `step` batches."""
+        return min(step * self.batch, self.images)
+
+
+class Engine:
+    """Trains and evaluates one Keras model on one training set.
+
+    Parameters
+    ----------
+    model
+        a `keras.Sequential` that ends in a Dense softmax layer.
+    optimizer
+        from `optimizers.build_optimizer`; it is built here.
+    images, labels
+        the training set: uint8 of shape (n, 28, 28), and of shape (n,).
+    batch
+        images in a step.
+    """
+
+    def __init__(self, model: Any, optimizer: Any, images: Pixels, labels: NDArray[np.uint8], batch: int) -> None:
+        tf, keras = backend()
+        self._tf, self._layers = tf, keras.layers
+        self.model, self.optimizer = model, optimizer
+        self.sizes = Sizes(len(images), batch)
+        optimizer.build(model.trainable_variables)
+        self._images = tf.constant(images)
+        self._labels = tf.constant(labels.astype(np.int32))
+        self._variables = [variable.value for variable in model.trainable_variables]
+        self._penalised = [
+            (index, layer.kernel_regularizer)
+            for layer in model.layers
+            for index, variable in enumerate(model.trainable_variables)
+            if getattr(layer, "kernel_regularizer", None) is not None and variable is layer.kernel
+        ]
+        self._dropouts = [layer for layer in model.layers if isinstance(layer, self._layers.Dropout)]
+        self._widths = [math.prod(layer.output.shape[1:]) for layer in self._dropouts]
+        # A batch in two halves keeps two cores busy. The number is fixed, as it decides the order of float32 sums.
+        self._parts = 2 if batch >= _SPLIT_FROM else 1
+        scalar, total = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float64)
+        words = [tf.TensorSpec([None, 4 * math.ceil(width / 4)], tf.uint16) for width in self._widths]
+        order, pixels = tf.TensorSpec([len(images)], tf.int32), tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
+        block = [order, words, scalar, scalar, total, scalar]
+        self._block = tf.function(self._train_block, input_signature=block, autograph=False)
+        self._evaluate = tf.function(self._all_probabilities, input_signature=[pixels], autograph=False)
+
+    # -- called by training ------------------------------------------------------------------------------------------
+
+    def dropout_words(self, seed: int, epoch: int) -> DropoutWords:
+        """The random words for one epoch of this model."""
+        return DropoutWords(self._widths, seed, epoch)
+
+    def train(self, order: NDArray[np.int32], words: DropoutWords, start: int, stop: int, totals: Totals) -> Totals:
+        """Do the steps from `start` up to but not including `stop`; return the epoch's totals after them.
+
+        The totals go in and out, and do not start from 0 in each block, so that they too are the same for any blocks.
+        """
+        drawn = words.draw(self.sizes.images_until(stop) - self.sizes.images_until(start))
+        tensor = self._tf.constant
+        loss, correct = self._block(
+            tensor(order), [tensor(item) for item in drawn], tensor(start), tensor(stop),
+            tensor(totals[0], self._tf.float64), tensor(totals[1]),
+        )  # fmt: skip
+        return float(loss), int(correct)
+
+    def probabilities(self, images: Pixels) -> NDArray[np.float32]:
+        """Probabilities of shape (n, 10) for uint8 images of shape (n, 28, 28), dropout off."""
+        result: NDArray[np.float32] = self._evaluate(self._tf.constant(images)).numpy()
+        return result
+
+    def penalty(self) -> float:
+        """The L2 penalty of the present weights."""
+        return float(sum(regularizer(self._variables[index]) for index, regularizer in self._penalised))
+
+    def arrays(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Copies of the model's weights and of the optimizer's variables."""
+        weights, optimizer = self.model.weights, self.optimizer.variables
+        return [variable.value.numpy() for variable in weights], [variable.value.numpy() for variable in optimizer]
+
+    def restore(self, weights: list[NDArray[Any]], optimizer: list[NDArray[Any]] | None = None) -> None:
+        """Put back what `arrays` gave."""
+        self.model.set_weights(weights)
+        for variable, value in zip(self.optimizer.variables, optimizer or [], strict=optimizer is not None):
+            variable.assign(value)
+
+    # -- traced into graphs ------------------------------------------------------------------------------------------
+
+    def _logits(self, images: Any, words: list[Any] | None) -> Any:
+        """Logits of shape (n, 10) for uint8 images. `words` decide what dropout keeps; None means no training."""
+        tf = self._tf
+        values = tf.cast(images, tf.float32) * np.float32(1 / 255)
+        dropouts = iter(words or [])
+        for layer in self.model.layers[:-1]:
+            if isinstance(layer, self._layers.Dropout):
+                values = values if words is None else self._dropped(layer, values, next(dropouts))
+            elif isinstance(layer, self._layers.Dense):
+                values = layer.activation(self._affine(layer, values))
+            else:
+                values = layer(values, training=words is not None)
+        # The softmax of the last layer is left to the loss, which needs logits to be exact and quick.
+        return self._affine(self.model.layers[-1], values)
+
+    def _affine(self, layer: Any, values: Any) -> Any:
+        return self._tf.nn.bias_add(self._tf.matmul(values, layer.kernel.value), layer.bias.value)
+
+    def _dropped(self, layer: Any, values: Any, words: Any) -> Any:
+        """Inverted dropout: each value is kept, and scaled up so that the mean stays, where its word is high enough."""
+        tf = self._tf
+        threshold = min(round(layer.rate * _WORD), _WORD - 1)
+        width = math.prod(values.shape[1:])
+        kept = tf.cast(words[:, :width] >= threshold, tf.float32) * np.float32(_WORD / (_WORD - threshold))
+        return values * (kept if values.shape.rank == 2 else tf.reshape(kept, tf.shape(values)))
+
+    def _part_gradients(self, rows: Any, words: list[Any], batch: Any) -> tuple[list[Any], Any, Any]:
+        """Gradients of a part's share in the batch's mean loss; the sum of its losses; how many are correct."""
+        tf = self._tf
+        labels = tf.gather(self._labels, rows)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self._variables)
+            logits = self._logits(tf.gather(self._images, rows), words)
+            loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            share = loss / batch
+        hits = tf.equal(tf.argmax(logits, 1, output_type=tf.int32), labels)
+        return tape.gradient(share, self._variables), loss, tf.reduce_sum(tf.cast(hits, tf.int32))
+
+    def _add_penalty(self, gradients: list[Any]) -> Any:
+        """Add the L2 penalty's gradients in place; return the penalty."""
+        tf = self._tf
+        kernels = [self._variables[index] for index, _ in self._penalised]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(kernels)
+            penalty = tf.add_n([regularizer(self._variables[index]) for index, regularizer in self._penalised])
+        for (index, _), gradient in zip(self._penalised, tape.gradient(penalty, kernels), strict=True):
+            gradients[index] += gradient
+        return penalty
+
+    def _train_block(self, order: Any, words: list[Any], start: Any, stop: Any, loss: Any, correct: Any) -> Any:
+        tf, images, batch = self._tf, self.sizes.images, self.sizes.batch
+        offset = start * batch  # of the first row of `words` in the epoch
+
+        def step(number: Any, loss: Any, correct: Any) -> Any:
+            begin = number * batch
+            size = tf.minimum(batch, images - begin)
+            cuts = [begin + size * part // self._parts for part in range(self._parts + 1)]
+            parts = [
+                self._part_gradients(
+                    order[low:high], [item[low - offset : high - offset] for item in words], tf.cast(size, tf.float32)
+                )
+                for low, high in itertools.pairwise(cuts)
+            ]
+            gradients = [sum(terms[1:], terms[0]) for terms in zip(*(part[0] for part in parts), strict=True)]
+            for _, part_loss, part_correct in parts:
+                loss += tf.cast(part_loss, tf.float64)
+                correct += part_correct
+            if self._penalised:
+                loss += tf.cast(self._add_penalty(gradients) * tf.cast(size, tf.float32), tf.float64)
+            self.optimizer.apply(gradients, self.model.trainable_variables)
+            return number + 1, loss, correct
+
+        return tf.while_loop(lambda number, *_: number < stop, step, (start, loss, correct))[1:]
+
+    def _all_probabilities(self, images: Any) -> Any:
+        tf = self._tf
+        total = tf.shape(images)[0]
+        chunks = (total + _EVALUATED_AT_ONCE - 1) // _EVALUATED_AT_ONCE
+        results = tf.TensorArray(tf.float32, size=chunks, element_shape=[None, 10], infer_shape=False)
+
+        def chunk(number: Any, results: Any) -> Any:
+            begin = number * _EVALUATED_AT_ONCE
+            part = images[begin : tf.minimum(begin + _EVALUATED_AT_ONCE, total)]
+            return number + 1, results.write(number, tf.nn.softmax(self._logits(part, None)))
+
+        # The chunks are independent, and the loop runs them side by side.
+        return tf.while_loop(lambda number, _: number < chunks, chunk, (tf.constant(0), results))[1].concat()

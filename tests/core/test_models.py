@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_core.configs import DenseLayer, ModelConfig
+from mnist_core.models import build_model, load_model, predict
+from mnist_core.presets import PRESETS
+
+SMALL = ModelConfig(layers=(DenseLayer(units=12, dropout=0.3, l2=1e-3), DenseLayer(units=8, activation="tanh")))
+
+
+def test_importing_the_modules_does_not_import_tensorflow():
+    code = "import sys, mnist_core.models, mnist_core.training; print(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_the_parameters_that_keras_counts(name: str):
+    preset = PRESETS[name]
+    assert build_model(preset.config.model).count_params() == preset.parameters == preset.config.model.parameter_count()
+
+
+def test_layers_have_the_names_and_sizes_of_the_layer_table():
+    model = build_model(SMALL)
+    table = SMALL.layer_table()
+    assert [layer.name for layer in model.layers] == [row.name for row in table]
+    assert [layer.count_params() for layer in model.layers] == [row.parameters for row in table]
+    assert [layer.output.shape[1:] for layer in model.layers] == [row.output_shape for row in table]
+
+
+def test_equal_seeds_give_equal_weights_whatever_was_built_before():
+    first = build_model(SMALL, seed=3).get_weights()
+    build_model(SMALL, seed=4)
+    again = build_model(SMALL, seed=3).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_layers_and_seeds_do_not_share_their_draws():
+    square = ModelConfig(layers=(DenseLayer(units=10), DenseLayer(units=10)))
+    one, two = build_model(square, seed=0).get_weights(), build_model(square, seed=1).get_weights()
+    assert not np.array_equal(one[2], one[4])
+    assert not np.array_equal(one[0], two[0])
+
+
+def test_building_a_model_leaves_the_global_random_states_alone():
+    import random
+
+    def state() -> str:
+        return f"{random.getstate()} {np.random.get_state()[1].tolist()}"  # noqa: NPY002
+
+    before = state()
+    build_model(SMALL)
+    assert state() == before
+
+
+def test_a_saved_model_is_plain_keras_and_predicts_the_same(tmp_path: Path):
+    model = build_model(SMALL, seed=1)
+    model.save(tmp_path / "model.keras")
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    probabilities = predict(load_model(tmp_path / "model.keras"), images)
+    assert probabilities.shape == (5, 10)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(probabilities, predict(model, images))

@@ -1,0 +1,391 @@
+"""Training against Keras itself, and what is promised of seeds, resuming, cancelling and divergence."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_core import checkpoints
+from mnist_core.configs import (
+    DatasetConfig,
+    DenseLayer,
+    EarlyStopping,
+    HeldOutValidation,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from mnist_core.datasets import Catalog, Dataset
+from mnist_core.engine import DropoutWords, Engine, Sizes, shuffled, subset
+from mnist_core.errors import ConfigError
+from mnist_core.events import Ended, EpochEnded, EpochRow, Event, Progress, Started
+from mnist_core.models import backend, build_model, predict
+from mnist_core.optimizers import build_optimizer
+from mnist_core.presets import preset
+from mnist_core.training import train, warm_up
+
+NO_DROPOUT = ModelConfig(layers=(DenseLayer(units=24), DenseLayer(units=16, activation="tanh")))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return Catalog(tmp_path_factory.mktemp("store")).load("digits")
+
+
+def a_run(model: ModelConfig = NO_DROPOUT, **training: Any) -> RunConfig:
+    return RunConfig(model=model, training=TrainingConfig(**{"epochs": 2, "batch_size": 100} | training))
+
+
+def same(first: list[Any], second: list[Any]) -> bool:
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def without_seconds(rows: Any) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.to_json().items() if key != "seconds"} for row in rows]
+
+
+class Interrupted(Exception):
+    """What a test raises to end a training as a crash would."""
+
+
+# -- the same mathematics as Keras -------------------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "rmsprop": {"optimizer": "rmsprop"},
+    "adam": {"optimizer": "adam"},
+    "sgd": {"optimizer": "sgd", "learning_rate": 0.1},
+    "momentum": {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.9},
+}
+
+
+def keras_optimizer(config: TrainingConfig) -> Any:
+    optimizers = backend().keras.optimizers
+    if config.optimizer == "sgd":
+        return optimizers.SGD(config.learning_rate, momentum=config.momentum)
+    return {"rmsprop": optimizers.RMSprop, "adam": optimizers.Adam}[config.optimizer](config.learning_rate)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [50, 100])  # one below, one above the size from which a batch is split
+@pytest.mark.parametrize("l2", [0.0, 0.01])
+def test_an_epoch_is_what_keras_fit_does_on_the_same_batches(digits: Dataset, name: str, batch_size: int, l2: float):
+    layers = tuple(layer.model_copy(update={"l2": l2}) for layer in NO_DROPOUT.layers)
+    config = a_run(ModelConfig(layers=layers), batch_size=batch_size, **OPTIMIZERS[name])
+    result = train(config, digits)
+
+    model = build_model(config.model, config.training.seed)
+    model.compile(keras_optimizer(config.training), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    pixels, test_pixels = (digits.x_train / 255).astype("float32"), (digits.x_test / 255).astype("float32")
+    assert len(pixels) % batch_size, "the last batch should be a short one"
+    for row in result.history:
+        order = shuffled(len(pixels), config.training.seed, row.epoch)
+        fitted = model.fit(
+            pixels[order], digits.y_train[order], batch_size=batch_size, shuffle=False, verbose=0,
+            validation_data=(test_pixels, digits.y_test), validation_batch_size=len(test_pixels),
+        )  # fmt: skip
+        expected = {key: values[0] for key, values in fitted.history.items()}
+        assert row.loss == pytest.approx(expected["loss"], rel=2e-4)
+        assert row.accuracy == pytest.approx(expected["accuracy"], abs=2.5 / len(pixels))
+        assert row.val_loss == pytest.approx(expected["val_loss"], rel=2e-4)
+        assert row.val_accuracy == pytest.approx(expected["val_accuracy"], abs=1.5 / len(test_pixels))
+        clean_loss, clean_accuracy = model.evaluate(pixels, digits.y_train, batch_size=len(pixels), verbose=0)
+        assert row.clean_loss == pytest.approx(clean_loss, rel=2e-4)
+        assert row.clean_accuracy == pytest.approx(clean_accuracy, abs=2.5 / len(pixels))
+        assert row.penalty == pytest.approx(float(sum(model.losses)), rel=2e-4)
+    for ours, theirs in zip(result.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_fused_update_is_the_keras_update(name: str):
+    keras = backend().keras
+    config = TrainingConfig(**OPTIMIZERS[name])
+    generator = np.random.default_rng(0)
+    start = generator.normal(size=(40, 30)).astype("float32")
+    ours, theirs = keras.Variable(start), keras.Variable(start)
+    fused, plain = build_optimizer(config), keras_optimizer(config)
+    assert isinstance(fused, type(plain))
+    for scale in (1.0, 1e-3, 1e-6, 0.0, 10.0):
+        gradient = backend().tf.constant(scale * generator.normal(size=start.shape), "float32")
+        fused.apply([gradient], [ours])
+        plain.apply([gradient], [theirs])
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_early_stopping_follows_the_keras_callback():
+    generator = np.random.default_rng(5)
+    for patience, min_delta in [(1, 0.0), (2, 0.0), (3, 0.05), (5, 0.2)]:
+        losses = np.round(2 / np.arange(1, 40) + 0.2 * generator.random(39), 3)
+        rule, stopper = EarlyStopping(patience=patience, min_delta=min_delta), checkpoints.Stopper()
+        callback = backend().keras.callbacks.EarlyStopping(
+            "val_loss", min_delta=min_delta, patience=patience, mode="min", restore_best_weights=True
+        )
+        model = build_model(ModelConfig(layers=(DenseLayer(units=1),)))
+        callback.set_model(model)
+        model.stop_training = False
+        callback.on_train_begin()
+        for epoch, loss in enumerate(losses, start=1):
+            callback.on_epoch_end(epoch - 1, {"val_loss": loss})
+            stopper.improves(rule, epoch, float(loss))
+            assert stopper.done(rule) == model.stop_training
+            assert stopper.best_epoch == callback.best_epoch + 1
+            if model.stop_training:
+                break
+
+
+# -- what an epoch records ---------------------------------------------------------------------------------------------
+
+
+def test_a_row_is_consistent_with_the_predictions(digits: Dataset, small_config: RunConfig):
+    from mnist_core import metrics
+
+    result = train(small_config, digits)
+    last, scores = result.history[-1], metrics.scores(digits.y_test, result.probabilities)
+    assert [row.epoch for row in result.history] == [1, 2, 3]
+    assert result.probabilities.shape == (len(digits.y_test), 10)
+    assert result.probabilities.dtype == np.float32
+    assert last.val_loss == pytest.approx(scores.loss)
+    assert last.val_loss == pytest.approx(last.val_loss_correct + last.val_loss_wrong)
+    assert last.val_accuracy == scores.accuracy
+    assert last.val_ece == pytest.approx(scores.ece)
+    assert last.val_confidence == pytest.approx(scores.mean_confidence)
+    assert last.learning_rate == small_config.training.learning_rate
+    assert result.val_probabilities is None
+    np.testing.assert_allclose(predict(result.model, digits.x_test), result.probabilities, atol=1e-6)
+    assert json.dumps([row.to_json() for row in result.history], allow_nan=False)
+
+
+def test_held_out_validation_keeps_the_test_images_out(digits: Dataset):
+    config = a_run(validation=HeldOutValidation(count=237))
+    result = train(config, digits)
+    split = digits.split(config.training.validation, config.training.seed)
+    assert np.array_equal(result.val_labels, split.y_val)
+    assert result.val_probabilities.shape == (237, 10)
+    accuracy = (result.val_probabilities.argmax(axis=1) == split.y_val).mean()
+    assert result.history[-1].val_accuracy == pytest.approx(accuracy)
+
+
+def test_the_events_tell_the_whole_story(digits: Dataset, small_config: RunConfig):
+    events: list[Event] = []
+    result = train(small_config, digits, on_event=events.append)
+    assert events[0] == Started(epoch=1, epochs=3)
+    assert events[-1] == Ended("finished", "all 3 epochs are done")
+    assert [event.row for event in events if isinstance(event, EpochEnded)] == list(result.history)
+    inside = [event for event in events if isinstance(event, Progress)]
+    assert inside
+    assert all(0 < event.step < event.steps for event in inside)
+    assert all(0 < event.loss < 10 and 0 <= event.accuracy <= 1 for event in inside)
+
+
+# -- seeds and dropout -------------------------------------------------------------------------------------------------
+
+
+def test_the_same_config_gives_the_same_result(digits: Dataset, small_config: RunConfig):
+    first, second = train(small_config, digits), train(small_config, digits)
+    assert same(first.model.get_weights(), second.model.get_weights())
+    assert without_seconds(first.history) == without_seconds(second.history)
+    other = train(small_config.replace(training__seed=1), digits)
+    assert not same(first.model.get_weights(), other.model.get_weights())
+
+
+def test_an_epochs_result_does_not_depend_on_how_its_steps_are_put_in_blocks(digits: Dataset):
+    # 7 units need two of the four 16-bit words of a 64-bit one for each image: draws must not run into each other
+    model = ModelConfig(layers=(DenseLayer(units=7, dropout=0.4), DenseLayer(units=6, dropout=0.2)))
+
+    def weights_after(blocks: list[int]) -> tuple[list[Any], Any]:
+        config = TrainingConfig(batch_size=90)
+        engine = Engine(build_model(model), build_optimizer(config), digits.x_train, digits.y_train, config.batch_size)
+        order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
+        for start, stop in itertools.pairwise(blocks):
+            totals = engine.train(order, words, start, stop, totals)
+        return engine.arrays()[0], totals
+
+    steps = Sizes(len(digits.x_train), 90).steps
+    whole, parts = weights_after([0, steps]), weights_after([0, 1, 2, 5, 12, steps])
+    assert same(whole[0], parts[0])
+    assert whole[1] == parts[1]
+
+
+def test_shuffles_and_words_are_functions_of_seed_and_epoch():
+    orders = [shuffled(50, seed, epoch) for seed, epoch in [(0, 1), (0, 2), (1, 1), (0, 1)]]
+    assert all(np.array_equal(np.sort(order), np.arange(50)) for order in orders)
+    assert np.array_equal(orders[0], orders[3])
+    assert not np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+    words = DropoutWords([5, 8], seed=0, epoch=1).draw(10)
+    assert [item.shape for item in words] == [(10, 8), (10, 8)]
+    assert not np.array_equal(words[0], words[1])
+
+
+def test_the_clean_subset_is_fixed():
+    assert np.array_equal(subset(5, 10), np.arange(5))
+    chosen = subset(60_000, 10_000)
+    assert len(np.unique(chosen)) == 10_000
+    assert np.array_equal(chosen, subset(60_000, 10_000))
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(digits: Dataset, rate: float):
+    model = build_model(ModelConfig(layers=(DenseLayer(units=400, dropout=rate),)))
+    engine = Engine(model, build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 100)
+    words = engine.dropout_words(0, 1).draw(1000)[0]
+    ones = backend().tf.ones((1000, 400))
+    dropped = engine._dropped(model.get_layer("dropout_1"), ones, backend().tf.constant(words)).numpy()
+    assert (dropped == 0).mean() == pytest.approx(rate, abs=0.004)
+    assert dropped.mean() == pytest.approx(1.0, abs=0.02)
+    assert len(np.unique(dropped)) == 2
+
+
+# -- going on, stopping and going wrong --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])
+def test_resuming_is_bit_identical_to_not_being_interrupted(digits: Dataset, tmp_path: Path, optimizer: str):
+    model = ModelConfig(layers=(DenseLayer(units=17, dropout=0.3, l2=1e-4),))
+    momentum = 0.9 if optimizer == "sgd" else 0.0
+    config = a_run(model, epochs=4, optimizer=optimizer, momentum=momentum, early_stopping=EarlyStopping(patience=4))
+    whole = train(config, digits)
+
+    def crash(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.row.epoch == 2:
+            raise Interrupted
+
+    events: list[Event] = []
+    file = tmp_path / "checkpoint.npz"
+    with pytest.raises(Interrupted):
+        train(config, digits, checkpoint=file, on_event=crash)
+    resumed = train(config, digits, checkpoint=file, on_event=events.append)
+    assert events[0] == Started(epoch=3, epochs=4)
+    assert same(whole.model.get_weights(), resumed.model.get_weights())
+    assert np.array_equal(whole.probabilities, resumed.probabilities)
+    assert without_seconds(whole.history) == without_seconds(resumed.history)
+
+
+def test_early_stopping_restores_the_best_weights_also_after_resuming(digits: Dataset, tmp_path: Path):
+    # a rate high enough for the validation loss to rise again
+    config = a_run(epochs=40, learning_rate=0.03, early_stopping=EarlyStopping(patience=2))
+    result = train(config, digits, checkpoint=tmp_path / "checkpoint.npz")
+    losses = [row.val_loss for row in result.history]
+    assert result.state == "finished"
+    assert result.kept_epoch == result.best_epoch == len(losses) - 2 == int(np.argmin(losses)) + 1
+    assert "stopped early" in result.reason
+    from mnist_core import metrics
+
+    assert metrics.scores(digits.y_test, result.probabilities).loss == pytest.approx(min(losses))
+    again = train(config, digits, checkpoint=tmp_path / "checkpoint.npz")
+    assert again.history == result.history
+    assert again.kept_epoch == result.kept_epoch
+    assert np.array_equal(again.probabilities, result.probabilities)
+
+
+def test_cancelling_drops_the_epoch_under_way_and_can_be_resumed(digits: Dataset, tmp_path: Path):
+    config = a_run(epochs=3)
+    whole = train(config, digits)
+    rows: list[EpochRow] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            rows.append(event.row)
+
+    file = tmp_path / "checkpoint.npz"
+    cancelled = train(config, digits, on_event=note, should_stop=lambda: len(rows) == 2, checkpoint=file)
+    assert (cancelled.state, cancelled.kept_epoch, len(cancelled.history)) == ("cancelled", 2, 2)
+    assert cancelled.reason == "cancelled in epoch 3 of 3"
+    accuracy = (cancelled.probabilities.argmax(axis=1) == digits.y_test).mean()
+    assert accuracy == pytest.approx(cancelled.history[-1].val_accuracy)
+    resumed = train(config, digits, checkpoint=file)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def test_cancelling_before_the_first_epoch_leaves_nothing(digits: Dataset):
+    result = train(a_run(), digits, should_stop=lambda: True)
+    assert (result.state, result.history, result.kept_epoch, result.best_epoch) == ("cancelled", (), None, None)
+    assert result.probabilities is None
+
+
+def test_a_diverging_loss_ends_the_training_and_keeps_its_history(digits: Dataset):
+    events: list[Event] = []
+    model = ModelConfig(layers=(DenseLayer(units=64, activation="elu", l2=1.0),) * 2)
+    config = a_run(model, epochs=30, optimizer="sgd", momentum=0.99, learning_rate=10.0)
+    result = train(config, digits, on_event=events.append)
+    assert result.state == "diverged"
+    assert len(result.history) < 30
+    assert not np.isfinite(result.history[-1].loss)
+    assert result.history[-1].to_json()["loss"] is None
+    assert f"epoch {len(result.history)}" in result.reason
+    assert isinstance(events[-1], Ended)
+    finite = [row.epoch for row in result.history if np.isfinite(row.loss)]
+    assert result.kept_epoch == (finite[-1] if finite else None)
+    assert result.probabilities is None or np.isfinite(result.probabilities).all()
+
+
+def test_a_checkpoint_of_another_experiment_or_a_torn_one_is_not_used(digits: Dataset, tmp_path: Path):
+    file = tmp_path / "checkpoint.npz"
+    train(a_run(seed=1), digits, checkpoint=file)
+    expected = without_seconds(train(a_run(), digits).history)
+    assert without_seconds(train(a_run(), digits, checkpoint=file).history) == expected
+    file.write_bytes(file.read_bytes()[:1000])
+    assert without_seconds(train(a_run(), digits, checkpoint=file).history) == expected
+
+
+def test_training_goes_on_from_given_weights(digits: Dataset):
+    first = train(a_run(epochs=3), digits)
+    second = train(a_run(epochs=1, seed=1), digits, initial_weights=first.model.get_weights())
+    assert second.history[0].loss < first.history[1].loss
+    with pytest.raises(ConfigError, match="shapes"):
+        train(a_run(), digits, initial_weights=first.model.get_weights()[:2])
+
+
+@pytest.mark.parametrize("batch_size", [1, 64, 65, 8192])
+def test_unusual_batch_sizes(digits: Dataset, batch_size: int):
+    few = Dataset("few", digits.x_train[:130], digits.y_train[:130], digits.x_test, digits.y_test, "few")
+    model = ModelConfig(layers=(DenseLayer(units=5, dropout=0.2),))
+    result = train(a_run(model, batch_size=batch_size, epochs=1), few)
+    assert np.isfinite(result.history[0].loss)
+
+
+def test_after_warming_up_the_first_epoch_comes_within_three_seconds(digits: Dataset, small_config: RunConfig):
+    warm_up()
+    began = time.perf_counter()
+    waited: list[float] = []
+    train(small_config, digits, on_event=lambda event: waited.append(time.perf_counter() - began))
+    assert waited[1] < 3
+
+
+# -- real MNIST --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return Catalog(tmp_path_factory.mktemp("store")).load("mnist")
+
+
+@pytest.mark.mnist
+def test_model_1_learns_mnist_and_answers_a_cancel_within_a_second(mnist: Dataset):
+    config = preset("notebook/model_1").config.replace(training__epochs=3)
+    result = train(config, mnist)
+    assert result.history[-1].val_accuracy > 0.955
+    assert result.history[-1].accuracy < result.history[-1].clean_accuracy, "dropout is on in the one, off in the other"
+
+
+@pytest.mark.mnist
+def test_a_big_model_tells_progress_twice_a_second_and_can_be_cancelled_within_one(mnist: Dataset):
+    config = RunConfig(
+        model=ModelConfig(layers=(DenseLayer(units=1024, dropout=0.4), DenseLayer(units=1024, dropout=0.4))),
+        training=TrainingConfig(epochs=1),
+        dataset=DatasetConfig(name="mnist"),
+    )
+    asked = [time.perf_counter()]
+
+    def should_stop() -> bool:
+        asked.append(time.perf_counter())
+        return len(asked) > 12
+
+    assert train(config, mnist, should_stop=should_stop).state == "cancelled"
+    assert max(np.diff(asked[3:])) < 0.5  # after the first block, which makes the graph
