@@ -50,7 +50,8 @@ def start_again_with_supported_python() -> int:
     """Hand over to another Python on the path, as this one is too old or too new for TensorFlow."""
     for major, minor in reversed(SUPPORTED):
         found = shutil.which(f"python{major}.{minor}")
-        if found:
+        # a version manager may put names on the path behind which there is nothing
+        if found and not subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL):
             return subprocess.call([found, __file__, *sys.argv[1:]])
     given = ".".join(map(str, sys.version_info[:2]))
     print(
