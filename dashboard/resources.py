@@ -12,7 +12,9 @@ import streamlit as st
 
 from dashboard.theme import RUN_COLOURS
 from mnist_core.datasets import Dataset
+from mnist_core.errors import DatasetError
 from mnist_core.files import read_json, write_json
+from mnist_core.images import Pixels
 from mnist_core.metrics import Scores, scores
 from mnist_core.runs import Predictions, Run
 from mnist_core.store import Problem, Store
@@ -102,3 +104,37 @@ def colours(run_ids: list[str]) -> dict[str, str]:
     if known != slots:
         write_json(path, known, durable=False)
     return {run_id: RUN_COLOURS[known[run_id] % len(RUN_COLOURS)] for run_id in run_ids}
+
+
+def judged(run: Run) -> pd.DataFrame | None:
+    """Every test image with the run's guess (see `mnist_core.mistakes`); None before there are predictions.
+
+    Shared by all sessions: not to be written into.
+    """
+    return _judged(run.id, run.version(), run)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _judged(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame | None:
+    from mnist_core.mistakes import judged
+
+    found = predictions(_run)
+    return judged(found) if found else None
+
+
+def test_images(run: Run) -> Pixels:
+    """The images that the run's predictions are about, shape (n, 28, 28).
+
+    Raises
+    ------
+    DatasetError
+        where the dataset is not here, or is not the one that the run was trained on.
+    """
+    name = run.config.dataset.name
+    found = dataset(name)
+    if found.fingerprint != run.status.fingerprint:
+        raise DatasetError(
+            f"run {run.name} was trained on other data called {name} (fingerprint {run.status.fingerprint}) than "
+            f"what is here ({found.fingerprint}); its guesses would stand under the wrong images, so none are shown"
+        )
+    return found.x_test

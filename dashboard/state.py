@@ -10,19 +10,33 @@ import streamlit as st
 from mnist_core.runs import Run
 
 CHOSEN = "runs"
+BASELINE = "baseline"
 MOST_AT_FIRST = 2
 
 
 def chosen_ids(runs: list[Run]) -> list[str]:
     """The ids of the chosen runs that exist, in the order of choice; at first those in the URL, else a good default."""
     known = {run.id for run in runs}
-    if CHOSEN in st.query_params:
-        wanted = [part for part in st.query_params[CHOSEN].split(",") if part]
-    else:
-        wanted = st.session_state.get(CHOSEN) or [run.id for run in _default(runs)]
-    ids = [run_id for run_id in dict.fromkeys(wanted) if run_id in known]
-    choose(ids)
+    wanted = _wanted()
+    ids = [run_id for run_id in dict.fromkeys(wanted or []) if run_id in known]
+    if wanted is None or (wanted and not ids):  # nothing was ever chosen, or what was chosen is gone
+        ids = [run.id for run in _default(runs)]
+    if wanted is not None or ids:
+        choose(ids)
     return ids
+
+
+def missing_ids(runs: list[Run]) -> list[str]:
+    """The ids that the link asks for and this store does not have; call it before `chosen_ids` mends the link."""
+    known = {run.id for run in runs}
+    return [run_id for run_id in _wanted() or [] if run_id not in known]
+
+
+def _wanted() -> list[str] | None:
+    """The ids in the URL, else those last chosen in this session; None where nobody has chosen yet."""
+    if CHOSEN in st.query_params:
+        return [part for part in st.query_params[CHOSEN].split(",") if part]
+    return st.session_state.get(CHOSEN)
 
 
 def choose(ids: list[str]) -> None:
@@ -41,3 +55,78 @@ def _default(runs: list[Run]) -> list[Run]:
         if found:
             return sorted(found, key=lambda run: run.meta.preset or "")[:MOST_AT_FIRST]
     return [run for run in runs if run.state == "finished"][-MOST_AT_FIRST:]
+
+
+def widget(key: str, value: object) -> None:
+    """Give the widget `key` its value before it is drawn; what a person has just done to it is in `value` already."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def widget_value(key: str) -> object:
+    """What the widget `key` holds, for a callback."""
+    return st.session_state.get(key)
+
+
+def baseline_id(ids: list[str]) -> str | None:
+    """The run that the others are measured against: the one in the URL (`?baseline=…`), else the first chosen one."""
+    wanted = st.query_params.get(BASELINE) or st.session_state.get(BASELINE)
+    found = wanted if wanted in ids else (ids[0] if ids else None)
+    # the first run is the default, and a default needs no place in the link
+    if found is None or found == ids[0]:
+        st.query_params.pop(BASELINE, None)
+    elif st.query_params.get(BASELINE) != found:
+        st.query_params[BASELINE] = found
+    return found
+
+
+def choose_baseline(run_id: str) -> None:
+    """Measure the others against this run, here and in the link."""
+    st.session_state[BASELINE] = run_id
+    st.query_params[BASELINE] = run_id
+
+
+def link_text(name: str) -> str | None:
+    """A value in the URL (`?name=…`); None where it is absent."""
+    return st.query_params.get(name) or None
+
+
+def link_number(name: str, low: int, high: int) -> int | None:
+    """A whole number in the URL; None where it is absent, no number, or outside `low` to `high`."""
+    try:
+        value = int(st.query_params[name])
+    except (KeyError, ValueError):
+        return None
+    return value if low <= value <= high else None
+
+
+def set_link(**values: object) -> None:
+    """Put values into the URL; one that is None leaves it."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != str(value):
+            st.query_params[name] = str(value)
+
+
+def fresh_key(key: str) -> str:
+    """The key of a chart whose selection can be forgotten by `forget_selection`."""
+    return f"{key}_{st.session_state.get(f'{key}:fresh', 0)}"
+
+
+def forget_selection(key: str) -> None:
+    """Draw the chart anew, without what was clicked in it: a chart's selection cannot be written."""
+    st.session_state[f"{key}:fresh"] = st.session_state.get(f"{key}:fresh", 0) + 1
+
+
+def new_selection(key: str, name: str) -> list[dict[str, object]] | None:
+    """What a click has just selected in the chart of `fresh_key(key)`; empty where it unselected, None where none was.
+
+    The rest of the page reads the choice from the URL: the initial value of a selection highlights but is not returned
+    (streamlit#10308), so that a link could not be told from a click.
+    """
+    event = st.session_state.get(fresh_key(key))
+    found = list(event["selection"].get(name, [])) if event else []
+    seen = st.session_state.get(f"{key}:seen", [])
+    st.session_state[f"{key}:seen"] = found
+    return None if event is None or found == seen else found

@@ -1,0 +1,134 @@
+"""The confusion matrix as a heatmap: what was written against what was guessed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from mnist_core.mistakes import Cell
+
+HEIGHT = 430
+SELECTION = "cell"
+"""Name of the selection that a click makes; its fields are `true` and `guess`."""
+ALL = Cell()
+
+
+class Shades(NamedTuple):
+    """Colours of the matrix on one background."""
+
+    few: str
+    many: str
+    diagonal: str
+    none: str
+    text: str
+    text_on_many: str
+    frame: str
+
+
+# The diagonal is grey and the numbers of empty cells are pale, so that mistakes are all that is coloured.
+LIGHT = Shades("#DCE9F7", "#08519C", "#ECEEF1", "#A9AFB7", "#1B1F24", "#FFFFFF", "#D55E00")
+DARK = Shades("#1F3550", "#9CCBFF", "#262C35", "#5C6672", "#E8EBEF", "#10141A", "#FFA45C")
+
+
+def confusion_cells(frame: pd.DataFrame, *, shares: bool = False, picked: Cell = ALL) -> pd.DataFrame:
+    """The cells as the chart needs them, one row each.
+
+    Parameters
+    ----------
+    frame
+        as `mnist_core.mistakes.confusion_frame` gives it.
+    shares
+        show per cent of the true digit's images in place of counts.
+    picked
+        the cell, row or column to frame.
+
+    Returns
+    -------
+    Columns true, guess, count, share (per cent), value (what is coloured), label (what is printed),
+    kind (``diagonal``, ``error`` or ``none``), picked, and meaning (a sentence for the tooltip).
+    """
+    cells = frame.assign(share=100 * frame["share"])
+    cells["value"] = cells["share"].fillna(0.0) if shares else cells["count"]
+    cells["label"] = cells["share"].map(_per_cent) if shares else cells["count"].map(str)
+    cells["kind"] = "error"
+    cells.loc[cells["count"] == 0, "kind"] = "none"
+    cells.loc[cells["true"] == cells["guess"], "kind"] = "diagonal"
+    cells["picked"] = picked != ALL
+    for column, digit in (("true", picked.true), ("guess", picked.guess)):
+        if digit is not None:
+            cells["picked"] &= cells[column] == digit
+    cells["meaning"] = [_meaning(*row) for row in cells[["true", "guess", "count"]].itertuples(index=False)]
+    return cells
+
+
+def _per_cent(share: float) -> str:
+    if pd.isna(share):
+        return "–"
+    return "0" if share == 0 else f"{share:.1f}" if share >= 0.05 else "<0.1"
+
+
+def _meaning(true: int, guess: int, count: int) -> str:
+    images = "image" if count == 1 else "images"
+    return f"{count:,} {images} of a {true}, " + ("guessed right" if true == guess else f"taken for a {guess}")
+
+
+def confusion_chart(cells: pd.DataFrame, *, shares: bool = False, dark: bool = False) -> alt.LayerChart:
+    """The matrix of `confusion_cells`, with a number in every cell and the diagonal muted.
+
+    A click selects a cell by the selection `SELECTION`. The picked cells are framed by the data, not by the selection,
+    so that a link or a list box can pick one as well.
+    """
+    shades = DARK if dark else LIGHT
+    top = float(cells.loc[cells["kind"] == "error", "value"].max()) if (cells["kind"] == "error").any() else 1.0
+    digits = list(range(10))
+    axis = alt.Axis(labelAngle=0, ticks=False, labelPadding=6, grid=False, labelFontSize=15, titleFontSize=14)
+    base = alt.Chart(cells).encode(
+        x=alt.X(
+            "guess:O",
+            title="Guessed digit",
+            scale=alt.Scale(domain=digits, paddingInner=0.04, paddingOuter=0),
+            axis=axis,
+        ),
+        y=alt.Y(
+            "true:O", title="True digit", scale=alt.Scale(domain=digits, paddingInner=0.04, paddingOuter=0), axis=axis
+        ),
+    )
+    tooltip = [
+        alt.Tooltip("meaning:N", title=" "),
+        alt.Tooltip("share:Q", title="% of the true digit", format=".2f"),
+    ]
+    fill = (
+        alt.when("datum.kind === 'error'")
+        .then(
+            alt.Color(
+                "value:Q", scale=alt.Scale(domain=[0, top], range=[shades.few, shades.many], clamp=True), legend=None
+            )
+        )
+        .otherwise(alt.value(shades.diagonal))
+    )
+    opacity = alt.when("datum.kind === 'none'").then(alt.value(0.35)).otherwise(alt.value(1.0))
+    rects = (
+        base.mark_rect(cursor="pointer")
+        .encode(color=fill, opacity=opacity, tooltip=tooltip)
+        .add_params(alt.selection_point(name=SELECTION, fields=["true", "guess"], toggle=False))
+    )
+    ink = (
+        alt.when("datum.kind === 'none'")
+        .then(alt.value(shades.none))
+        .when(f"datum.kind === 'error' && datum.value > {0.55 * top}")
+        .then(alt.value(shades.text_on_many))
+        .when("datum.kind === 'diagonal'")
+        .then(alt.value("#7A828C"))
+        .otherwise(alt.value(shades.text))
+    )
+    numbers = base.mark_text(fontSize=13, cursor="pointer", aria=False).encode(
+        text="label:N", color=ink, tooltip=tooltip
+    )
+    frames = (
+        base.transform_filter("datum.picked")
+        .mark_rect(filled=False, stroke=shades.frame, strokeWidth=3, cursor="pointer", aria=False)
+        .encode(tooltip=tooltip)
+    )
+    return alt.layer(rects, numbers, frames).properties(height=HEIGHT)

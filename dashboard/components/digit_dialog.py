@@ -1,0 +1,115 @@
+"""One digit, enlarged: its picture, and what every chosen run thinks of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from dashboard import state, theme
+from dashboard.charts.probabilities import Opinion, probability_chart, probability_frame
+from dashboard.components.gallery import png
+from mnist_core.images import Pixels
+
+ENLARGED = 10
+"""Screen pixels to one pixel of the image."""
+DIGIT = "digit"
+"""The name in the URL of the enlarged image's index."""
+
+
+def close() -> None:
+    """Close the enlarged digit, here and in the link."""
+    state.set_link(**{DIGIT: None})
+
+
+def show(index: int) -> None:
+    """Enlarge the test image `index`, here and in the link."""
+    state.set_link(**{DIGIT: index})
+
+
+@st.dialog("Enlarged digit", width="large", icon=":material/zoom_in:", on_dismiss=close)
+def digit_dialog(
+    order: Sequence[int], labels: NDArray[np.uint8], images: Pixels | None, opinions: Callable[[int], list[Opinion]]
+) -> None:
+    """Draw the digit that the link names, with buttons to its neighbours.
+
+    Parameters
+    ----------
+    order
+        indices of the digits in the gallery's order, all pages.
+    labels
+        true digits of all test images, shape (n,).
+    images
+        all test images, shape (n, 28, 28); None where they are not on this machine.
+    opinions
+        index → what the runs say of that image.
+    """
+    index = state.link_number(DIGIT, 0, len(labels) - 1)
+    if index is None:
+        return
+    said, true = opinions(index), int(labels[index])
+    picture, guesses = st.columns([2, 3], gap="medium")
+    with picture:
+        if images is None:
+            st.info("Its picture is not on this machine.", icon=":material/hide_image:")
+        else:
+            pixels = images[index] if theme.is_dark() else 255 - images[index]
+            st.image(png(pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1)), width=28 * ENLARGED)
+        st.caption(f"Test image {index:,}, counted from 0")
+    with guesses:
+        st.html(verdict(said, true))
+        frame = probability_frame(said, true)
+        st.altair_chart(
+            theme.styled(probability_chart(frame, said, dark=theme.is_dark())),
+            key="digit_probabilities",
+            alt=f"Bars: the probability that each run gives to each digit; the true digit is {true}.",
+        )
+        st.caption(
+            "A network gives each of the ten digits a probability; together they make 100 %. The largest is its guess."
+        )
+    _neighbours(list(order), index)
+    with st.expander("Data", key="digit_data"):
+        table = frame.pivot(index="digit", columns="label", values="probability").reset_index()
+        per_cent = st.column_config.NumberColumn(format="%.2f %%")
+        config = {name: per_cent for name in table.columns if name != "digit"}
+        st.dataframe(table, hide_index=True, column_config=config)
+
+
+def _neighbours(order: list[int], index: int) -> None:
+    """Buttons to the digits before and after it in the gallery."""
+    place = order.index(index) if index in order else None
+    before = order[place - 1] if place else None
+    after = order[place + 1] if place is not None and place + 1 < len(order) else None
+    with st.container(horizontal=True, vertical_alignment="center", key="digit_neighbours"):
+        for label, target, icon, key in (
+            ("Previous", before, "arrow_back", "Left"),
+            ("Next", after, "arrow_forward", "Right"),
+        ):
+            st.button(
+                label,
+                key=f"digit_{label.lower()}",
+                icon=f":material/{icon}:",
+                shortcut=key,
+                disabled=target is None,
+                on_click=show,
+                args=(target,),
+            )
+        if place is not None:
+            st.caption(f"{place + 1:,} of {len(order):,}")
+
+
+def verdict(opinions: Sequence[Opinion], true: int) -> str:
+    """HTML: the true digit, and each run's guess beside its colour; this is the legend of the bars too."""
+    lines = [f"<div class='verdict-true'>True digit: <b>{true}</b></div>"]
+    for opinion in opinions:
+        guess = int(opinion.probabilities.argmax())
+        right = "right" if guess == true else "wrong"
+        lines.append(
+            f"<div><span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;"
+            f"background:{opinion.colour}'></span> <b>{html.escape(opinion.label)}</b> guesses <b>{guess}</b> "
+            f"at {100 * float(opinion.probabilities[guess]):.1f} % ({right})</div>"
+        )
+    return "<div style='line-height:1.7'>" + "".join(lines) + "</div>"

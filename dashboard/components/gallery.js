@@ -1,0 +1,64 @@
+// A grid of digits from one sheet of pictures. Each digit is a button that says which image was opened.
+const SIZE = 84; // 3 × 28 pixels
+const instances = new WeakMap();
+
+// The sheet is decoded once and shared by all buttons through a CSS variable.
+function sheetUrl(base64) {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
+}
+
+function isLight(colour) {
+  const probe = document.createElement("canvas").getContext("2d");
+  probe.fillStyle = colour || "#fff";
+  probe.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+  return red + green + blue > 382;
+}
+
+function span(className, text) {
+  const element = document.createElement("span");
+  element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+function button(item, place, columns) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.dataset.index = item.index;
+  element.setAttribute("aria-label", item.description);
+  element.title = item.description;
+  const picture = span("picture", "");
+  const [row, column] = [Math.floor(place / columns), place % columns];
+  picture.style.backgroundPosition = `${-column * SIZE}px ${-row * SIZE}px`;
+  element.append(picture, span("guess", item.guess), span("sure", item.sure));
+  return element;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".gallery");
+  const known = instances.get(parentElement) ?? {};
+  instances.set(parentElement, known);
+  if (known.sheet !== data.sheet) {
+    if (known.url) URL.revokeObjectURL(known.url);
+    known.sheet = data.sheet;
+    known.url = sheetUrl(data.sheet);
+    root.style.setProperty("--sheet", `url("${known.url}")`);
+    root.style.setProperty("--sheet-width", `${data.columns * SIZE}px`);
+  }
+  const items = JSON.stringify(data.items);
+  if (known.items !== items) {
+    known.items = items;
+    root.replaceChildren(...data.items.map((item, place) => button(item, place, data.columns)));
+  }
+  root.classList.toggle("paper", isLight(getComputedStyle(root).getPropertyValue("--st-background-color").trim()));
+  root.onclick = (event) => {
+    const opened = event.target.closest("button");
+    if (opened) setTriggerValue("opened", Number(opened.dataset.index));
+  };
+  return () => {
+    if (known.url) URL.revokeObjectURL(known.url);
+    instances.delete(parentElement);
+  };
+}

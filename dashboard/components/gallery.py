@@ -1,0 +1,84 @@
+"""A gallery of digits: one sheet of pictures, and a real button for each digit (a components-v2 component)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from mnist_core.images import Pixels, sprite
+
+COLUMNS = 20
+"""Digits to a row of the sheet; the screen arranges them by its width."""
+
+_HERE = Path(__file__).parent
+_COMPONENT = st.components.v2.component(
+    "digit_gallery",
+    html='<div class="gallery" role="group" aria-label="Digits; press one to enlarge it"></div>',
+    css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+    js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
+)
+
+
+def gallery(frame: pd.DataFrame, images: Pixels, fingerprint: str, *, key: str, on_open: Callable[[int], None]) -> None:
+    """Draw digits with true → guessed and confidence beneath; `on_open` is told the index of one that is pressed.
+
+    Parameters
+    ----------
+    frame
+        the digits in their order, columns as in `mnist_core.mistakes.judged`.
+    images
+        all test images, shape (n, 28, 28).
+    fingerprint
+        of the dataset that the images belong to: with the indices, the key of the cached sheet.
+    key
+        of the widget.
+    on_open
+        called before the rerun that a press causes.
+    """
+
+    def opened() -> None:
+        event = state.widget_value(key)
+        if event and event.get("opened") is not None:
+            on_open(int(event["opened"]))
+
+    indices = tuple(frame["index"].tolist())
+    _COMPONENT(
+        key=key,
+        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": items(frame)},
+        on_opened_change=opened,
+    )
+
+
+def items(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the buttons say."""
+    rows = zip(frame["index"], frame["true"], frame["guess"], frame["confidence"], strict=True)
+    return [
+        {
+            "index": int(index),
+            "guess": str(guess) if true == guess else f"{true} → {guess}",
+            "sure": f"{100 * sure:.1f} %",
+            "description": f"Test image {index}: true digit {true}, guessed {guess}, confidence {100 * sure:.1f} %",
+        }
+        for index, true, guess, sure in rows
+    ]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _sheet(fingerprint: str, indices: tuple[int, ...], _images: Pixels) -> str:
+    return base64.b64encode(png(sprite(_images[list(indices)], COLUMNS))).decode()
+
+
+def png(pixels: Pixels) -> bytes:
+    """A grey picture as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
