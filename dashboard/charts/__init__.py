@@ -1,0 +1,1 @@
+"""Charts: functions from a frame to an alt.Chart, without Streamlit."""

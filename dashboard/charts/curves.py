@@ -1,0 +1,372 @@
+"""Learning curves of several runs over one another: histories → frame → chart.
+
+Colour = run; thin and dashed = training, strong and solid = validation, dotted = training images with dropout off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+Metric = Literal["loss", "accuracy"]
+Kind = Literal["training", "validation", "dropout off"]
+Axis = Literal["epoch", "seconds"]
+
+KINDS: tuple[Kind, ...] = ("training", "validation", "dropout off")
+COLUMNS: dict[tuple[Metric, Kind], str] = {
+    ("loss", "training"): "loss",
+    ("loss", "validation"): "val_loss",
+    ("loss", "dropout off"): "clean_loss",
+    ("accuracy", "training"): "accuracy",
+    ("accuracy", "validation"): "val_accuracy",
+    ("accuracy", "dropout off"): "clean_accuracy",
+}
+DASH = {"training": [5, 3], "validation": [1, 0], "dropout off": [1, 3]}
+WIDTH = {"training": 1.3, "validation": 2.8, "dropout off": 1.8}
+
+POINT_LIMIT = 2000
+"""A chart with more points than this is slow to send and to draw (measured)."""
+HEIGHT = 340
+LABEL_GAP = 17
+"""Pixels between two lines of text at the end of the curves."""
+LABEL_SPACE = 96
+"""Pixels kept free on the right for those."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run as the charts need it. history: one row an epoch, columns as the fields of EpochRow."""
+
+    id: str
+    label: str
+    colour: str
+    history: pd.DataFrame
+
+
+def curve_frame(
+    curves: Sequence[Curve],
+    metric: Metric,
+    *,
+    kinds: Sequence[Kind] = ("training", "validation"),
+    smoothing: float = 0.0,
+) -> pd.DataFrame:
+    """The curves as a long frame.
+
+    Parameters
+    ----------
+    curves
+        the runs, in the order in which they are drawn.
+    metric
+        which pair of columns.
+    kinds
+        which lines a run has.
+    smoothing
+        weight of the past in an exponential moving average, 0 (none) to below 1, corrected for the missing past at the
+        beginning as in TensorBoard.
+
+    Returns
+    -------
+    Columns run (id), label, kind, epoch, seconds (since the training began), value, smoothed, best (whether this
+    is the best validation epoch). Values that are not finite are left out, so that a diverged run ends where it broke.
+    """
+    parts = []
+    for curve in curves:
+        history = curve.history
+        for kind in kinds:
+            values = history[COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan)
+            smoothed = values.ewm(alpha=1 - smoothing, ignore_na=True).mean() if smoothing else values
+            part = pd.DataFrame(
+                {
+                    "run": curve.id,
+                    "label": curve.label,
+                    "kind": kind,
+                    "epoch": history["epoch"].astype(int),
+                    "seconds": history["seconds"].astype(float).fillna(0.0).cumsum(),
+                    "value": values,
+                    "smoothed": smoothed.where(values.notna()),
+                }
+            )
+            best = best_epoch(history, metric) if kind == "validation" else None
+            part["best"] = part["epoch"] == best if best is not None else False
+            parts.append(part)
+    columns = ["run", "label", "kind", "epoch", "seconds", "value", "smoothed", "best"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns].dropna(subset="value").reset_index(drop=True)
+
+
+def best_epoch(history: pd.DataFrame, metric: Metric) -> int | None:
+    """The epoch with the lowest validation loss, or the highest validation accuracy; the first where several tie."""
+    values = history[COLUMNS[metric, "validation"]].astype(float).replace([np.inf, -np.inf], np.nan)
+    if values.notna().sum() == 0:
+        return None
+    row = values.idxmin() if metric == "loss" else values.idxmax()
+    return int(history.loc[row, "epoch"])
+
+
+def thinned(frame: pd.DataFrame, limit: int = POINT_LIMIT) -> tuple[pd.DataFrame, int]:
+    """At most about `limit` rows, and the step between the epochs that are left; 1 where all are.
+
+    The first, best and last epoch of each curve always stay.
+    """
+    step = max(1, int(np.ceil(len(frame) / limit)))
+    if step == 1:
+        return frame, 1
+    last = frame.groupby(["run", "kind"])["epoch"].transform("max")
+    keep = ((frame["epoch"] - 1) % step == 0) | frame["best"] | (frame["epoch"] == last)
+    return frame[keep].reset_index(drop=True), step
+
+
+def end_labels(frame: pd.DataFrame, x: Axis, *, log: bool, height: int = HEIGHT) -> pd.DataFrame | None:
+    """Where each run's name goes at the right end of its strongest line; None where they would collide.
+
+    Names that are a little too close are moved apart by up to one line of text.
+
+    Returns
+    -------
+    Columns run, label, x, y (in the units of the axes).
+    """
+    rows = []
+    for run, of_run in frame.groupby("run", sort=False):
+        kind = next(kind for kind in ("validation", "dropout off", "training") if (of_run["kind"] == kind).any())
+        end = of_run[of_run["kind"] == kind].iloc[-1]
+        rows.append({"run": run, "label": end["label"], "x": end[x], "y": end["smoothed"]})
+    if not rows:
+        return None
+    ends = pd.DataFrame(rows)
+    low, high = frame[["value", "smoothed"]].min().min(), frame[["value", "smoothed"]].max().max()
+    if log:
+        low, high = np.log(low), np.log(high)
+    span = max(high - low, 1e-9)
+    wanted = (np.log(ends["y"]) if log else ends["y"]) - low
+    pixels = (wanted / span * height).to_numpy(dtype=float)
+    placed = _apart(pixels, LABEL_GAP)
+    if np.abs(placed - pixels).max() > LABEL_GAP or ends["label"].str.len().max() > 16:
+        return None
+    y = placed / height * span + low
+    ends["y"] = np.exp(y) if log else y
+    return ends
+
+
+def _apart(pixels: np.ndarray, gap: float) -> np.ndarray:
+    """The positions, moved so that neighbours are at least `gap` apart; each cluster stays centred on where it was."""
+    order = np.argsort(pixels, kind="stable")
+    clusters: list[list[int]] = []
+    for index in order:
+        clusters.append([int(index)])
+        while len(clusters) > 1:
+            below, above = clusters[-2], clusters[-1]
+            top = pixels[below].mean() + gap * (len(below) - 1) / 2
+            bottom = pixels[above].mean() - gap * (len(above) - 1) / 2
+            if bottom - top >= gap:
+                break
+            clusters[-2:] = [below + above]
+    placed = pixels.astype(float).copy()
+    for cluster in clusters:
+        middle = pixels[cluster].mean()
+        placed[cluster] = middle + gap * (np.arange(len(cluster)) - (len(cluster) - 1) / 2)
+    return placed
+
+
+def hover_frame(frame: pd.DataFrame, x: Axis) -> tuple[pd.DataFrame, list[str]]:
+    """What the tooltip says at each place: one row a value of `x`, one column a line, values as text.
+
+    On the axis of seconds, a run shows its newest finished epoch at that time.
+    """
+    kinds = list(dict.fromkeys(frame["kind"]))
+    names = [
+        f"{label}, {kind}" if len(kinds) > 1 else label
+        for label, kind in zip(frame["label"], frame["kind"], strict=True)
+    ]
+    wide = (
+        frame.assign(line=names)
+        .pivot_table(index=x, columns="line", values="value", aggfunc="last", sort=False)
+        .sort_index()
+    )
+    if x == "seconds":
+        known = wide.bfill().notna()  # do not carry a run on beyond its end
+        wide = wide.ffill().where(known)
+    lines = list(dict.fromkeys(names))
+    text = wide[lines].map(lambda value: "–" if pd.isna(value) else f"{value:.4f}")
+    return text.reset_index(), lines
+
+
+def curves_chart(
+    frame: pd.DataFrame,
+    colours: Mapping[str, str],
+    metric: Metric,
+    *,
+    x: Axis = "epoch",
+    log: bool = False,
+    smoothing: float = 0.0,
+    dark: bool = False,
+    height: int = HEIGHT,
+    zoom: bool = False,
+    x_max: float | None = None,
+) -> alt.LayerChart:
+    """The curves of `curve_frame`, overlaid.
+
+    Parameters
+    ----------
+    frame, metric
+        as of `curve_frame`.
+    colours
+        run id → colour.
+    x
+        what the horizontal axis counts.
+    log
+        logarithmic vertical axis.
+    smoothing
+        as given to `curve_frame`; where it is not 0, the raw values stay as faint lines.
+    dark
+        whether the chart stands on the dark background.
+    height
+        in pixels, legends and axes included.
+    zoom
+        dragging and the wheel move the axes. The axes then start over whenever the data change.
+    x_max
+        end of the horizontal axis, such as the planned epochs of a training that still runs.
+    """
+    frame, step = thinned(frame)
+    if log:
+        frame = frame[(frame["value"] > 0) & (frame["smoothed"] > 0)]
+    runs = list(dict.fromkeys(frame["run"]))
+    names = dict(zip(frame["run"], frame["label"], strict=True))
+    kinds = [kind for kind in KINDS if (frame["kind"] == kind).any()]
+    ends = end_labels(frame, x, log=log, height=height)
+
+    colour = alt.Color(
+        "run:N",
+        scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]),
+        legend=None
+        if ends is not None
+        else alt.Legend(
+            title=None, orient="bottom", columns=3, labelLimit=240,
+            labelExpr=_label_expression(names), symbolType="stroke", symbolStrokeWidth=3,
+        ),
+    )  # fmt: skip
+    dash = alt.StrokeDash(
+        "kind:N",
+        scale=alt.Scale(domain=kinds, range=[DASH[kind] for kind in kinds]),
+        legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300) if len(kinds) > 1 else None,
+    )
+    stroke_width = alt.StrokeWidth(
+        "kind:N", scale=alt.Scale(domain=kinds, range=[WIDTH[kind] for kind in kinds]), sort=kinds, legend=None
+    )
+    last = float(frame[x].max()) if len(frame) else 1.0
+    first = 1.0 if x == "epoch" else 0.0
+    x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
+    horizontal = alt.X(
+        f"{x}:Q",
+        title="epoch (one pass over the training images)" if x == "epoch" else "training time in seconds",
+        scale=alt.Scale(domain=x_domain, nice=False),
+        axis=alt.Axis(
+            tickMinStep=1 if x == "epoch" else alt.Undefined, format="d" if x == "epoch" else "~g", grid=False
+        ),
+    )
+    y_scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True, padding=4)
+    y_axis = (
+        alt.Axis(format=".0%" if _wide(frame) else ".1%", tickCount=5)
+        if metric == "accuracy"
+        else alt.Axis(tickCount=5, format="~g")
+    )
+
+    def vertical(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
+
+    base = alt.Chart(frame)
+    layers: list[alt.Chart] = []
+    if smoothing:
+        layers.append(
+            base.mark_line(opacity=0.22, strokeWidth=1.2).encode(
+                x=horizontal, y=vertical("value"), color=colour, detail="kind:N"
+            )
+        )
+    lines = base.mark_line(interpolate="linear", clip=zoom).encode(
+        x=horizontal, y=vertical("smoothed"), color=colour, strokeDash=dash, strokeWidth=stroke_width
+    )
+    if zoom:
+        lines = lines.add_params(alt.selection_interval(bind="scales", name="zoom"))
+    layers.append(lines)
+    if len(frame) and frame.groupby(["run", "kind"]).size().min() == 1:  # a line of one point cannot be seen
+        single = frame.groupby(["run", "kind"]).filter(lambda part: len(part) == 1)
+        layers.append(
+            alt.Chart(single)
+            .mark_point(filled=True, size=45, opacity=1)
+            .encode(x=horizontal, y=vertical("smoothed"), color=colour)
+        )
+    paper = "#14171C" if dark else "#FFFFFF"
+    best = frame[frame["best"]]
+    if len(best):
+        best = best.assign(
+            text=best["value"].map((lambda v: f"{100 * v:.2f} %") if metric == "accuracy" else (lambda v: f"{v:.4f}"))
+        )
+        dots = alt.Chart(best)
+        layers.append(
+            dots.mark_point(filled=True, size=85, opacity=1, stroke=paper, strokeWidth=1.5).encode(
+                x=horizontal, y=vertical("value"), color=colour
+            )
+        )
+        above = metric == "accuracy"
+        for halo in (True, False):
+            mark = dots.mark_text(
+                dy=-13 if above else 15, fontSize=13, fontWeight="bold", clip=False,
+                **({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"} if halo else {}),
+            )  # fmt: skip
+            layers.append(mark.encode(x=horizontal, y=vertical("value"), text="text:N", color=colour))
+    if ends is not None:
+        named = alt.Chart(ends)
+        for halo in (True, False):
+            mark = named.mark_text(
+                align="left", dx=9, fontSize=14, fontWeight="bold", clip=False, limit=LABEL_SPACE + 60,
+                **({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"} if halo else {}),
+            )  # fmt: skip
+            layers.append(
+                mark.encode(
+                    x=alt.X("x:Q", scale=alt.Scale(domain=x_domain, nice=False), title=None),
+                    y=alt.Y("y:Q", scale=y_scale, title=None),
+                    text="label:N",
+                    color=colour,
+                )
+            )
+    if len(frame):
+        layers += _hover(frame, x, horizontal)
+    note = f"every {step}th epoch is drawn" if step > 1 else ""
+    chart = alt.layer(*layers).properties(height=height)
+    if note:
+        chart = chart.properties(title=alt.TitleParams("", subtitle=note))
+    return chart
+
+
+def _hover(frame: pd.DataFrame, x: Axis, horizontal: alt.X) -> list[alt.Chart]:
+    """A rule that follows the pointer, and a tooltip with every run's values at that place."""
+    wide, lines = hover_frame(frame, x)
+    # field names with dots or brackets would be read as paths
+    fields = {line: f"line{index}" for index, line in enumerate(lines)}
+    wide = wide.rename(columns=fields)
+    near = alt.selection_point(name="near", fields=[x], nearest=True, on="pointerover", empty=False, clear="pointerout")
+    tooltip = [alt.Tooltip(f"{x}:Q", title=x, format="d" if x == "epoch" else ".1f")]
+    tooltip += [alt.Tooltip(f"{fields[line]}:N", title=line) for line in lines]
+    rule = (
+        alt.Chart(wide)
+        .mark_rule(color="#8A9099", strokeWidth=1)
+        .encode(x=horizontal, opacity=alt.condition(near, alt.value(0.9), alt.value(0.0)), tooltip=tooltip)
+        .add_params(near)
+    )
+    return [rule]
+
+
+def _wide(frame: pd.DataFrame) -> bool:
+    """Whether whole per cents tell the ticks of an accuracy axis apart."""
+    return len(frame) == 0 or float(frame["value"].max() - frame["value"].min()) > 0.04
+
+
+def _label_expression(names: Mapping[str, str]) -> str:
+    """A Vega expression from run id to name, for legends: ids are the data, as names need not be unique."""
+    return f"{json.dumps(dict(names))}[datum.value] || datum.label"

@@ -1,0 +1,104 @@
+"""Choose runs, as chips in their colours. The choice travels from page to page and is in the URL (see `state`)."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.theme import RUN_COLOURS
+from mnist_core.runs import Run
+
+KEY = "run_picker"
+MOST = len(RUN_COLOURS)
+"""More runs than colours could not be told apart."""
+
+STATE_WORDS = {
+    "queued": "waiting",
+    "running": "training",
+    "finished": "",
+    "cancelled": "cancelled",
+    "diverged": "diverged",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+
+
+def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None) -> list[Run]:
+    """Draw the chips and return the chosen runs, in the order of choice.
+
+    Parameters
+    ----------
+    runs
+        all runs of the store, oldest first.
+    label, help
+        of the widget.
+    """
+    missing = state.missing_ids(runs)
+    ids = state.chosen_ids(runs)
+    by_id = {run.id: run for run in runs}
+    labels = run_labels(runs)
+    state.widget(KEY, ids)
+    st.multiselect(
+        label,
+        [run.id for run in reversed(runs)],
+        format_func=lambda run_id: labels[run_id],
+        key=KEY,
+        max_selections=MOST,
+        placeholder="Choose runs",
+        select_all=False,
+        on_change=_chosen,
+        help=help or "Each run has one colour on every page. The link in the address bar opens this choice again.",
+    )
+    st.html(f"<style>{chip_css(resources.colours(ids), labels)}</style>")
+    if missing:
+        what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
+        st.caption(f"{what} not in this store: {', '.join(missing)}.")
+    return [by_id[run_id] for run_id in ids]
+
+
+def run_labels(runs: list[Run]) -> dict[str, str]:
+    """A label for each run by id: its name, what tells it from others of that name, and its state."""
+    names: dict[str, list[Run]] = {}
+    for run in runs:
+        names.setdefault(run.name, []).append(run)
+    labels = {}
+    for same in names.values():
+        for run in same:
+            text = run.name
+            if len(same) > 1:
+                details = [
+                    (f"on {run.config.dataset.name}", {r.config.dataset.name for r in same}),
+                    (f"seed {run.config.training.seed}", {r.config.training.seed for r in same}),
+                    (run.config.model.summary(), {r.config.model.summary() for r in same}),
+                ]
+                told = [detail for detail, values in details if len(values) > 1]
+                text += ", " + ", ".join(told) if told else f", {run.id[:4]}"
+            word = STATE_WORDS[run.state]
+            labels[run.id] = f"{text} ({word})" if word else text
+    # two runs may still read the same, such as two learning rates of one network
+    shown = list(labels.values())
+    return {key: f"{text}, {key[:4]}" if shown.count(text) > 1 else text for key, text in labels.items()}
+
+
+def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) -> str:
+    """CSS that gives the chips of the multiselect `key` the colours of the runs.
+
+    Chips are found by their label, not by their place, so that the colours stay right while one is being removed.
+    """
+    base = f".st-key-{key} [data-tag]"
+    rules = [f"{base} {{ color: inherit; background-color: transparent; border-left: 0.6rem solid grey; }}"]
+    for run_id, colour in colours.items():
+        rules.append(
+            f"{base}[aria-label={_css_string(labels[run_id])}] {{ border-left-color: {colour}; "
+            f"background-color: color-mix(in srgb, {colour} 18%, transparent); }}"
+        )
+    return "\n".join(rules)
+
+
+def _css_string(text: str) -> str:
+    """The text as a CSS string in which nothing can end the string or the style element."""
+    return '"' + "".join(c if c.isalnum() or c in " -_.,()" else f"\\{ord(c):x} " for c in text) + '"'
+
+
+def _chosen() -> None:
+    state.choose(list(state.widget_value(KEY) or []))
