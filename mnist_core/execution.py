@@ -259,4 +259,4 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "not enough memory; close other programs, or choose a smaller model or batch, and resume the run"
     first = (str(error).strip().splitlines() or [""])[0][:200]
-    return f"{type(error).__name__}: {first} (the details are in error.txt)" if first else type(error).__name__
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

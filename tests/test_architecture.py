@@ -21,6 +21,7 @@ ORDER = [
     ["engine"],
     ["training"],
     ["execution"],
+    ["worker", "launch"],
     ["service", "jobs"],
     ["terminal"],
     ["cli"],

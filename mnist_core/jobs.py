@@ -1,0 +1,350 @@
+"""Asking for runs to be trained, wherever that happens.
+
+`request` and `resume` say what is wanted; a `Runner` sees to it: `LocalRunner` here and now, `ServiceRunner` in worker
+processes that go on when this one ends. Both write nothing but the runs' folders, which is where results are read.
+
+Importing this module imports neither TensorFlow nor distributed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import psutil
+
+from mnist_core import launch, lease
+from mnist_core.configs import RunConfig
+from mnist_core.errors import JobError, RunNotFound, StoreError
+from mnist_core.execution import Train, execute, sentence
+from mnist_core.launch import ServiceStatus
+from mnist_core.runs import Run
+from mnist_core.store import Store
+
+SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
+KILL_AFTER_S = 3.0
+"""A training that was asked to stop and has not done so by then is killed with its process."""
+
+Outcome = Literal["new", "stored", "joined", "resumed"]
+
+
+@dataclass(frozen=True)
+class Requested:
+    """What became of a request.
+
+    outcome: `new`, trained from the first epoch; `stored`, it was trained before; `joined`, it is being trained
+    already; `resumed`, it goes on from its last finished epoch.
+    """
+
+    run: Run
+    outcome: Outcome
+
+
+class Runner(Protocol):
+    """Sees to it that queued runs are trained."""
+
+    def submit(self, run_id: str) -> None:
+        """Have a queued run trained; doing so twice is harmless."""
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop; it keeps what it has reached."""
+
+    def kill(self, run_id: str) -> None:
+        """Make a run stop, if need be by ending its process; it keeps its finished epochs."""
+
+    def status(self) -> ServiceStatus:
+        """How whatever trains is doing."""
+
+
+# -- asking ------------------------------------------------------------------------------------------------------------
+
+
+def request(
+    store: Store, runner: Runner, config: RunConfig, *, name: str, preset: str | None = None, again: bool = False
+) -> Requested:
+    """See to it that a configuration is trained, and train nothing twice.
+
+    Parameters
+    ----------
+    store, runner
+        where, and by what.
+    config, name, preset
+        the experiment; `name` is given to a new run only.
+    again
+        train from scratch although it has been trained: the earlier run goes to the trash. A run that ships with the
+        project stays, hidden by the new one. A run in progress is joined even so.
+    """
+    if again:
+        _put_aside(store, config)
+    run, new = store.add(config, name=name, preset=preset, shadow_reference=again)
+    if new:
+        runner.submit(run.id)
+        return Requested(store.get(run.id), "new")
+    if run.resumable:
+        return Requested(resume(store, runner, run.id), "resumed")
+    if run.live:
+        if run.state == "queued":  # whoever was to train it may be gone
+            runner.submit(run.id)
+        return Requested(store.get(run.id), "joined")
+    return Requested(run, "stored")
+
+
+def _put_aside(store: Store, config: RunConfig) -> None:
+    with contextlib.suppress(RunNotFound):
+        run = store.get(config.run_id(store.catalog.fingerprint(config.dataset.name)))
+        if not run.read_only and not run.live:
+            store.delete(run.id)
+
+
+def resume(store: Store, runner: Runner, run_id: str) -> Run:
+    """Have a cancelled, interrupted or failed run go on from its last finished epoch; one in progress just goes on."""
+    run = store.get(run_id)
+    if not run.live:
+        try:
+            store.request_again(run_id)
+        except StoreError:
+            if not store.get(run_id).live:  # else somebody else has just resumed it
+                raise
+    if store.get(run_id).state == "queued":
+        runner.submit(run_id)
+    return store.get(run_id)
+
+
+# -- here --------------------------------------------------------------------------------------------------------------
+
+
+class LocalRunner:
+    """Trains in this process, while the caller waits.
+
+    Parameters
+    ----------
+    store
+        the runs.
+    train
+        what trains; default: `mnist_core.training.train`.
+    """
+
+    def __init__(self, store: Store, *, train: Train | None = None) -> None:
+        self.store = store
+        self._train = train
+        self._busy = 0
+
+    def submit(self, run_id: str) -> None:
+        """Train a queued run, and return when that is done."""
+        self._busy += 1
+        try:
+            execute(self.store, run_id, train=self._train)
+        finally:
+            self._busy -= 1
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop; for another thread, as `submit` waits."""
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        """Make a run stop; this very process can only be asked to."""
+        _kill(self.store, run_id)
+
+    def status(self) -> ServiceStatus:
+        """Always ready."""
+        return ServiceStatus("ready", workers=1, warm=1, busy=min(1, self._busy))
+
+
+def _kill(store: Store, run_id: str) -> None:
+    """Cancel, wait, end the process that still holds the run, and write down that it is cancelled."""
+    store.cancel(run_id)
+    run = store.get(run_id)
+    deadline = time.monotonic() + KILL_AFTER_S
+    while lease.held(run.path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid = lease.holder_pid(run.path)
+    if pid is not None and pid != os.getpid():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            process.kill()
+            process.wait(5)
+    if lease.held(run.path) and not store.get(run_id).ended:
+        raise JobError(
+            f"run {run.name} does not stop, and its process cannot be ended from here; "
+            f"end it where it runs, which lease-{lease.attempts(run.path)}.json in the run's folder says"
+        )
+    store.cancel(run_id)
+
+
+# -- in the service ----------------------------------------------------------------------------------------------------
+
+
+class ServiceRunner:
+    """Trains in the workers of a dask scheduler: the local service, or one elsewhere.
+
+    It may be kept for as long as the process lives and used by several threads. It connects when first needed, and
+    again, after starting the service anew, where that has gone away.
+
+    Parameters
+    ----------
+    store
+        the runs; a scheduler elsewhere must see the same folder under the same path.
+    address
+        of a dask scheduler. Default: the environment variable MNIST_CORE_SCHEDULER, else the store's local service,
+        which is started where it is not running.
+    options
+        for a local service that has to be started, as `python -m mnist_core.service --help` lists them.
+    """
+
+    def __init__(self, store: Store, address: str | None = None, *, options: tuple[str, ...] = ()) -> None:
+        self.store = store
+        self.address = address or os.environ.get(SCHEDULER_VARIABLE) or None
+        self._root = store.root.resolve()
+        self._options = options
+        self._lock = threading.RLock()
+        self._client: Any = None
+        self._warming: threading.Thread | None = None
+        self._problem = ""
+
+    def submit(self, run_id: str) -> None:
+        """Queue a run at the scheduler; it is trained even if this process ends.
+
+        Raises
+        ------
+        JobError
+            where the scheduler cannot be reached, or the service not be started.
+        """
+        with self._lock:
+            problem: Exception | None = None
+            for _ in range(2):  # once more, where the connection turns out to be dead
+                client = self._connected()
+                try:
+                    self._submit(client, run_id)
+                    return
+                except (OSError, RuntimeError, TimeoutError) as error:
+                    problem = error
+                    self._disconnect()
+            where = self.address or "the job service"
+            raise JobError(f"{where} does not answer ({problem}); the run stays queued: try again")
+
+    def _submit(self, client: Any, run_id: str) -> None:
+        from distributed import fire_and_forget
+
+        from mnist_core.worker import task_environment, task_key, train_run
+
+        run = self.store.get(run_id)
+        if not run.live:
+            return
+        key = task_key(run)
+        arguments = (str(self._root), run_id, task_environment())
+        future = client.submit(train_run, *arguments, key=key, pure=False)
+        forget: Any = fire_and_forget
+        forget(future)
+        future.add_done_callback(lambda done: self._ended(run_id, done))
+        # sending is asynchronous: be sure that the scheduler has it before this process may end
+        deadline = time.monotonic() + 10
+        while not client.sync(client.scheduler.get_task_status, keys=[key])[key]:
+            if self.store.get(run_id).state != "queued":
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError("the scheduler does not take the run")
+            time.sleep(0.005)
+
+    def _ended(self, run_id: str, future: Any) -> None:
+        """Tell of a task that could not even begin, such as on a worker that lacks this package."""
+        if future.status != "error":
+            return
+        with contextlib.suppress(StoreError, OSError):
+            writer = self.store.open_writer(run_id)
+            if writer is not None:
+                if self.store.get(run_id).state == "queued":
+                    writer.ended("failed", f"the worker could not begin: {sentence(future.exception())}")
+                writer.release()
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop; its worker looks several times a second."""
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        """Make a run stop, if need be by ending its worker, which is replaced at once."""
+        _kill(self.store, run_id)
+
+    def status(self) -> ServiceStatus:
+        """How the service is doing; cheap enough for every redraw of a page."""
+        if self.address:
+            return self._remote_status()
+        found = launch.status(self._root)
+        if found.state != "stopped":
+            return found
+        warming = self._warming is not None and self._warming.is_alive()
+        return ServiceStatus("starting") if warming else ServiceStatus("stopped", problem=self._problem)
+
+    def _remote_status(self) -> ServiceStatus:
+        client = self._client
+        if client is None or client.status != "running":
+            return ServiceStatus("remote", problem=self._problem or f"not connected to {self.address}")
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        metrics = [worker["metrics"] for worker in workers]
+        return ServiceStatus(
+            "remote",
+            workers=len(metrics),
+            warm=sum(bool(metric.get("mnist_core_warm")) for metric in metrics),
+            busy=sum(bool(metric["task_counts"].get("executing")) for metric in metrics),
+        )
+
+    def warm(self) -> None:
+        """Start the service and connect to it in the background, so that the first training begins at once."""
+        if self._warming is None or not self._warming.is_alive():
+            self._warming = threading.Thread(target=self._warm, name="job-service", daemon=True)
+            self._warming.start()
+
+    def _warm(self) -> None:
+        try:
+            with self._lock:
+                self._connected()
+            self._problem = ""
+        except JobError as error:
+            self._problem = str(error)
+
+    def stop(self) -> None:
+        """End the local service and its workers; runs in progress become interrupted."""
+        with self._lock:
+            self._disconnect()
+            if not self.address:
+                launch.stop(self._root)
+
+    def close(self) -> None:
+        """Let go of the connection; the service and its runs go on."""
+        with self._lock:
+            self._disconnect()
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+
+    def _connected(self) -> Any:
+        """A client that is connected to the scheduler as it is now."""
+        address = self.address or launch.start(self._root, *self._options).address
+        if self._client is not None:
+            if self._client.status == "running" and self._client.scheduler.address == address:
+                return self._client
+            self._disconnect()
+        from distributed import Client
+
+        _quieten()
+        connect: Any = Client
+        try:
+            self._client = connect(address, timeout=10, set_as_default=False, name="mnist-core")
+        except (OSError, TimeoutError) as error:
+            raise JobError(f"no scheduler answers at {address} ({error}); check that it runs there") from error
+        return self._client
+
+    def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):  # whatever a dead connection says when it is closed
+                client.close(timeout=2)
+
+
+def _quieten() -> None:
+    """A lost connection is dealt with above; distributed would also print a traceback for each."""
+    for name in ("client", "core", "batched", "comm", "utils"):
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)

@@ -1,0 +1,143 @@
+"""What runs inside a worker process of the job service.
+
+Also a preload of the workers (`dask worker --preload mnist_core.worker` on a cluster): it warms TensorFlow up in the
+background as soon as the process is there. Importing this module imports neither distributed nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from mnist_core import lease
+from mnist_core.datasets import MNIST_VARIABLE
+from mnist_core.errors import RunNotFound
+from mnist_core.events import RunState
+from mnist_core.execution import execute
+from mnist_core.runs import Run
+from mnist_core.store import Store
+
+TRAININGS_PER_PROCESS = 40
+"""TensorFlow grows by some 9 MB a training; after so many the worker is replaced by a fresh one."""
+
+DOOMED_S = 10.0
+"""A worker that the scheduler has given up may live on for this long; its runs are waited for before they are left."""
+
+logger = logging.getLogger("mnist_core.worker")
+
+
+class _Process:
+    """What this worker process has done so far."""
+
+    def __init__(self) -> None:
+        self.warming: threading.Thread | None = None
+        self.warm = False
+        self.trainings = 0
+
+
+_process = _Process()
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------------
+
+
+def task_key(run: Run) -> str:
+    """The scheduler's name for training this run: the same for one request, another one for the next request."""
+    status = run.path / "status.json"
+    return f"train-{run.id}-{lease.attempts(run.path)}-{status.stat().st_mtime_ns}"
+
+
+def task_environment() -> dict[str, str]:
+    """What of the requester's environment the worker needs."""
+    given = os.environ.get(MNIST_VARIABLE)
+    return {MNIST_VARIABLE: str(Path(given).resolve())} if given else {}
+
+
+def train_run(root: str, run_id: str, environment: dict[str, str]) -> RunState | None:
+    """Train a run of the store at `root`; the result is what `execute` gives."""
+    for name, value in environment.items():
+        if Path(value).exists():  # on another machine it may lie elsewhere
+            os.environ[name] = value
+    store = Store(root)
+    try:
+        _wait_until_warm(store, run_id)
+        state = execute(store, run_id)
+        if state is None:
+            state = _after_a_doomed_holder(store, run_id)
+    except RunNotFound:  # deleted while it was queued
+        return None
+    if state is not None:
+        _process.warm = True
+        _process.trainings += 1
+    _recycle_if_due()
+    return state
+
+
+def _wait_until_warm(store: Store, run_id: str) -> None:
+    """Do not build two models at once in one process; but a cancelled run need not wait for TensorFlow."""
+    while _process.warming and _process.warming.is_alive():
+        _process.warming.join(0.1)
+        if (store.get(run_id).path / "cancel").exists():
+            return
+
+
+def _after_a_doomed_holder(store: Store, run_id: str) -> RunState | None:
+    """Train what somebody else seemed to be training, where they are gone a moment later.
+
+    A scheduler that loses touch with a worker gives its task to another one at once, while the lost worker's process
+    may still have a few seconds to live.
+    """
+    end = time.monotonic() + DOOMED_S
+    while time.monotonic() < end:
+        run = store.get(run_id)
+        if run.read_only or run.ended:
+            return None
+        if not lease.held(run.path):
+            state = execute(store, run_id)
+            if state is not None:
+                return state
+        time.sleep(0.25)
+    return None
+
+
+def _recycle_if_due() -> None:
+    """Have this process replaced once it has done its share."""
+    if _process.trainings < TRAININGS_PER_PROCESS:
+        return
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:  # called outside a worker
+        return
+    if worker.nanny:
+        worker.loop.add_callback(worker.close_gracefully, restart=True, reason="recycled after many trainings")
+
+
+# -- the process -------------------------------------------------------------------------------------------------------
+
+
+def dask_setup(worker: Any) -> None:
+    """Called by distributed when the worker process begins."""
+    logging.getLogger("mnist_core").setLevel(logging.INFO)
+    worker.metrics["mnist_core_warm"] = lambda worker: _process.warm
+    _process.warming = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
+    _process.warming.start()
+
+
+def _warm_up() -> None:
+    from mnist_core.training import warm_up
+
+    # a worker that cannot warm up still says why in each run that it fails
+    try:
+        warm_up()
+        with contextlib.suppress(ImportError):
+            import sklearn.datasets  # noqa: F401  # for `digits`; a second, when first imported
+        _process.warm = True
+    except Exception:
+        logger.exception("TensorFlow could not be warmed up")
