@@ -1,0 +1,145 @@
+"""Who may write a run: one process at a time, and never again once it has been overtaken."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mnist_core import lease
+from mnist_core.errors import StaleAttempt
+
+
+def holder(**changes: object) -> str:
+    me = psutil.Process()
+    data = {"host": socket.gethostname(), "pid": me.pid, "process_started": me.create_time()}
+    return json.dumps(data | changes)
+
+
+def age(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_attempts_are_numbered_from_one(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        claimed = lease.claim(tmp_path)
+        assert claimed is not None
+        assert claimed.attempt == number == lease.attempts(tmp_path)
+        claimed.release()
+
+
+def test_a_held_run_cannot_be_claimed(tmp_path: Path) -> None:
+    assert lease.claim(tmp_path) is not None
+    assert lease.held(tmp_path)
+    assert lease.holder_pid(tmp_path) == os.getpid()
+    assert lease.claim(tmp_path) is None
+
+
+def test_a_released_run_is_free_but_its_number_is_used(tmp_path: Path) -> None:
+    claimed = lease.claim(tmp_path)
+    assert claimed is not None
+    claimed.release()
+    assert not lease.held(tmp_path)
+    assert lease.holder_pid(tmp_path) is None
+    assert lease.attempts(tmp_path) == 1
+
+
+def test_the_holder_stays_fresh_until_overtaken(tmp_path: Path) -> None:
+    claimed = lease.claim(tmp_path)
+    assert claimed is not None
+    claimed.check()
+    (tmp_path / "lease-2.json").write_text(holder())
+    with pytest.raises(StaleAttempt, match="attempt 1"):
+        claimed.check()
+
+
+def test_the_holder_of_a_deleted_run_is_stale(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    claimed = lease.claim(folder)
+    assert claimed is not None
+    (folder / "lease-1.json").unlink()
+    folder.rmdir()
+    with pytest.raises(StaleAttempt):
+        claimed.check()
+    claimed.release()  # harmless
+    assert not folder.exists()
+
+
+def test_a_dead_process_holds_nothing(tmp_path: Path) -> None:
+    code = f"from pathlib import Path; from mnist_core import lease; assert lease.claim(Path({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    assert lease.attempts(tmp_path) == 1
+    assert not lease.held(tmp_path)
+    claimed = lease.claim(tmp_path)
+    assert claimed is not None
+    assert claimed.attempt == 2
+
+
+def test_a_later_process_of_the_same_number_is_another(tmp_path: Path) -> None:
+    (tmp_path / "lease-1.json").write_text(holder(process_started=psutil.Process().create_time() - 3600))
+    assert not lease.held(tmp_path)
+
+
+def test_a_lease_just_made_and_not_yet_written_counts_as_held(tmp_path: Path) -> None:
+    path = tmp_path / "lease-1.json"
+    path.touch()
+    assert lease.held(tmp_path)
+    age(path, 5)
+    assert not lease.held(tmp_path)
+
+
+def test_a_holder_elsewhere_is_judged_by_its_signs_of_life(tmp_path: Path) -> None:
+    path = tmp_path / "lease-1.json"
+    path.write_text(holder(host="another-machine"))
+    assert lease.held(tmp_path)
+    assert lease.holder_pid(tmp_path) is None  # its process cannot be ended from here
+    age(path, lease.SILENCE_LIMIT_S + 5)
+    assert not lease.held(tmp_path)
+    (tmp_path / "progress.json").touch()
+    assert lease.held(tmp_path)
+
+
+def test_of_many_claims_at_once_one_wins(tmp_path: Path) -> None:
+    won: list[lease.Lease] = []
+    ready = threading.Barrier(8)
+
+    def claim() -> None:
+        ready.wait()
+        claimed = lease.claim(tmp_path)
+        if claimed:
+            won.append(claimed)
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    won[0].check()
+
+
+def test_a_claim_made_between_two_looks_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: the number was counted after looking at the holder, so a rival's fresh claim could be overtaken."""
+    look = lease.held
+    rivals: list[lease.Lease | None] = []
+
+    def look_while_a_rival_claims(folder: Path) -> bool:
+        result = look(folder)
+        if not rivals:
+            rivals.append(None)
+            rivals.append(lease.claim(folder))
+        return result
+
+    monkeypatch.setattr(lease, "held", look_while_a_rival_claims)
+    assert lease.claim(tmp_path) is None
+    assert rivals[1] is not None
+    rivals[1].check()
