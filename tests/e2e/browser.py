@@ -1,0 +1,163 @@
+"""A running dashboard, and a browser window on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psutil
+from playwright.sync_api import Locator, Page, expect
+
+from mnist_core.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+START_LIMIT_S = 60.0
+WAIT_MS = 20_000
+
+
+@dataclass
+class Server:
+    """A dashboard that runs on its own store and port."""
+
+    store: Store
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def log_text(self) -> str:
+        """What it has printed."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def start_server(store: Store, log: Path) -> Server:
+    """Start `python -m dashboard` on `store` and wait until it answers."""
+    port = free_port()
+    environment = os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-m", "dashboard", "--server.headless", "true", "--server.port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    server = Server(store, port, log, process)
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2).close()
+            return server
+        except OSError:
+            time.sleep(0.2)
+    end_processes([process.pid])
+    raise AssertionError(f"the server did not start; it said:\n{server.log_text()}")
+
+
+def end_everything(server: Server) -> None:
+    """End the server, and the job service of its store with all workers: nothing else on the machine."""
+    pids = [server.process.pid]
+    pids += [
+        found.info["pid"]
+        for found in psutil.process_iter(["pid", "cmdline"])
+        if str(server.store.root) in (found.info["cmdline"] or [])
+    ]
+    end_processes(pids)
+    server.process.wait(10)
+
+
+def end_processes(pids: list[int]) -> None:
+    """End processes and all their descendants, at first politely."""
+    doomed = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            doomed += [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+    for process in doomed:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    for process in psutil.wait_procs(doomed, timeout=8)[1]:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(doomed, timeout=5)
+
+
+class Screen:
+    """A browser window on a server. `page` is Playwright's own page, for whatever is missing here."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        self.server = server
+
+    def open(self, path: str = "", **query: object) -> None:
+        """Open a page of the dashboard, such as ``mistakes``, and wait until it is drawn."""
+        self.page.goto(f"{self.server.url}/{path}" + (f"?{urlencode(query)}" if query else ""))
+        self.settled()
+
+    def reload(self) -> None:
+        """Reload the page, which is a new Streamlit session."""
+        self.page.reload()
+        self.settled()
+
+    def settled(self) -> None:
+        """Wait until the server is connected and no script runs.
+
+        Not for pages that poll: with `run_every` the state goes to and fro. Expect their content instead.
+        """
+        self.page.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]", timeout=WAIT_MS)
+        # a rerun begins a moment after the click that asks for it
+        self.page.wait_for_timeout(150)
+        self.page.wait_for_selector("[data-test-script-state=notRunning]", timeout=WAIT_MS)
+
+    def key(self, key: str) -> Locator:
+        """What Streamlit drew under the widget or container key."""
+        return self.page.locator(f".st-key-{key}").first
+
+    def choose(self, key: str, option: str) -> None:
+        """Choose an option of the selectbox `key` by keyboard: type it, then Enter."""
+        box = self.key(key).locator("input").first
+        box.focus()
+        self.page.keyboard.press("ArrowDown")
+        self.page.keyboard.type(option)
+        self.page.get_by_role("option", name=option, exact=True).first.wait_for()
+        self.page.keyboard.press("Enter")
+        self.settled()
+
+    def query(self) -> dict[str, str]:
+        """The parameters in the address bar."""
+        return dict(self.page.evaluate("Object.fromEntries(new URLSearchParams(location.search))"))
+
+    def expect_query(self, **values: str | None) -> None:
+        """Wait until the address bar has these parameters; None for one that must be gone."""
+        for name, value in values.items():
+            self.page.wait_for_function(
+                "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value]
+            )
+
+    def expect_no_exception(self) -> None:
+        """No traceback on the screen, and none in the server's log."""
+        expect(self.page.get_by_test_id("stException")).to_have_count(0)
+        assert "Traceback" not in self.server.log_text(), self.server.log_text()

@@ -1,0 +1,104 @@
+"""The whole product in a real browser: a server with a store of its own, Chromium, and ways to wait.
+
+A test module starts with ``pytestmark = pytest.mark.browser`` and asks for `screen`:
+
+    def test_something(screen: Screen) -> None:
+        screen.open("mistakes", true=4)
+        expect(screen.key("gallery")).to_contain_text("4 → 9")
+
+Each module has its own server and its own copy of the seeded store, and what it starts is ended after it, the job
+service and its workers included.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from mnist_core.store import Store
+from tests.e2e.browser import ROOT, WAIT_MS, Screen, Server, end_everything, start_server
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store with the small runs of `seed`; to be copied, not to be used."""
+    root = tmp_path_factory.mktemp("seeded") / "artifacts"
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run(
+        [sys.executable, "-m", "tests.e2e.seed", str(root)], cwd=ROOT, env=environment, check=True, timeout=240
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running dashboard on a copy of the seeded store, one for each test module."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copytree(seeded_store, folder / "artifacts")
+    started = start_server(Store(folder / "artifacts"), folder / "server.log")
+    try:
+        yield started
+    finally:
+        end_everything(started)
+
+
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running dashboard on an empty store."""
+    folder = tmp_path_factory.mktemp("empty")
+    started = start_server(Store(folder / "artifacts"), folder / "server.log")
+    try:
+        yield started
+    finally:
+        end_everything(started)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def _window(chromium: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+    screen = Screen(context.new_page(), server)
+    failed_before = request.session.testsfailed
+    yield screen
+    folder = os.environ.get("E2E_SCREENSHOTS")
+    if folder and request.session.testsfailed > failed_before:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        screen.page.screenshot(path=str(Path(folder) / f"{request.node.name}.png"), full_page=True)
+    context.close()
+
+
+@pytest.fixture
+def screen(chromium: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """A fresh browser window on the module's server, 1280×800; E2E_SCREENSHOTS names a folder for failures."""
+    yield from _window(chromium, server, request)
+
+
+@pytest.fixture
+def empty_screen(chromium: Browser, empty_server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """A fresh browser window on a server with an empty store."""
+    yield from _window(chromium, empty_server, request)

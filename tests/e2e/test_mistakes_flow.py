@@ -1,0 +1,144 @@
+"""The Mistakes page in a real browser: the matrix, the boxes beside it, and the digits."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from mnist_core.metrics import confusion_matrix
+from mnist_core.mistakes import Confusion, mistakes, top_confusions
+from mnist_core.runs import Predictions, Run
+from tests.e2e.browser import Screen
+from tests.e2e.seed import SMALL
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def run(screen: Screen) -> Run:
+    return screen.server.store.find(SMALL)
+
+
+@pytest.fixture
+def predictions(run: Run) -> Predictions:
+    found = run.predictions()
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def top(predictions: Predictions) -> list[Confusion]:
+    """The two most frequent confusions; the run is small enough to have that many."""
+    found = top_confusions(confusion_matrix(predictions.labels, predictions.predicted), 2)
+    assert len(found) == 2
+    return found
+
+
+def digits(screen: Screen) -> Locator:
+    """The buttons of the gallery."""
+    return screen.key("gallery").get_by_role("button")
+
+
+def press(screen: Screen, confusion: Confusion) -> None:
+    """Click in the middle of a cell of the matrix, as a person does: on its number, which lies over the cell."""
+    label = f"Guessed digit: {confusion.guess}; True digit: {confusion.true};"
+    cell = screen.key("matrix_panel").locator(f"path[aria-label^='{label}']").first
+    cell.scroll_into_view_if_needed()
+    box = cell.bounding_box()
+    assert box is not None
+    screen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def expect_digits_of(screen: Screen, confusion: Confusion) -> None:
+    expect(digits(screen)).to_have_count(confusion.times)
+    for digit in digits(screen).all():
+        expect(digit).to_have_accessible_name(
+            re.compile(f"true digit {confusion.true}, guessed {confusion.guess}, confidence")
+        )
+
+
+def test_a_click_on_a_cell_shows_its_digits_and_a_second_one_those_of_another(
+    screen: Screen, run: Run, top: list[Confusion]
+) -> None:
+    screen.open("mistakes", runs=run.id)
+    for confusion in top:
+        press(screen, confusion)
+        screen.expect_query(true=str(confusion.true), guess=str(confusion.guess))
+        expect_digits_of(screen, confusion)
+    screen.expect_no_exception()
+
+
+def test_boxes_choose_a_cell_by_keyboard_and_agree_with_clicks(screen: Screen, run: Run, top: list[Confusion]) -> None:
+    clicked, typed = top
+    screen.open("mistakes", runs=run.id)
+    press(screen, clicked)
+    screen.expect_query(true=str(clicked.true), guess=str(clicked.guess))
+    expect(screen.key("true").get_by_role("combobox")).to_have_value(str(clicked.true))
+    expect(screen.key("guess").get_by_role("combobox")).to_have_value(str(clicked.guess))
+    screen.choose("true", str(typed.true))
+    screen.choose("guess", str(typed.guess))
+    expect_digits_of(screen, typed)
+    # the first cell again: a chart that still believed it selected would not answer
+    press(screen, clicked)
+    expect_digits_of(screen, clicked)
+
+
+def test_show_all_clears_the_cell_and_a_link_restores_it(
+    screen: Screen, run: Run, predictions: Predictions, top: list[Confusion]
+) -> None:
+    errors = len(mistakes(predictions))
+    screen.open("mistakes", runs=run.id, true=top[0].true, guess=top[0].guess)
+    expect_digits_of(screen, top[0])
+    screen.reload()
+    expect_digits_of(screen, top[0])
+    screen.key("clear_cell").get_by_role("button").click()
+    screen.expect_query(true=None, guess=None)
+    expect(digits(screen)).to_have_count(min(errors, 24))
+    expect(screen.key("gallery_panel")).to_contain_text(f"{errors} digits guessed wrong")
+
+
+def test_enter_on_a_digit_enlarges_it_and_its_neighbour_follows(
+    screen: Screen, run: Run, predictions: Predictions
+) -> None:
+    expected = mistakes(predictions).sort_values(["confidence", "index"], ascending=[False, True], kind="stable")
+    first, second = expected["index"].tolist()[:2]
+    screen.open("mistakes", runs=run.id)
+    digits(screen).first.focus()
+    screen.page.keyboard.press("Enter")
+    dialog = screen.page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"Test image {first}")
+    expect(dialog).to_contain_text(f"True digit: {predictions.labels[first]}")
+    expect(dialog).to_contain_text(f"guesses {predictions.predicted[first]}")
+    screen.expect_query(digit=str(first))
+    dialog.get_by_role("button", name="Next").click()
+    expect(dialog).to_contain_text(f"Test image {second}")
+    screen.expect_query(digit=str(second))
+    screen.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    screen.expect_query(digit=None)
+    screen.expect_no_exception()
+
+
+def test_the_pictures_are_drawn(screen: Screen, run: Run) -> None:
+    screen.open("mistakes", runs=run.id)
+    expect(digits(screen).first).to_be_visible()
+    loaded = (
+        screen.key("gallery")
+        .locator(".picture")
+        .first.evaluate(
+            """async (element) => {
+            const url = getComputedStyle(element).backgroundImage.slice(5, -2);
+            const image = new Image();
+            image.src = url;
+            await image.decode();
+            return [image.naturalWidth, getComputedStyle(element).imageRendering];
+        }"""
+        )
+    )
+    assert loaded == [20 * 28, "pixelated"]
+
+
+def test_an_empty_store_says_what_would_be_here(empty_screen: Screen) -> None:
+    empty_screen.open("mistakes")
+    expect(empty_screen.page.get_by_text("No runs yet")).to_be_visible()
+    empty_screen.expect_no_exception()
