@@ -119,7 +119,9 @@ def _count_attempt(run: Run, writer: RunWriter, epochs_done: int) -> None:
     """Take note of this attempt; refuse it where too many since the last request died in this same epoch."""
     path = run.path / "attempts.jsonl"
     earlier = [line for line in read_json_lines(path) if line["attempt"] > run.status.attempts_before]
-    here = sum(line["epochs_done"] == epochs_done for line in earlier)
+    # where an attempt began, the one before it had died
+    died_after = [line["epochs_done"] for line in earlier[1:]] + [epochs_done] * bool(earlier)
+    here = died_after.count(epochs_done)
     if here >= MAX_ATTEMPTS:
         raise JobError(
             f"the training process died {here} times in epoch {epochs_done + 1}, perhaps for want of memory; "
