@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,18 @@ def _output_to_stderr(wanted: bool) -> contextlib.AbstractContextManager[Any]:
 
 
 def _runner(store: Store, options: argparse.Namespace) -> Runner:
-    return LocalRunner(store) if options.here else ServiceRunner(store)
+    return _Here(store) if options.here else ServiceRunner(store)
+
+
+class _Here(LocalRunner):
+    """Trains in this process, one run after another, while the caller shows how far they are."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._queue = ThreadPoolExecutor(max_workers=1)
+
+    def submit(self, run_id: str) -> None:
+        self._queue.submit(super().submit, run_id)
 
 
 def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: Reporter) -> int:

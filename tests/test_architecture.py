@@ -22,9 +22,10 @@ ORDER = [
     ["training"],
     ["execution"],
     ["worker", "launch"],
+    ["launch", "worker"],
     ["service", "jobs"],
     ["terminal"],
-    ["cli"],
+    ["cli", "reference"],
     ["__main__", "__init__"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -90,7 +90,6 @@ def test_any_field_can_be_set(cli) -> None:
         (["compare", "x"], "no run is called 'x'"),
         (["train"], "required: PRESET"),
         (["dance"], "invalid choice: 'dance'"),
-        ([], "required: COMMAND"),
     ],
 )
 def test_bad_usage_says_what_is_wrong(cli, arguments: list[str], says: str) -> None:
@@ -109,7 +108,7 @@ def test_a_dataset_that_is_unknown_fails_before_anything_is_trained(cli, tmp_pat
 def test_a_diverged_run_is_no_success_and_keeps_its_history(cli) -> None:
     status, out, err = cli(
         "train", *SMALL, "--set", "training.optimizer=sgd", "--set", "training.learning_rate=10", "--json",
-        "--set", 'model.layers=[{"units": 64}, {"units": 64}, {"units": 64}]',
+        "--set", "model.layers.0.l2=1",
     )  # fmt: skip
     run = json.loads(out)[0]
     assert (status, run["state"]) == (1, "diverged")
@@ -183,5 +182,5 @@ def test_the_module_can_be_run() -> None:
         [sys.executable, "-m", "mnist_core", "--help"], capture_output=True, text=True, check=False, timeout=60
     )
     assert result.returncode == 0
-    for command in "presets datasets train runs show compare resume delete restore".split():
+    for command in ["presets", "datasets", "train", "runs", "show", "compare", "resume", "delete", "restore"]:
         assert command in result.stdout
