@@ -5,6 +5,8 @@ The chosen runs live in the URL (`?runs=…`), so that a view is a link, and tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from mnist_core.runs import Run
@@ -60,6 +62,12 @@ def _default(runs: list[Run]) -> list[Run]:
 def widget(key: str, value: object) -> None:
     """Give the widget `key` its value before it is drawn; what a person has just done to it is in `value` already."""
     if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def fill(values: Mapping[str, object]) -> None:
+    """Set several widgets, or other values that are to be kept; before they are drawn, or in a callback."""
+    for key, value in values.items():
         st.session_state[key] = value
 
 

@@ -1,3 +1,56 @@
+"""Train: set a network up, start it, and watch its curves grow over those of other runs."""
+
+from __future__ import annotations
+
 import streamlit as st
 
+from dashboard import resources, state
+from dashboard.components import live, model_form, panels
+from dashboard.components.run_picker import MOST, run_picker
+from mnist_core.jobs import request
+from mnist_core.runs import Run
+
+OUTCOMES = {
+    "stored": "Already trained: here it is. Its curves are among those shown. Another seed would train it anew.",
+    "joined": "This very training is in progress already; it is among those shown.",
+    "resumed": "This run had been begun before; it goes on from its last finished epoch.",
+}
+
+
+@st.fragment
+def form(runs: list[Run]) -> None:
+    """The form; a click on Train hands the run over and draws the whole page anew."""
+    wish = model_form.training_form(runs)
+    if wish is not None:
+        state.fill({live.NOTICE: None})
+        with panels.in_words():
+            start(wish)
+            st.rerun()
+    if notice := state.widget_value(live.NOTICE):
+        st.info(str(notice), icon=":material/info:")
+
+
+def start(wish: model_form.Wish) -> None:
+    """Ask for the training, and choose it with what it is to be compared with."""
+    store = resources.store()
+    with st.spinner("Handing over to the training service …"):
+        asked = request(store, resources.runner(), wish.config, name=wish.name, preset=wish.preset)
+    runs = store.runs()
+    same_data = [run for run in runs if run.status.fingerprint == asked.run.status.fingerprint]
+    base = wish.base.run_id(asked.run.status.fingerprint)
+    ids = {run.id for run in same_data}
+    # the untouched recipe comes first: the new run's curves are drawn over it
+    beside = [base, *state.chosen_ids(runs)]
+    beside = [run_id for run_id in dict.fromkeys(beside) if run_id in ids and run_id != asked.run.id]
+    state.choose([*beside[: MOST - 1], asked.run.id])
+    state.fill({live.NOTICE: OUTCOMES.get(asked.outcome)})
+
+
 st.title("Train")
+found, problems = resources.scan()
+left, right = st.columns([5, 7], gap="large")
+with left:
+    form(found)
+with right:
+    live.live_panel(run_picker(found, label="Curves of"), found)
+panels.store_problems(problems)
