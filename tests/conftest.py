@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
@@ -50,3 +54,30 @@ def small_config() -> RunConfig:
         training=TrainingConfig(epochs=3, batch_size=64),
         dataset=DatasetConfig(name="digits"),
     )
+
+
+@pytest.fixture(scope="module")
+def started_processes() -> Iterator[Callable[[], list[psutil.Process]]]:
+    """The processes that this module's tests have started and that still live; at the end there must be none."""
+    mark = uuid.uuid4().hex
+    os.environ["MNIST_CORE_TEST_MARK"] = mark  # inherited by whatever they start, however detached
+
+    def alive() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.pid != os.getpid() and process.environ().get("MNIST_CORE_TEST_MARK") == mark:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    yield alive
+    deadline = time.monotonic() + 10
+    while (left := alive()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    del os.environ["MNIST_CORE_TEST_MARK"]
+    described = [" ".join(process.cmdline()) for process in left if process.is_running()]
+    for process in left:
+        process.kill()
+    assert not described, f"these processes outlived the tests that started them: {described}"

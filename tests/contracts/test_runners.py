@@ -1,0 +1,312 @@
+"""What every runner promises, with real trainings on `digits`: nothing is trained twice, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from mnist_core import lease
+from mnist_core.configs import DenseLayer, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.events import HISTORY_COLUMNS
+from mnist_core.jobs import LocalRunner, Requested, Runner, ServiceRunner, request, resume
+from mnist_core.runs import Run
+from mnist_core.store import Store
+
+ROOT = Path(__file__).parents[2]
+LONG = 60
+NEVER = 500
+
+
+def config(seed: int, epochs: int = 3, units: int = 64) -> RunConfig:
+    return RunConfig(
+        model=ModelConfig(layers=(DenseLayer(units=units, dropout=0.2),)),
+        training=TrainingConfig(epochs=epochs, batch_size=32, seed=seed),
+    )
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, started_processes: object) -> Iterator[dict[str, Runner]]:
+    """A runner of each kind, each with a store of its own; one service for the whole module."""
+    service = ServiceRunner(Store(tmp_path_factory.mktemp("service")), options=("--workers", "2"))
+    service.warm()
+    yield {"local": LocalRunner(Store(tmp_path_factory.mktemp("local"))), "service": service}
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RunConfig], Run]:
+    """The run that a configuration gives when nothing disturbs it."""
+    store = Store(tmp_path_factory.mktemp("uninterrupted"))
+    return lambda wanted: request(store, LocalRunner(store), wanted, name="uninterrupted").run
+
+
+@pytest.fixture(params=["local", "service"])
+def runner(request: pytest.FixtureRequest, shared: dict[str, Runner]) -> Runner:
+    return shared[request.param]
+
+
+def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def ended(store: Store, run_id: str) -> Run:
+    until(lambda: not store.get(run_id).live and not lease.held(store.get(run_id).path))
+    return store.get(run_id)
+
+
+def train(runner: Runner, wanted: RunConfig, *, again: bool = False) -> tuple[Requested, Run]:
+    requested = request(runner.store, runner, wanted, name="a run", again=again)
+    return requested, ended(runner.store, requested.run.id)
+
+
+def begin(runner: Runner, wanted: RunConfig) -> tuple[str, threading.Thread]:
+    """Ask for a run without waiting for it, and return once it has finished two epochs."""
+    thread = threading.Thread(target=request, args=(runner.store, runner, wanted), kwargs={"name": "a run"})
+    thread.start()
+    run_id = wanted.run_id(runner.store.catalog.fingerprint("digits"))
+    until(lambda: (runner.store.root / "runs" / run_id / "history.jsonl").exists())
+    until(lambda: runner.store.get(run_id).epochs_done >= 2)
+    return run_id, thread
+
+
+def assert_same_results(one: Run, other: Run) -> None:
+    columns = [name for name in HISTORY_COLUMNS if name != "seconds"]
+    assert one.history()[columns].equals(other.history()[columns])
+    mine, theirs = one.predictions(), other.predictions()
+    assert mine is not None
+    assert theirs is not None
+    assert np.array_equal(mine.probabilities, theirs.probabilities)
+
+
+# -- both runners ------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_run_is_trained(runner: Runner) -> None:
+    requested, run = train(runner, config(seed=1))
+    assert requested.outcome == "new"
+    assert (run.state, run.epochs_done) == ("finished", 3)
+    assert run.predictions() is not None
+    assert run.model_file is not None
+    environment = run.environment()
+    assert environment is not None
+    assert environment.threads == 1
+
+
+def test_all_runners_give_the_same_numbers(runner: Runner, uninterrupted: Callable[[RunConfig], Run]) -> None:
+    assert_same_results(train(runner, config(seed=1))[1], uninterrupted(config(seed=1)))
+
+
+def test_what_is_trained_already_is_not_trained_again(runner: Runner) -> None:
+    before = train(runner, config(seed=2))[1]
+    requested, run = train(runner, config(seed=2))
+    assert requested.outcome == "stored"
+    assert run.version() == before.version()
+
+
+def test_again_trains_from_scratch_and_puts_the_earlier_run_in_the_trash(runner: Runner) -> None:
+    before = train(runner, config(seed=3))[1]
+    results = before.history(), before.predictions()
+    requested, run = train(runner, config(seed=3), again=True)
+    assert requested.outcome == "new"
+    assert run.status.created_at > before.status.created_at
+    assert [trashed.id for trashed in runner.store.trash()[0]] == [run.id]
+    assert results[1] is not None
+    assert_same_results(run, runner.store.trash()[0][0])
+    runner.store.empty_trash()
+
+
+def test_a_shipped_run_is_stored_and_shadowed_when_trained_again(
+    runner: Runner, uninterrupted: Callable[[RunConfig], Run]
+) -> None:
+    shipped = uninterrupted(config(seed=4))
+    reference = runner.store.root / "reference" / shipped.id
+    reference.parent.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-r", str(shipped.path), str(reference)], check=True)
+    requested, run = train(runner, config(seed=4))
+    assert requested.outcome == "stored"
+    assert run.read_only
+    requested, run = train(runner, config(seed=4), again=True)
+    assert requested.outcome == "new"
+    assert not run.read_only
+    assert runner.store.trash()[0] == []
+    assert_same_results(run, shipped)
+
+
+def test_a_run_in_progress_is_joined(runner: Runner) -> None:
+    run_id, thread = begin(runner, config(seed=5, epochs=NEVER))
+    requested = request(runner.store, runner, config(seed=5, epochs=NEVER), name="another name")
+    assert (requested.outcome, requested.run.id, requested.run.name) == ("joined", run_id, "a run")
+    assert request(runner.store, runner, config(seed=5, epochs=NEVER), name="x", again=True).outcome == "joined"
+    runner.cancel(run_id)
+    thread.join()
+    run = ended(runner.store, run_id)
+    assert lease.attempts(run.path) == 1
+
+
+def test_cancelling_takes_effect_soon_and_keeps_what_was_reached(
+    runner: Runner, uninterrupted: Callable[[RunConfig], Run]
+) -> None:
+    run_id, thread = begin(runner, config(seed=6, epochs=LONG))
+    asked = time.monotonic()
+    runner.cancel(run_id)
+    run = ended(runner.store, run_id)
+    assert time.monotonic() - asked < 3
+    thread.join()
+    assert run.state == "cancelled"
+    assert 2 <= run.epochs_done < LONG
+    assert run.predictions() is not None
+    assert run.status.kept_epoch == run.epochs_done
+
+    # and the same request later goes on, to the very numbers of a training that was never cancelled
+    requested, run = train(runner, config(seed=6, epochs=LONG))
+    assert requested.outcome == "resumed"
+    assert run.state == "finished"
+    assert_same_results(run, uninterrupted(config(seed=6, epochs=LONG)))
+
+
+def test_a_run_cancelled_in_the_queue_is_never_trained(runner: Runner) -> None:
+    run = runner.store.add(config(seed=7), name="a run")[0]
+    runner.cancel(run.id)
+    runner.submit(run.id)
+    assert runner.store.get(run.id).state == "cancelled"
+    assert not (run.path / "history.jsonl").exists()
+    assert resume(runner.store, runner, run.id).id == run.id
+    assert ended(runner.store, run.id).state == "finished"
+
+
+def test_submitting_twice_is_harmless(runner: Runner) -> None:
+    run = runner.store.add(config(seed=8), name="a run")[0]
+    threads = [threading.Thread(target=runner.submit, args=(run.id,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run = ended(runner.store, run.id)
+    assert run.state == "finished"
+    assert lease.attempts(run.path) == 1
+
+
+def test_killing_makes_a_run_cancelled(runner: Runner) -> None:
+    run_id, thread = begin(runner, config(seed=9, epochs=NEVER))
+    runner.kill(run_id)
+    thread.join()
+    assert ended(runner.store, run_id).state == "cancelled"
+
+
+def test_a_run_that_cannot_be_trained_says_why(runner: Runner) -> None:
+    wanted = config(seed=10).replace(training__validation={"source": "held_out", "count": 1434})
+    run = train(runner, wanted)[1]
+    assert run.state == "failed"
+    assert "holding out 1434 of" in run.status.reason
+    assert runner.status().state == "ready"
+
+
+# -- dying -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_local_training_killed_midway_is_resumed_to_the_same_numbers(
+    shared: dict[str, Runner], uninterrupted: Callable[[RunConfig], Run]
+) -> None:
+    runner, wanted = shared["local"], config(seed=11, epochs=LONG)
+    run = runner.store.add(wanted, name="a run")[0]
+    code = (
+        "from mnist_core.jobs import LocalRunner; from mnist_core.store import Store\n"
+        f"LocalRunner(Store({str(runner.store.root)!r})).submit({run.id!r})"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        until(lambda: runner.store.get(run.id).epochs_done >= 2)
+        process.kill()
+    run = runner.store.get(run.id)
+    assert run.state == "interrupted"
+    assert run.epochs_done < LONG
+    resume(runner.store, runner, run.id)
+    run = ended(runner.store, run.id)
+    assert run.state == "finished"
+    assert_same_results(run, uninterrupted(wanted))
+
+
+def test_the_service_survives_the_death_of_a_worker_and_finishes_its_run(
+    shared: dict[str, Runner], uninterrupted: Callable[[RunConfig], Run]
+) -> None:
+    runner, wanted = shared["service"], config(seed=11, epochs=LONG)
+    run_id, thread = begin(runner, wanted)
+    thread.join()
+    pid = lease.holder_pid(runner.store.get(run_id).path)
+    assert pid is not None
+    psutil.Process(pid).kill()
+    until(lambda: runner.store.get(run_id).state == "finished")  # by itself
+    run = ended(runner.store, run_id)
+    assert lease.attempts(run.path) == 2
+    assert_same_results(run, uninterrupted(wanted))
+
+
+def test_a_run_whose_worker_does_not_react_is_killed(shared: dict[str, Runner]) -> None:
+    runner = shared["service"]
+    run_id, thread = begin(runner, config(seed=12, epochs=NEVER))
+    thread.join()
+    pid = lease.holder_pid(runner.store.get(run_id).path)
+    assert pid is not None
+    psutil.Process(pid).suspend()  # as if it hung in one long operation
+    runner.kill(run_id)
+    assert ended(runner.store, run_id).state == "cancelled"
+    assert not psutil.pid_exists(pid)
+    assert train(runner, config(seed=13))[1].state == "finished"
+
+
+def test_a_run_outlives_who_asked_for_it(shared: dict[str, Runner]) -> None:
+    store = shared["service"].store
+    code = (
+        "import os\nfrom mnist_core.jobs import ServiceRunner; from mnist_core.store import Store\n"
+        f"store = Store({str(store.root)!r})\n"
+        "from tests.contracts.test_runners import config; from mnist_core.jobs import request\n"
+        "print(request(store, ServiceRunner(store), config(seed=14, epochs=20), name='a run').run.id, flush=True)\n"
+        "os._exit(1)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1, result.stderr
+    assert result.stderr == ""
+    assert ended(store, result.stdout.strip()).state == "finished"
+
+
+def test_a_dead_service_leaves_interrupted_runs_that_resume_to_the_same_numbers(
+    shared: dict[str, Runner],
+    uninterrupted: Callable[[RunConfig], Run],
+    started_processes: Callable[[], list[psutil.Process]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    runner, wanted = shared["service"], config(seed=15, epochs=LONG)
+    run_id, thread = begin(runner, wanted)
+    thread.join()
+    for process in started_processes():
+        process.kill()
+    until(lambda: runner.store.get(run_id).state == "interrupted", limit_s=5)
+    assert runner.status().state == "stopped"
+
+    requested, run = train(runner, wanted)  # starts another service
+    assert requested.outcome == "resumed"
+    assert run.state == "finished"
+    assert_same_results(run, uninterrupted(wanted))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_runner_can_be_closed_and_used_again(shared: dict[str, Runner]) -> None:
+    runner = shared["service"]
+    runner.close()
+    assert train(runner, config(seed=16))[1].state == "finished"
+
+
+def test_importing_jobs_is_light() -> None:
+    code = "import sys, mnist_core.jobs; sys.exit('distributed' in sys.modules or 'tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), check=False).returncode == 0
