@@ -344,18 +344,23 @@ def _compare(options: argparse.Namespace, reporter: Reporter) -> int:
         return reporter.json({"runs": [summary.to_json() for summary in summaries], "differences": differing})
     baseline = summaries[0]
     rows = []
-    for summary in summaries:
+    for run, summary in zip(runs, summaries, strict=True):
         row = _summary_row(summary)
-        if summary is not baseline and summary.test and baseline.test:
+        same_images = run.status.fingerprint == runs[0].status.fingerprint
+        if summary is not baseline and same_images and summary.test and baseline.test:
             row["accuracy_points"] = f"{100 * (summary.test.accuracy - baseline.test.accuracy):+.2f}"
             row["loss_difference"] = f"{summary.test.loss - baseline.test.loss:+.4f}"
         rows.append(row)
     reporter.table(rows, [*_SUMMARY, "accuracy_points", "loss_difference"])
     fields = [
-        {"field": path} | {run.id: value for run, value in zip(runs, values, strict=True)}
+        {"field": path} | {run.id: _plain(value) for run, value in zip(runs, values, strict=True)}
         for path, values in differing.items()
     ]
     return reporter.table(fields, ["field", *(run.id for run in runs)])
+
+
+def _plain(value: Any) -> str | None:
+    return f"{value:g}" if isinstance(value, float) else None if value is None else str(value)
 
 
 def _resume(options: argparse.Namespace, reporter: Reporter) -> int:
