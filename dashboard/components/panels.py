@@ -38,6 +38,7 @@ def chart_with_table(
     height: int | Literal["content", "stretch"] = "content",
     on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
     column_config: dict[str, Any] | None = None,
+    printed: alt.Chart | alt.LayerChart | None = None,
 ) -> Any:
     """Draw a chart with its title, sentence, alternative text, data table and downloads.
 
@@ -61,6 +62,8 @@ def chart_with_table(
         what a click in the chart does, as `st.altair_chart` takes it.
     column_config
         of the table, as `st.dataframe` takes it.
+    printed
+        what PNG and SVG show on their white paper, where the chart on the screen has colours for a dark background.
 
     Returns
     -------
@@ -69,13 +72,14 @@ def chart_with_table(
     if title:
         heading(title, sentence, help)
     styled = theme.styled(chart)
+    paper = theme.styled(printed) if printed is not None else styled
     event = st.altair_chart(styled, width="stretch", height=height, key=key, on_select=on_select, alt=alt_text)
     with st.expander("Data and downloads", key=f"{key}_data"):
         st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config)
         with st.container(horizontal=True, gap="small"):
             _download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", f"{key}_csv")
-            _download("PNG", lambda: picture(styled, "png"), f"{filename}.png", "image/png", f"{key}_png")
-            _download("SVG", lambda: picture(styled, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
+            _download("PNG", lambda: picture(paper, "png"), f"{filename}.png", "image/png", f"{key}_png")
+            _download("SVG", lambda: picture(paper, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
     return event
 
 
@@ -89,7 +93,12 @@ def table(
 ) -> None:
     """Draw a small table whose whole content is visible, with a CSV of it; `exact` replaces it in the CSV."""
     st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config, key=key)
-    _download("CSV", lambda: csv(frame if exact is None else exact), f"{filename}.csv", "text/csv", f"{key}_csv")
+    csv_button(frame if exact is None else exact, filename, key=f"{key}_csv")
+
+
+def csv_button(frame: pd.DataFrame, filename: str, *, key: str) -> None:
+    """A quiet button that downloads the frame as CSV."""
+    _download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", key)
 
 
 def _download(label: str, make: Callable[[], bytes], filename: str, mime: str, key: str) -> None:
