@@ -8,9 +8,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from dashboard.theme import RUN_COLOURS
+from mnist_core.comparison import RunSummary, summarise
 from mnist_core.datasets import Dataset
 from mnist_core.errors import DatasetError
 from mnist_core.files import read_json, write_json
@@ -21,6 +23,7 @@ from mnist_core.store import Problem, Store
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from mnist_core.jobs import ServiceRunner
 
 
@@ -80,6 +83,16 @@ def _test_scores(run_id: str, version: tuple[int, ...], _run: Run) -> Scores | N
     return scores(found.labels, found.probabilities) if found else None
 
 
+def summary(run: Run) -> RunSummary:
+    """The run's figures, cached until they change; raises StoreError where its files are damaged."""
+    return _summary(run.id, run.version(), run.state, run)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _summary(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> RunSummary:
+    return summarise(_run)
+
+
 @st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def dataset(name: str) -> Dataset:
     """A dataset, loaded once; raises what `Catalog.load` raises."""
@@ -137,4 +150,7 @@ def test_images(run: Run) -> Pixels:
             f"run {run.name} was trained on other data called {name} (fingerprint {run.status.fingerprint}) than "
             f"what is here ({found.fingerprint}); its guesses would stand under the wrong images, so none are shown"
         )
+    said = predictions(run)
+    if said is not None and not np.array_equal(said.labels, found.y_test):
+        raise DatasetError(f"the labels in the predictions of run {run.name} are not those of {name}; train it again")
     return found.x_test

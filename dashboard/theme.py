@@ -17,6 +17,7 @@ SEQUENTIAL = "blues"
 CSS = """
 <style>
 :root { font-variant-numeric: tabular-nums; }
+.block-container h1 { font-size: 2rem; padding: 0.4rem 0 0.2rem; }
 .block-container { padding-top: 4.5rem; max-width: 1240px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 </style>

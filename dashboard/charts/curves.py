@@ -33,6 +33,8 @@ WIDTH = {"training": 1.3, "validation": 2.8, "dropout off": 1.8}
 POINT_LIMIT = 2000
 """A chart with more points than this is slow to send and to draw (measured)."""
 HEIGHT = 340
+PLOT_WIDTH = 420
+"""Pixels that the curves of one of two charts side by side get on a laptop; only labels are placed by it."""
 LABEL_GAP = 17
 """Pixels between two lines of text at the end of the curves."""
 LABEL_SPACE = 96
@@ -140,9 +142,7 @@ def end_labels(frame: pd.DataFrame, x: Axis, *, log: bool, height: int = HEIGHT)
     if not rows:
         return None
     ends = pd.DataFrame(rows)
-    low, high = frame[["value", "smoothed"]].min().min(), frame[["value", "smoothed"]].max().max()
-    if log:
-        low, high = np.log(low), np.log(high)
+    low, high = _extent(frame, log=log)
     span = max(high - low, 1e-9)
     wanted = (np.log(ends["y"]) if log else ends["y"]) - low
     pixels = (wanted / span * height).to_numpy(dtype=float)
@@ -172,6 +172,56 @@ def _apart(pixels: np.ndarray, gap: float) -> np.ndarray:
         middle = pixels[cluster].mean()
         placed[cluster] = middle + gap * (np.arange(len(cluster)) - (len(cluster) - 1) / 2)
     return placed
+
+
+def best_labels(
+    frame: pd.DataFrame,
+    ends: pd.DataFrame | None,
+    metric: Metric,
+    x: Axis,
+    x_domain: Sequence[float],
+    *,
+    log: bool,
+    height: int = HEIGHT,
+) -> pd.DataFrame:
+    """The best epochs of `frame`, each with its value as text and a free place for it, as near as there is.
+
+    Returns
+    -------
+    The rows of `frame` that are best, with the columns text and text_y (in the units of the axis).
+    """
+    best = frame[frame["best"]].copy()
+    low, high = _extent(frame, log=log)
+    span = max(high - low, 1e-9)
+
+    def place(across: float, up: float) -> tuple[float, float]:
+        value = np.log(up) if log else up
+        return (across - x_domain[0]) / (x_domain[1] - x_domain[0]) * PLOT_WIDTH, (value - low) / span * height
+
+    taken = [(*place(row["x"], row["y"]), True) for _, row in ends.iterrows()] if ends is not None else []
+    texts, places = [], []
+    for _, row in best.iterrows():
+        across, up = place(row[x], row["value"])
+        away = (LABEL_GAP, -LABEL_GAP) if metric == "accuracy" else (-LABEL_GAP, LABEL_GAP)
+        offsets = [step * side for step in (1, 2, 3, 4) for side in away]
+        free = next((o for o in offsets if not any(_meets(across, up + o, *other) for other in taken)), offsets[0])
+        taken.append((across, up + free, False))
+        y = (up + free) / height * span + low
+        texts.append(f"{100 * row['value']:.2f} %" if metric == "accuracy" else f"{row['value']:.4f}")
+        places.append(float(np.exp(y)) if log else float(y))
+    return best.assign(text=pd.Series(texts, best.index, dtype=str), text_y=pd.Series(places, best.index, dtype=float))
+
+
+def _meets(x: float, y: float, other_x: float, other_y: float, begins_there: bool) -> bool:
+    """Whether a value centred at (x, y) would touch a text that is centred at, or begins at, the other place."""
+    left, right = (10, LABEL_SPACE + 30) if begins_there else (62, 62)
+    return abs(y - other_y) < LABEL_GAP and -left - 26 * begins_there < x - other_x < right
+
+
+def _extent(frame: pd.DataFrame, *, log: bool) -> tuple[float, float]:
+    """The lowest and highest value of the vertical axis, as logarithms where it is logarithmic."""
+    low, high = float(frame[["value", "smoothed"]].min().min()), float(frame[["value", "smoothed"]].max().max())
+    return (float(np.log(low)), float(np.log(high))) if log else (low, high)
 
 
 def hover_frame(frame: pd.DataFrame, x: Axis) -> tuple[pd.DataFrame, list[str]]:
@@ -302,24 +352,17 @@ def curves_chart(
             .encode(x=horizontal, y=vertical("smoothed"), color=colour)
         )
     paper = "#14171C" if dark else "#FFFFFF"
-    best = frame[frame["best"]]
+    best = best_labels(frame, ends, metric, x, x_domain, log=log, height=height)
     if len(best):
-        best = best.assign(
-            text=best["value"].map((lambda v: f"{100 * v:.2f} %") if metric == "accuracy" else (lambda v: f"{v:.4f}"))
-        )
         dots = alt.Chart(best)
         layers.append(
             dots.mark_point(filled=True, size=85, opacity=1, stroke=paper, strokeWidth=1.5).encode(
                 x=horizontal, y=vertical("value"), color=colour
             )
         )
-        above = metric == "accuracy"
-        for halo in (True, False):
-            mark = dots.mark_text(
-                dy=-13 if above else 15, fontSize=13, fontWeight="bold", clip=False,
-                **({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"} if halo else {}),
-            )  # fmt: skip
-            layers.append(mark.encode(x=horizontal, y=vertical("value"), text="text:N", color=colour))
+        for halo in ({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"}, {}):
+            mark = dots.mark_text(fontSize=13, fontWeight="bold", clip=False, **halo)
+            layers.append(mark.encode(x=horizontal, y=vertical("text_y"), text="text:N", color=colour))
     if ends is not None:
         named = alt.Chart(ends)
         for halo in (True, False):
@@ -329,7 +372,7 @@ def curves_chart(
             )  # fmt: skip
             layers.append(
                 mark.encode(
-                    x=alt.X("x:Q", scale=alt.Scale(domain=x_domain, nice=False), title=None),
+                    x=alt.X("x:Q", scale=horizontal.scale, axis=horizontal.axis, title=horizontal.title),
                     y=alt.Y("y:Q", scale=y_scale, title=None),
                     text="label:N",
                     color=colour,
@@ -370,3 +413,19 @@ def _wide(frame: pd.DataFrame) -> bool:
 def _label_expression(names: Mapping[str, str]) -> str:
     """A Vega expression from run id to name, for legends: ids are the data, as names need not be unique."""
     return f"{json.dumps(dict(names))}[datum.value] || datum.label"
+
+
+def described(frame: pd.DataFrame, metric: Metric) -> str:
+    """What the chart shows, in words: for each run its best and last validation value."""
+    parts = []
+    for _, part in frame[frame["kind"] == "validation"].groupby("run", sort=False):
+        last = part.iloc[-1]
+        text = f"{last['label']}: {last['value']:.4f} at epoch {last['epoch']}, the last"
+        best = part[part["best"]]
+        if len(best):
+            word = "lowest" if metric == "loss" else "highest"
+            text += f"; {word} {best.iloc[0]['value']:.4f} at epoch {best.iloc[0]['epoch']}"
+        parts.append(text)
+    return f"Learning curves, {metric} by epoch. " + (
+        "Validation " + metric + ": " + ". ".join(parts) + "." if parts else "No validation values are shown."
+    )

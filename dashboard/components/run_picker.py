@@ -56,8 +56,8 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None)
     return [by_id[run_id] for run_id in ids]
 
 
-def run_labels(runs: list[Run]) -> dict[str, str]:
-    """A label for each run by id: its name, what tells it from others of that name, and its state."""
+def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
+    """A label for each run by id: its name, what tells it from others of that name, and its state unless finished."""
     names: dict[str, list[Run]] = {}
     for run in runs:
         names.setdefault(run.name, []).append(run)
@@ -73,7 +73,7 @@ def run_labels(runs: list[Run]) -> dict[str, str]:
                 ]
                 told = [detail for detail, values in details if len(values) > 1]
                 text += ", " + ", ".join(told) if told else f", {run.id[:4]}"
-            word = STATE_WORDS[run.state]
+            word = STATE_WORDS[run.state] if states else ""
             labels[run.id] = f"{text} ({word})" if word else text
     # two runs may still read the same, such as two learning rates of one network
     shown = list(labels.values())

@@ -1,3 +1,151 @@
+"""The front page: which of the chosen runs is better, by how much, at what cost, and how they got there."""
+
+from __future__ import annotations
+
 import streamlit as st
 
-st.title("Compare")
+from dashboard import resources, state, summaries
+from dashboard.charts.curves import Curve
+from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
+from dashboard.components import panels
+from dashboard.components.curve_panels import curve_panels
+from dashboard.components.figures import Column, figure_table, run_cards, text_table
+from dashboard.components.manage import manage_button
+from dashboard.components.published import published_popover
+from dashboard.components.run_picker import run_labels, run_picker
+from dashboard.theme import is_dark
+from mnist_core.errors import RunNotFound, StoreError
+from mnist_core.runs import Run
+
+INTERVALS = (
+    "A test set is a sample of digits: with other test images the accuracy would have come out a little differently. "
+    "The 95 % interval (Wilson 1927) says by how much: drawn this way again and again, 19 of 20 such intervals hold "
+    "the accuracy on all digits of this kind. When two intervals overlap, the difference may be noise; when they do "
+    "not, test noise alone hardly explains it. It says nothing about training again with another seed."
+)
+
+
+def results(ids: list[str]) -> None:
+    """All that depends on the chosen runs, read anew from the store."""
+    runs, figures = [], {}
+    for run_id in ids:
+        try:
+            run = resources.store().get(run_id)
+            figures[run_id] = resources.summary(run)
+            resources.history(run)
+            runs.append(run)
+        except RunNotFound:
+            st.rerun()  # deleted from another window: choose again from what there is
+        except StoreError as error:
+            st.error(panels.sentence(error), icon=":material/error:")
+    if not runs:
+        return
+    labels = run_labels(runs, states=False)
+    colours = resources.colours([run.id for run in runs])
+    fingerprints = {run.id: run.status.fingerprint for run in runs}
+    baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
+    items = [figures[run.id] for run in runs]
+
+    st.markdown(f"#### {summaries.answer(items, labels, fingerprints, baseline)}", help=INTERVALS, anchors=False)
+    run_cards(runs, figures, labels, colours, baseline, fingerprints)
+    for run in runs:
+        if run.state in ("diverged", "failed") and run.status.reason:
+            st.warning(f"**{summaries.escaped(labels[run.id])}** {run.state}: {summaries.escaped(run.status.reason)}.")
+
+    curve_panels(runs, [Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs])
+
+    columns = [Column(labels[run.id], colours[run.id], "baseline" if run.id == baseline else "") for run in runs]
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="all"):
+        with st.container(width="content", gap=None):
+            panels.heading(
+                "All figures",
+                "Small: the difference from the baseline; pp are percentage points." if len(runs) > 1 else "",
+            )
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            published_popover(runs, figures)
+            if len(runs) > 1:
+                baseline_picker(runs, labels, baseline)
+    figure_table(items, columns, baseline, fingerprints)
+    panels.csv_button(summaries.exact_frame(items), "figures", key="figures_csv")
+
+    left, right = st.columns(2, gap="medium")
+    with left:
+        parameters(runs, labels, colours)
+    with right:
+        configurations(runs, labels, columns)
+
+
+def baseline_picker(runs: list[Run], labels: dict[str, str], baseline: str) -> None:
+    """Choose the run that the others are measured against."""
+    state.widget("baseline_picker", baseline)
+    st.selectbox(
+        "Baseline",
+        [run.id for run in runs],
+        format_func=lambda run_id: f"Baseline: {labels[run_id]}",
+        key="baseline_picker",
+        label_visibility="collapsed",
+        width=260,
+        on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
+    )
+
+
+def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
+    """Where the parameters are."""
+    frame = parameter_frame([Network(run.id, labels[run.id], run.config.model) for run in runs])
+    panels.chart_with_table(
+        parameter_chart(frame, colours, dark=is_dark()),
+        frame,
+        title="Parameters by layer",
+        sentence="Parameters are the weights that training adjusts; most sit between the pixels and the first layer.",
+        alt_text="Parameters by layer. "
+        + " ".join(f"{labels[run.id]}: {run.config.model.parameter_count():,} in all." for run in runs),
+        key="parameters",
+        filename="parameters",
+    )
+
+
+def configurations(runs: list[Run], labels: dict[str, str], columns: list[Column]) -> None:
+    """In which settings the runs differ."""
+    panels.heading("What differs in the settings", "Only settings that are not the same in all chosen runs.")
+    frame = summaries.difference_frame(runs, [labels[run.id] for run in runs])
+    if frame.empty:
+        st.caption("Choose a second run to see differences." if len(runs) == 1 else "All settings are the same.")
+        return
+    text_table(frame, columns)
+    panels.csv_button(frame, "differences", key="differences_csv")
+
+
+with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="page_head"):
+    st.title("Compare", width="content")
+    with panels.in_words():
+        all_runs, problems = resources.scan()
+        manage_button(all_runs)
+
+if not all_runs:
+    panels.empty_state(
+        "Nothing to compare yet",
+        "Train two models, and their curves, accuracies and costs appear here side by side.",
+        button="Train a first model",
+        page="views/train.py",
+    )
+else:
+    chosen = run_picker(all_runs)
+    if not chosen:
+        panels.empty_state(
+            "No run is chosen",
+            "Choose one run above to see its figures, or several to compare them."
+            if any(run.ended for run in all_runs)
+            else "Runs are being trained; choose them above to watch.",
+        )
+    else:
+        live = any(run.live for run in chosen)
+
+        @st.fragment(run_every=1.0 if live else None)
+        def following(ids: list[str]) -> None:
+            """The results, drawn again every second while one of the runs is live."""
+            results(ids)
+            if live and not any(run.live for run in resources.scan()[0] if run.id in ids):
+                st.rerun()  # the whole page once more, without polling
+
+        following([run.id for run in chosen])
+panels.store_problems(problems)

@@ -1,0 +1,44 @@
+"""What the source of a preset printed, beside what was measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from dashboard import theme
+from dashboard.summaries import escaped
+from mnist_core.comparison import RunSummary
+from mnist_core.presets import PRESETS
+from mnist_core.runs import Run
+
+
+def published_popover(runs: Sequence[Run], figures: Mapping[str, RunSummary]) -> None:
+    """A button that shows, for the runs made from a preset, its published figures and assumptions; none without any."""
+    known = [run for run in runs if run.meta.preset in PRESETS]
+    if not known:
+        return
+    with st.popover("Published figures", icon=":material/menu_book:", type="tertiary", key="published"):
+        for run in known:
+            st.markdown(_words(run, figures[run.id]))
+
+
+def _words(run: Run, item: RunSummary) -> str:
+    preset = PRESETS[run.meta.preset or ""]
+    lines = [f"**{escaped(run.name)}** is {escaped(preset.name)}, from a {escaped(preset.source)}."]
+    pairs = (
+        ("test accuracy", preset.published.test_accuracy, item.test and item.test.accuracy, theme.percent),
+        ("test loss", preset.published.test_loss, item.test and item.test.loss, theme.loss),
+    )
+    for what, printed, measured, text in pairs:
+        if printed is not None:
+            here = text(measured) if measured is not None else "not measured yet"
+            lines.append(f"- Published {what} {text(printed)}; here {here}")
+    if all(printed is None for _, printed, _, _ in pairs):
+        lines.append("- The source prints no test figures")
+    if preset.published.note:
+        lines.append(f"- {escaped(preset.published.note)}")
+    if run.config != preset.config:
+        lines.append("- This run’s settings differ from the preset’s, so the figures are not directly comparable")
+    lines += [f"- Assumed: {escaped(assumption)}" for assumption in preset.assumptions]
+    return "\n".join([lines[0], "", *lines[1:]])
