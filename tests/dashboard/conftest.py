@@ -81,9 +81,11 @@ def make_run(store: Store) -> MakeRun:
         reason: str = "all epochs done",
         preset: str | None = None,
         floor: float = 0.10,
+        fingerprint: str = FINGERPRINT,
+        predictions: Predictions | None = None,
     ) -> Run:
         run_config = run_config or (PRESETS[preset].config if preset else config())
-        run, _ = store.add(run_config, name=name, preset=preset, fingerprint=FINGERPRINT)
+        run, _ = store.add(run_config, name=name, preset=preset, fingerprint=fingerprint)
         if state == "queued":
             return run
         writer = store.open_writer(run.id)
@@ -97,7 +99,7 @@ def make_run(store: Store) -> MakeRun:
         if state == "running":
             return store.get(run.id)
         if errors is not None and state == "finished":
-            writer.predictions(guesses(errors))
+            writer.predictions(predictions or guesses(errors))
         losses = [row.val_loss if np.isfinite(row.val_loss) else np.inf for row in history]
         best = int(np.argmin(losses)) + 1 if losses else None
         writer.ended(state, reason, best_epoch=best, kept_epoch=len(history) or None)
