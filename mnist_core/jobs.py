@@ -30,6 +30,8 @@ SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
 KILL_AFTER_S = 3.0
 """A training that was asked to stop and has not done so by then is killed with its process."""
 
+CONNECT_LIMIT_S = 10.0
+
 Outcome = Literal["new", "stored", "joined", "resumed"]
 
 
@@ -332,7 +334,7 @@ class ServiceRunner:
         _quieten()
         connect: Any = Client
         try:
-            self._client = connect(address, timeout=10, set_as_default=False, name="mnist-core")
+            self._client = connect(address, timeout=CONNECT_LIMIT_S, set_as_default=False, name="mnist-core")
         except (OSError, TimeoutError) as error:
             raise JobError(f"no scheduler answers at {address} ({error}); check that it runs there") from error
         return self._client

@@ -195,15 +195,32 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
     record = running(root)
     if record is None:
         return False
+    family: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(record.pid)
         family = [process, *process.children(recursive=True)]
         process.terminate()
-        _, left = psutil.wait_procs(family, timeout=patience_s)
-        for one in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
-        psutil.wait_procs(left, timeout=5)
+    _wait_for_end(family, patience_s)
+    for one in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    _wait_for_end(family, 5)
     _reap()
     record_path(root).unlink(missing_ok=True)
     return True
+
+
+def _wait_for_end(processes: list[psutil.Process], patience_s: float) -> None:
+    """Wait until all have ended. One that ended may stay in the table as a zombie until its parent, another dashboard
+    perhaps, looks; so `psutil.wait_procs` would wait in vain.
+    """
+    deadline = time.monotonic() + patience_s
+    while any(map(_lives, processes)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -100,7 +100,10 @@ def holder_pid(folder: Path) -> int | None:
     """The process on this machine that holds the run, or None."""
     if not held(folder):
         return None
-    holder = read_json(folder / f"lease-{attempts(folder)}.json")
+    try:
+        holder = read_json(folder / f"lease-{attempts(folder)}.json")
+    except (OSError, ValueError):  # just created, not yet written
+        return None
     return int(holder["pid"]) if holder.get("host") == socket.gethostname() else None
 
 

@@ -125,7 +125,8 @@ class Service:
                 # first, so that nobody comes to a service that is about to end
                 launch.record_path(self.root).unlink(missing_ok=True)
                 starting.cancel()
-                await asyncio.gather(*(nanny.close(timeout=5) for nanny in nannies), return_exceptions=True)
+                # no patience: what counts is on disk, and TensorFlow takes seconds to say good-bye
+                await asyncio.gather(*(nanny.close(timeout=0.5) for nanny in nannies), return_exceptions=True)
 
     def _nanny(self, scheduler: Scheduler, index: int) -> Nanny:
         from distributed import Nanny

@@ -22,7 +22,7 @@ from mnist_core.execution import execute
 from mnist_core.runs import Run
 from mnist_core.store import Store
 
-TRAININGS_PER_PROCESS = 40
+TRAININGS_PER_PROCESS = int(os.environ.get("MNIST_CORE_TRAININGS_PER_PROCESS", "40"))
 """TensorFlow grows by some 9 MB a training; after so many the worker is replaced by a fresh one."""
 
 DOOMED_S = 10.0

@@ -1,0 +1,258 @@
+"""The local job service as a process: one for a store, on this machine only, and gone without a trace when it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mnist_core import jobs, launch, lease, worker
+from mnist_core.configs import RunConfig
+from mnist_core.errors import JobError
+from mnist_core.jobs import LocalRunner, ServiceRunner
+from mnist_core.launch import Record, ServiceStatus
+from mnist_core.service import RESERVED_BYTES, WORKER_BYTES, worker_count
+from mnist_core.store import Store
+
+ROOT = Path(__file__).parents[2]
+ONE = ("--workers", "1")
+
+Alive = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def root(tmp_path: Path, started_processes: Alive) -> Iterator[Path]:
+    """The folder of a store; whatever serves it is stopped at the end."""
+    root = Store(tmp_path / "artifacts").root
+    yield root
+    launch.stop(root)
+
+
+def until(condition: Callable[[], bool], limit_s: float = 40) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+# -- without a process -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "workers"), [(2, 16, 2), (8, 16, 8), (8, 5, 3), (4, 2, 1), (1, 64, 1), (4, 0.5, 1)]
+)
+def test_there_are_as_many_workers_as_cores_where_memory_allows(cores: int, gigabytes: float, workers: int) -> None:
+    assert worker_count(cores, int(gigabytes * 1e9)) == workers
+
+
+def test_a_laptop_of_8_gigabytes_holds_all_of_it() -> None:
+    free = 6_000_000_000  # the system has taken its share
+    assert worker_count(16, free) * WORKER_BYTES + RESERVED_BYTES <= free
+
+
+def test_no_service_is_a_state_of_its_own(store: Store) -> None:
+    assert launch.status(store.root) == ServiceStatus("stopped")
+    assert launch.running(store.root) is None
+    assert not launch.stop(store.root)
+    assert ServiceRunner(store).status().state == "stopped"
+
+
+def test_an_address_file_of_a_dead_process_is_not_believed(store: Store) -> None:
+    launch.write_record(store.root, Record("tcp://127.0.0.1:1", 2**22 + 1, 0.0))
+    assert launch.running(store.root) is None
+    me = psutil.Process()
+    launch.write_record(store.root, Record("tcp://127.0.0.1:1", me.pid, me.create_time() - 1000))
+    assert launch.running(store.root) is None
+    launch.record_path(store.root).write_text('{"address": "tc')
+    assert launch.running(store.root) is None
+
+
+def test_a_long_log_is_put_aside(store: Store) -> None:
+    path = launch.log_path(store.root)
+    path.write_bytes(b"x" * (launch.LOG_LIMIT_BYTES + 1))
+    launch.rotate_log(store.root)
+    assert not path.exists()
+    assert (store.root / "service.log.1").exists()
+
+
+def test_a_service_that_cannot_start_says_why(root: Path) -> None:
+    with pytest.raises(JobError, match="invalid float value"):
+        launch.start(root, "--idle-minutes", "soon")
+    runner = ServiceRunner(Store(root), options=("--idle-minutes", "soon"))
+    runner.warm()
+    until(lambda: bool(runner.status().problem))
+    assert "ended at once" in runner.status().problem
+
+
+def test_a_scheduler_that_does_not_answer_is_named(
+    store: Store, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "CONNECT_LIMIT_S", 0.5)
+    runner = ServiceRunner(store, "tcp://127.0.0.1:9")
+    run = store.add(small_config, name="a run")[0]
+    with pytest.raises(JobError, match=r"tcp://127\.0\.0\.1:9"):
+        runner.submit(run.id)
+    assert runner.status().state == "remote"
+    assert store.get(run.id).state == "queued"
+
+
+def test_the_environment_names_a_remote_scheduler(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_CORE_SCHEDULER", "tcp://cluster:8786")
+    assert ServiceRunner(store).address == "tcp://cluster:8786"
+    assert ServiceRunner(store).status() == ServiceStatus("remote", problem="not connected to tcp://cluster:8786")
+
+
+def test_a_request_has_a_task_of_its_own_and_only_one(store: Store, small_config: RunConfig) -> None:
+    run = store.add(small_config, name="a run")[0]
+    first = worker.task_key(run)
+    assert worker.task_key(store.get(run.id)) == first
+    store.cancel(run.id)
+    store.request_again(run.id)
+    assert worker.task_key(store.get(run.id)) != first
+
+
+# -- as a process ------------------------------------------------------------------------------------------------------
+
+
+def test_two_starters_at_once_get_one_service(root: Path, started_processes: Alive) -> None:
+    records: list[Record] = []
+    threads = [threading.Thread(target=lambda: records.append(launch.start(root, *ONE))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({record.address for record in records}) == len({record.pid for record in records}) == 1
+    until(lambda: len([p for p in started_processes() if "mnist_core.service" in " ".join(p.cmdline())]) == 1)
+    assert launch.start(root).pid == records[0].pid  # and later ones find it
+
+
+def test_it_listens_on_this_machine_only_and_stops_without_a_trace(root: Path, started_processes: Alive) -> None:
+    record = launch.start(root, *ONE)
+    until(lambda: launch.status(root).workers == 1)
+    listening = [
+        connection.laddr.ip
+        for process in started_processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert set(listening) == {"127.0.0.1"}
+    assert psutil.Process(record.pid).children()
+
+    assert launch.stop(root)
+    until(lambda: not started_processes(), limit_s=5)
+    assert not launch.record_path(root).exists()
+    assert not lease.held(launch.lock_folder(root))
+    assert launch.status(root).state == "stopped"
+
+
+def test_it_stops_when_idle(root: Path, started_processes: Alive) -> None:
+    launch.start(root, *ONE, "--idle-minutes", "0.001")
+    until(lambda: not started_processes())
+    assert launch.status(root).state == "stopped"
+    assert "nothing was to be done" in launch.log_path(root).read_text()
+
+
+def test_a_connected_client_keeps_it(root: Path, started_processes: Alive) -> None:
+    runner = ServiceRunner(Store(root), options=(*ONE, "--idle-minutes", "0.03"))
+    runner.warm()
+    until(lambda: launch.status(root).workers == 1)
+    time.sleep(3)
+    assert launch.running(root)
+    runner.close()
+    until(lambda: not started_processes())
+
+
+def test_its_workers_do_not_outlive_a_killed_service(root: Path, started_processes: Alive) -> None:
+    record = launch.start(root, *ONE)
+    until(lambda: launch.status(root).workers == 1)
+    psutil.Process(record.pid).kill()
+    until(lambda: not started_processes(), limit_s=10)
+    assert launch.start(root, *ONE).pid != record.pid  # and another one can take its place
+
+
+def test_it_ends_when_its_store_is_deleted(root: Path, started_processes: Alive) -> None:
+    launch.start(root, *ONE)
+    until(lambda: launch.status(root).workers == 1)
+    root.rename(root.with_name("elsewhere"))
+    until(lambda: not started_processes())
+    root.with_name("elsewhere").rename(root)
+
+
+def test_it_takes_up_what_an_earlier_one_left_in_the_queue(root: Path, small_config: RunConfig) -> None:
+    store = Store(root)
+    queued = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(3)]
+    cancelled = store.add(small_config.replace(training__seed=9), name="a run")[0]
+    store.cancel(cancelled.id)
+    launch.start(root, *ONE)
+    until(lambda: all(store.get(run.id).state == "finished" for run in queued))
+    assert store.get(cancelled.id).state == "cancelled"
+
+
+def test_the_command_line_runs_and_stops_it(root: Path, started_processes: Alive) -> None:
+    command = [sys.executable, "-m", "mnist_core.service", "--store", str(root)]
+    with subprocess.Popen([*command, *ONE], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        until(lambda: launch.status(root).state != "stopped")
+        subprocess.run([*command, *ONE], cwd=ROOT, check=True)  # a second one gives way at once
+        until(lambda: launch.running(root) is not None)
+        subprocess.run([*command, "--stop"], cwd=ROOT, check=True)
+        assert process.wait(10) == 0
+    until(lambda: not started_processes(), limit_s=5)
+
+
+def test_a_worker_is_replaced_after_many_trainings_and_no_run_suffers(
+    root: Path, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_CORE_TRAININGS_PER_PROCESS", "2")
+    store = Store(root)
+    runs = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(5)]
+    launch.start(root, *ONE)
+    pids: set[int | None] = set()
+
+    def done() -> bool:
+        pids.update(lease.holder_pid(run.path) for run in runs)
+        return all(store.get(run.id).state == "finished" for run in runs)
+
+    until(done)
+    assert len(pids - {None}) > 1
+    assert [lease.attempts(run.path) for run in runs] == [1] * 5
+
+
+# -- the worker's task, without a worker -------------------------------------------------------------------------------
+
+
+def test_a_deleted_run_is_no_error(store: Store) -> None:
+    assert worker.train_run(str(store.root), "0123456789ab", {}) is None
+
+
+def test_a_doomed_holder_is_waited_for(store: Store, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler gives the task of a lost worker to another one while the lost one's process still lives."""
+    monkeypatch.setattr(worker, "execute", lambda store, run_id: LocalRunner(store, train=_no_train).submit(run_id))
+    run = store.add(small_config, name="a run")[0]
+    doomed = lease.claim(run.path)
+    assert doomed is not None
+    threading.Timer(0.5, doomed.release).start()
+    worker.train_run(str(store.root), run.id, {})
+    assert store.get(run.id).status.reason == "RuntimeError: it was tried"
+
+
+def _no_train(*arguments: object, **options: object) -> None:
+    raise RuntimeError("it was tried")
+
+
+def test_only_paths_that_exist_here_are_taken_over(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "here.npz"))
+    given = worker.task_environment()
+    assert json.loads(json.dumps(given)) == {"MNIST_NPZ": str(tmp_path / "here.npz")}
+    monkeypatch.setenv("MNIST_NPZ", "kept")
+    worker.train_run(str(store.root), "0123456789ab", given)
+    assert worker.task_environment()["MNIST_NPZ"].endswith("kept")
