@@ -312,14 +312,18 @@ def curves_chart(
     last = float(frame[x].max()) if len(frame) else 1.0
     first = 1.0 if x == "epoch" else 0.0
     x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
-    horizontal = alt.X(
-        f"{x}:Q",
-        title="epoch (one pass over the training images)" if x == "epoch" else "training time in seconds",
-        scale=alt.Scale(domain=x_domain, nice=False),
-        axis=alt.Axis(
-            tickMinStep=1 if x == "epoch" else alt.Undefined, format="d" if x == "epoch" else "~g", grid=False
-        ),
-    )
+
+    def across(field: str) -> alt.X:
+        return alt.X(
+            f"{field}:Q",
+            title="epoch (one pass over the training images)" if x == "epoch" else "training time in seconds",
+            scale=alt.Scale(domain=x_domain, nice=False),
+            axis=alt.Axis(
+                tickMinStep=1 if x == "epoch" else alt.Undefined, format="d" if x == "epoch" else "~g", grid=False
+            ),
+        )
+
+    horizontal = across(x)
     y_scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True, padding=4)
     y_axis = (
         alt.Axis(format=".0%" if _wide(frame) else ".1%", tickCount=5)
@@ -372,7 +376,7 @@ def curves_chart(
             )  # fmt: skip
             layers.append(
                 mark.encode(
-                    x=alt.X("x:Q", scale=horizontal.scale, axis=horizontal.axis, title=horizontal.title),
+                    x=across("x"),
                     y=alt.Y("y:Q", scale=y_scale, title=None),
                     text="label:N",
                     color=colour,
