@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.configs import EarlyStopping
+from mnist_core.configs import EarlyStopping, RunConfig
 from mnist_core.events import EpochRow
 from mnist_core.files import replacing
 
@@ -64,6 +64,11 @@ class State:
     rows: list[EpochRow] = field(default_factory=list)
     stopper: Stopper = field(default_factory=Stopper)
     best_weights: Arrays = field(default_factory=list)
+
+
+def identity(config: RunConfig, fingerprint: str) -> str:
+    """What a checkpoint belongs to: the experiment, and the data it is trained on."""
+    return f"{config.canonical_json()} {fingerprint}"
 
 
 def save(path: Path, identity: str, state: State) -> None:

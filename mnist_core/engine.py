@@ -111,8 +111,10 @@ class Engine:
         ]
         self._dropouts = [layer for layer in model.layers if isinstance(layer, self._layers.Dropout)]
         self._widths = [math.prod(layer.output.shape[1:]) for layer in self._dropouts]
-        # A batch in two halves keeps two cores busy. The number is fixed, as it decides the order of float32 sums.
-        self._parts = 2 if batch >= _SPLIT_FROM else 1
+        # A batch in two halves keeps two cores busy. The number does not depend on the cores there are, as it decides
+        # the order of float32 sums. Batch normalisation needs the batch as a whole.
+        whole = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
+        self._parts = 2 if batch >= _SPLIT_FROM and not whole else 1
         scalar, total = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float64)
         words = [tf.TensorSpec([None, 4 * math.ceil(width / 4)], tf.uint16) for width in self._widths]
         order, pixels = tf.TensorSpec([len(images)], tf.int32), tf.TensorSpec([None, *images.shape[1:]], tf.uint8)

@@ -24,6 +24,7 @@ from mnist_core.datasets import Dataset
 from mnist_core.engine import Engine, shuffled, subset
 from mnist_core.errors import ConfigError
 from mnist_core.events import Ended, EpochEnded, EpochRow, Event, Progress, Started
+from mnist_core.images import Pixels
 from mnist_core.models import build_model
 from mnist_core.optimizers import build_optimizer
 
@@ -32,6 +33,8 @@ BLOCK_S = 0.2
 
 CLEAN_IMAGES = 10_000
 """Training images that are evaluated after each epoch with dropout off."""
+
+_EVALUATED_BETWEEN_CHECKS = 2_000  # images; the biggest dense model takes half a second for them
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +127,10 @@ def warm_up() -> None:
     train(tiny, Dataset("warm-up", images, labels, images, labels, ""))
 
 
+class _Cancelled(Exception):
+    """`should_stop` has said so."""
+
+
 class _Training:
     """One call of `train`: what its parts share."""
 
@@ -139,14 +146,15 @@ class _Training:
         self.config = config.training
         self.on_event, self.should_stop, self.checkpoint = on_event, should_stop, checkpoint
         self.split = dataset.split(self.config.validation, self.config.seed)
-        self.clean = subset(len(self.split.x_train), CLEAN_IMAGES)
+        clean = subset(len(self.split.x_train), CLEAN_IMAGES)
+        self.clean_images, self.clean_labels = self.split.x_train[clean], self.split.y_train[clean]
         self.model = build_model(config.model, self.config.seed)
         if initial_weights is not None:
             _set_initial(self.model, initial_weights)
         optimizer = build_optimizer(self.config)
         self.engine = Engine(self.model, optimizer, self.split.x_train, self.split.y_train, self.config.batch_size)
         self.pace = _Pace()
-        self.identity = f"{config.canonical_json()} {dataset.fingerprint}"
+        self.identity = checkpoints.identity(config, dataset.fingerprint)
         found = checkpoints.load(checkpoint, self.identity) if checkpoint else None
         self.state = found or State(*self.engine.arrays())
         if found:
@@ -159,11 +167,10 @@ class _Training:
         for epoch in range(len(rows) + 1, config.epochs + 1):
             if self._stopped_early():
                 break
-            began = time.perf_counter()
-            means = self._train_epoch(epoch)
-            if means is None:
+            try:
+                row = self._epoch(epoch)
+            except _Cancelled:
                 return Ended("cancelled", f"cancelled in epoch {epoch} of {config.epochs}")
-            row = self._row(epoch, *means, began)
             rows.append(row)
             finite = math.isfinite(row.loss) and math.isfinite(row.val_loss)
             if finite:
@@ -182,41 +189,19 @@ class _Training:
         self.engine.restore(state.weights)
         return state.epoch or None
 
-    def _train_epoch(self, epoch: int) -> tuple[float, float] | None:
-        """One pass over the training images; its mean loss and accuracy, or None where it was cancelled.
-
-        The pass is broken off where the loss is no longer finite.
-        """
-        engine, sizes, seed = self.engine, self.engine.sizes, self.config.seed
-        order, words = shuffled(sizes.images, seed, epoch), engine.dropout_words(seed, epoch)
+    def _epoch(self, epoch: int) -> EpochRow:
+        """Train for an epoch and evaluate the weights it leads to; raises _Cancelled."""
         began = time.perf_counter()
-        step, totals, loss, accuracy = 0, (0.0, 0), 0.0, 0.0
-        while step < sizes.steps and math.isfinite(loss):
-            if self.should_stop():
-                return None
-            stop = min(step + self.pace.steps, sizes.steps)
-            with self.pace.timed(stop - step):
-                totals = engine.train(order, words, step, stop, totals)
-            step, images = stop, sizes.images_until(stop)
-            loss, accuracy = totals[0] / images, totals[1] / images
-            if step < sizes.steps:
-                seconds = time.perf_counter() - began
-                self.on_event(Progress(epoch, self.config.epochs, step, sizes.steps, loss, accuracy, seconds))
-        return loss, accuracy
-
-    def _row(self, epoch: int, loss: float, accuracy: float, began: float) -> EpochRow:
-        """Evaluate the present weights and sum the epoch up."""
-        split, penalty = self.split, self.engine.penalty()
-        clean_labels, labels = split.y_train[self.clean], split.y_val
-        clean = self.engine.probabilities(split.x_train[self.clean])
-        judged = self.engine.probabilities(split.x_val)
+        loss, accuracy = self._pass(epoch)
+        penalty, labels = self.engine.penalty(), self.split.y_val
+        clean, judged = self._probabilities(self.clean_images), self._probabilities(self.split.x_val)
         parts = metrics.split_loss(labels, judged)
         return EpochRow(
             epoch=epoch,
             loss=loss,
             accuracy=accuracy,
-            clean_loss=float(metrics.image_losses(clean_labels, clean).mean()) + penalty,
-            clean_accuracy=_accuracy(clean_labels, clean),
+            clean_loss=float(metrics.image_losses(self.clean_labels, clean).mean()) + penalty,
+            clean_accuracy=_accuracy(self.clean_labels, clean),
             val_loss=parts.correct + parts.wrong + penalty,
             val_accuracy=_accuracy(labels, judged),
             val_loss_correct=parts.correct,
@@ -227,6 +212,36 @@ class _Training:
             learning_rate=self.config.learning_rate,
             seconds=time.perf_counter() - began,
         )
+
+    def _check(self) -> None:
+        if self.should_stop():
+            raise _Cancelled
+
+    def _pass(self, epoch: int) -> tuple[float, float]:
+        """One pass over the training images, broken off where the loss is not finite: its mean loss and accuracy."""
+        engine, sizes, seed = self.engine, self.engine.sizes, self.config.seed
+        order, words = shuffled(sizes.images, seed, epoch), engine.dropout_words(seed, epoch)
+        began = time.perf_counter()
+        step, totals, loss, accuracy = 0, (0.0, 0), 0.0, 0.0
+        while step < sizes.steps and math.isfinite(loss):
+            self._check()
+            stop = min(step + self.pace.steps, sizes.steps)
+            with self.pace.timed(stop - step):
+                totals = engine.train(order, words, step, stop, totals)
+            step, images = stop, sizes.images_until(stop)
+            loss, accuracy = totals[0] / images, totals[1] / images
+            if step < sizes.steps:
+                seconds = time.perf_counter() - began
+                self.on_event(Progress(epoch, self.config.epochs, step, sizes.steps, loss, accuracy, seconds))
+        return loss, accuracy
+
+    def _probabilities(self, images: Pixels) -> NDArray[np.float32]:
+        """As the engine's, for cancellable evaluation between epochs."""
+        parts = []
+        for start in range(0, len(images), _EVALUATED_BETWEEN_CHECKS):
+            self._check()
+            parts.append(self.engine.probabilities(images[start : start + _EVALUATED_BETWEEN_CHECKS]))
+        return np.concatenate(parts)
 
     def _note(self, row: EpochRow) -> None:
         """Take a complete, finite epoch into the state, and the state to the disk."""

@@ -102,6 +102,32 @@ def test_an_epoch_is_what_keras_fit_does_on_the_same_batches(digits: Dataset, na
         np.testing.assert_allclose(ours, theirs, atol=2e-4)
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_layers_of_other_kinds_are_called_as_keras_does(digits: Dataset, normalised: bool):
+    layers, order = backend().keras.layers, shuffled(300, 0, 1)
+
+    def a_model() -> Any:
+        initializer = backend().keras.initializers.GlorotUniform(seed=1)
+        stack = [layers.Input((28, 28)), layers.Reshape((28, 28, 1))]
+        stack += [layers.Conv2D(4, 3, activation="relu", kernel_initializer=initializer)]
+        stack += [layers.BatchNormalization()] * normalised
+        stack += [layers.MaxPooling2D(), layers.Dropout(0.0), layers.Flatten()]
+        return backend().keras.Sequential([*stack, layers.Dense(10, "softmax", kernel_initializer=initializer)])
+
+    ours, theirs, config = a_model(), a_model(), TrainingConfig()
+    images, labels = digits.x_train[:300], digits.y_train[:300]
+    engine = Engine(ours, build_optimizer(config), images, labels, 100)
+    loss, correct = engine.train(order, engine.dropout_words(0, 1), 0, 3, (0.0, 0))
+    theirs.compile(keras_optimizer(config), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    pixels = (images / 255).astype("float32")
+    fitted = theirs.fit(pixels[order], labels[order], batch_size=100, shuffle=False, verbose=0).history
+    assert loss / 300 == pytest.approx(fitted["loss"][0], rel=1e-3)
+    assert correct / 300 == pytest.approx(fitted["accuracy"][0], abs=1.5 / 300)
+    for mine, keras_own in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, keras_own, atol=1e-3)
+    np.testing.assert_allclose(engine.probabilities(images), theirs.predict(pixels, verbose=0), atol=1e-3)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_fused_update_is_the_keras_update(name: str):
     keras = backend().keras
@@ -301,6 +327,12 @@ def test_cancelling_drops_the_epoch_under_way_and_can_be_resumed(digits: Dataset
     assert accuracy == pytest.approx(cancelled.history[-1].val_accuracy)
     resumed = train(config, digits, checkpoint=file)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def test_cancelling_is_heard_while_the_epoch_is_evaluated(digits: Dataset):
+    answers = iter([False])  # asked before the only block of steps, then before the evaluation
+    result = train(a_run(batch_size=1000), digits, should_stop=lambda: next(answers, True))
+    assert (result.state, result.history) == ("cancelled", ())
 
 
 def test_cancelling_before_the_first_epoch_leaves_nothing(digits: Dataset):
