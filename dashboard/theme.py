@@ -20,6 +20,8 @@ CSS = """
 .block-container h1 { font-size: 2rem; padding: 0.4rem 0 0.2rem; }
 .block-container { padding-top: 4.5rem; max-width: 1240px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+/* room for one job, so that the curves stay where they are when it ends */
+.st-key-live_jobs { min-height: 5.2rem; }
 </style>
 """
 

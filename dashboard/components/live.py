@@ -5,6 +5,7 @@ Everything is read from the store's folders, so that a reload and a second brows
 
 from __future__ import annotations
 
+import re
 import time
 
 import streamlit as st
@@ -120,6 +121,7 @@ def dot(colour: str) -> str:
 
 def _job(run: Run, label: str, colour: str, place: int) -> None:
     stopping = (run.path / "cancel").exists()
+    label = label.removesuffix(" (training)").removesuffix(" (waiting)")  # the line below says so
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{dot(colour)} **{_plain(label)}**", unsafe_allow_html=True, width="stretch")
         if stopping:
@@ -276,7 +278,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         (
             "loss",
             "Loss",
-            "How wrong and how sure the guesses are: lower is better. Solid: validation images. Dashed: training images.",
+            "How wrong and how sure the guesses are: lower is better.",
             "Mean cross-entropy in nats: −log of the probability given to the true digit, plus the L2 penalty. Training "
             "values are measured while dropout is on and the weights move, so they may lie above validation.",
         ),
@@ -288,7 +290,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         ),
     ):
         frame = curve_frame(curves, metric)
-        chart = curves_chart(frame, colours, metric, dark=theme.is_dark(), x_max=planned, height=250)
+        chart = curves_chart(frame, colours, metric, dark=theme.is_dark(), x_max=planned, height=330)
         panels.chart_with_table(
             chart,
             frame.drop(columns=["run", "smoothed"]),
@@ -302,7 +304,5 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text that a person typed, safe inside Markdown and HTML."""
-    for character in "\\`*_{}[]()<>#+!|$~:":
-        text = text.replace(character, f"&#{ord(character)};")
-    return text
+    """Text that a person typed, without effect as Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|$~:-])", r"\\\1", text)

@@ -77,8 +77,13 @@ def training_form(runs: list[Run]) -> Wish | None:
     _notes(base)
     values = _values()
     _layers(values, base)
+    start = st.container()
     _settings(base)
-    return _start(base, runs)
+    # drawn into its place last, as it says what all the others add up to
+    with start:
+        config, wish = _start(base, runs)
+    _layer_table(config)
+    return wish
 
 
 # -- where to start from -----------------------------------------------------------------------------------------------
@@ -150,7 +155,7 @@ def _notes(base: Base) -> None:
             with st.popover("Source", type="tertiary", key="train_about"):
                 _about(preset.name)
         if not resources.store().catalog.available("mnist"):
-            st.caption("MNIST is not on this machine, so digits is used.", width="content")
+            st.caption("MNIST is not here: digits is used.", width="content")
             st.page_link("views/data.py", label="Get MNIST", icon=":material/download:")
 
 
@@ -212,14 +217,18 @@ def _layers(values: dict[str, Any], base: Base) -> None:
     count = values["train_layers"]
     for index in range(count):
         _layer(index, count, values, base)
-    if count < (draft.LAYERS.maximum or 1):
-        st.button(
-            "Add a layer",
-            icon=":material/add:",
-            type="tertiary",
-            key="train_add",
-            on_click=lambda: state.fill(draft.with_layer_added(_values())),
-        )
+    epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
+    with epochs:
+        _epochs(base)
+    add.button(
+        "Layer",
+        icon=":material/add:",
+        type="tertiary",
+        key="train_add",
+        help="Add a layer like the last one",
+        disabled=count >= (draft.LAYERS.maximum or 1),
+        on_click=lambda: state.fill(draft.with_layer_added(_values())),
+    )
 
 
 def _layer(index: int, count: int, values: dict[str, Any], base: Base) -> None:
@@ -231,7 +240,7 @@ def _layer(index: int, count: int, values: dict[str, Any], base: Base) -> None:
     # fine steps only where the start needs them: five hundredths are easier to hit in front of a class
     fine = any(round(la.dropout * 100) % 5 for la in layers)
     dropout.slider(
-        f"**Layer {index + 1}** dropout",
+        f"Layer {index + 1}: dropout",
         draft.DROPOUT.minimum,
         draft.DROPOUT.maximum,
         step=0.01 if fine else 0.05,
@@ -272,7 +281,7 @@ def _layer(index: int, count: int, values: dict[str, Any], base: Base) -> None:
 # -- training settings -------------------------------------------------------------------------------------------------
 
 
-def _settings(base: Base) -> None:
+def _epochs(base: Base) -> None:
     training = base.config.training
     st.select_slider(
         "Epochs",
@@ -281,6 +290,10 @@ def _settings(base: Base) -> None:
         persist_state="session",
         help=HELP["epochs"],
     )
+
+
+def _settings(base: Base) -> None:
+    training = base.config.training
     with st.expander("Training settings", key="train_settings", icon=":material/tune:"):
         st.segmented_control(
             "Optimizer",
@@ -365,7 +378,7 @@ def _stopping() -> None:
 # -- what it costs, and the start --------------------------------------------------------------------------------------
 
 
-def _start(base: Base, runs: list[Run]) -> Wish | None:
+def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
     config: RunConfig | None = None
     problem = ""
     try:
@@ -391,12 +404,11 @@ def _start(base: Base, runs: list[Run]) -> Wish | None:
     )
     if problem:
         st.error(problem, icon=":material/error:")
-    _layer_table(config)
     if not clicked or config is None:
-        return None
+        return config, None
     preset = base.preset if draft.same_recipe(base.config, config) else None
     start = base.config.replace(dataset__name=config.dataset.name)
-    return Wish(config, name.strip() or suggested, preset, start)
+    return config, Wish(config, name.strip() or suggested, preset, start)
 
 
 def _cost(config: RunConfig | None, runs: list[Run]) -> None:
