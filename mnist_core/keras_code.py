@@ -1,0 +1,136 @@
+"""A run's configuration as plain Keras code that runs by itself, to take away, read and change."""
+
+from __future__ import annotations
+
+from mnist_core.configs import CLASSES, DatasetConfig, DenseLayer, HeldOutValidation, RunConfig, TrainingConfig
+
+_OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
+
+
+def keras_code(config: RunConfig) -> str:
+    """A complete script: it loads the data, builds, compiles, trains and tests the network that `config` describes.
+
+    It asks for the same layers, loss, optimizer, batches, epochs and early stopping as a run does. The weights it
+    ends with differ as those of another seed would, since Keras shuffles and drops out in an order of its own; the
+    held-out part, too, is drawn by class but not of the same images. A registered dataset is read from the `.npz` file
+    of its name.
+    """
+    parts = [
+        _imports(config),
+        f"keras.utils.set_random_seed({config.training.seed})",
+        _data(config.dataset),
+        *_held_out(config.training),
+        _model(config),
+        _compile(config.training),
+        *_stopping(config.training),
+        _fit(config.training),
+        "test_loss, test_accuracy = model.evaluate(x_test, y_test, verbose=0)\n"
+        'print(f"test accuracy {test_accuracy:.4f}, test loss {test_loss:.4f}")',
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _imports(config: RunConfig) -> str:
+    lines = ["import keras"]
+    if config.dataset.name != "mnist":
+        lines.append("import numpy as np")
+    if config.dataset.name == "digits":
+        lines.append("from sklearn.datasets import load_digits")
+    if isinstance(config.training.validation, HeldOutValidation):
+        lines.append("from sklearn.model_selection import train_test_split")
+    return "\n".join(lines)
+
+
+def _model(config: RunConfig) -> str:
+    lines = ["model = keras.Sequential(", "    [", "        keras.Input((28, 28)),", "        keras.layers.Flatten(),"]
+    for layer in config.model.layers:
+        lines += _layer(layer)
+    lines += [f'        keras.layers.Dense({CLASSES}, activation="softmax"),', "    ]", ")"]
+    return "\n".join(lines)
+
+
+def _layer(layer: DenseLayer) -> list[str]:
+    penalty = f", kernel_regularizer=keras.regularizers.L2({layer.l2!r})" if layer.l2 else ""
+    lines = [f'        keras.layers.Dense({layer.units}, activation="{layer.activation}"{penalty}),']
+    if layer.dropout:
+        lines.append(f"        keras.layers.Dropout({layer.dropout!r}),")
+    return lines
+
+
+def _data(dataset: DatasetConfig) -> str:
+    if dataset.name == "digits":
+        return _DIGITS
+    if dataset.name == "mnist":
+        lines = ["(x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()"]
+    else:
+        lines = [f'data = np.load("{dataset.name}.npz")']
+        lines += [f'{name} = data["{name}"]' for name in ("x_train", "y_train", "x_test", "y_test")]
+    return "\n".join([*lines, 'x_train = x_train.astype("float32") / 255', 'x_test = x_test.astype("float32") / 255'])
+
+
+# scikit-learn's 8x8 images, three times as large by linear interpolation, with a margin of two pixels; every fifth
+# image of each class is for testing, as in mnist_core.datasets
+_DIGITS = """\
+digits = load_digits()
+grow = np.array([np.interp((np.arange(24) - 1) / 3, np.arange(8), row) for row in np.eye(8)]).T
+x = np.pad(grow @ digits.images @ grow.T / 16, ((0, 0), (2, 2), (2, 2))).astype("float32")
+y = digits.target
+rank = np.zeros(len(y), int)
+for digit in range(10):
+    rank[y == digit] = np.arange((y == digit).sum())
+test = rank % 5 == 4
+x_train, y_train, x_test, y_test = x[~test], y[~test], x[test], y[test]"""
+
+
+def _held_out(training: TrainingConfig) -> list[str]:
+    validation = training.validation
+    if not isinstance(validation, HeldOutValidation):
+        return []
+    size = validation.count if validation.count is not None else validation.fraction
+    return [
+        "x_train, x_val, y_train, y_val = train_test_split(\n"
+        f"    x_train, y_train, test_size={size!r}, stratify=y_train, random_state={training.seed}\n"
+        ")"
+    ]
+
+
+def _compile(training: TrainingConfig) -> str:
+    momentum = f", momentum={training.momentum!r}" if training.momentum else ""
+    optimizer = (
+        f"keras.optimizers.{_OPTIMIZERS[training.optimizer]}(learning_rate={training.learning_rate!r}{momentum})"
+    )
+    return (
+        "model.compile(\n"
+        f"    optimizer={optimizer},\n"
+        '    loss="sparse_categorical_crossentropy",\n'
+        '    metrics=["accuracy"],\n'
+        ")\n"
+        "model.summary()"
+    )
+
+
+def _stopping(training: TrainingConfig) -> list[str]:
+    rule = training.early_stopping
+    if rule is None:
+        return []
+    return [
+        "early_stopping = keras.callbacks.EarlyStopping(\n"
+        f'    monitor="val_loss", patience={rule.patience}, min_delta={rule.min_delta!r}, '
+        f"restore_best_weights={rule.restore_best}\n"
+        ")"
+    ]
+
+
+def _fit(training: TrainingConfig) -> str:
+    held_out = isinstance(training.validation, HeldOutValidation)
+    lines = [
+        "history = model.fit(",
+        "    x_train,",
+        "    y_train,",
+        f"    batch_size={training.batch_size},",
+        f"    epochs={training.epochs},",
+        f"    validation_data=({'x_val, y_val' if held_out else 'x_test, y_test'}),",
+    ]
+    if training.early_stopping:
+        lines.append("    callbacks=[early_stopping],")
+    return "\n".join([*lines, ")"])
