@@ -15,7 +15,7 @@ from mnist_core.datasets import MNIST_DOWNLOAD_BYTES, keras_cache
 from mnist_core.store import Store
 
 COMMAND = ("datasets", "--download", "mnist")
-OFFLINE = "MNIST could not be downloaded; everything here works with digits meanwhile."
+SENTENCE = "MNIST could not be downloaded"
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,11 @@ class Download:
 
     def share(self) -> float:
         """How much has arrived, 0 to 1, by the size of the file that Keras is writing."""
-        sizes = [path.stat().st_size for path in (keras_cache().parent.glob("mnist.npz*")) if path.is_file()]
-        return min(1.0, max(sizes, default=0) / MNIST_DOWNLOAD_BYTES)
+        try:  # Keras writes to the file's final name
+            size = keras_cache().stat().st_size
+        except OSError:
+            size = 0
+        return min(1.0, size / MNIST_DOWNLOAD_BYTES)
 
     def outcome(self) -> Outcome | None:
         """How it ended; None where it is under way or was never begun."""
@@ -85,6 +88,8 @@ class Download:
 
     def _last_words(self) -> str:
         """The command's own sentence, which is its last line; a general one where it left none."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
-        said = [line.strip() for line in lines if "MNIST could not be downloaded" in line]
-        return said[-1].removeprefix("error: ").removeprefix("Error: ") if said else OFFLINE
+        lines = (
+            self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
+        )
+        said = [line[line.index(SENTENCE) :].strip() for line in lines if SENTENCE in line]
+        return said[-1] if said else f"{SENTENCE}; the end of {self._log.name} in the store says why"

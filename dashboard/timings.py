@@ -37,7 +37,7 @@ def _images_of_a_run(name: str, fingerprint: str) -> int | None:
 
 @functools.cache
 def processor() -> str:
-    """This machine's processor, as runs record it."""
+    """The processor of this machine, as runs record it."""
     from mnist_core.execution import environment
 
     return str(environment()["processor"])

@@ -267,8 +267,8 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     datasets = {run.status.fingerprint: run.config.dataset.name for run in begun}
     if len(datasets) > 1:
         st.caption(
-            f":material/warning: These runs were trained on different data ({', '.join(sorted(set(datasets.values())))}), "
-            "so their curves cannot be compared with one another."
+            f":material/warning: These runs were trained on different data "
+            f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
         )
     labels, colours = run_labels(runs), resources.colours([run.id for run in begun])
     words = (" (training)", " (waiting)")
@@ -279,8 +279,8 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             "loss",
             "Loss",
             "How wrong and how sure the guesses are: lower is better.",
-            "Mean cross-entropy in nats: −log of the probability given to the true digit, plus the L2 penalty. Training "
-            "values are measured while dropout is on and the weights move, so they may lie above validation.",
+            "Mean cross-entropy in nats: −log of the probability given to the true digit, plus the L2 penalty. "
+            "Training values are measured while dropout is on and the weights move, so they may lie above validation.",
         ),
         (
             "accuracy",

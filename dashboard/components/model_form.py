@@ -25,24 +25,25 @@ FIRST = "preset:notebook/model_1"
 OPTIMIZER_NAMES = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
 HELP = {
-    "dropout": "The share of the layer's outputs that is switched off at random at each training step. It keeps the network "
-    "from relying on single neurons, and so from learning the training images by heart (overfitting). 0 is no dropout.",
+    "dropout": "The share of the layer's outputs that is switched off at random at each training step. It keeps the "
+    "network from relying on single neurons, and so from learning the training images by heart (overfitting). 0 is no dropout.",
     "units": "Neurons in the layer. More of them can learn finer differences, cost more time, and overfit sooner.",
-    "activation": "The function that bends each neuron's output. Without it, several layers would be no better than one.",
+    "activation": "The function that bends each neuron's output. Without it, several layers are no better than one.",
     "l2": "A penalty on large weights, added to the loss. It is another way to hold overfitting down. 0 is none.",
     "epochs": "One epoch is one pass over all training images.",
     "batch_size": "Images that the network sees before each correction of its weights.",
-    "learning_rate": "How large each correction of the weights is. Too large, and training diverges; too small, and it crawls.",
+    "learning_rate": "How large each correction of the weights is. Too large, and training "
+    "diverges; too small, and it crawls.",
     "optimizer": "The rule that turns the slope of the loss into corrections of the weights.",
     "momentum": "How much of the last correction is carried over into the next one. Only SGD uses it.",
-    "validation": "The images on which each epoch is judged. Judged on the test set, as in the course notebooks, the test "
-    "score is no longer that of unseen images; holding out part of the training images avoids this.",
+    "validation": "The images on which each epoch is judged. Judged on the test set, as in the course notebooks, the "
+    "test score is no longer that of unseen images; holding out part of the training images avoids this.",
     "stopping": "End the training when the validation loss has stopped falling.",
     "patience": "Epochs without a lower validation loss that are waited for.",
     "restore_best": "Keep the weights of the epoch with the lowest validation loss instead of the last one's.",
     "min_delta": "How far the validation loss must fall to count as lower.",
-    "seed": "The number that all chance starts from: first weights, dropout, order of images. The same seed gives the same "
-    "training again; another seed shows how much of a difference is luck.",
+    "seed": "The number that all chance starts from: first weights, dropout, order of images. The same seed gives the "
+    "same training again; another seed shows how much of a difference is luck.",
 }  # fmt: skip
 
 
@@ -425,8 +426,8 @@ def _cost(config: RunConfig | None, runs: list[Run]) -> None:
         basis = "no time estimate: no run has been measured on this machine yet"
     st.markdown(
         f"{text} :small[:gray[({basis})]]",
-        help="Parameters are the numbers that training adjusts. The time is fitted to the seconds per epoch of ended runs: "
-        "a price for each batch, and one for each parameter and image.",
+        help="Parameters are the numbers that training adjusts. The time is fitted to the seconds per epoch of ended "
+        "runs: a price for each batch, and one for each parameter and image.",
     )
 
 
