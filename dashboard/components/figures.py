@@ -22,8 +22,8 @@ STYLE = """
 .card .large { font-size: 2.3rem; font-weight: 600; line-height: 1.25; white-space: nowrap; }
 .card .small { font-size: .9rem; opacity: .75; line-height: 1.5; min-height: 1.5em; }
 .card .large .delta { font-size: 1.05rem; font-weight: 500; opacity: .75; }
-.card .facts { display: flex; gap: 1.6rem; margin-top: .35rem; flex-wrap: wrap; }
-.card .facts b { display: block; font-size: 1.15rem; font-weight: 600; }
+.card .facts { display: flex; gap: 1.6rem; margin-top: .6rem; flex-wrap: wrap; }
+.card .facts b { display: block; font-size: 1.15rem; font-weight: 600; line-height: 1.3; }
 .card .facts span { font-size: .82rem; opacity: .7; }
 .scroll { overflow-x: auto; }
 table.figures { border-collapse: collapse; width: 100%; font-size: .95rem; border: none; }
@@ -129,14 +129,18 @@ def text_table(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
     st.html(STYLE + _table(_head(str(frame.columns[0]), columns), "".join(rows), "figures text"))
 
 
-def plain_table(frame: pd.DataFrame) -> None:
-    """A small table as it stands; numbers are right-aligned by being preformatted text in all but the first column."""
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in frame.columns)
+def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
+    """A small table as it stands: the first `texts` columns are left-aligned, the others, figures, right-aligned."""
+    head = "".join(f"<th{_side(i < texts)}>{escape(str(name))}</th>" for i, name in enumerate(frame.columns))
     rows = (
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td{_side(i < texts)}>{escape(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"
         for row in frame.itertuples(index=False)
     )
     st.html(STYLE + _table(head, "".join(rows)))
+
+
+def _side(left: bool) -> str:
+    return ' style="text-align:left"' if left else ""
 
 
 def _head(first: str, columns: Sequence[Column]) -> str:

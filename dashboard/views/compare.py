@@ -96,7 +96,7 @@ def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str])
         parameter_chart(frame, colours, dark=is_dark()),
         frame,
         title="Parameters by layer",
-        sentence="Parameters are the weights that training adjusts; most sit between the pixels and the first layer.",
+        sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
         alt_text="Parameters by layer. "
         + " ".join(f"{labels[run.id]}: {run.config.model.parameter_count():,} in all." for run in runs),
         key="parameters",

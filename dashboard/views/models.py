@@ -1,3 +1,127 @@
+"""The networks of the chosen runs side by side: as pictures, as layer tables, and as Keras code to take away."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
 import streamlit as st
 
+from dashboard import resources, theme
+from dashboard.charts.architecture import architecture_chart, architecture_frame, described
+from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
+from dashboard.components import panels
+from dashboard.components.figures import plain_table
+from dashboard.components.run_picker import run_labels, run_picker
+from dashboard.summaries import escaped
+from mnist_core.keras_code import keras_code
+from mnist_core.runs import Run
+
+PER_ROW = 3
+KINDS = {"flatten": "input", "dense": "dense", "dropout": "dropout"}
+
+
+def answer(runs: list[Run], labels: dict[str, str]) -> str:
+    """How large the networks are, in a sentence."""
+    counts = {run.id: run.config.model.parameter_count() for run in runs}
+    if len(runs) == 1:
+        return f"**{escaped(labels[runs[0].id])}** has **{counts[runs[0].id]:,}** parameters."
+    small, large = (choose(runs, key=lambda run: counts[run.id]) for choose in (min, max))
+    if counts[small.id] == counts[large.id]:
+        return f"All chosen networks have **{counts[small.id]:,}** parameters."
+    return (
+        f"**{escaped(labels[large.id])}** is the largest with **{counts[large.id]:,}** parameters, "
+        f"{counts[large.id] / counts[small.id]:.1f} times as many as **{escaped(labels[small.id])}** "
+        f"with **{counts[small.id]:,}**."
+    )
+
+
+def layer_frame(run: Run) -> pd.DataFrame:
+    """The layer table as it is shown."""
+    rows = [
+        {
+            "layer": row.name.replace("_", " "),
+            "kind": KINDS.get(row.kind, row.kind),
+            "setting": row.detail,
+            "output shape": "×".join(str(size) for size in row.output_shape),
+            "parameters": theme.count(row.parameters),
+        }
+        for row in run.config.model.layer_table()
+    ]
+    total = {"layer": "total", "kind": "", "setting": "", "output shape": ""}
+    return pd.DataFrame([*rows, total | {"parameters": theme.count(run.config.model.parameter_count())}])
+
+
+def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
+    """One column a run: its picture, its layers and its code."""
+    tables = {run.id: run.config.model.layer_table() for run in runs}
+    widest = max(size for table in tables.values() for row in table for size in row.output_shape)
+    tallest = max(len(table) for table in tables.values())
+    for first in range(0, len(runs), PER_ROW):
+        row = runs[first : first + PER_ROW]
+        for run, place in zip(row, st.columns(max(2, len(row)), gap="medium"), strict=False):
+            with place:
+                one(run, labels[run.id], colours[run.id], widest, tallest)
+
+
+def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
+    """One network."""
+    st.html(f'<div style="border-top:4px solid {colour};padding-top:.5rem;font-weight:600">{escape(label)}</div>')
+    frame = architecture_frame(run.config.model, widest)
+    panels.chart_with_table(
+        architecture_chart(frame, colour, dark=theme.is_dark(), rows=tallest),
+        frame[["layer", "kind", "text", "outputs", "parameters"]],
+        alt_text=described(frame, label),
+        key=f"architecture_{run.id}",
+        filename=f"layers-{run.id}",
+    )
+    plain_table(layer_frame(run), texts=3)
+    code = keras_code(run.config)
+    with st.expander("Keras code", icon=":material/code:", key=f"code_{run.id}"):
+        st.caption("A whole script: it loads the data, builds, trains and tests this network with plain Keras.")
+        st.code(code, language="python", height=420)
+        st.download_button(
+            "Python file", code, f"{label.replace(' ', '_')}.py", "text/x-python", key=f"code_file_{run.id}",
+            on_click="ignore", type="tertiary", icon=":material/download:",
+        )  # fmt: skip
+
+
 st.title("Models")
+all_runs: list[Run] = []
+with panels.in_words():
+    all_runs, _ = resources.scan()
+if not all_runs:
+    panels.empty_state(
+        "No model yet",
+        "Train a model, and its layers, its parameters and the Keras code that builds it appear here.",
+        button="Train a first model",
+        page="views/train.py",
+    )
+else:
+    chosen = run_picker(all_runs)
+    if not chosen:
+        panels.empty_state("No run is chosen", "Choose one run above to see its layers, or several side by side.")
+    else:
+        names = run_labels(chosen, states=False)
+        palette = resources.colours([run.id for run in chosen])
+        st.markdown(f"#### {answer(chosen, names)}", anchors=False)
+        panels.heading(
+            "Layers",
+            "From the pixels at the top to the ten digits at the bottom; a wider block has more outputs.",
+            "A dense layer connects each of its units to every output of the layer above: (inputs + 1) × units "
+            "parameters, the 1 being the bias. Dropout (dashed) leaves out the given share of the outputs above it, at "
+            "random, while training; it has no parameters and does nothing in use. Softmax turns the last ten values "
+            "into probabilities. Widths grow with the logarithm of the outputs, so that 784 and 10 fit one picture.",
+        )
+        side_by_side(chosen, names, palette)
+        counted = parameter_frame([Network(run.id, names[run.id], run.config.model) for run in chosen])
+        panels.chart_with_table(
+            parameter_chart(counted, palette, dark=theme.is_dark()),
+            counted,
+            title="Parameters by layer",
+            sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
+            alt_text="Parameters by layer. "
+            + " ".join(f"{names[run.id]}: {run.config.model.parameter_count():,} in all." for run in chosen),
+            key="parameters",
+            filename="parameters",
+        )
