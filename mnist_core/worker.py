@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,39 @@ logger = logging.getLogger("mnist_core.worker")
 
 
 class _Process:
-    """What this worker process has done so far."""
+    """What this worker process is doing and has done."""
 
     def __init__(self) -> None:
         self.warming: threading.Thread | None = None
         self.warm = False
+        self.replaceable = False
         self.trainings = 0
+        self._active = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """While a run is being trained."""
+        with self._lock:
+            # the scheduler gives a task that has not begun to the next process, and the run never notices
+            self._end_if_due()
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
+            # not at once: the scheduler must hear first that this task is done
+            threading.Timer(1.0, self.end_if_due).start()
+
+    def end_if_due(self) -> None:
+        """End this process, for its nanny to start a fresh one, where it has done its share and does nothing else."""
+        with self._lock:
+            self._end_if_due()
+
+    def _end_if_due(self) -> None:
+        if self.replaceable and not self._active and self.trainings >= TRAININGS_PER_PROCESS:
+            os._exit(0)
 
 
 _process = _Process()
@@ -64,18 +92,14 @@ def train_run(root: str, run_id: str, environment: dict[str, str]) -> RunState |
         if Path(value).exists():  # on another machine it may lie elsewhere
             os.environ[name] = value
     store = Store(root)
-    try:
+    with _process.training(), contextlib.suppress(RunNotFound):  # it may be deleted while it is queued
         _wait_until_warm(store, run_id)
-        state = execute(store, run_id)
-        if state is None:
-            state = _after_a_doomed_holder(store, run_id)
-    except RunNotFound:  # deleted while it was queued
-        return None
-    if state is not None:
-        _process.warm = True
-        _process.trainings += 1
-    _recycle_if_due()
-    return state
+        state = execute(store, run_id) or _after_a_doomed_holder(store, run_id)
+        if state is not None:
+            _process.warm = True
+            _process.trainings += 1
+        return state
+    return None
 
 
 def _wait_until_warm(store: Store, run_id: str) -> None:
@@ -105,27 +129,13 @@ def _after_a_doomed_holder(store: Store, run_id: str) -> RunState | None:
     return None
 
 
-def _recycle_if_due() -> None:
-    """Have this process replaced once it has done its share."""
-    if _process.trainings < TRAININGS_PER_PROCESS:
-        return
-    from distributed import get_worker
-
-    try:
-        worker = get_worker()
-    except ValueError:  # called outside a worker
-        return
-    if worker.nanny:
-        worker.loop.add_callback(worker.close_gracefully, restart=True, reason="recycled after many trainings")
-
-
 # -- the process -------------------------------------------------------------------------------------------------------
 
 
 def dask_setup(worker: Any) -> None:
     """Called by distributed when the worker process begins."""
-    logging.getLogger("mnist_core").setLevel(logging.INFO)
     worker.metrics["mnist_core_warm"] = lambda worker: _process.warm
+    _process.replaceable = worker.nanny is not None
     _process.warming = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
     _process.warming.start()
 
