@@ -11,7 +11,7 @@ from mnist_core.datasets import Dataset
 
 PARTS = ("training", "test")
 GREYS = ("#6B7280", "#B4BAC4")
-HEIGHT = 220
+HEIGHT = 300
 
 
 def class_frame(dataset: Dataset) -> pd.DataFrame:

@@ -170,8 +170,8 @@ def _mnist(was_running: bool) -> None:
         given = os.environ.get(MNIST_VARIABLE)
         if given:
             st.warning(
-                f"The environment variable {MNIST_VARIABLE} names {given}, where there is no file. Correct it, or remove it "
-                "and start the dashboard again to download MNIST.",
+                f"The environment variable {MNIST_VARIABLE} names {given}, where there is no file. Correct it, or "
+                "remove it and start the dashboard again to download MNIST.",
                 icon=":material/warning:",
             )
             return

@@ -100,7 +100,7 @@ def _service(service: ServiceStatus, live: list[Run]) -> None:
 
 def _jobs(runs: list[Run], live: list[Run]) -> None:
     """The live jobs; where there are none, the one that ended last keeps their place, so that nothing jumps."""
-    labels = run_labels(runs)
+    labels = run_labels(runs, states=False)
     colours = resources.colours([run.id for run in runs])
     waiting = [run for run in live if run.state == "queued"]
     for run in live:
@@ -121,7 +121,6 @@ def dot(colour: str) -> str:
 
 def _job(run: Run, label: str, colour: str, place: int) -> None:
     stopping = (run.path / "cancel").exists()
-    label = label.removesuffix(" (training)").removesuffix(" (waiting)")  # the line below says so
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{dot(colour)} **{_plain(label)}**", unsafe_allow_html=True, width="stretch")
         if stopping:
@@ -190,8 +189,7 @@ def ending_words(run: Run) -> str:
 
 def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"live_ended_{where}_{run.id}"):
-        name = _plain(label.removesuffix(f" ({run.state})"))
-        st.markdown(f"{dot(colour)} **{name}** {_plain(_said(run))}", unsafe_allow_html=True, width="stretch")
+        st.markdown(f"{dot(colour)} **{_plain(label)}** {_plain(_said(run))}", unsafe_allow_html=True, width="stretch")
         if run.resumable and st.button(
             "Resume", key=f"live_resume_{where}_{run.id}", type="tertiary", icon=":material/play_arrow:",
             help="Go on from the last finished epoch",
@@ -241,7 +239,7 @@ def _recent(runs: list[Run], live: list[Run]) -> None:
     ended = recently_ended(runs)[0 if live else 1 :][:RECENT]
     if not ended:
         return
-    labels = run_labels(runs)
+    labels = run_labels(runs, states=False)
     colours = resources.colours([run.id for run in ended])
     with st.expander(f"Ended before ({len(ended)})", key="live_recent", icon=":material/history:"):
         for run in ended:
@@ -270,9 +268,8 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             f":material/warning: These runs were trained on different data "
             f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
         )
-    labels, colours = run_labels(runs), resources.colours([run.id for run in begun])
-    words = (" (training)", " (waiting)")
-    names = {run.id: labels[run.id].removesuffix(words[0]).removesuffix(words[1]) for run in begun}
+    labels, colours = run_labels(runs, states=False), resources.colours([run.id for run in begun])
+    names = {run.id: labels[run.id] for run in begun}
     curves = [Curve(run.id, names[run.id], colours[run.id], resources.history(run)) for run in begun]
     for metric, title, sentence, definition in (
         (

@@ -26,7 +26,8 @@ OPTIMIZER_NAMES = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
 HELP = {
     "dropout": "The share of the layer's outputs that is switched off at random at each training step. It keeps the "
-    "network from relying on single neurons, and so from learning the training images by heart (overfitting). 0 is no dropout.",
+    "network from relying on single neurons, and so from learning the training images by heart (overfitting). "
+    "0 is no dropout.",
     "units": "Neurons in the layer. More of them can learn finer differences, cost more time, and overfit sooner.",
     "activation": "The function that bends each neuron's output. Without it, several layers are no better than one.",
     "l2": "A penalty on large weights, added to the loss. It is another way to hold overfitting down. 0 is none.",

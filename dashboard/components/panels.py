@@ -92,7 +92,7 @@ def table(
     column_config: dict[str, Any] | None = None,
 ) -> None:
     """Draw a small table whose whole content is visible, with a CSV of it; `exact` replaces it in the CSV."""
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config, key=key)
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config, key=key, placeholder="–")
     csv_button(frame if exact is None else exact, filename, key=f"{key}_csv")
 
 

@@ -36,7 +36,8 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None)
     missing = state.missing_ids(runs)
     ids = state.chosen_ids(runs)
     by_id = {run.id: run for run in runs}
-    labels = run_labels(runs)
+    # without their state: a chip keeps its text in the browser when the text of its option changes
+    labels = run_labels(runs, states=False)
     state.widget(KEY, ids)
     st.multiselect(
         label,
