@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dashboard import state, theme
 from dashboard.charts.probabilities import Opinion, probability_chart, probability_frame
-from dashboard.components.gallery import png
+from dashboard.components.gallery import confidence_text, png
 from mnist_core.images import Pixels
 
 ENLARGED = 10
@@ -84,15 +84,11 @@ def _neighbours(order: list[int], index: int) -> None:
     before = order[place - 1] if place else None
     after = order[place + 1] if place is not None and place + 1 < len(order) else None
     with st.container(horizontal=True, vertical_alignment="center", key="digit_neighbours"):
-        for label, target, icon, key in (
-            ("Previous", before, "arrow_back", "Left"),
-            ("Next", after, "arrow_forward", "Right"),
-        ):
+        for label, target, shortcut in (("Previous", before, "Left"), ("Next", after, "Right")):
             st.button(
                 label,
                 key=f"digit_{label.lower()}",
-                icon=f":material/{icon}:",
-                shortcut=key,
+                shortcut=shortcut,
                 disabled=target is None,
                 on_click=show,
                 args=(target,),
@@ -110,6 +106,6 @@ def verdict(opinions: Sequence[Opinion], true: int) -> str:
         lines.append(
             f"<div><span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;"
             f"background:{opinion.colour}'></span> <b>{html.escape(opinion.label)}</b> guesses <b>{guess}</b> "
-            f"at {100 * float(opinion.probabilities[guess]):.1f} % ({right})</div>"
+            f"at {confidence_text(float(opinion.probabilities[guess]))} ({right})</div>"
         )
     return "<div style='line-height:1.7'>" + "".join(lines) + "</div>"

@@ -63,11 +63,17 @@ def items(frame: pd.DataFrame) -> list[dict[str, Any]]:
         {
             "index": int(index),
             "guess": str(guess) if true == guess else f"{true} → {guess}",
-            "sure": f"{100 * sure:.1f} %",
-            "description": f"Test image {index}: true digit {true}, guessed {guess}, confidence {100 * sure:.1f} %",
+            "sure": confidence_text(sure),
+            "description": f"Test image {index}: true digit {true}, guessed {guess}, "
+            f"confidence {confidence_text(sure)}",
         }
         for index, true, guess, sure in rows
     ]
+
+
+def confidence_text(sure: float) -> str:
+    """A confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has."""
+    return "> 99.9 %" if sure >= 0.9995 else f"{100 * sure:.1f} %"
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

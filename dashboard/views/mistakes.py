@@ -14,6 +14,12 @@ from mnist_core.metrics import accuracy_interval, confusion_matrix
 from mnist_core.mistakes import score_frame, top_confusions
 from mnist_core.runs import Run
 
+IN_VIEW = """
+@media (min-width: 800px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-matrix_panel) { position: sticky; top: 4.5rem; }
+}
+"""
+
 
 def main() -> None:
     """Draw the page."""
@@ -97,7 +103,7 @@ def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
     take_click()
     cell = chosen_cell()
     # with many digits on a page, the matrix stays in view beside them
-    st.html("<style>@media (min-width: 800px) { .st-key-matrix_panel { position: sticky; top: 4.5rem; } }</style>")
+    st.html(f"<style>{IN_VIEW}</style>")
     left, right = st.columns([9, 11], gap="medium")
     with left, st.container(key="matrix_panel"):
         matrix_panel(run, cell)

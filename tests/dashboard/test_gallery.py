@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from dashboard.charts.probabilities import Opinion
@@ -42,9 +43,16 @@ def test_another_dataset_with_the_same_indices_is_another_sheet() -> None:
 
 
 def test_the_verdict_names_each_runs_guess_and_escapes_its_name() -> None:
-    opinion = Opinion("aaa", "<script>", "#0072B2", np.eye(10)[9])
+    opinion = Opinion("aaa", "<script>", "#0072B2", 0.95 * np.eye(10)[9])
     text = verdict([opinion], true=4)
     assert "True digit: <b>4</b>" in text
-    assert "guesses <b>9</b> at 100.0 % (wrong)" in text
+    assert "guesses <b>9</b> at 95.0 % (wrong)" in text
     assert "<script>" not in text
     assert "(right)" in verdict([opinion], true=9)
+
+
+@pytest.mark.parametrize(
+    ("sure", "text"), [(0.5, "50.0 %"), (0.9994, "99.9 %"), (0.99951, "> 99.9 %"), (1.0, "> 99.9 %"), (0.1, "10.0 %")]
+)
+def test_a_confidence_is_never_rounded_up_to_certainty(sure: float, text: str) -> None:
+    assert gallery.confidence_text(sure) == text

@@ -1,7 +1,9 @@
 """The Mistakes page in a real browser: the matrix, the boxes beside it, and the digits."""
 
 import re
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -142,3 +144,35 @@ def test_an_empty_store_says_what_would_be_here(empty_screen: Screen) -> None:
     empty_screen.open("mistakes")
     expect(empty_screen.page.get_by_text("No runs yet")).to_be_visible()
     empty_screen.expect_no_exception()
+
+
+def test_mistakes_and_matrix_can_be_downloaded(screen: Screen, run: Run, predictions: Predictions) -> None:
+    screen.open("mistakes", runs=run.id)
+    with screen.page.expect_download() as download:
+        screen.page.get_by_text("All mistakes as CSV").click()
+    assert pd.read_csv(download.value.path())["index"].tolist() == predictions.wrong.tolist()
+    screen.key("matrix_panel").get_by_text("Data and downloads").click()
+    for kind, first_bytes in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"true,guess,count")):
+        with screen.page.expect_download() as download:
+            screen.key("matrix_panel").get_by_role("button", name=kind, exact=True).click()
+        assert Path(download.value.path()).read_bytes().startswith(first_bytes)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_scrolling_sideways(screen: Screen, run: Run, scheme: str) -> None:
+    screen.page.set_viewport_size({"width": 390, "height": 844})
+    screen.page.emulate_media(color_scheme=scheme)
+    screen.open("mistakes", runs=run.id, digit=run.predictions().wrong[0])
+    dialog = screen.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("True digit")
+    assert screen.page.evaluate("document.querySelector('[role=dialog]').getBoundingClientRect().width") <= 390
+    screen.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    widest = screen.page.evaluate(
+        """Math.max(...[...document.querySelectorAll('[data-testid=stMain] *')]
+            .map((node) => node.getBoundingClientRect().right))"""
+    )
+    assert widest <= 391
+    # digits are ink on paper in light, chalk on the board in dark
+    paper = screen.key("gallery").locator(".gallery").evaluate("(node) => node.classList.contains('paper')")
+    assert paper == (scheme == "light")
