@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Order = Literal["confident", "unsure", "loss", "index"]
 """confident: surest guess first. unsure: least sure first. loss: largest loss first. index: as in the test set."""
-ORDERS: tuple[str, ...] = get_args(Order)
 
 
 class Cell(NamedTuple):

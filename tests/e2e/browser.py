@@ -18,8 +18,8 @@ from playwright.sync_api import Locator, Page, expect
 from mnist_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 60.0
-WAIT_MS = 20_000
+START_LIMIT_S = 90.0
+WAIT_MS = 45_000
 
 
 @dataclass
