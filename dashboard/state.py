@@ -61,8 +61,9 @@ def _default(runs: list[Run]) -> list[Run]:
 
 def widget(key: str, value: object) -> None:
     """Give the widget `key` its value before it is drawn; what a person has just done to it is in `value` already."""
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
+    # even where it holds this value already: after a change of page that is the value of the page that was left, and
+    # Streamlit drops it when the widget is drawn again
+    st.session_state[key] = value
 
 
 def fill(values: Mapping[str, object]) -> None:
@@ -109,12 +110,12 @@ def link_number(name: str, low: int, high: int) -> int | None:
 
 
 def set_link(**values: object) -> None:
-    """Put values into the URL; one that is None leaves it."""
-    for name, value in values.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != str(value):
-            st.query_params[name] = str(value)
+    """Put values into the URL, all at once, as one step of the browser's history; one that is None leaves it."""
+    before = st.query_params.to_dict()
+    after = before | {name: str(value) for name, value in values.items() if value is not None}
+    after = {name: text for name, text in after.items() if name not in values or values[name] is not None}
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def fresh_key(key: str) -> str:

@@ -37,6 +37,8 @@ table.figures tr.group td { font-size: .82rem; opacity: .7; padding-top: .9rem; 
 table.figures .why { opacity: .62; font-size: .82rem; }
 table.figures .delta { opacity: .7; font-size: .86rem; padding-left: .45rem; }
 table.figures .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
+table.figures.tight th, table.figures.tight td { padding: .34rem .45rem; }
+table.figures.tight td:first-child { white-space: nowrap; }
 table.figures.text td { text-align: left; white-space: normal; }
 table.figures.text th { text-align: left; }
 </style>
@@ -136,7 +138,7 @@ def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
         "<tr>" + "".join(f"<td{_side(i < texts)}>{escape(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"
         for row in frame.itertuples(index=False)
     )
-    st.html(STYLE + _table(head, "".join(rows)))
+    st.html(STYLE + _table(head, "".join(rows), "figures tight"))
 
 
 def _side(left: bool) -> str:

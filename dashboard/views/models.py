@@ -18,7 +18,6 @@ from mnist_core.keras_code import keras_code
 from mnist_core.runs import Run
 
 PER_ROW = 3
-KINDS = {"flatten": "input", "dense": "dense", "dropout": "dropout"}
 
 
 def answer(runs: list[Run], labels: dict[str, str]) -> str:
@@ -41,14 +40,13 @@ def layer_frame(run: Run) -> pd.DataFrame:
     rows = [
         {
             "layer": row.name.replace("_", " "),
-            "kind": KINDS.get(row.kind, row.kind),
-            "setting": row.detail,
-            "output shape": "×".join(str(size) for size in row.output_shape),
+            "setting": row.detail.removesuffix(" in a row"),
+            "output": "×".join(str(size) for size in row.output_shape),
             "parameters": theme.count(row.parameters),
         }
         for row in run.config.model.layer_table()
     ]
-    total = {"layer": "total", "kind": "", "setting": "", "output shape": ""}
+    total = {"layer": "total", "setting": "", "output": ""}
     return pd.DataFrame([*rows, total | {"parameters": theme.count(run.config.model.parameter_count())}])
 
 
@@ -75,7 +73,7 @@ def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
         key=f"architecture_{run.id}",
         filename=f"layers-{run.id}",
     )
-    plain_table(layer_frame(run), texts=3)
+    plain_table(layer_frame(run), texts=2)
     code = keras_code(run.config)
     with st.expander("Keras code", icon=":material/code:", key=f"code_{run.id}"):
         st.caption("A whole script: it loads the data, builds, trains and tests this network with plain Keras.")

@@ -1,0 +1,220 @@
+"""The Compare page, run whole on synthetic stores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from conftest import MakeRun
+from streamlit.testing.v1 import AppTest
+from synthetic_runs import config, epoch_row
+
+from dashboard.components.panels import picture
+from mnist_core.store import Store
+
+OpenPage = Callable[..., AppTest]
+
+
+def text_of(page: AppTest) -> str:
+    parts = [element.value for kind in (page.markdown, page.caption, page.warning, page.error) for element in kind]
+    return "\n".join([*parts, *(item.proto.body for item in page.get("html"))]).replace("*", "").replace("\\", "")
+
+
+def link(page: AppTest, name: str) -> str:
+    """A value in the URL; AppTest gives a list or a string, depending on who has set it."""
+    value = page.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def test_an_empty_store_shows_what_would_be_here_and_one_button(app: OpenPage) -> None:
+    page = app()
+    assert not page.exception
+    assert "Nothing to compare yet" in text_of(page)
+    assert [button.label for button in page.button if button.key == "empty_state_button"] == ["Train a first model"]
+
+
+def test_two_runs_open_with_the_answer_the_figures_and_the_charts(app: OpenPage, make_run: MakeRun) -> None:
+    make_run("model_1", config((64, 64)), errors=12)
+    make_run("model_2", config((400, 300), dropout=0.4), errors=8)
+    page = app()
+    assert not page.exception
+    text = text_of(page)
+    assert "model_2 classifies 98.40 % of the test images correctly, 0.80 percentage points more than model_1" in text
+    assert "97.60 %" in text
+    assert "437,310" in text
+    assert "layer 1: units" in text
+    assert len(page.get("vega_lite_chart")) == 3
+
+
+def test_the_choice_and_the_baseline_are_in_the_link_and_come_back_from_it(app: OpenPage, make_run: MakeRun) -> None:
+    first = make_run("model_1", config((64,)), errors=12)
+    second = make_run("model_2", config((65,)), errors=8)
+    third = make_run("model_3", config((66,)), errors=9)
+    page = app(runs=f"{third.id},{first.id}", baseline=first.id, lines="validation", smoothing="0.4", log="true")
+    assert not page.exception
+    assert page.multiselect(key="run_picker").value == [third.id, first.id]
+    assert page.selectbox(key="baseline_picker").value == first.id
+    assert page.slider(key="smoothing").value == 0.4
+    assert page.toggle(key="log").value is True
+    page.multiselect(key="run_picker").set_value([third.id, first.id, second.id]).run()
+    assert link(page, "runs") == f"{third.id},{first.id},{second.id}"
+    page.selectbox(key="baseline_picker").set_value(second.id).run()
+    assert link(page, "baseline") == second.id
+    assert not page.exception
+
+
+def test_the_choice_travels_to_another_page_and_back(app: OpenPage, make_run: MakeRun) -> None:
+    runs = [make_run(f"model_{size}", config((size,))) for size in (16, 17, 18)]
+    page = app()
+    page.multiselect(key="run_picker").set_value([runs[0].id]).run()
+    page.switch_page("views/models.py").run()
+    assert page.multiselect(key="run_picker").value == [runs[0].id]
+    page.multiselect(key="run_picker").set_value([runs[0].id, runs[2].id]).run()
+    page.switch_page("views/compare.py").run()
+    assert page.multiselect(key="run_picker").value == [runs[0].id, runs[2].id]
+
+
+def test_a_link_to_runs_of_another_store_says_so(app: OpenPage, make_run: MakeRun) -> None:
+    run = make_run("model_1")
+    page = app(runs=f"{run.id},0123456789ab")
+    assert "One run of this link is not in this store: 0123456789ab." in text_of(page)
+    assert page.multiselect(key="run_picker").value == [run.id]
+
+
+def test_no_run_and_no_line_are_said_in_words(app: OpenPage, make_run: MakeRun) -> None:
+    make_run("model_1")
+    page = app()
+    page.get("button_group")
+    page.multiselect(key="run_picker").set_value([]).run()
+    assert "No run is chosen" in text_of(page)
+    assert not page.exception
+
+
+def test_a_diverged_run_shows_its_reason_and_its_curve_until_then(app: OpenPage, make_run: MakeRun) -> None:
+    good = epoch_row(1)
+    broken = replace(good, epoch=2, loss=math.nan, val_loss=math.nan, clean_loss=math.nan)
+    run = make_run("too fast", config((64,)), rows=[good, broken], state="diverged", reason="the loss is not finite")
+    other = make_run("model_1", config((65,)), errors=10)
+    page = app(runs=f"{other.id},{run.id}")
+    assert not page.exception
+    assert "too fast diverged: the loss is not finite." in text_of(page)
+    assert "diverged: no test result" in text_of(page)
+
+
+def test_waiting_and_running_runs_show_no_invented_number(app: OpenPage, make_run: MakeRun) -> None:
+    waiting = make_run("waiting", config((8,)), state="queued")
+    running = make_run("running", config((9,), epochs=10), rows=3, state="running")
+    page = app(runs=f"{waiting.id},{running.id}")
+    assert not page.exception
+    text = text_of(page)
+    assert "waiting to be trained" in text
+    assert "training, 3 of 10 epochs done" in text
+    assert "Nothing has been tested yet" in text
+
+
+def test_published_figures_stand_beside_the_measured_ones(app: OpenPage, make_run: MakeRun) -> None:
+    run = make_run("model_1", preset="notebook/model_1", rows=3, errors=12)
+    page = app(runs=run.id)
+    assert "Published test accuracy 97.62 %; here 97.60 %" in text_of(page)
+
+
+def test_a_damaged_folder_and_a_damaged_history_are_stated_plainly(
+    app: OpenPage, make_run: MakeRun, store: Store
+) -> None:
+    run = make_run("model_1")
+    other = make_run("model_2", config((32,)))
+    (store.root / "runs" / "abcdefabcdef").mkdir()
+    (other.path / "history.jsonl").write_text("nonsense\n{}\n")
+    page = app(runs=f"{run.id},{other.id}")
+    assert not page.exception
+    assert "is incomplete" in text_of(page)
+    assert any("history" in error.value for error in page.error)
+    assert "95.00 %" not in text_of(page)
+    assert "model_1 classifies 96.00 %" in text_of(page)
+
+
+def test_manage_opens_a_dialog(app: OpenPage, make_run: MakeRun) -> None:
+    run = make_run("model_1")
+    page = app()
+    page.button(key="manage").click().run()
+    assert page.text_input(key=f"manage_name_{run.id}").value == "model_1"
+    assert not page.exception
+
+
+@pytest.fixture
+def manage(app: OpenPage) -> AppTest:
+    """What is in the dialog, without it: AppTest closes a dialog at every click."""
+
+    def inside() -> None:
+        from dashboard import resources
+        from dashboard.components import manage, panels
+
+        with panels.in_words():
+            own = resources.scan()[0]
+            if own:
+                manage._edit(own)
+            manage._trash()
+
+    return AppTest.from_function(inside, default_timeout=30)
+
+
+def save(page: AppTest) -> None:
+    next(button for button in page.button if button.label == "Save").click().run()
+
+
+def test_a_run_is_renamed_and_tagged(manage: AppTest, make_run: MakeRun, store: Store) -> None:
+    run = make_run("model_1")
+    manage.run()
+    manage.text_input(key=f"manage_name_{run.id}").set_value(" renamed ")
+    manage.text_input(key=f"manage_tags_{run.id}").set_value("a, b, a,")
+    manage.text_area(key=f"manage_note_{run.id}").set_value("why")
+    save(manage)
+    meta = store.get(run.id).meta
+    assert (meta.name, meta.tags, meta.note) == ("renamed", ("a", "b"), "why")
+
+
+def test_an_empty_name_is_refused_in_a_sentence(manage: AppTest, make_run: MakeRun, store: Store) -> None:
+    run = make_run("model_1")
+    manage.run()
+    manage.text_input(key=f"manage_name_{run.id}").set_value("   ")
+    save(manage)
+    assert any("name" in error.value.lower() for error in manage.error)
+    assert store.get(run.id).name == "model_1"
+
+
+def test_a_run_is_deleted_in_two_steps_and_restored(manage: AppTest, make_run: MakeRun, store: Store) -> None:
+    run = make_run("model_1")
+    manage.run()
+    assert manage.button(key="manage_delete").disabled
+    manage.checkbox(key=f"manage_sure_{run.id}").check().run()
+    manage.button(key="manage_delete").click().run()
+    assert store.runs() == []
+    manage.button(key=f"restore_{run.id}").click().run()
+    assert [item.id for item in store.runs()] == [run.id]
+
+
+def test_the_trash_is_emptied_in_two_steps(manage: AppTest, make_run: MakeRun, store: Store) -> None:
+    run = make_run("model_1")
+    store.delete(run.id)
+    manage.run()
+    assert manage.button(key="trash_empty").disabled
+    manage.checkbox(key="trash_sure").check().run()
+    manage.button(key="trash_empty").click().run()
+    assert store.trash() == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_charts_can_be_saved_as_pictures(kind: str) -> None:
+    import pandas as pd
+
+    from dashboard import theme
+    from dashboard.charts.curves import Curve, curve_frame, curves_chart
+    from mnist_core.events import HISTORY_COLUMNS
+
+    rows = pd.DataFrame([epoch_row(epoch) for epoch in (1, 2, 3)], columns=list(HISTORY_COLUMNS))
+    frame = curve_frame([Curve("a", "model_1", "#0072B2", rows)], "loss")
+    data = picture(theme.styled(curves_chart(frame, {"a": "#0072B2"}, "loss")), kind)
+    assert data.startswith(b"\x89PNG" if kind == "png" else b"<svg")
+    assert kind == "png" or b"model_1" in data

@@ -1,0 +1,187 @@
+"""Learning curves: the frame holds what the histories say, and the chart draws it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import epoch_row
+
+from dashboard.charts.curves import (
+    LABEL_GAP,
+    POINT_LIMIT,
+    Curve,
+    best_epoch,
+    curve_frame,
+    curves_chart,
+    described,
+    end_labels,
+    hover_frame,
+    thinned,
+)
+from mnist_core.events import HISTORY_COLUMNS, EpochRow
+
+
+def history(rows: list[EpochRow]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
+
+
+def curve(run: str = "a", epochs: int = 8, **given: Any) -> Curve:
+    rows = [epoch_row(epoch, **given) for epoch in range(1, epochs + 1)]
+    return Curve(run, f"model {run}", "#0072B2", history(rows))
+
+
+def diverged() -> Curve:
+    rows = [epoch_row(epoch) for epoch in (1, 2, 3)]
+    nan = math.nan
+    broken = replace(rows[-1], epoch=4, loss=nan, val_loss=nan, clean_loss=nan, accuracy=0.1, val_accuracy=0.1)
+    return Curve("d", "too fast", "#D55E00", history([*rows, broken]))
+
+
+def layers(chart: Any) -> list[dict[str, Any]]:
+    return chart.to_dict()["layer"]
+
+
+def marks(chart: Any) -> list[str]:
+    return [layer["mark"]["type"] for layer in layers(chart)]
+
+
+def test_the_frame_holds_every_epoch_and_the_seconds_add_up() -> None:
+    frame = curve_frame([curve()], "loss")
+    assert set(frame["kind"]) == {"training", "validation"}
+    of_validation = frame[frame["kind"] == "validation"]
+    np.testing.assert_allclose(of_validation["value"], curve().history["val_loss"])
+    np.testing.assert_allclose(of_validation["seconds"], 0.5 * np.arange(1, 9))
+
+
+def test_the_best_epoch_is_the_lowest_validation_loss_and_the_highest_accuracy() -> None:
+    rows = [
+        replace(epoch_row(e), val_loss=loss, val_accuracy=acc)
+        for e, loss, acc in ((1, 3, 0.2), (2, 1, 0.8), (3, 2, 0.9))
+    ]
+    assert best_epoch(history(rows), "loss") == 2
+    assert best_epoch(history(rows), "accuracy") == 3
+    frame = curve_frame([Curve("a", "a", "#000000", history(rows))], "loss")
+    assert frame.loc[frame["best"], ["kind", "epoch"]].to_numpy().tolist() == [["validation", 2]]
+
+
+def test_smoothing_is_the_debiased_moving_average() -> None:
+    frame = curve_frame([curve()], "loss", kinds=["training"], smoothing=0.6)
+    mean, weight, expected = 0.0, 0.0, []
+    for value in curve().history["loss"]:
+        mean = 0.6 * mean + 0.4 * value
+        weight = 0.6 * weight + 0.4
+        expected.append(mean / weight)
+    np.testing.assert_allclose(frame["smoothed"], expected)
+    np.testing.assert_allclose(frame["value"], curve().history["loss"])
+
+
+def test_a_diverged_run_ends_where_it_broke() -> None:
+    frame = curve_frame([curve(), diverged()], "loss")
+    assert frame[frame["run"] == "d"]["epoch"].max() == 3
+    assert np.isfinite(frame["value"]).all()
+    assert curves_chart(frame, {"a": "#0072B2", "d": "#D55E00"}, "loss").to_dict()
+
+
+def test_a_run_without_one_finite_loss_has_no_best_epoch_and_no_line() -> None:
+    broken = history([replace(epoch_row(1), loss=math.nan, val_loss=math.nan)])
+    assert best_epoch(broken, "loss") is None
+    assert curve_frame([Curve("x", "x", "#000000", broken)], "loss").empty
+
+
+def test_no_runs_give_an_empty_frame_with_its_columns() -> None:
+    assert list(curve_frame([], "loss").columns)[:4] == ["run", "label", "kind", "epoch"]
+
+
+def test_colour_is_the_run_and_dashes_are_training() -> None:
+    frame = curve_frame([curve("a"), curve("b", floor=0.3)], "loss")
+    line = next(
+        layer
+        for layer in layers(curves_chart(frame, {"a": "#111111", "b": "#222222"}, "loss"))
+        if layer["mark"]["type"] == "line"
+    )
+    assert line["encoding"]["color"]["scale"] == {"domain": ["a", "b"], "range": ["#111111", "#222222"]}
+    dash = line["encoding"]["strokeDash"]["scale"]
+    assert dict(zip(dash["domain"], dash["range"], strict=True)) == {"training": [5, 3], "validation": [1, 0]}
+    width = dict(zip(*line["encoding"]["strokeWidth"]["scale"].values(), strict=True))
+    assert width["validation"] > width["training"]
+
+
+def test_the_raw_line_stays_faintly_under_a_smoothed_one() -> None:
+    frame = curve_frame([curve()], "loss", smoothing=0.5)
+    assert marks(curves_chart(frame, {"a": "#111111"}, "loss", smoothing=0.5)).count("line") == 2
+    assert marks(curves_chart(frame, {"a": "#111111"}, "loss")).count("line") == 1
+
+
+def test_lines_are_labelled_at_their_end_and_by_a_legend_where_the_names_would_collide() -> None:
+    apart = curve_frame([curve("a"), curve("b", floor=0.9)], "loss")
+    ends = end_labels(apart, "epoch", log=False)
+    assert ends is not None
+    assert ends["label"].tolist() == ["model a", "model b"]
+    many = curve_frame([curve(name, floor=0.1 + 0.001 * i) for i, name in enumerate("abcdef")], "loss")
+    assert end_labels(many, "epoch", log=False) is None
+    chart = curves_chart(many, dict.fromkeys("abcdef", "#111111"), "loss")
+    legend = next(layer for layer in layers(chart) if layer["mark"]["type"] == "line")["encoding"]["color"]["legend"]
+    assert '"a": "model a"' in legend["labelExpr"]
+
+
+def test_two_names_that_nearly_meet_are_moved_apart() -> None:
+    frame = curve_frame([curve("a"), curve("b", floor=0.11)], "loss", kinds=["validation"])
+    ends = end_labels(frame, "epoch", log=False, height=300)
+    assert ends is not None
+    span = frame["value"].max() - frame["value"].min()
+    pixels = ends["y"] / span * 300
+    assert abs(pixels[0] - pixels[1]) == pytest.approx(LABEL_GAP)
+
+
+def test_the_tooltip_lists_every_run_at_an_epoch() -> None:
+    frame = curve_frame([curve("a", 3), curve("b", 2, floor=0.5)], "accuracy", kinds=["validation"])
+    wide, lines = hover_frame(frame, "epoch")
+    assert lines == ["model a", "model b"]
+    assert wide["epoch"].tolist() == [1, 2, 3]
+    assert wide.loc[2, "model b"] == "–"
+    assert float(wide.loc[0, "model a"]) == pytest.approx(curve("a").history["val_accuracy"][0], abs=1e-4)
+    rule = layers(curves_chart(frame, {"a": "#111111", "b": "#222222"}, "accuracy"))[-1]
+    assert [item["title"] for item in rule["encoding"]["tooltip"]] == ["epoch", "model a", "model b"]
+
+
+def test_two_runs_of_one_name_keep_their_own_values_in_the_tooltip() -> None:
+    first, second = curve("a"), replace(curve("b", floor=0.5), label="model a, seed 1")
+    _, lines = hover_frame(curve_frame([first, second], "loss", kinds=["validation"]), "epoch")
+    assert len(lines) == 2
+
+
+def test_a_logarithmic_axis_leaves_out_what_has_no_logarithm() -> None:
+    rows = [replace(epoch_row(1), val_loss=0.0), epoch_row(2), epoch_row(3)]
+    frame = curve_frame([Curve("a", "a", "#111111", history(rows))], "loss")
+    spec = curves_chart(frame, {"a": "#111111"}, "loss", log=True).to_dict()
+    values = [row["value"] for rows in spec["datasets"].values() for row in rows if "value" in row]
+    assert min(values) > 0
+    line = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "line")
+    assert line["encoding"]["y"]["scale"]["type"] == "log"
+
+
+def test_long_histories_are_thinned_but_keep_their_best_and_last_epoch() -> None:
+    long = [curve(name, 1500, turn=777) for name in "ab"]
+    frame = curve_frame(long, "loss")
+    fewer, step = thinned(frame)
+    assert step > 1
+    assert len(fewer) <= POINT_LIMIT + 20
+    assert fewer["best"].sum() == frame["best"].sum() == 2
+    assert fewer.groupby(["run", "kind"])["epoch"].max().eq(1500).all()
+    assert thinned(curve_frame([curve()], "loss"))[1] == 1
+
+
+def test_one_epoch_is_drawn_as_a_point() -> None:
+    frame = curve_frame([curve(epochs=1)], "loss", kinds=["training"])
+    assert "point" in marks(curves_chart(frame, {"a": "#111111"}, "loss"))
+
+
+def test_the_description_names_best_and_last() -> None:
+    text = described(curve_frame([curve("a", 8, turn=4)], "loss"), "loss")
+    assert "lowest" in text
+    assert "at epoch 8, the last" in text

@@ -1,0 +1,55 @@
+"""Pictures of networks: parameters by layer, and layers as blocks."""
+
+from __future__ import annotations
+
+from dashboard.charts.architecture import architecture_chart, architecture_frame, described
+from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
+from mnist_core.presets import PRESETS
+
+ONE, TWO = (PRESETS[f"notebook/model_{number}"].config.model for number in (1, 2))
+
+
+def test_the_segments_add_up_to_the_published_count() -> None:
+    frame = parameter_frame([Network("a", "model_1", ONE), Network("b", "model_2", TWO)])
+    assert frame.groupby("run")["parameters"].sum().to_dict() == {"a": 55_050, "b": 437_310}
+    assert frame.groupby("run")["total"].first().to_dict() == {"a": 55_050, "b": 437_310}
+    assert not frame["layer"].str.contains("dropout").any()
+
+
+def test_the_bars_lie_end_to_end_in_the_colours_of_the_runs() -> None:
+    frame = parameter_frame([Network("a", 'the "first"', ONE), Network("b", "model_2", TWO)])
+    spec = parameter_chart(frame, {"a": "#111111", "b": "#222222"}).to_dict()
+    bars = spec["layer"][0]
+    assert bars["encoding"]["color"]["scale"]["range"] == ["#111111", "#222222"]
+    rows = [row for row in spec["datasets"][bars["data"]["name"]] if row["run"] == "a"]
+    assert [row["start"] for row in rows] == [0, *(row["end"] for row in rows[:-1])]
+    assert rows[-1]["end"] == 55_050
+
+
+def test_blocks_are_wider_with_more_outputs_and_dropout_is_as_wide_as_its_layer() -> None:
+    frame = architecture_frame(TWO, widest=784).set_index("layer")
+    assert frame.loc["input", "half"] == 0.5
+    assert frame.loc["dense 1", "half"] > frame.loc["dense 2", "half"] > frame.loc["output", "half"]
+    assert frame.loc["dropout 1", "half"] == frame.loc["dense 1", "half"]
+    assert frame.loc["dense 1", "text"] == "400 units · relu"
+    assert frame.loc["dropout 1", "text"] == "dropout 0.4"
+
+
+def test_dropout_is_a_dashed_outline_and_pictures_side_by_side_share_a_height() -> None:
+    short = architecture_chart(architecture_frame(PRESETS["readme/model_1"].config.model), "#111111", rows=6).to_dict()
+    tall = architecture_chart(architecture_frame(TWO), "#222222", rows=6).to_dict()
+    assert short["height"] == tall["height"]
+    assert not any(layer["mark"].get("strokeDash") for layer in short["layer"])
+    assert any(layer["mark"].get("strokeDash") for layer in tall["layer"])
+
+
+def test_every_layer_of_the_picture_hides_the_same_axes() -> None:
+    """Vega-Lite fails on a layer without an axis beside layers that hide theirs; the picture was empty for it."""
+    for layer in architecture_chart(architecture_frame(TWO), "#222222").to_dict()["layer"]:
+        assert layer["encoding"]["x"]["axis"] is None
+        assert layer["encoding"]["y"]["axis"] is None
+
+
+def test_the_description_goes_from_input_to_output() -> None:
+    text = described(architecture_frame(ONE), "model_1")
+    assert text.index("784 pixels") < text.index("64 units") < text.index("10 classes")

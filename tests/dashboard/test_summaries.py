@@ -1,0 +1,146 @@
+"""The answer in words: what it claims, what it must not claim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from conftest import MakeRun
+from synthetic_runs import config
+
+from dashboard.components.run_picker import chip_css, run_labels
+from dashboard.summaries import ROWS, answer, cells, difference_frame, escaped, exact_frame, overlap, setting_words
+from mnist_core.comparison import RunSummary, summarise
+from mnist_core.configs import flatten
+from mnist_core.metrics import Interval
+from mnist_core.presets import PRESETS
+
+LARGE_WINS = "large classifies 98.00 % of the test images correctly, 2.00 percentage points more than small"
+ROW = {row.name: row for row in ROWS}
+
+
+@pytest.fixture
+def pair(make_run: MakeRun) -> list[RunSummary]:
+    """500 test images each: 20 errors and 10, so that the intervals overlap."""
+    return [
+        summarise(make_run("small", config((32,)), errors=20)),
+        summarise(make_run("large", config((128, 64)), errors=10)),
+    ]
+
+
+def told(items: list[RunSummary], baseline: int = 0, fingerprints: dict[str, str] | None = None) -> str:
+    labels = {item.id: item.name for item in items}
+    text = answer(items, labels, fingerprints or dict.fromkeys(labels, "same"), items[baseline].id)
+    return text.replace("*", "")
+
+
+def test_overlapping_intervals_are_said_to_be_perhaps_noise(pair: list[RunSummary]) -> None:
+    text = told(pair)
+    assert text.startswith(
+        "large classifies 98.00 % of the test images correctly, 2.00 percentage points more than small"
+    )
+    assert "overlap, so the difference may be noise" in text
+    assert "significan" not in text
+
+
+def test_the_baseline_may_be_the_better_one(pair: list[RunSummary]) -> None:
+    assert "large classifies 98.00 % of the test images correctly, 2.00 percentage points more than small" in told(
+        pair, 1
+    )
+
+
+def test_intervals_apart_are_stated_without_claiming_more(make_run: MakeRun) -> None:
+    items = [
+        summarise(make_run("bad", config((32,)), errors=150)),
+        summarise(make_run("good", config((64,)), errors=5)),
+    ]
+    assert "do not overlap" in told(items)
+    assert "seed" in told(items)
+
+
+def test_equal_errors_are_equal(make_run: MakeRun) -> None:
+    items = [summarise(make_run(name, config((size,)), errors=7)) for name, size in (("a", 32), ("b", 33))]
+    assert "equally many" in told(items)
+
+
+def test_different_test_images_are_not_compared(pair: list[RunSummary]) -> None:
+    fingerprints = {pair[0].id: "one", pair[1].id: "another"}
+    assert told(pair, 0, fingerprints) == (
+        "These runs were tested on different images, so their accuracies cannot be compared."
+    )
+    assert cells(ROW["Accuracy"], pair, pair[0].id, fingerprints)[1].difference == ""
+    assert cells(ROW["Parameters"], pair, pair[0].id, fingerprints)[1].difference.startswith("+")
+
+
+def test_nothing_is_said_of_what_was_not_measured(make_run: MakeRun) -> None:
+    waiting = summarise(make_run("waiting", config((16,)), state="queued"))
+    done = summarise(make_run("done", config((32,)), errors=3))
+    assert "no test result" in told([waiting])
+    assert "no test result yet" in told([waiting, done])
+    assert "99.40 %" in told([done, waiting])
+    assert cells(ROW["Accuracy"], [waiting, done], waiting.id, {waiting.id: "s", done.id: "s"})[0].text == "–"
+    assert (
+        cells(ROW["Loss at the best epoch"], [waiting, done], done.id, {waiting.id: "s", done.id: "s"})[0].text == "–"
+    )
+
+
+def test_fewer_parameters_are_said_where_they_win(pair: list[RunSummary]) -> None:
+    smaller = [pair[0], replace(pair[1], parameters=pair[0].parameters // 2)]
+    assert "with 2.0 times fewer parameters" in told(smaller)
+
+
+def test_a_cell_is_the_number_and_its_signed_difference(pair: list[RunSummary]) -> None:
+    same = dict.fromkeys((item.id for item in pair), "same")
+    assert cells(ROW["Errors"], pair, pair[0].id, same)[1].text == "10"
+    assert cells(ROW["Errors"], pair, pair[0].id, same)[1].difference == "−10"
+    assert cells(ROW["Accuracy"], pair, pair[0].id, same)[1].difference == "+2.00 pp"
+    assert cells(ROW["Accuracy"], pair, pair[0].id, same)[0].difference == ""
+
+
+def test_the_csv_is_unrounded(pair: list[RunSummary]) -> None:
+    frame = exact_frame(pair)
+    assert frame["on the test images: loss"].tolist() == [item.test.loss for item in pair if item.test]
+    assert frame["test accuracy, 95 % interval, low"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [((0.1, 0.2), (0.15, 0.3), True), ((0.1, 0.2), (0.2, 0.3), True), ((0.1, 0.2), (0.21, 0.3), False)],
+)
+def test_overlap(first: tuple[float, float], second: tuple[float, float], expected: bool) -> None:
+    assert overlap(Interval(*first), Interval(*second)) is expected
+    assert overlap(Interval(*second), Interval(*first)) is expected
+
+
+def test_only_settings_that_differ_are_listed_in_words(make_run: MakeRun) -> None:
+    runs = [make_run("a", config((64,), dropout=0.2)), make_run("b", config((64, 32), dropout=0.4))]
+    frame = difference_frame(runs, ["a", "b"]).set_index("setting")
+    assert frame.loc["layer 1: dropout"].tolist() == ["0.2", "0.4"]
+    assert frame.loc["layer 2: units"].tolist() == ["–", "32"]
+    assert "epochs" not in frame.index
+    assert difference_frame(runs[:1], ["a"]).empty
+
+
+def test_every_setting_has_words() -> None:
+    for preset in PRESETS.values():
+        words = [setting_words(path) for path in flatten(preset.config)]
+        assert len(set(words)) == len(words)
+        assert not any("." in text or "_" in text for text in words)
+
+
+def test_names_cannot_format_the_sentence() -> None:
+    assert escaped("model_1 *x* [a](b)") == r"model\_1 \*x\* \[a\]\(b\)"
+
+
+def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
+    first, second = make_run("m", config(seed=0)), make_run("m", config(seed=1))
+    other, waiting = make_run("n", config((8,))), make_run("w", config((9,)), state="queued")
+    labels = run_labels([first, second, other, waiting])
+    assert labels == {first.id: "m, seed 0", second.id: "m, seed 1", other.id: "n", waiting.id: "w (waiting)"}
+    assert run_labels([waiting], states=False)[waiting.id] == "w"
+
+
+def test_a_name_cannot_break_out_of_the_chips_style() -> None:
+    css = chip_css({"a": "#111111"}, {"a": '"]{} </style><script>'})
+    assert "</style>" not in css
+    assert '"]{}' not in css
