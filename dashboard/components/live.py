@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -194,12 +195,12 @@ def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
             "Resume", key=f"live_resume_{where}_{run.id}", type="tertiary", icon=":material/play_arrow:",
             help="Go on from the last finished epoch",
         ):  # fmt: skip
-            _do(lambda: resume(resources.store(), resources.runner(), run.id), "resumed")
+            _do(lambda: resume(resources.store(), resources.runner(), run.id))
         if st.button(
             "Another seed", key=f"live_seed_{where}_{run.id}", type="tertiary", icon=":material/casino:",
             help="Train the same recipe from another random start, to see how much is luck",
         ):  # fmt: skip
-            _do(lambda: another_seed(run).id, "new")
+            _do(lambda: another_seed(run))
 
 
 def _said(run: Run) -> str:
@@ -226,7 +227,7 @@ def _watch(run: Run) -> None:
     state.choose([*[run_id for run_id in ids if run_id != run.id][-(MOST - 1) :], run.id])
 
 
-def _do(action, outcome: str) -> None:
+def _do(action: Callable[[], object]) -> None:
     """Carry out a click and draw the page anew; say in words why it cannot be done."""
     with panels.in_words():
         with st.spinner("Handing over to the training service …"):

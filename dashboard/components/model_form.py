@@ -391,7 +391,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
     except ConfigError as error:
         problem = panels.sentence(error)
     suggested = draft.suggested_name(base.name, base.config, config) if config else ""
-    _cost(config, runs)
+    _cost(config, runs, sound=not problem)
     left, right = st.columns([3, 2], gap="small", vertical_alignment="bottom")
     name = left.text_input(
         "Name of the run",
@@ -413,16 +413,18 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
     return config, Wish(config, name.strip() or suggested, preset, start)
 
 
-def _cost(config: RunConfig | None, runs: list[Run]) -> None:
+def _cost(config: RunConfig | None, runs: list[Run], *, sound: bool) -> None:
     if config is None:
         st.markdown("–")
         return
-    found = timings.estimate(config, runs)
+    found = timings.estimate(config, runs) if sound else None
     text = f"**{theme.count(config.model.parameter_count())}** parameters"
     if found:
         most = "at most " if config.training.early_stopping else ""
         text += f", **{most}≈ {theme.duration(found.seconds)}**"
         basis = f"estimated from {found.runs} run{'' if found.runs == 1 else 's'} measured on this machine"
+    elif not sound:
+        basis = "no time estimate: see below"
     else:
         basis = "no time estimate: no run has been measured on this machine yet"
     st.markdown(

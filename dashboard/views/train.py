@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.components import live, model_form, panels
 from dashboard.components.run_picker import MOST, run_picker
+from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import request
 from mnist_core.runs import Run
 
@@ -22,16 +23,22 @@ def form(runs: list[Run]) -> None:
     """The form; a click on Train hands the run over and draws the whole page anew."""
     wish = model_form.training_form(runs)
     if wish is not None:
-        state.fill({live.NOTICE: None})
-        with panels.in_words():
-            start(wish)
-            st.rerun()
-    if notice := state.widget_value(live.NOTICE):
-        st.info(str(notice), icon=":material/info:")
+        try:
+            told = start(wish)
+        except MnistCoreError as error:
+            told = error
+        # kept, as the run may be there, waiting, and the whole page is drawn anew for it
+        state.fill({live.NOTICE: told})
+        st.rerun()
+    told = state.widget_value(live.NOTICE)
+    if isinstance(told, MnistCoreError):
+        st.error(panels.sentence(told), icon=":material/error:")
+    elif told:
+        st.info(str(told), icon=":material/info:")
 
 
-def start(wish: model_form.Wish) -> None:
-    """Ask for the training, and choose it with what it is to be compared with."""
+def start(wish: model_form.Wish) -> str | None:
+    """Ask for the training, and choose it with what it is to be compared with; what there is to say of it."""
     store = resources.store()
     with st.spinner("Handing over to the training service …"):
         asked = request(store, resources.runner(), wish.config, name=wish.name, preset=wish.preset)
@@ -43,7 +50,7 @@ def start(wish: model_form.Wish) -> None:
     beside = [base, *state.chosen_ids(runs)]
     beside = [run_id for run_id in dict.fromkeys(beside) if run_id in ids and run_id != asked.run.id]
     state.choose([*beside[: MOST - 1], asked.run.id])
-    state.fill({live.NOTICE: OUTCOMES.get(asked.outcome)})
+    return OUTCOMES.get(asked.outcome)
 
 
 st.title("Train")

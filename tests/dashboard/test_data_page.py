@@ -1,0 +1,193 @@
+"""The Data page: what is here, fetching MNIST, registering and forgetting files. Nothing is downloaded here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.components import datasets
+from dashboard.downloads import Download
+from mnist_core.store import Store
+from tests.dashboard.conftest import MakeRun
+
+OpenPage = Callable[..., AppTest]
+
+
+class Fetching(Download):
+    """A download whose state the test sets."""
+
+    state = "never"
+
+    def start(self) -> None:
+        self.state = "running"
+
+    def stop(self) -> None:
+        self.state = "never"
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    def share(self) -> float:
+        return 0.42
+
+
+@pytest.fixture
+def fetching(app: OpenPage, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetching]:
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    fake = Fetching(store)
+    monkeypatch.setattr(datasets, "download", lambda: fake)
+    from dashboard import resources
+
+    resources.dataset.clear()
+    yield fake
+    resources.dataset.clear()
+
+
+@pytest.fixture
+def npz(tmp_path: Path) -> Path:
+    path = tmp_path / "own.npz"
+    labels = (np.arange(40) % 10).astype(np.uint8)
+    images = np.full((40, 28, 28), 9, np.uint8)
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:20], y_test=labels[:20])
+    return path
+
+
+def page_of(app: OpenPage) -> AppTest:
+    test = app("views/data.py")
+    assert not test.exception
+    return test
+
+
+def words(test: AppTest) -> str:
+    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning, *test.success]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def click(test: AppTest, label: str) -> AppTest:
+    next(button for button in test.button if button.label == label).click().run()
+    assert not test.exception
+    return test
+
+
+def register(test: AppTest, name: str, path: str) -> AppTest:
+    test.text_input(key="data_name").set_value(name)
+    test.text_input(key="data_path").set_value(path)
+    return click(test, "Register")
+
+
+def test_digits_are_there_and_mnist_is_offered(app: OpenPage, fetching: Fetching) -> None:
+    page = page_of(app)
+    table = page.dataframe[0].value.set_index("Dataset")
+    assert table.loc["digits", "Training images"] == 1442
+    assert table.loc["digits", "Test images"] == 355
+    assert table.loc["digits", "Fingerprint"] == "ad007c825164269e"
+    assert table.loc["mnist", "On this machine"] == "no"
+    assert np.isnan(table.loc["mnist", "Training images"])  # nothing is said of what is not here
+    assert "MNIST is not on this machine yet" in words(page)
+
+
+def test_runs_are_counted_by_dataset(app: OpenPage, fetching: Fetching, make_run: MakeRun) -> None:
+    make_run("one")
+    make_run("two", preset="notebook/model_1")
+    table = page_of(app).dataframe[0].value.set_index("Dataset")
+    assert table.loc["digits", "Runs"] == 1
+    assert table.loc["mnist", "Runs"] == 1
+
+
+def test_a_download_shows_how_far_it_is_and_can_be_stopped(app: OpenPage, fetching: Fetching) -> None:
+    page = click(page_of(app), "Download MNIST")
+    assert fetching.running
+    assert [bar.proto.text for bar in page.get("progress")] == ["42 % of 11.5 MB"]
+    click(page, "Stop")
+    assert not fetching.running
+    assert "Download MNIST" in [button.label for button in page.button]
+
+
+def test_mnist_is_not_offered_for_use_while_it_is_arriving(app: OpenPage, fetching: Fetching, tmp_path: Path) -> None:
+    # Keras writes to the final name, so that half a file looks like a whole one
+    (tmp_path / "keras" / "datasets").mkdir(parents=True)
+    (tmp_path / "keras" / "datasets" / "mnist.npz").write_bytes(b"half")
+    fetching.state = "running"
+    table = page_of(app).dataframe[0].value.set_index("Dataset")
+    assert table.loc["mnist", "On this machine"] == "no"
+
+
+def test_without_a_network_the_reason_is_said_and_digits_remain(
+    app: OpenPage, fetching: Fetching, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Download(
+        store, (sys.executable, "-c", "import sys; sys.exit('x: MNIST could not be downloaded (no network)')")
+    )
+    real.start()
+    assert real._process is not None
+    real._process.wait(20)
+    monkeypatch.setattr(datasets, "download", lambda: real)
+    page = page_of(app)
+    assert "MNIST could not be downloaded (no network)." in words(page)
+    assert "Try again" in [button.label for button in page.button]
+    assert page.dataframe[0].value.set_index("Dataset").loc["digits", "On this machine"] == "yes"
+
+
+def test_a_wrong_path_in_the_environment_is_named(
+    app: OpenPage, fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_NPZ", "nowhere.npz")
+    page = page_of(app)
+    assert "names nowhere.npz" in words(page)
+    assert "Download MNIST" not in [button.label for button in page.button]
+
+
+def test_a_file_is_registered_looked_at_and_forgotten(
+    app: OpenPage, fetching: Fetching, store: Store, npz: Path
+) -> None:
+    page = register(page_of(app), "own", str(npz))
+    assert "own can be used now: 40 training and 20 test images." in words(page)
+    assert store.catalog.registered() == {"own": npz}
+    page.run()
+    table = page.dataframe[0].value.set_index("Dataset")
+    assert table.loc["own", "Training images"] == 40
+    click(page, "Forget")
+    assert store.catalog.registered() == {}
+    assert npz.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "reason"),
+    [
+        ("own", "nowhere.npz", "does not exist; check the path."),
+        ("Own!", "own.npz", "is not a dataset name"),
+        ("digits", "own.npz", "Digits is built in; choose another name."),
+        ("own", "", "Give the path of an .npz file."),
+    ],
+)
+def test_a_refusal_says_why_and_keeps_what_was_typed(
+    app: OpenPage, fetching: Fetching, store: Store, npz: Path, name: str, file: str, reason: str
+) -> None:
+    path = str(npz.parent / file) if file else ""
+    page = register(page_of(app), name, path)
+    assert reason in words(page)
+    assert page.text_input(key="data_name").value == name
+    assert store.catalog.registered() == {}
+
+
+def test_a_registered_file_that_has_gone_bad_does_not_take_the_page_down(
+    app: OpenPage, fetching: Fetching, store: Store, npz: Path
+) -> None:
+    store.catalog.register("own", npz)
+    npz.write_bytes(b"torn")
+    page = page_of(app)
+    assert page.dataframe[0].value.set_index("Dataset").loc["own", "On this machine"].startswith("unusable: ")
+
+
+def test_a_damaged_list_is_said_and_the_built_in_ones_remain(app: OpenPage, fetching: Fetching, store: Store) -> None:
+    (store.root / "datasets.json").write_text("{")
+    page = page_of(app)
+    assert "cannot be read" in words(page)
+    assert page.dataframe[0].value["Dataset"].tolist() == ["mnist", "digits"]

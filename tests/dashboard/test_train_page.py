@@ -1,0 +1,350 @@
+"""The Train page: the form, what it hands over, and what it says of live and ended runs. Nothing is trained here."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.components import live
+from mnist_core.errors import JobError
+from mnist_core.events import EpochRow
+from mnist_core.launch import ServiceStatus
+from mnist_core.presets import PRESETS
+from mnist_core.runs import LiveProgress, Run
+from mnist_core.store import Store
+from tests.dashboard.conftest import MakeRun, config, epoch_row
+
+MODEL_1 = PRESETS["notebook/model_1"].config.replace(dataset__name="digits")
+OpenPage = Callable[..., AppTest]
+
+
+class FakeRunner:
+    """Takes note of what it is asked, and trains nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.submitted: list[str] = []
+        self.killed: list[str] = []
+        self.problem: str | None = None
+        self.service = ServiceStatus("ready", workers=2, warm=2)
+
+    def submit(self, run_id: str) -> None:
+        if self.problem:
+            raise JobError(self.problem)
+        self.submitted.append(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        self.killed.append(run_id)
+
+    def status(self) -> ServiceStatus:
+        return self.service
+
+
+@pytest.fixture
+def runner(app: OpenPage, store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    from dashboard import resources
+
+    fake = FakeRunner(store)
+    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
+    return fake
+
+
+@pytest.fixture
+def page(app: OpenPage, runner: FakeRunner) -> AppTest:
+    test = app("views/train.py")
+    assert not test.exception
+    return test
+
+
+def click(test: AppTest, label: str) -> AppTest:
+    found = [button for button in test.button if button.label == label]
+    assert found, [button.label for button in test.button]
+    found[0].click().run()
+    assert not test.exception
+    return test
+
+
+def words(test: AppTest) -> str:
+    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning]
+    return "\n".join(str(part.value) for part in parts)
+
+
+# -- an empty store ----------------------------------------------------------------------------------------------------
+
+
+def test_it_opens_on_model_1_and_says_what_is_missing(page: AppTest) -> None:
+    assert page.selectbox(key="train_source").value == "preset:notebook/model_1"
+    assert page.slider(key="train_layer_0_dropout").value == 0.2
+    said = words(page)
+    assert "**55,050** parameters" in said
+    assert "no run has been measured on this machine yet" in said
+    assert "MNIST is not here: digits is used" in said
+    assert "Nothing is training" in said
+    assert "2 workers ready." in said
+
+
+def test_dropout_is_the_first_slider(page: AppTest) -> None:
+    assert page.slider[0].key == "train_layer_0_dropout"
+
+
+def test_train_hands_over_what_is_shown(page: AppTest, store: Store, runner: FakeRunner) -> None:
+    page.slider(key="train_layer_0_dropout").set_value(0.5).run()
+    click(page, "Train")
+    [run] = store.runs()
+    assert runner.submitted == [run.id]
+    assert run.config == MODEL_1.replace(model__layers__0__dropout=0.5)
+    assert run.name == "model_1, dropout 0.5/0.2"
+    assert run.meta.preset is None
+    assert page.multiselect(key="run_picker").value == [run.id]
+    assert "next in line" in words(page) + "".join(str(p.proto.text) for p in page.get("progress"))
+
+
+def test_an_unchanged_preset_keeps_its_published_figures(page: AppTest, store: Store) -> None:
+    click(page, "Train")
+    assert store.runs()[0].meta.preset == "notebook/model_1"
+    assert store.runs()[0].name == "model_1"
+
+
+def test_a_name_of_ones_own(page: AppTest, store: Store) -> None:
+    page.text_input(key="train_name").set_value("  for the class  ").run()
+    click(page, "Train")
+    assert store.runs()[0].name == "for the class"
+
+
+def test_the_parameter_count_follows_the_units(page: AppTest) -> None:
+    page.select_slider(key="train_layer_0_units").set_value(128).run()
+    expected = MODEL_1.replace(model__layers__0__units=128).model.parameter_count()
+    assert f"**{expected:,}** parameters" in words(page)
+    assert "100,480" in str(page.table[0].value)  # 785 · 128
+
+
+def test_layers_are_added_and_removed(page: AppTest) -> None:
+    page.button(key="train_add").click().run()
+    assert page.slider(key="train_layer_2_dropout").value == 0.2
+    page.slider(key="train_layer_2_dropout").set_value(0.7).run()
+    page.button(key="train_remove_0").click().run()
+    assert page.slider(key="train_layer_1_dropout").value == 0.7
+    assert "train_layer_2_dropout" not in [slider.key for slider in page.slider]
+
+
+def test_another_preset_sets_every_slider_and_leaves_the_dataset(page: AppTest) -> None:
+    page.slider(key="train_layer_0_dropout").set_value(0.9).run()
+    page.selectbox(key="train_source").set_value("preset:tuning/best_mlp").run()
+    assert not page.exception
+    assert page.slider(key="train_layer_0_dropout").value == 0.0
+    assert page.select_slider(key="train_layer_0_units").value == 128
+    assert page.selectbox(key="train_layer_0_activation").value == "tanh"
+    assert page.toggle(key="train_stopping").value
+    assert page.number_input(key="train_held_count").value == 10_000
+
+
+def test_another_page_and_back_keeps_what_was_set(page: AppTest) -> None:
+    page.slider(key="train_layer_1_dropout").set_value(0.6).run()
+    page.select_slider(key="train_epochs").set_value(12).run()
+    page.text_input(key="train_name").set_value("mine").run()
+    page.switch_page("views/data.py").run()
+    page.switch_page("views/train.py").run()
+    assert not page.exception
+    assert page.slider(key="train_layer_1_dropout").value == 0.6
+    assert page.select_slider(key="train_epochs").value == 12
+    assert page.text_input(key="train_name").value == "mine"
+
+
+def test_momentum_is_offered_for_sgd_only(page: AppTest) -> None:
+    assert "train_momentum" not in [slider.key for slider in page.slider]
+    # AppTest cannot click segmented controls
+    page.session_state["train_optimizer"] = "sgd"
+    page.run()
+    assert page.slider(key="train_momentum").value == 0.0
+
+
+def test_holding_out_too_much_is_refused_beside_the_form_and_nothing_is_lost(page: AppTest, store: Store) -> None:
+    page.selectbox(key="train_source").set_value("preset:tuning/baseline").run()  # holds out 10,000 of 1,442
+    assert "holding out 10000 of 1442" in words(page).lower()
+    assert page.button(key="train_go").disabled
+    page.number_input(key="train_held_count").set_value(300).run()
+    assert not page.button(key="train_go").disabled
+    click(page, "Train")
+    assert store.runs()[0].config.training.validation.size(1442) == 300
+
+
+def test_a_job_service_that_is_away_is_said_in_words(page: AppTest, runner: FakeRunner) -> None:
+    runner.problem = "the job service does not answer"
+    click(page, "Train")
+    assert "The job service does not answer." in words(page)
+
+
+# -- with runs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(store: Store) -> Callable[..., Run]:
+    """Synthetic runs on the real digits, so that the page finds them by their identity."""
+
+    def make(run_config=MODEL_1, *, name: str = "model_1", state: str = "finished", rows: int = 3, **ended) -> Run:
+        run, _ = store.add(run_config, name=name)
+        if state == "queued":
+            return run
+        writer = store.open_writer(run.id)
+        assert writer is not None
+        writer.started([])
+        for epoch in range(1, rows + 1):
+            writer.epoch(epoch_row(epoch))
+        if state != "running":
+            writer.ended(state, ended.get("reason", "as asked"), best_epoch=rows, kept_epoch=rows)
+        return store.get(run.id)
+
+    return make
+
+
+def test_what_is_trained_already_is_shown_and_not_trained_again(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
+) -> None:
+    run = trained()
+    page = click(app("views/train.py"), "Train")
+    assert runner.submitted == []
+    assert "Already trained: here it is." in words(page)
+    assert page.multiselect(key="run_picker").value == [run.id]
+
+
+def test_a_run_in_progress_is_joined(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:
+    run = trained(state="running")
+    page = click(app("views/train.py"), "Train")
+    assert "in progress already" in words(page)
+    assert page.multiselect(key="run_picker").value == [run.id]
+
+
+def test_a_new_run_is_drawn_over_the_untouched_recipe(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    base = trained()
+    page = app("views/train.py")
+    page.slider(key="train_layer_0_dropout").set_value(0.5).run()
+    click(page, "Train")
+    new = next(run for run in store.runs() if run.id != base.id)
+    assert page.multiselect(key="run_picker").value == [base.id, new.id]
+
+
+def test_live_jobs_are_listed_with_their_place(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:
+    trained(state="running", name="one")
+    trained(MODEL_1.replace(training__seed=1), state="queued", name="two")
+    trained(MODEL_1.replace(training__seed=2), state="queued", name="three")
+    page = app("views/train.py")
+    lines = [str(bar.proto.text) for bar in page.get("progress")]
+    assert lines[0].startswith("epoch 4 of 30, ")
+    assert lines[1:] == ["next in line", "waiting: number 2 in line"]
+
+
+def test_cancel_asks_the_run_to_stop(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    run = trained(state="running")
+    page = click(app("views/train.py"), "Cancel")
+    assert (run.path / "cancel").exists()
+    page.run()
+    click(page, "Stop at once")
+    assert runner.killed == [run.id]
+
+
+def test_a_cancelled_run_can_be_resumed(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    run = trained(state="cancelled", reason="cancelled in epoch 4")
+    page = app("views/train.py")
+    assert "cancelled" in words(page)
+    assert "3 of 30 epochs" in words(page)
+    click(page, "Resume")
+    assert store.get(run.id).state == "queued"
+    assert runner.submitted == [run.id]
+
+
+def test_a_diverged_run_says_so_and_offers_no_resume(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
+) -> None:
+    trained(state="diverged")
+    page = app("views/train.py")
+    assert "the loss grew beyond all bounds" in words(page)
+    assert "Resume" not in [button.label for button in page.button]
+
+
+def test_another_seed_takes_the_next_unused_one(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    trained()
+    click(app("views/train.py"), "Another seed")
+    new = store.runs()[1]
+    assert new.config == MODEL_1.replace(training__seed=1)
+    assert new.name == "model_1, seed 1"
+    assert new.id in runner.submitted
+
+
+def test_runs_that_wait_for_a_stopped_service_can_be_started(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
+) -> None:
+    run = trained(state="queued")
+    runner.service = ServiceStatus("stopped")
+    page = app("views/train.py")
+    click(page, "Start the waiting runs")
+    assert runner.submitted == [run.id]
+
+
+def test_a_run_is_a_place_to_start_from(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:
+    run = trained(config((48,), dropout=0.33), name="small one")
+    page = app("views/train.py")
+    page.selectbox(key="train_source").set_value(f"run:{run.id}").run()
+    assert not page.exception
+    assert page.slider(key="train_layer_0_dropout").value == 0.33
+    assert page.text_input(key="train_name").placeholder == "small one"
+
+
+def test_other_data_are_pointed_out(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], make_run: MakeRun
+) -> None:
+    ids = [trained().id, make_run("elsewhere").id]
+    page = app("views/train.py", runs=",".join(ids))
+    page.switch_page("views/train.py").run()
+    assert page.multiselect(key="run_picker").value == ids
+    assert "trained on different data" in words(page)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (ServiceStatus("starting"), "Workers are starting: about 10 s."),
+        (ServiceStatus("ready", workers=1, warm=1), "1 worker ready."),
+        (ServiceStatus("ready", workers=2, warm=2, busy=1), "1 of 2 workers busy."),
+        (ServiceStatus("remote", workers=4), "Remote scheduler: 4 workers ready."),
+        (ServiceStatus("stopped", problem="it ended at once"), "it ended at once"),
+    ],
+)
+def test_the_service_in_words(status: ServiceStatus, said: str) -> None:
+    assert live.service_sentence(status) == said
+
+
+def test_progress_in_words(make_run: MakeRun, store: Store) -> None:
+    now = time.time()
+    rows: list[EpochRow] = [epoch_row(1), epoch_row(2)]
+    run = make_run("live", config(epochs=6), rows=rows, state="running")
+    assert live.progress_words(run, 0, False, now) == (pytest.approx(2 / 6), "epoch 3 of 6, 2.0 s left")
+    assert live.progress_words(run, 0, True, now)[1] == "stopping …"
+
+
+def test_the_share_grows_inside_an_epoch(make_run: MakeRun, store: Store) -> None:
+    run = make_run("first", config(epochs=4, seed=1), rows=0, state="running")
+    assert live.progress_words(run, 0, False, time.time()) == (0.0, "epoch 1 of 4, getting ready")
+    progress = LiveProgress(epoch=1, epochs=4, step=5, steps=10, loss=1.0, accuracy=0.5, seconds=0.2)
+    (run.path / "progress.json").write_text(json.dumps(vars(progress)))
+    assert live.progress_words(run, 0, False, time.time()) == (0.125, "epoch 1 of 4, first epoch")
