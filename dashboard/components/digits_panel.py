@@ -60,7 +60,7 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
             on_click=matrix_panel.choose_cell,
             args=(Cell(),),
         )
-    st.caption("True → guessed digit, with the network’s confidence. Press one to enlarge it.")
+    st.caption("True → guessed digit, with the network’s confidence in its guess. Press a picture to enlarge it.")
     size = _controls(cell, order)
     pages = max(1, -(-len(frame) // size))
     number = min(state.link_number("page", 1, 10**6) or 1, pages)
@@ -174,14 +174,14 @@ def _to_page(number: int) -> None:
 def _as_table(frame: pd.DataFrame) -> None:
     """The digits as a table, where there are no images to show."""
     st.dataframe(
-        frame[["index", "true", "guess", "confidence", "loss"]],
+        frame[["index", "true", "guess", "confidence", "loss"]].assign(confidence=100 * frame["confidence"]),
         hide_index=True,
         key="mistakes_table",
         column_config={
             "index": st.column_config.NumberColumn("test image", format="%d"),
             "true": "true digit",
             "guess": "guessed digit",
-            "confidence": st.column_config.NumberColumn("confidence", format="percent"),
+            "confidence": st.column_config.NumberColumn("confidence in %", format="%.2f"),
             "loss": st.column_config.NumberColumn("loss", format="%.4f"),
         },
     )

@@ -176,3 +176,13 @@ def test_a_phone_shows_everything_without_scrolling_sideways(screen: Screen, run
     # digits are ink on paper in light, chalk on the board in dark
     paper = screen.key("gallery").locator(".gallery").evaluate("(node) => node.classList.contains('paper')")
     assert paper == (scheme == "light")
+
+
+def test_the_back_button_undoes_the_choice_of_a_cell(screen: Screen, run: Run, top: list[Confusion]) -> None:
+    screen.open("mistakes", runs=run.id)
+    for confusion in top:
+        press(screen, confusion)
+        expect_digits_of(screen, confusion)
+    screen.page.go_back()
+    screen.expect_query(true=str(top[0].true), guess=str(top[0].guess))
+    expect_digits_of(screen, top[0])
