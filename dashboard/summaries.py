@@ -71,7 +71,7 @@ def answer(
             f"{name(baseline)} classifies **{theme.percent(base.test.accuracy)}** of the test images correctly, "
             f"**{_points(-gain)}** more than {name(best.id)}" + (", the next best" if len(rivals) > 1 else "")
         )
-    text += _cost(base, best) + ". "
+    text += (_cost(best, base) if gain > 0 else _cost(base, best) if gain < 0 else "") + ". "
     if best.test_accuracy_interval and base.test_accuracy_interval:
         if overlap(best.test_accuracy_interval, base.test_accuracy_interval):
             text += "Their 95 % intervals overlap, so the difference may be noise."
@@ -110,21 +110,13 @@ def _wrong(errors: int) -> str:
     return "none is wrong" if errors == 0 else "one is wrong" if errors == 1 else f"{errors:,} are wrong"
 
 
-def _cost(base: RunSummary, best: RunSummary) -> str:
-    ratio = best.parameters / base.parameters
+def _cost(better: RunSummary, worse: RunSummary) -> str:
+    ratio = better.parameters / worse.parameters
     if ratio > 1.05:
-        return (
-            f", with {ratio:.1f} times its parameters"
-            if _accuracy(best) > _accuracy(base)
-            else (f", although {best.name} has {ratio:.1f} times the parameters")
-        )
+        return f", with {ratio:.1f} times the parameters"
     if ratio < 0.95:
-        return (
-            f", with {1 / ratio:.1f} times fewer parameters"
-            if _accuracy(best) > _accuracy(base)
-            else (f", with {1 / ratio:.1f} times its parameters")
-        )
-    return ""
+        return f", with {100 * (1 - ratio):.0f} % fewer parameters"
+    return ", with about as many parameters"
 
 
 @dataclass(frozen=True)

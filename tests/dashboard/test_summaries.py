@@ -86,7 +86,10 @@ def test_nothing_is_said_of_what_was_not_measured(make_run: MakeRun) -> None:
 
 def test_fewer_parameters_are_said_where_they_win(pair: list[RunSummary]) -> None:
     smaller = [pair[0], replace(pair[1], parameters=pair[0].parameters // 2)]
-    assert "with 2.0 times fewer parameters" in told(smaller)
+    assert "with 50 % fewer parameters" in told(smaller)
+    larger = [pair[0], replace(pair[1], parameters=pair[0].parameters * 3)]
+    assert "with 3.0 times the parameters" in told(larger)
+    assert "with 3.0 times the parameters" in told(larger, baseline=1)
 
 
 def test_a_cell_is_the_number_and_its_signed_difference(pair: list[RunSummary]) -> None:
