@@ -15,6 +15,7 @@ is left out on both sides.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -84,7 +85,9 @@ def measure(way: str, name: str, dataset: str, epochs: int, seed: int) -> dict[s
     command = [sys.executable, __file__, "--one", way, "--model", name, "--dataset", dataset]
     command += ["--epochs", str(epochs), "--seed", str(seed)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", **WAYS[way]}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr.strip().splitlines()[-1])
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -100,7 +103,7 @@ def measured_here(way: str, name: str, dataset: str, epochs: int, seed: int) -> 
     import tensorflow as tf
 
     intra, inter = (os.environ.get(f"TF_NUM_{kind}OP_THREADS", "all") for kind in ("INTRA", "INTER"))
-    seconds = [after - before for before, after in zip(found["ends"], found["ends"][1:], strict=False)]
+    seconds = [after - before for before, after in itertools.pairwise(found["ends"])]
     return {
         "seconds": seconds,
         "accuracy": found["accuracy"],
@@ -110,24 +113,27 @@ def measured_here(way: str, name: str, dataset: str, epochs: int, seed: int) -> 
 
 
 def compare_times(dataset: str, repeats: int, epochs: int) -> None:
-    """Print medians, ranges and ratios."""
+    """Print medians, fastest epochs and ratios."""
     for name in MODELS:
-        times: dict[str, list[float]] = {way: [] for way in WAYS}
+        times: dict[str, list[list[float]]] = {way: [] for way in WAYS}
         threads = {}
         for _ in range(repeats):
             for way in WAYS:
                 found = measure(way, name, dataset, epochs, 0)
-                times[way] += found["seconds"]
+                times[way].append(found["seconds"])
                 threads[way] = found["threads"]
-        base = statistics.median(times["keras fit"])
         print(
             f"\n{name}, {dataset}, {repeats} × {epochs - 1} epochs each; {found['versions']}; {os.cpu_count()} cores\n"
         )
-        print("| | median s | fastest to slowest s | times as fast | threads |\n|---|---|---|---|---|")
-        for way, values in times.items():
-            middle = statistics.median(values)
-            spread = f"{min(values):.3f}–{max(values):.3f}"
-            print(f"| {way} | {middle:.3f} | {spread} | {base / middle:.2f} | {threads[way]} |", flush=True)
+        print("| | median s | fastest s | times as fast: by round | by fastest | threads |\n|---|---|---|---|---|---|")
+        base = times["keras fit"]
+        for way, rounds in times.items():
+            # neighbours in time share the machine's mood: ratios are taken within a round, then their median
+            ratios = [statistics.median(a) / statistics.median(b) for a, b in zip(base, rounds, strict=True)]
+            middle, fastest = statistics.median(itertools.chain(*rounds)), min(itertools.chain(*rounds))
+            by_round = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+            by_fastest = f"{min(itertools.chain(*base)) / fastest:.2f}"
+            print(f"| {way} | {middle:.3f} | {fastest:.3f} | {by_round} | {by_fastest} | {threads[way]} |", flush=True)
 
 
 def compare_accuracies(dataset: str, epochs: int) -> None:
