@@ -216,7 +216,7 @@ def setting_words(path: str) -> str:
     """A configuration's dotted path in words, such as ``layer 1: dropout`` for ``model.layers.0.dropout``."""
     parts = path.split(".")
     if parts[:2] == ["model", "layers"] and len(parts) > 2:
-        return f"layer {int(parts[2]) + 1}: {' '.join(parts[3:]).replace('_', ' ')}"
+        return f"layer {int(parts[2]) + 1}: {' '.join(parts[3:]).replace('_', ' ').replace('l2', 'L2')}"
     words = " ".join(parts[1:]) if parts[0] in ("training", "dataset") else " ".join(parts)
     return {"name": "dataset", "l2": "L2"}.get(words, words.replace("_", " "))
 

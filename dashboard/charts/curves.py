@@ -37,6 +37,10 @@ PLOT_WIDTH = 420
 """Pixels that the curves of one of two charts side by side get on a laptop; only labels are placed by it."""
 LABEL_GAP = 17
 """Pixels between two lines of text at the end of the curves."""
+MOST_VALUES = 3
+"""Runs of which the best value is written beside its dot."""
+LEGEND_ROW = 22
+"""Pixels that each row of the runs' legend takes."""
 LABEL_SPACE = 96
 """Pixels kept free on the right for those."""
 
@@ -364,7 +368,8 @@ def curves_chart(
                 x=horizontal, y=vertical("value"), color=colour
             )
         )
-        for halo in ({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"}, {}):
+        # the dots of many runs speak for themselves; their values would hide the lines
+        for halo in () if len(runs) > MOST_VALUES else ({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"}, {}):
             mark = dots.mark_text(fontSize=13, fontWeight="bold", clip=False, **halo)
             layers.append(mark.encode(x=horizontal, y=vertical("text_y"), text="text:N", color=colour))
     if ends is not None:
@@ -385,7 +390,8 @@ def curves_chart(
     if len(frame):
         layers += _hover(frame, x, horizontal)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
-    chart = alt.layer(*layers).properties(height=height)
+    rows = 0 if ends is not None else -(-len(runs) // 3)
+    chart = alt.layer(*layers).properties(height=height + rows * LEGEND_ROW)
     if note:
         chart = chart.properties(title=alt.TitleParams("", subtitle=note))
     return chart

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import altair as alt
+import pandas as pd
 import streamlit as st
 
 from dashboard import theme
-from dashboard.charts.curves import HEIGHT, KINDS, POINT_LIMIT, Curve, curve_frame, curves_chart, described, thinned
+from dashboard.charts.curves import (
+    HEIGHT,
+    KINDS,
+    POINT_LIMIT,
+    Curve,
+    Metric,
+    curve_frame,
+    curves_chart,
+    described,
+    thinned,
+)
 from dashboard.components import panels
 from mnist_core.configs import TestValidation
 from mnist_core.runs import Run
@@ -44,7 +56,8 @@ def curve_panels(runs: Sequence[Run], curves: Sequence[Curve]) -> None:
     kinds, smoothing, log, x, zoom = _controls()
     colours = {curve.id: curve.colour for curve in curves}
     planned = [run.config.training.epochs for run in runs if run.live]
-    for metric, place in zip(("loss", "accuracy"), st.columns(2, gap="medium"), strict=True):
+    metrics: tuple[Metric, ...] = ("loss", "accuracy")
+    for metric, place in zip(metrics, st.columns(2, gap="medium"), strict=True):
         with place:
             frame = curve_frame(curves, metric, kinds=kinds, smoothing=smoothing)
             panels.heading("Loss" if metric == "loss" else "Accuracy", SENTENCE[metric], HELP[metric])
@@ -52,13 +65,21 @@ def curve_panels(runs: Sequence[Run], curves: Sequence[Curve]) -> None:
                 with st.container(height=HEIGHT, border=False, key=f"{metric}_empty"):
                     st.caption("Choose at least one line above." if not kinds else "No epoch is finished yet.")
                 continue
-            panels.chart_with_table(
-                curves_chart(
+
+            def drawn(dark: bool, frame: pd.DataFrame = frame, metric: Metric = metric) -> alt.LayerChart:
+                return curves_chart(
                     frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
-                    dark=theme.is_dark(), zoom=zoom, x_max=max(planned, default=None) if x == "epoch" else None,
-                ),
-                frame, alt_text=described(frame, metric), key=f"curves_{metric}", filename=f"{metric}-by-{x}",
-            )  # fmt: skip
+                    dark=dark, zoom=zoom, x_max=max(planned, default=None) if x == "epoch" else None,
+                )  # fmt: skip
+
+            panels.chart_with_table(
+                drawn(theme.is_dark()),
+                frame,
+                alt_text=described(frame, metric),
+                key=f"curves_{metric}",
+                filename=f"{metric}-by-{x}",
+                printed=drawn(False) if theme.is_dark() else None,
+            )
             step = thinned(frame)[1]
             if step > 1:
                 st.caption(f"Every {step}th epoch is drawn, {POINT_LIMIT:,} points at most; the table holds them all.")

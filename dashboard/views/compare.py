@@ -95,6 +95,7 @@ def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str])
     panels.chart_with_table(
         parameter_chart(frame, colours, dark=is_dark()),
         frame,
+        printed=parameter_chart(frame, colours) if is_dark() else None,
         title="Parameters by layer",
         sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
         alt_text="Parameters by layer. "

@@ -70,6 +70,7 @@ def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
         architecture_chart(frame, colour, dark=theme.is_dark(), rows=tallest),
         frame[["layer", "kind", "text", "outputs", "parameters"]],
         alt_text=described(frame, label),
+        printed=architecture_chart(frame, colour, rows=tallest) if theme.is_dark() else None,
         key=f"architecture_{run.id}",
         filename=f"layers-{run.id}",
     )
@@ -116,6 +117,7 @@ else:
         panels.chart_with_table(
             parameter_chart(counted, palette, dark=theme.is_dark()),
             counted,
+            printed=parameter_chart(counted, palette) if theme.is_dark() else None,
             title="Parameters by layer",
             sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
             alt_text="Parameters by layer. "

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 from synthetic_runs import epoch_row
 
 from dashboard.charts.curves import (
+    HEIGHT,
+    KINDS,
     LABEL_GAP,
     POINT_LIMIT,
     Curve,
     best_epoch,
+    best_labels,
     curve_frame,
     curves_chart,
     described,
@@ -185,3 +189,32 @@ def test_the_description_names_best_and_last() -> None:
     text = described(curve_frame([curve("a", 8, turn=4)], "loss"), "loss")
     assert "lowest" in text
     assert "at epoch 8, the last" in text
+
+
+def test_best_values_are_written_for_few_runs_only() -> None:
+    def values(names: str) -> list[str]:
+        frame = curve_frame([curve(name, floor=0.1 + 0.2 * i) for i, name in enumerate(names)], "loss")
+        spec = curves_chart(frame, dict.fromkeys(names, "#111111"), "loss").to_dict()
+        return [layer["encoding"]["text"]["field"] for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+
+    assert "text" in values("abc")
+    assert "text" not in values("abcd")
+
+
+def test_best_values_of_two_close_runs_do_not_cover_each_other() -> None:
+    frame = curve_frame([curve("a"), curve("b", floor=0.102)], "loss")
+    best = best_labels(frame, None, "loss", "epoch", [1, 8], log=False)
+    span = frame[["value", "smoothed"]].max().max() - frame[["value", "smoothed"]].min().min()
+    first, second = best["text_y"] / span * HEIGHT
+    assert abs(first - second) >= LABEL_GAP - 1e-6
+    assert best["text"].tolist() == [f"{value:.4f}" for value in best["value"]]
+
+
+@pytest.mark.parametrize("zoom", [False, True])
+@pytest.mark.parametrize("x", ["epoch", "seconds"])
+def test_every_variant_compiles_in_vega(zoom: bool, x: Any) -> None:
+    """Vega-Lite refuses some specifications that Altair accepts, and then draws nothing at all."""
+    frame = curve_frame([curve("a"), diverged()], "loss", kinds=KINDS, smoothing=0.5)
+    colours = {"a": "#111111", "d": "#222222"}
+    spec = curves_chart(frame, colours, "loss", x=x, log=zoom, smoothing=0.5, zoom=zoom, x_max=20).to_dict()
+    assert vl_convert.vegalite_to_vega(spec)["marks"]

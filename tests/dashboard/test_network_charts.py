@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import vl_convert
+
 from dashboard.charts.architecture import architecture_chart, architecture_frame, described
 from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
 from mnist_core.presets import PRESETS
@@ -53,3 +55,12 @@ def test_every_layer_of_the_picture_hides_the_same_axes() -> None:
 def test_the_description_goes_from_input_to_output() -> None:
     text = described(architecture_frame(ONE), "model_1")
     assert text.index("784 pixels") < text.index("64 units") < text.index("10 classes")
+
+
+def test_both_pictures_compile_in_vega() -> None:
+    frame = parameter_frame([Network("a", "model_1", ONE), Network("b", "model_2", TWO)])
+    for chart in (
+        architecture_chart(architecture_frame(ONE), "#111111"),
+        parameter_chart(frame, {"a": "#111111", "b": "#222222"}),
+    ):
+        assert vl_convert.vegalite_to_vega(chart.to_dict())["marks"]
