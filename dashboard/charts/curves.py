@@ -39,6 +39,8 @@ LABEL_GAP = 17
 """Pixels between two lines of text at the end of the curves."""
 MOST_VALUES = 3
 """Runs of which the best value is written beside its dot."""
+LEGEND_COLUMNS = 2
+"""More would be cut off on a phone."""
 LEGEND_ROW = 22
 """Pixels that each row of the runs' legend takes."""
 LABEL_SPACE = 96
@@ -293,7 +295,8 @@ def curves_chart(
     runs = list(dict.fromkeys(frame["run"]))
     names = dict(zip(frame["run"], frame["label"], strict=True))
     kinds = [kind for kind in KINDS if (frame["kind"] == kind).any()]
-    ends = end_labels(frame, x, log=log, height=height)
+    # zoomed, a name at the end of its line would drift out of the picture
+    ends = None if zoom else end_labels(frame, x, log=log, height=height)
 
     colour = alt.Color(
         "run:N",
@@ -301,7 +304,7 @@ def curves_chart(
         legend=None
         if ends is not None
         else alt.Legend(
-            title=None, orient="bottom", columns=3, labelLimit=240,
+            title=None, orient="bottom", columns=LEGEND_COLUMNS, labelLimit=240,
             labelExpr=_label_expression(names), symbolType="stroke", symbolStrokeWidth=3,
         ),
     )  # fmt: skip
@@ -342,7 +345,7 @@ def curves_chart(
     layers: list[alt.Chart] = []
     if smoothing:
         layers.append(
-            base.mark_line(opacity=0.22, strokeWidth=1.2).encode(
+            base.mark_line(opacity=0.22, strokeWidth=1.2, clip=zoom).encode(
                 x=horizontal, y=vertical("value"), color=colour, detail="kind:N"
             )
         )
@@ -364,13 +367,13 @@ def curves_chart(
     if len(best):
         dots = alt.Chart(best)
         layers.append(
-            dots.mark_point(filled=True, size=85, opacity=1, stroke=paper, strokeWidth=1.5).encode(
+            dots.mark_point(filled=True, size=85, opacity=1, clip=zoom, stroke=paper, strokeWidth=1.5).encode(
                 x=horizontal, y=vertical("value"), color=colour
             )
         )
         # the dots of many runs speak for themselves; their values would hide the lines
         for halo in () if len(runs) > MOST_VALUES else ({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"}, {}):
-            mark = dots.mark_text(fontSize=13, fontWeight="bold", clip=False, **halo)
+            mark = dots.mark_text(fontSize=13, fontWeight="bold", clip=zoom, **halo)
             layers.append(mark.encode(x=horizontal, y=vertical("text_y"), text="text:N", color=colour))
     if ends is not None:
         named = alt.Chart(ends)
@@ -390,7 +393,7 @@ def curves_chart(
     if len(frame):
         layers += _hover(frame, x, horizontal)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
-    rows = 0 if ends is not None else -(-len(runs) // 3)
+    rows = 0 if ends is not None else -(-len(runs) // LEGEND_COLUMNS)
     chart = alt.layer(*layers).properties(height=height + rows * LEGEND_ROW)
     if note:
         chart = chart.properties(title=alt.TitleParams("", subtitle=note))

@@ -55,12 +55,12 @@ def _edit(own: list[Run]) -> None:
                 )
                 st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        sure = st.checkbox(f"Yes, delete this run ({labels[run_id]})", key=f"manage_sure_{run_id}")
+        sure = st.checkbox(f"Yes, delete {run.name}", key=f"manage_sure_{run_id}")
         if st.button("Move to trash", icon=":material/delete:", disabled=not sure, key="manage_delete"):
             with panels.in_words():
                 resources.store().delete(run_id)
                 st.rerun()
-    if run.live:
+    if run.state == "running":
         st.caption("A run that is being trained must be cancelled on the Train page before it can be deleted.")
 
 
@@ -70,7 +70,7 @@ def _trash() -> None:
         st.caption("The trash is empty.")
         return
     st.markdown("**Trash**")
-    labels = run_labels(runs)
+    labels = run_labels(runs, states=False)
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", key=f"trash_{run.id}"):
             st.markdown(labels[run.id].replace("_", r"\_"), width="stretch")
