@@ -42,6 +42,8 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     ticking = service.state == "starting" or any(
         run.state == "running" or (run.live and service.state != "stopped") for run in runs
     )
+    if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
+        st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
     panel = st.fragment(_panel, run_every=TICK_S if ticking else None)
     panel([run.id for run in chosen], active, service.state)
 
@@ -178,8 +180,11 @@ def recently_ended(runs: list[Run]) -> list[Run]:
 def ending_words(run: Run) -> str:
     """How a run ended, and what it came to."""
     words = ENDINGS.get(run.state, run.state)
-    if run.state != "finished" and run.status.reason and run.status.reason not in words:
-        words += f" ({run.status.reason})"
+    reason = run.status.reason if run.state != "finished" else ""
+    if reason.startswith(run.state):  # such as "cancelled in epoch 10 of 30"
+        words = reason
+    elif reason and reason not in words:
+        words += f" ({reason})"
     done, planned = run.epochs_done, run.config.training.epochs
     words += f", {done} epoch{'' if done == 1 else 's'}" if done >= planned else f", {done} of {planned} epochs"
     found = resources.test_scores(run)

@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import draft, resources, state, theme, timings
 from dashboard.components import panels
+from dashboard.components.datasets import usable
 from mnist_core import estimates
 from mnist_core.configs import ACTIVATIONS, OPTIMIZERS, RunConfig
 from mnist_core.datasets import BUILT_IN
@@ -97,7 +98,7 @@ def _base(runs: list[Run]) -> Base:
     if isinstance(found, Base):
         return found
     state.fill({SOURCE: FIRST})
-    return _fill(FIRST, runs, "mnist" if resources.store().catalog.available("mnist") else "digits")
+    return _fill(FIRST, runs, "mnist" if usable(resources.store().catalog, "mnist") else "digits")
 
 
 def _fill(source: str, runs: list[Run], dataset: str | None) -> Base:
@@ -156,7 +157,7 @@ def _notes(base: Base) -> None:
             st.caption(figure, width="content")
             with st.popover("Source", type="tertiary", key="train_about"):
                 _about(preset.name)
-        if not resources.store().catalog.available("mnist"):
+        if not usable(resources.store().catalog, "mnist"):
             st.caption("MNIST is not here: digits is used.", width="content")
             st.page_link("views/data.py", label="Get MNIST", icon=":material/download:")
 
@@ -184,9 +185,9 @@ def _about(name: str) -> None:
 def _dataset() -> None:
     catalog = resources.store().catalog
     try:
-        names = [name for name in catalog.names() if catalog.available(name)]
+        names = [name for name in catalog.names() if usable(catalog, name)]
     except MnistCoreError:  # the list of registered files is damaged; the Data page says so
-        names = [name for name in BUILT_IN if catalog.available(name)]
+        names = [name for name in BUILT_IN if usable(catalog, name)]
     wanted = state.widget_value("train_dataset")
     if wanted not in names:
         if wanted != "mnist":
