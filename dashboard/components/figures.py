@@ -41,6 +41,10 @@ table.figures.tight th, table.figures.tight td { padding: .34rem .45rem; }
 table.figures.tight td:first-child { white-space: nowrap; }
 table.figures.text td { text-align: left; white-space: normal; }
 table.figures.text th { text-align: left; }
+@media (max-width: 640px) {
+  table.figures th, table.figures td { padding: .34rem .3rem; }
+  table.figures .why, table.figures .delta { display: block; padding-left: 0; }
+}
 </style>
 """
 

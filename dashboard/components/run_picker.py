@@ -81,6 +81,14 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
     return {key: f"{text}, {key[:4]}" if shown.count(text) > 1 else text for key, text in labels.items()}
 
 
+def short_labels(runs: list[Run]) -> dict[str, str]:
+    """Labels for charts and sentences: without state, and without what stands before a slash where that is not needed."""
+    full = run_labels(runs, states=False)
+    short = {run_id: text.rpartition("/")[2] or text for run_id, text in full.items()}
+    taken = list(short.values())
+    return {run_id: text if taken.count(text) == 1 else full[run_id] for run_id, text in short.items()}
+
+
 def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) -> str:
     """CSS that gives the chips of the multiselect `key` the colours of the runs.
 

@@ -12,7 +12,7 @@ from dashboard.components.curve_panels import curve_panels
 from dashboard.components.figures import Column, figure_table, run_cards, text_table
 from dashboard.components.manage import manage_button
 from dashboard.components.published import published_popover
-from dashboard.components.run_picker import run_labels, run_picker
+from dashboard.components.run_picker import run_picker, short_labels
 from dashboard.theme import is_dark
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.runs import Run
@@ -40,7 +40,7 @@ def results(ids: list[str]) -> None:
             st.error(panels.sentence(error), icon=":material/error:")
     if not runs:
         return
-    labels = run_labels(runs, states=False)
+    labels = short_labels(runs)
     colours = resources.colours([run.id for run in runs])
     fingerprints = {run.id: run.status.fingerprint for run in runs}
     baseline = state.baseline_id([run.id for run in runs]) or runs[0].id

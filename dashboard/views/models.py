@@ -12,7 +12,7 @@ from dashboard.charts.architecture import architecture_chart, architecture_frame
 from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
 from dashboard.components import panels
 from dashboard.components.figures import plain_table
-from dashboard.components.run_picker import run_labels, run_picker
+from dashboard.components.run_picker import run_picker, short_labels
 from dashboard.summaries import escaped
 from mnist_core.keras_code import keras_code
 from mnist_core.runs import Run
@@ -101,7 +101,7 @@ else:
     if not chosen:
         panels.empty_state("No run is chosen", "Choose one run above to see its layers, or several side by side.")
     else:
-        names = run_labels(chosen, states=False)
+        names = short_labels(chosen)
         palette = resources.colours([run.id for run in chosen])
         st.markdown(f"#### {answer(chosen, names)}", anchors=False)
         panels.heading(

@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeRun
 from synthetic_runs import config
 
-from dashboard.components.run_picker import chip_css, run_labels
+from dashboard.components.run_picker import chip_css, run_labels, short_labels
 from dashboard.summaries import ROWS, answer, cells, difference_frame, escaped, exact_frame, overlap, setting_words
 from mnist_core.comparison import RunSummary, summarise
 from mnist_core.configs import flatten
@@ -141,6 +141,13 @@ def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
     labels = run_labels([first, second, other, waiting])
     assert labels == {first.id: "m, seed 0", second.id: "m, seed 1", other.id: "n", waiting.id: "w (waiting)"}
     assert run_labels([waiting], states=False)[waiting.id] == "w"
+
+
+def test_charts_leave_out_a_source_that_tells_nothing_apart(make_run: MakeRun) -> None:
+    first, second = make_run("notebook/model_1", config((8,))), make_run("notebook/model_2", config((9,)))
+    other = make_run("readme/model_1", config((10,)))
+    assert list(short_labels([first, second]).values()) == ["model_1", "model_2"]
+    assert list(short_labels([first, second, other]).values()) == ["notebook/model_1", "model_2", "readme/model_1"]
 
 
 def test_a_name_cannot_break_out_of_the_chips_style() -> None:
