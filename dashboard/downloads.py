@@ -5,6 +5,7 @@ Keras downloads it, and Keras means TensorFlow, which has no place in the dashbo
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -92,4 +93,9 @@ class Download:
             self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
         )
         said = [line[line.index(SENTENCE) :].strip() for line in lines if SENTENCE in line]
-        return said[-1] if said else f"{SENTENCE}; the end of {self._log.name} in the store says why"
+        # what Keras says of a missing network is for programmers; other causes, such as a full disk, are told
+        return (
+            re.sub(r" \(URL fetch failure.*?\)(?=\. |$)", "", said[-1])
+            if said
+            else f"{SENTENCE}; the end of {self._log.name} in the store says why"
+        )

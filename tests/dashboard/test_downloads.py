@@ -62,6 +62,17 @@ def test_failure_gives_the_commands_own_sentence(store: Store) -> None:
     assert outcome.reason == sentence
 
 
+def test_without_a_network_keras_own_words_are_left_out(store: Store) -> None:
+    raw = "(URL fetch failure on https://host/mnist.npz: None -- [Errno -2] Name or service not known)"
+    rest = ". Without a network, use the dataset digits"
+    fetching = download(store, f"import sys; sys.exit('mnist_core: MNIST could not be downloaded {raw}{rest}')")
+    fetching.start()
+    ended(fetching)
+    outcome = fetching.outcome()
+    assert outcome is not None
+    assert outcome.reason == f"MNIST could not be downloaded{rest}"
+
+
 def test_failure_without_a_word_says_where_to_look(store: Store) -> None:
     fetching = download(store, "import sys; sys.exit(3)")
     fetching.start()
