@@ -210,7 +210,9 @@ def best_labels(
         across, up = place(row[x], row["value"])
         away = (LABEL_GAP, -LABEL_GAP) if metric == "accuracy" else (-LABEL_GAP, LABEL_GAP)
         offsets = [step * side for step in (1, 2, 3, 4) for side in away]
-        free = next((o for o in offsets if not any(_meets(across, up + o, *other) for other in taken)), offsets[0])
+        dots = [(*place(other[x], other["value"]), False) for _, other in best.iterrows() if other["run"] != row["run"]]
+        full = taken + dots
+        free = next((o for o in offsets if not any(_meets(across, up + o, *other) for other in full)), offsets[0])
         taken.append((across, up + free, False))
         y = (up + free) / height * span + low
         texts.append(f"{100 * row['value']:.2f} %" if metric == "accuracy" else f"{row['value']:.4f}")

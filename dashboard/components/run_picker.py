@@ -82,7 +82,7 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
 
 
 def short_labels(runs: list[Run]) -> dict[str, str]:
-    """Labels for charts and sentences: without state, and without what stands before a slash where that is not needed."""
+    """Labels for charts and sentences: without state, and without a source before a slash where it tells nothing."""
     full = run_labels(runs, states=False)
     short = {run_id: text.rpartition("/")[2] or text for run_id, text in full.items()}
     taken = list(short.values())
