@@ -218,16 +218,16 @@ class ServiceRunner:
         """
         with self._lock:
             problem: Exception | None = None
-            for _ in range(2):  # once more, where the connection turns out to be dead
-                client = self._connected()
+            for _ in range(2):  # once more, where the service or the connection turns out to be dead
                 try:
-                    self._submit(client, run_id)
+                    self._submit(self._connected(), run_id)
                     return
-                except (OSError, RuntimeError, TimeoutError) as error:
+                except (OSError, RuntimeError, TimeoutError, JobError) as error:
                     problem = error
                     self._disconnect()
-            where = self.address or "the job service"
-            raise JobError(f"{where} does not answer ({problem}); the run stays queued: try again")
+                    if self.address and isinstance(error, JobError):
+                        break  # it has just been asked for a while, and nothing here could start it
+            raise JobError(f"the run stays queued, as it cannot be submitted: {problem}") from problem
 
     def _submit(self, client: Any, run_id: str) -> None:
         from distributed import fire_and_forget

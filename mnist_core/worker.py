@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mnist_core import lease
 from mnist_core.datasets import MNIST_VARIABLE
 from mnist_core.errors import RunNotFound
@@ -24,7 +26,11 @@ from mnist_core.runs import Run
 from mnist_core.store import Store
 
 TRAININGS_PER_PROCESS = int(os.environ.get("MNIST_CORE_TRAININGS_PER_PROCESS", "40"))
-"""TensorFlow grows by some 9 MB a training; after so many the worker is replaced by a fresh one."""
+BYTES_PER_PROCESS = 1_200_000_000
+"""TensorFlow grows by 10 MB a training and more, which nothing but a fresh process gives back. A worker is replaced after
+so many trainings, or when it has grown so far after a few.
+"""
+_FEW = 3
 
 DOOMED_S = 10.0
 """A worker that the scheduler has given up may live on for this long; its runs are waited for before they are left."""
@@ -64,8 +70,16 @@ class _Process:
             self._end_if_due()
 
     def _end_if_due(self) -> None:
-        if self.replaceable and not self._active and self.trainings >= TRAININGS_PER_PROCESS:
+        if not self.replaceable or self._active:
+            return
+        if self.trainings >= TRAININGS_PER_PROCESS or (self.trainings >= _FEW and _own_bytes() > BYTES_PER_PROCESS):
             os._exit(0)
+
+
+def _own_bytes() -> int:
+    """Memory of this process, without the libraries that it shares with the other workers where that is known."""
+    info = psutil.Process().memory_info()
+    return int(info.rss - getattr(info, "shared", 0))
 
 
 _process = _Process()

@@ -161,10 +161,12 @@ def test_it_stops_when_idle(root: Path, started_processes: Alive) -> None:
 
 
 def test_a_connected_client_keeps_it(root: Path, started_processes: Alive) -> None:
-    runner = ServiceRunner(Store(root), options=(*ONE, "--idle-minutes", "0.03"))
+    import distributed  # noqa: F401  # in advance: it takes a second, and the service does not wait for long
+
+    runner = ServiceRunner(Store(root), options=(*ONE, "--idle-minutes", "0.05"))
     runner.warm()
     until(lambda: launch.status(root).workers == 1)
-    time.sleep(3)
+    time.sleep(4)
     assert launch.running(root)
     runner.close()
     until(lambda: not started_processes())
@@ -241,6 +243,40 @@ def test_a_doomed_holder_is_waited_for(store: Store, small_config: RunConfig, mo
     threading.Timer(0.5, doomed.release).start()
     worker.train_run(str(store.root), run.id, {})
     assert store.get(run.id).status.reason == "RuntimeError: it was tried"
+
+
+@pytest.mark.parametrize(
+    ("trainings", "own_bytes", "replaceable", "due"),
+    [
+        (worker.TRAININGS_PER_PROCESS, 0, True, True),
+        (worker.TRAININGS_PER_PROCESS, 0, False, False),  # nobody would start another one
+        (worker.TRAININGS_PER_PROCESS - 1, worker.BYTES_PER_PROCESS, True, False),
+        (3, worker.BYTES_PER_PROCESS + 1, True, True),
+        (1, worker.BYTES_PER_PROCESS + 1, True, False),  # the data may be as large as that
+    ],
+)
+def test_a_process_is_replaced_after_many_trainings_or_when_it_has_grown(
+    trainings: int, own_bytes: int, replaceable: bool, due: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr(worker, "_own_bytes", lambda: own_bytes)
+    process = worker._Process()
+    process.trainings, process.replaceable = trainings, replaceable
+    process.end_if_due()
+    assert bool(ended) == due
+
+
+def test_a_process_that_trains_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    process = worker._Process()
+    process.replaceable = True
+    with process.training():
+        process.trainings = worker.TRAININGS_PER_PROCESS
+        process.end_if_due()
+        assert not ended
+    process.replaceable = False  # the timer is not to end the tests
 
 
 def _no_train(*arguments: object, **options: object) -> None:
