@@ -27,8 +27,8 @@ from mnist_core.store import Store
 
 TRAININGS_PER_PROCESS = int(os.environ.get("MNIST_CORE_TRAININGS_PER_PROCESS", "40"))
 BYTES_PER_PROCESS = 1_200_000_000
-"""TensorFlow grows by 10 MB a training and more, which nothing but a fresh process gives back. A worker is replaced after
-so many trainings, or when it has grown so far after a few.
+"""TensorFlow grows by 10 MB a training and more, which nothing but a fresh process gives back. A worker is replaced
+after so many trainings, or when it has grown so far after a few.
 """
 _FEW = 3
 
