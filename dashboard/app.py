@@ -14,7 +14,9 @@ import streamlit as st  # noqa: E402
 
 from dashboard import resources, theme  # noqa: E402
 
-st.set_page_config(page_title="Digit classifiers, compared", page_icon=":material/compare_arrows:", layout="wide")
+st.set_page_config(
+    page_title="Digit classifiers, compared", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide"
+)
 
 PAGES = [
     st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", default=True),
