@@ -1,0 +1,1 @@
+"""The Streamlit app: pages in `views`, charts without Streamlit in `charts`, shared parts in `components`."""

@@ -352,7 +352,7 @@ def _compare(options: argparse.Namespace, reporter: Reporter) -> int:
             row["loss_difference"] = f"{summary.test.loss - baseline.test.loss:+.4f}"
         rows.append(row)
     reporter.table(rows, [*_SUMMARY, "accuracy_points", "loss_difference"])
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"field": path} | {run.id: _plain(value) for run, value in zip(runs, values, strict=True)}
         for path, values in differing.items()
     ]

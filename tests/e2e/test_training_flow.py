@@ -1,0 +1,194 @@
+"""The main job in a real browser: train, watch the curve grow, cancel, reload, resume, compare."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+
+import psutil
+import pytest
+from playwright.sync_api import Locator, expect
+
+from mnist_core import lease
+from mnist_core.runs import Run
+from tests.e2e.browser import Screen
+from tests.e2e.seed import LARGE, SMALL
+
+pytestmark = pytest.mark.browser
+
+LONG_MS = 60_000
+
+
+def start(screen: Screen, name: str, *, long: bool, less: int = 0) -> Run:
+    """Set the form by keyboard and press Train; the run that came of it.
+
+    A `long` one lasts a minute or more. `less` takes the slider of the epochs some places back, as the same
+    configuration would be the same run.
+    """
+    screen.open("train")
+    expect(screen.page.get_by_text(re.compile(r"\d+ workers? ready"))).to_be_visible(timeout=LONG_MS)
+    sliders = {"train_epochs": "End", "train_layer_0_units": "End"} if long else {"train_epochs": "Home"}
+    for key, press in sliders.items():
+        screen.key(key).get_by_role("slider").focus()
+        screen.page.keyboard.press(press)
+        for _ in range(less if key == "train_epochs" else 0):
+            screen.page.keyboard.press("ArrowLeft")
+        screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
+    box = screen.key("train_name").locator("input")
+    box.fill(name)
+    box.press("Tab")
+    screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
+    screen.key("train_go").get_by_role("button").click()
+    return expect_run(screen, name)
+
+
+def chart(screen: Screen, number: int) -> Locator:
+    """The drawing of a chart on the page, counted from 0."""
+    return screen.page.get_by_test_id("stVegaLiteChart").nth(number).locator("canvas, svg.marks").first
+
+
+def expect_run(screen: Screen, name: str, state: str | None = None) -> Run:
+    """Wait until a run of this name is in the store, in this state."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = [run for run in screen.server.store.runs() if run.name == name]
+        if found and (state is None or found[0].state == state):
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError(f"no run {name} became {state}: {[(r.name, r.state) for r in screen.server.store.runs()]}")
+
+
+def expect_epochs(screen: Screen, run: Run, more_than: int) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        done = screen.server.store.get(run.id).epochs_done
+        if done > more_than:
+            return done
+        time.sleep(0.05)
+    raise AssertionError(f"still {more_than} epochs or fewer")
+
+
+def test_train_watch_cancel_reload_and_resume(screen: Screen) -> None:
+    run = start(screen, "by hand", long=True)
+    progress = screen.page.get_by_text(re.compile(r"epoch \d+ of \d+"))
+    expect(progress.first).to_be_visible()
+
+    # the curve grows while it trains
+    expect(chart(screen, 0)).to_be_visible()
+    said = progress.first.inner_text()
+    expect(progress.first).not_to_have_text(said, timeout=5_000)
+
+    # a reload finds the same job
+    screen.page.reload()
+    expect(progress.first).to_be_visible()
+    expect(screen.key(f"live_cancel_{run.id}").get_by_role("button")).to_be_visible()
+
+    # cancelling keeps what was reached
+    screen.key(f"live_cancel_{run.id}").get_by_role("button").click()
+    cancelled = expect_run(screen, "by hand", "cancelled")
+    reached = cancelled.epochs_done
+    assert 0 < reached < run.config.training.epochs
+    expect(screen.page.get_by_text("cancelled").first).to_be_visible()
+    screen.page.wait_for_timeout(1_000)
+    assert screen.server.store.get(run.id).epochs_done == reached
+
+    # resuming goes on from there
+    resume = screen.page.get_by_role("button", name="Resume").first
+    resume.click()
+    assert expect_epochs(screen, run, reached) > reached
+    epochs = [row.epoch for row in screen.server.store.get(run.id).rows()]
+    assert epochs == list(range(1, len(epochs) + 1))
+    screen.key(f"live_cancel_{run.id}").get_by_role("button").click()
+    expect_run(screen, "by hand", "cancelled")
+    screen.expect_no_exception()
+
+
+def test_a_short_training_ends_and_stays_in_view(screen: Screen) -> None:
+    run = start(screen, "short", long=False)
+    expect_run(screen, "short", "finished")
+    expect(screen.page.get_by_text(re.compile(r"finished, 1 epoch, test accuracy"))).to_be_visible()
+    assert run.id in screen.query()["runs"]
+    # polling has stopped: the page comes to rest
+    screen.settled()
+    screen.open("", runs=run.id)
+    expect(screen.page.get_by_text("short").first).to_be_visible()
+    screen.expect_no_exception()
+
+
+def test_a_training_whose_worker_is_killed_goes_on_by_itself(screen: Screen) -> None:
+    run = start(screen, "killed", long=True, less=1)
+    expect_epochs(screen, run, 1)
+    pid = lease.holder_pid(run.path)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    before = screen.server.store.get(run.id).epochs_done
+    expect_epochs(screen, run, before)
+    assert lease.attempts(run.path) >= 2
+    expect(screen.page.get_by_text(re.compile(r"epoch \d+ of \d+")).first).to_be_visible()
+    screen.key(f"live_cancel_{run.id}").get_by_role("button").click()
+    expect_run(screen, "killed", "cancelled")
+    screen.expect_no_exception()
+
+
+def test_a_training_whose_service_is_killed_is_interrupted_and_can_be_resumed(screen: Screen) -> None:
+    run = start(screen, "orphan", long=True, less=2)
+    reached = expect_epochs(screen, run, 1)
+    for process in psutil.process_iter(["cmdline"]):
+        if str(screen.server.store.root) in (process.info["cmdline"] or []):
+            for child in [*process.children(recursive=True), process]:
+                child.kill()
+    expect_run(screen, "orphan", "interrupted")
+    screen.open("train")
+    expect(screen.page.get_by_text("interrupted").first).to_be_visible()
+    resume = screen.page.get_by_role("button", name="Resume").first
+    resume.click()
+    expect_epochs(screen, run, reached)
+    screen.key(f"live_cancel_{run.id}").get_by_role("button").click()
+    expect_run(screen, "orphan", "cancelled")
+    screen.expect_no_exception()
+
+
+def test_two_runs_are_compared_and_the_view_is_a_link(screen: Screen) -> None:
+    small, large = (screen.server.store.find(name) for name in (SMALL, LARGE))
+    screen.open("", runs=f"{small.id},{large.id}")
+    expect(screen.page.get_by_text(re.compile(rf"{LARGE}|{SMALL}")).first).to_be_visible()
+    for run in (small, large):
+        expect(screen.page.get_by_text(f"{run.config.model.parameter_count():,}").first).to_be_visible()
+    for number in (0, 1):
+        expect(chart(screen, number)).to_be_visible()
+    screen.page.get_by_text("seconds", exact=True).click()
+    screen.expect_query(across="seconds")
+    link = screen.page.url
+    screen.page.goto("about:blank")
+    screen.page.goto(link)
+    screen.settled()
+    assert screen.query()["across"] == "seconds"
+    assert screen.query()["runs"].split(",") == [small.id, large.id]
+    screen.expect_no_exception()
+
+
+@pytest.mark.parametrize("page", ["", "train", "mistakes", "models", "data"])
+def test_no_page_of_an_empty_store_shows_an_exception(empty_screen: Screen, page: str) -> None:
+    empty_screen.open(page)
+    expect(empty_screen.page.get_by_role("heading", level=1)).to_be_visible()
+    empty_screen.expect_no_exception()
+
+
+@pytest.mark.parametrize("page", ["", "train", "mistakes", "models", "data"])
+def test_no_page_is_wider_than_a_phone(screen: Screen, page: str) -> None:
+    screen.page.set_viewport_size({"width": 390, "height": 844})
+    screen.page.goto(f"{screen.server.url}/{page}")
+    expect(screen.page.get_by_role("heading", level=1)).to_be_visible()
+    screen.page.wait_for_timeout(1_500)
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_rubbish_in_the_address_is_survived(screen: Screen) -> None:
+    for page in ("", "train", "mistakes", "models"):
+        screen.page.goto(
+            f"{screen.server.url}/{page}?runs=../..,zzz&true=77&guess=x&page=-3&smoothing=9&across=q&digit=1e9"
+        )
+        expect(screen.page.get_by_role("heading", level=1)).to_be_visible()
+        screen.expect_no_exception()
