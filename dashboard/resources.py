@@ -93,9 +93,13 @@ def _summary(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> Ru
     return summarise(_run)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def dataset(name: str) -> Dataset:
-    """A dataset, loaded once; raises what `Catalog.load` raises."""
+    """A dataset, loaded once for as long as its file stays the same; raises what `Catalog.load` raises."""
+    return _dataset(name, store().catalog.version(name))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
+def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
     return store().catalog.load(name)
 
 

@@ -20,7 +20,7 @@ import psutil
 
 from mnist_core import launch, lease
 from mnist_core.configs import RunConfig
-from mnist_core.errors import JobError, RunNotFound, StoreError
+from mnist_core.errors import JobError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.execution import Train, execute, sentence
 from mnist_core.launch import ServiceStatus
 from mnist_core.runs import Run
@@ -305,7 +305,9 @@ class ServiceRunner:
             with self._lock:
                 self._connected()
             self._problem = ""
-        except JobError as error:
+            # identifying the first run on `digits` would otherwise wait for scikit-learn to be imported
+            self.store.catalog.fingerprint("digits")
+        except MnistCoreError as error:
             self._problem = str(error)
 
     def stop(self) -> None:
