@@ -28,5 +28,6 @@ PAGES = [
 
 page = st.navigation(PAGES, position="top")
 theme.apply()
-resources.warm_up()
 page.run()
+# last: loading TensorFlow in the workers would take the processor from the page that is being drawn
+resources.warm_up()
