@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from dashboard.theme import RUN_COLOURS
+from dashboard.theme import RUN_COLOURS, RUN_COLOURS_DARK, is_dark
 from mnist_core.comparison import RunSummary, summarise
 from mnist_core.datasets import Dataset
 from mnist_core.errors import DatasetError
@@ -120,7 +120,8 @@ def colours(run_ids: list[str]) -> dict[str, str]:
             known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (used.count(slot), slot))
     if known != slots:
         write_json(path, known, durable=False)
-    return {run_id: RUN_COLOURS[known[run_id] % len(RUN_COLOURS)] for run_id in run_ids}
+    palette = RUN_COLOURS_DARK if is_dark() else RUN_COLOURS
+    return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}
 
 
 def judged(run: Run) -> pd.DataFrame | None:

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import resources, state, theme
 from dashboard.charts.curves import Curve, curve_frame, curves_chart
 from dashboard.components import panels
-from dashboard.components.run_picker import MOST, run_labels
+from dashboard.components.run_picker import MOST, run_labels, short_labels
 from mnist_core import estimates
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import request, resume
@@ -274,8 +274,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             f":material/warning: These runs were trained on different data "
             f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
         )
-    labels, colours = run_labels(runs, states=False), resources.colours([run.id for run in begun])
-    names = {run.id: labels[run.id] for run in begun}
+    names, colours = short_labels(begun), resources.colours([run.id for run in begun])
     curves = [Curve(run.id, names[run.id], colours[run.id], resources.history(run)) for run in begun]
     for metric, title, sentence, definition in (
         (
