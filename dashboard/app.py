@@ -28,6 +28,5 @@ PAGES = [
 
 page = st.navigation(PAGES, position="top")
 theme.apply()
-page.run()
-# last: loading TensorFlow in the workers would take the processor from the page that is being drawn
 resources.warm_up()
+page.run()

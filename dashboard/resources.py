@@ -44,7 +44,8 @@ def runner() -> ServiceRunner:
 @functools.cache
 def warm_up() -> None:
     """Start the job service in the background, once, so that the first training begins at once."""
-    runner().warm()
+    # loading TensorFlow in the workers would take the processor from the first page, which is just being drawn
+    runner().warm(after_s=1.5)
 
 
 def scan() -> tuple[list[Run], list[Problem]]:
