@@ -107,7 +107,8 @@ def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
 def colours(run_ids: list[str]) -> dict[str, str]:
     """A colour for each run, the same on every page and in every session: remembered beside the runs.
 
-    A new run takes the colour that the fewest of the others have.
+    A run that has none yet takes the colour that the fewest of `run_ids`, which are shown together, have; among these
+    the one that the fewest of all runs have.
     """
     path = store().root / "colours.json"
     try:
@@ -117,8 +118,8 @@ def colours(run_ids: list[str]) -> dict[str, str]:
     known = dict(slots)
     for run_id in run_ids:
         if run_id not in known:
-            used = list(known.values())
-            known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (used.count(slot), slot))
+            beside, used = [known[other] for other in run_ids if other in known], list(known.values())
+            known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
     if known != slots:
         write_json(path, known, durable=False)
     palette = RUN_COLOURS_DARK if is_dark() else RUN_COLOURS
