@@ -29,6 +29,15 @@ class Meta(Frozen):
     tags: tuple[str, ...] = ()
     note: str = Field("", max_length=4000)
     preset: str | None = None
+    keep_weights: bool = True
+    """Whether training keeps `model.keras`; a large sweep may do without."""
+
+
+class Pause(Frozen):
+    """`pause.json`: the epoch after which a run is to stop, to be resumed or not, and the reason to give then."""
+
+    epoch: int = Field(ge=1)
+    reason: str = Field(min_length=1)
 
 
 class Status(Frozen):
