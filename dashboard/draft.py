@@ -193,6 +193,8 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
         said.append(f"validated on {size}" if held.source == "test" else size)
     if base.training.early_stopping != config.training.early_stopping:
         said.append("early stopping" if config.training.early_stopping else "no early stopping")
+    if base.parent != config.parent:
+        said.append("continued" if config.parent else "from new weights")
     return said
 
 
