@@ -31,6 +31,7 @@ from mnist_core.jobs import Requested, Runner, Wanted, request, request_all, res
 from mnist_core.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.recipes import figures, group, recipe_id, with_seeds
 from mnist_core.runs import Run
+from mnist_core.spaces import SEARCHES
 from mnist_core.store import Problem, Store
 from mnist_core.terminal import Reporter, follow
 
@@ -131,6 +132,19 @@ def _parser() -> argparse.ArgumentParser:
     action = listing.add_mutually_exclusive_group()
     action.add_argument("--cancel", action="store_true", help="stop its runs")
     action.add_argument("--forget", action="store_true", help="take it off the list; its runs stay")
+
+    search = command("search", cli_sweeps.search, "let a sampler choose what to train, and wait for it")
+    search.add_argument(
+        "search",
+        metavar="SEARCH",
+        help=f"{', '.join(SEARCHES)}, a .toml or .json file, or the id of one to go on with",
+    )
+    add_changes(search)
+    add_here(search)
+
+    listing = command("searches", cli_sweeps.searches, "list the searches, or show or cancel one")
+    listing.add_argument("search", nargs="?", metavar="SEARCH", help="id, the beginning of one, or name")
+    listing.add_argument("--cancel", action="store_true", help="stop it and its runs; `search` goes on with it")
     return parser
 
 

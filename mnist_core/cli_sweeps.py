@@ -1,4 +1,4 @@
-"""The commands about many runs at once: `sweep` and `sweeps`."""
+"""The commands about many runs at once: `sweep` and `sweeps`, `search` and `searches`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from mnist_core import searches as stored_searches
 from mnist_core import sweeps as stored
 from mnist_core.cli_options import changed_values, make_available, make_runner
-from mnist_core.errors import ConfigError
+from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.grids import expand, plain_value, sweep_spec
 from mnist_core.jobs import Runner, ServiceRunner
+from mnist_core.searches import LOST_S, Search
+from mnist_core.spaces import search_spec
 from mnist_core.store import Store
 from mnist_core.sweeps import Sweep, SweepProgress
 from mnist_core.terminal import Reporter
@@ -126,7 +129,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _follow(store: Store, item: Sweep, reporter: Reporter) -> None:
     """Wait until no run is live any more, telling how far the sweep is whenever one more has ended."""
-    told = -1
+    told, live_at = -1, time.monotonic()
     while True:
         done = stored.progress(store, item.run_ids)
         ended = done.total - sum(done.states.get(state, 0) for state in ("queued", "running"))
@@ -134,6 +137,112 @@ def _follow(store: Store, item: Sweep, reporter: Reporter) -> None:
             told = ended
             left = f", about {done.seconds_left:.0f} s left" if done.seconds_left is not None else ""
             reporter.say(f"{ended} of {done.total} runs have ended{left}")
-        if not done.live:
-            return
+        if done.live:
+            live_at = time.monotonic()
+        elif not done.states.get("interrupted") or time.monotonic() - live_at > LOST_S:
+            return  # a run whose worker died is taken up by another one soon
         time.sleep(POLL_S)
+
+
+# -- searches ----------------------------------------------------------------------------------------------------------
+
+
+def search(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Carry out a search and show what came of it."""
+    store = Store(options.store)
+    item = _asked_for(store, options)
+    make_available(store, item.dataset, options.json)
+    item = item if item.created_at else stored_searches.add(store, item.spec)
+    runner = make_runner(store, options)
+    if isinstance(runner, ServiceRunner):
+        runner.warm()
+    reporter.say(f"search {item.name} ({item.id}): {item.spec.trial_count} trials")
+    told: dict[int, str] = {}
+
+    def tell(changed: Search) -> None:
+        for trial in changed.trials:
+            if trial.state != "open" and told.get(trial.number) != trial.state:
+                told[trial.number] = trial.state
+                which = f"trial {trial.number} of {changed.spec.trial_count}"
+                value = f", {changed.spec.metric} {trial.value:.4f}" if trial.value is not None else ""
+                reporter.say(f"{which} is {trial.state} after epoch {trial.epochs}{value}")
+
+    try:
+        item = stored_searches.run(store, runner, item.id, on_change=tell)
+    except KeyboardInterrupt:
+        stored_searches.stop(store, runner, item.id)
+        raise
+    _report_search(store, item, reporter)
+    if not item.complete:
+        reporter.error(f"the search was stopped; `search {item.id}` goes on with it")
+    return 0 if item.complete and item.winner else 1
+
+
+def _asked_for(store: Store, options: argparse.Namespace) -> Search:
+    """The stored search of this id, else one that is yet to be added (created_at 0)."""
+    changes = changed_values(options)
+    if not changes:
+        try:
+            return stored_searches.get(store, options.search)
+        except RunNotFound:
+            pass
+    spec = search_spec(options.search)
+    spec = spec.with_fixed(changes) if changes else spec
+    return Search(id="0" * 12, spec=spec, dataset=spec.dataset, created_at=0)
+
+
+def searches(options: argparse.Namespace, reporter: Reporter) -> int:
+    """List the searches, or show or stop one."""
+    store = Store(options.store)
+    if not options.search:
+        if options.cancel:
+            raise ConfigError("name the search to cancel; `searches` lists them")
+        found, problems = stored_searches.searches(store)
+        for problem in problems:
+            reporter.error(f"skipped: {problem.reason}")
+        columns = ["id", "name", "dataset", "state", "trials", "planned", "winner"]
+        return reporter.table([_search_row(store, item) for item in found], columns)
+    item = stored_searches.find(store, options.search)
+    if options.cancel:
+        stored_searches.stop(store, ServiceRunner(store), item.id)
+        return reporter.json(_search_row(store, item)) if options.json else 0
+    return _report_search(store, item, reporter)
+
+
+def _search_row(store: Store, item: Search) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "name": item.name,
+        "dataset": item.dataset,
+        "state": stored_searches.state(store, item),
+        "trials": len(item.trials),
+        "planned": item.spec.trial_count,
+        "winner": item.winner.run if item.winner else None,
+        "created_at": item.created_at,
+        "spec": item.spec.model_dump(mode="json"),
+    }
+
+
+def _report_search(store: Store, item: Search, reporter: Reporter) -> int:
+    """The trials as a table, the winner in a sentence, and which field mattered."""
+    table = stored_searches.results(store, item)
+    weights, epochs = stored_searches.importances(store, item)
+    if reporter.as_json:
+        return reporter.json(
+            _search_row(store, item) | {"results": records(table), "importances": weights, "compared_after": epochs}
+        )
+    paths = list(item.spec.space)
+    rows = [row | {path: _shown(path, row[path]) for path in paths} for row in records(table)]
+    columns = ["trial", *paths, "run", "trial_state", "epochs", "parameters", "seconds", "value"]
+    reporter.table(rows, columns)
+    if item.winner:
+        found = next(row for row in rows if row["trial"] == item.winner.number)
+        tested = found["test_accuracy"]
+        reporter.say(
+            f"best {item.spec.metric} on held-out images: trial {item.winner.number} ({item.winner.run})"
+            + (f", tested once: test accuracy {100 * tested:.2f} %" if tested is not None else "")
+        )
+    if weights:
+        shares = ", ".join(f"{path} {100 * share:.0f} %" for path, share in weights.items())
+        reporter.say(f"share of the spread after epoch {epochs} that each field explains: {shares}")
+    return 0

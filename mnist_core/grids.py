@@ -125,19 +125,24 @@ def expand(spec: SweepSpec) -> list[Point]:
     size = math.prod(len(values) for values in spec.grid.values())
     if size > MOST_RUNS:
         raise ConfigError(f"the sweep {spec.name} has {size:,} combinations; at most {MOST_RUNS:,} are trained at once")
-    base = configured(spec.base_config(), spec.fixed)
-    fixed_stack = {path: value for path, value in spec.fixed.items() if path.startswith("stack.")}
     points = []
     for combination in itertools.product(*spec.grid.values()):
         values: dict[str, Any] = {}
         for name, value in zip(spec.grid, combination, strict=True):
             values |= value if "." not in name else {name: value}
         try:
-            stacked = any(path.startswith("stack.") for path in values)
-            points.append(Point(values, configured(base, {**(fixed_stack if stacked else {}), **values})))
+            points.append(Point(values, placed(spec.base_config(), spec.fixed, values)))
         except ConfigError as error:
             raise ConfigError(f"the sweep {spec.name}, at {describe(values)}: {error}") from None
     return points
+
+
+def placed(base: RunConfig, fixed: Mapping[str, Any], values: Mapping[str, Any]) -> RunConfig:
+    """`base` with what is fixed, and then with the values of one point; raises ConfigError."""
+    stack: dict[str, Any] = {}
+    if any(path.startswith("stack.") for path in values):  # the point builds the layers anew: tell it what is fixed
+        stack = {path: value for path, value in fixed.items() if path.startswith("stack.")}
+    return configured(configured(base, fixed), {**stack, **values})
 
 
 def configured(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:

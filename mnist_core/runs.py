@@ -145,6 +145,11 @@ class Run:
         return self.state in ENDED
 
     @property
+    def ended_well(self) -> bool:
+        """Whether it came to an end of its own, after which there is nothing to resume."""
+        return self.state in ("finished", "diverged")
+
+    @property
     def resumable(self) -> bool:
         """Whether it can go on from its last finished epoch."""
         return self.state in RESUMABLE and not self.read_only

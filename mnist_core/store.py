@@ -37,6 +37,8 @@ from mnist_core.files import append_json_line, read_json, replacing, write_json
 from mnist_core.runs import LiveProgress, Meta, Pause, Predictions, Run, Status
 
 STORE_VARIABLE = "MNIST_CORE_STORE"
+PRUNED = "pruned"
+"""The tag of runs that a search has given up."""
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -254,6 +256,8 @@ class Store:
             )
         for name in ("cancel", "pause.json"):
             (run.path / name).unlink(missing_ok=True)
+        if PRUNED in run.meta.tags:
+            self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
         update = {"state": "queued", "reason": "", "ended_at": None, "attempts_before": lease.attempts(run.path)}
         self._write_status(run, update)
         return self.get(run_id)
@@ -271,6 +275,15 @@ class Store:
             if not lease.held(run.path) and self.get(run_id).state in ("queued", "interrupted"):
                 when = "before it began" if run.live else "after it was interrupted"
                 self._write_status(run, {"state": "cancelled", "reason": f"cancelled {when}", "ended_at": time.time()})
+        return self.get(run_id)
+
+    def prune(self, run_id: str, reason: str) -> Run:
+        """Mark a paused run as given up by a search, which says why; it can still be resumed."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if run.state == "cancelled":
+            self._write_status(run, {"reason": reason})
+            self.describe(run_id, tags=tuple(dict.fromkeys([*run.meta.tags, PRUNED])))
         return self.get(run_id)
 
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:

@@ -83,10 +83,7 @@ def make(store: Store, spec: SweepSpec) -> tuple[Sweep, list[Point]]:
     points = expand(spec)
     names = {point.config.dataset.name for point in points}
     fingerprints = {name: store.catalog.fingerprint(name) for name in names}
-    held = {(p.config.dataset.name, p.config.training.validation) for p in points}
-    for name, validation in held:
-        if validation.source == "held_out":
-            validation.size(MNIST_TRAINING if name == "mnist" else len(store.catalog.load(name).y_train))
+    check_held_out(store, [point.config for point in points])
     ids = [point.config.run_id(fingerprints[point.config.dataset.name]) for point in points]
     # fields that only describe the sweep are no part of its identity
     identity = json.dumps([spec.name, spec.grid, ids], sort_keys=True)
@@ -99,6 +96,13 @@ def make(store: Store, spec: SweepSpec) -> tuple[Sweep, list[Point]]:
         points=tuple(SweepPoint(values=p.values, run=run) for p, run in zip(points, ids, strict=True)),
     )
     return sweep, points
+
+
+def check_held_out(store: Store, configs: Sequence[RunConfig]) -> None:
+    """Raise ConfigError where so many images would be held out that too few are left."""
+    for name, validation in {(config.dataset.name, config.training.validation) for config in configs}:
+        if validation.source == "held_out":
+            validation.size(MNIST_TRAINING if name == "mnist" else len(store.catalog.load(name).y_train))
 
 
 def start(

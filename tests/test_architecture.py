@@ -27,6 +27,8 @@ ORDER = [
     ["launch", "worker"],
     ["service", "jobs"],
     ["sweeps"],
+    ["spaces"],
+    ["searches"],
     ["terminal"],
     ["cli_options"],
     ["cli_sweeps"],

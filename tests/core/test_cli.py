@@ -92,6 +92,8 @@ def test_any_field_can_be_set(cli) -> None:
         (["train", "notebook/model_1", "--from", "x"], "and not both"),
         (["train", *SMALL, "--seeds", "0"], "0 seeds were asked for; ask for 1 to 100"),
         (["sweep", "nothing"], "there is no sweep 'nothing'; there are tuning/grid_90"),
+        (["search", "nothing"], "there is no search 'nothing'; there are tuning/hyperband_mlp"),
+        (["searches", "--cancel"], "name the search to cancel"),
         (["sweeps", "--cancel"], "name the sweep to cancel"),
         (["dance"], "invalid choice: 'dance'"),
     ],
@@ -188,6 +190,7 @@ def test_the_module_can_be_run() -> None:
     assert result.returncode == 0
     for command in [
         "presets", "datasets", "train", "runs", "show", "compare", "resume", "delete", "restore", "sweep", "sweeps",
+        "search", "searches",
     ]:  # fmt: skip
         assert command in result.stdout
 
@@ -286,3 +289,35 @@ def test_a_sweep_with_a_failed_run_is_no_success(cli, tmp_path: Path) -> None:
     # a run that diverged has come to an end of its own: nothing is left to train
     assert (status, swept["states"]) == (0, {"finished": 1, "diverged": 1})
     assert swept["results"][1]["val_loss"] is None
+
+
+SPACE = {
+    "base": "notebook/model_1",
+    "sampler": "random",
+    "trials": 3,
+    "fixed": {
+        "dataset.name": "digits", "training.epochs": 2, "training.validation": {"source": "held_out", "fraction": 0.2},
+    },
+    "space": {"stack.units": {"low": 4, "high": 16}, "training.optimizer": ["adam", "rmsprop"]},
+}  # fmt: skip
+
+
+def test_a_search_is_carried_out_shown_and_listed(cli, tmp_path: Path) -> None:
+    path = tmp_path / "widths.json"
+    path.write_text(json.dumps(SPACE))
+    status, out, err = cli("search", str(path), "--here")
+    assert status == 0
+    assert "trial 2 of 3 is finished after epoch 2, val_loss" in err
+    assert "tested once: test accuracy" in err
+    (listed,) = json.loads(cli("searches", "--json")[1])
+    assert (listed["state"], listed["trials"], listed["planned"]) == ("complete", 3, 3)
+    status, out, _ = cli("search", listed["id"], "--here", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert [row["trial_state"] for row in found["results"]] == ["finished"] * 3
+    assert [row["test_accuracy"] is None for row in found["results"]].count(False) == 1
+    assert json.loads(cli("searches", "widths", "--json")[1]) == found
+    assert cli("searches", "widths")[0] == 0
+    changed = json.loads(cli("search", str(path), "--here", "--epochs", "1", "--json")[1])
+    assert changed["id"] != found["id"]
+    assert {row["epochs"] for row in changed["results"]} == {1}
