@@ -112,9 +112,9 @@ def measured_here(way: str, name: str, dataset: str, epochs: int, seed: int) -> 
     }
 
 
-def compare_times(dataset: str, repeats: int, epochs: int) -> None:
+def compare_times(names: list[str], dataset: str, repeats: int, epochs: int) -> None:
     """Print medians, fastest epochs and ratios."""
-    for name in MODELS:
+    for name in names:
         times: dict[str, list[list[float]]] = {way: [] for way in WAYS}
         threads = {}
         for _ in range(repeats):
@@ -136,11 +136,11 @@ def compare_times(dataset: str, repeats: int, epochs: int) -> None:
             print(f"| {way} | {middle:.3f} | {fastest:.3f} | {by_round} | {by_fastest} | {threads[way]} |", flush=True)
 
 
-def compare_accuracies(dataset: str, epochs: int) -> None:
+def compare_accuracies(names: list[str], dataset: str, epochs: int) -> None:
     """Print the test accuracies of three seeds each after the same number of epochs."""
     print(f"\nTest accuracy after {epochs} epochs, {len(SEEDS)} seeds, {dataset}\n")
     print("| | keras fit | mnist_core |\n|---|---|---|")
-    for name in MODELS:
+    for name in names:
         cells = []
         for way in ("keras fit", "mnist_core"):
             values = [measure(way, name, dataset, epochs, seed)["accuracy"] for seed in SEEDS]
@@ -156,15 +156,16 @@ def main() -> None:
     parser.add_argument("--dataset", default="mnist", help="mnist (from MNIST_NPZ or the Keras cache) or digits")
     parser.add_argument("--accuracy", action="store_true", help="compare test accuracies over three seeds instead")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--model", choices=MODELS, help=argparse.SUPPRESS)
+    parser.add_argument("--model", choices=MODELS, help="only this model (default both)")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    names = [given.model] if given.model else list(MODELS)
     if given.one:
         print(json.dumps(measured_here(given.one, given.model, given.dataset, given.epochs, given.seed)))
     elif given.accuracy:
-        compare_accuracies(given.dataset, given.epochs)
+        compare_accuracies(names, given.dataset, given.epochs)
     else:
-        compare_times(given.dataset, given.repeats, given.epochs)
+        compare_times(names, given.dataset, given.repeats, given.epochs)
 
 
 if __name__ == "__main__":

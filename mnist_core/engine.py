@@ -128,17 +128,20 @@ class Engine:
         """The random words for one epoch of this model."""
         return DropoutWords(self._widths, seed, epoch)
 
-    def train(self, order: NDArray[np.int32], words: DropoutWords, start: int, stop: int, totals: Totals) -> Totals:
-        """Do the steps from `start` up to but not including `stop`; return the epoch's totals after them.
+    def draw(self, words: DropoutWords, start: int, stop: int) -> list[Any]:
+        """The words for the steps from `start` up to but not including `stop`, as tensors."""
+        images = self.sizes.images_until(stop) - self.sizes.images_until(start)
+        return [self._tf.constant(drawn) for drawn in words.draw(images)]
+
+    def train(self, order: NDArray[np.int32], drawn: list[Any], start: int, stop: int, totals: Totals) -> Totals:
+        """Do the steps for which `drawn` was drawn; return the epoch's totals after them.
 
         The totals go in and out, and do not start from 0 in each block, so that they too are the same for any blocks.
         """
-        drawn = words.draw(self.sizes.images_until(stop) - self.sizes.images_until(start))
-        tensor = self._tf.constant
+        tensor, (loss, correct) = self._tf.constant, totals
         loss, correct = self._block(
-            tensor(order), [tensor(item) for item in drawn], tensor(start), tensor(stop),
-            tensor(totals[0], self._tf.float64), tensor(totals[1]),
-        )  # fmt: skip
+            tensor(order), drawn, tensor(start), tensor(stop), tensor(loss, self._tf.float64), tensor(correct)
+        )
         return float(loss), int(correct)
 
     def probabilities(self, images: Pixels) -> NDArray[np.float32]:

@@ -117,7 +117,7 @@ def test_layers_of_other_kinds_are_called_as_keras_does(digits: Dataset, normali
     ours, theirs, config = a_model(), a_model(), TrainingConfig()
     images, labels = digits.x_train[:300], digits.y_train[:300]
     engine = Engine(ours, build_optimizer(config), images, labels, 100)
-    loss, correct = engine.train(order, engine.dropout_words(0, 1), 0, 3, (0.0, 0))
+    loss, correct = engine.train(order, engine.draw(engine.dropout_words(0, 1), 0, 3), 0, 3, (0.0, 0))
     theirs.compile(keras_optimizer(config), "sparse_categorical_crossentropy", metrics=["accuracy"])
     pixels = (images / 255).astype("float32")
     fitted = theirs.fit(pixels[order], labels[order], batch_size=100, shuffle=False, verbose=0).history
@@ -229,7 +229,7 @@ def test_an_epochs_result_does_not_depend_on_how_its_steps_are_put_in_blocks(dig
         engine = Engine(build_model(model), build_optimizer(config), digits.x_train, digits.y_train, config.batch_size)
         order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
         for start, stop in itertools.pairwise(blocks):
-            totals = engine.train(order, words, start, stop, totals)
+            totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals)
         return engine.arrays()[0], totals
 
     steps = Sizes(len(digits.x_train), 90).steps
