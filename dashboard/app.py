@@ -23,6 +23,7 @@ PAGES = [
     st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
     st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
     st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
+    st.Page("views/sweeps.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
     st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
 ]
 

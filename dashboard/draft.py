@@ -62,6 +62,7 @@ def values_of(config: RunConfig) -> dict[str, Any]:
         "train_min_delta": stopping.min_delta,
         "train_restore_best": stopping.restore_best,
         "train_seed": training.seed,
+        "train_parent": config.parent or "",
     }
     for index, layer in enumerate(config.model.layers):
         values |= {layer_key(index, field): getattr(layer, field) for field in LAYER_FIELDS}
@@ -105,6 +106,7 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
                 "seed": values["train_seed"],
             },
             "dataset": {"name": values["train_dataset"]},
+            "parent": values["train_parent"] or None,
         }
     )
 
@@ -191,6 +193,8 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
         said.append(f"validated on {size}" if held.source == "test" else size)
     if base.training.early_stopping != config.training.early_stopping:
         said.append("early stopping" if config.training.early_stopping else "no early stopping")
+    if base.parent != config.parent:
+        said.append("continued" if config.parent else "from new weights")
     return said
 
 
@@ -202,5 +206,5 @@ def suggested_name(base_name: str, base: RunConfig, config: RunConfig) -> str:
 def same_recipe(base: RunConfig, config: RunConfig) -> bool:
     """Whether the two differ in seed and dataset at most, so that a preset's published figures belong beside both."""
     return base.replace(training__seed=0).training == config.replace(training__seed=0).training and (
-        base.model == config.model
+        (base.model, base.parent) == (config.model, config.parent)
     )

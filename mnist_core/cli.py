@@ -7,23 +7,31 @@ on success, 1 where something did not work, 2 for bad usage, 130 after Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mnist_core import __version__
+from mnist_core import __version__, cli_sweeps
+from mnist_core.cli_options import (
+    add_changes,
+    add_here,
+    changed_values,
+    make_available,
+    make_runner,
+    output_to_stderr,
+)
 from mnist_core.comparison import RunSummary, differences, summarise
 from mnist_core.configs import RunConfig, flatten, with_values
 from mnist_core.datasets import download_mnist
 from mnist_core.errors import ConfigError, MnistCoreError
-from mnist_core.jobs import LocalRunner, Requested, Runner, ServiceRunner, request, resume
-from mnist_core.presets import PRESETS, preset
+from mnist_core.grids import SWEEPS
+from mnist_core.jobs import Requested, Runner, Wanted, request, request_all, resume
+from mnist_core.presets import PRESETS, Preset, on_dataset, preset
+from mnist_core.recipes import figures, group, recipe_id, with_seeds
 from mnist_core.runs import Run
+from mnist_core.spaces import SEARCHES
 from mnist_core.store import Problem, Store
 from mnist_core.terminal import Reporter, follow
 
@@ -74,25 +82,23 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument("--register", nargs=2, metavar=("NAME", "FILE"), help="make an .npz of MNIST's form usable")
     change.add_argument("--forget", metavar="NAME", help="take a registered file off the list")
 
-    train = command("train", _train, "train one or more presets, and wait for them")
-    train.add_argument("presets", nargs="+", metavar="PRESET", help="name of a preset, such as notebook/model_1")
-    train.add_argument("--dataset", help="mnist, digits or a registered name (default: the preset's)")
-    train.add_argument("--epochs", type=int)
-    train.add_argument("--seed", type=int)
+    train = command("train", _train, "train one or more presets, or go on from a run's weights, and wait for them")
+    train.add_argument("presets", nargs="*", metavar="PRESET", help="name of a preset, such as notebook/model_1")
     train.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="values",
-        metavar="FIELD=VALUE",
-        help="any field by its path, such as training.learning_rate=0.0005 or model.layers.0.dropout=0.3; repeatable",
+        "--from", dest="parent", metavar="RUN", help="in place of a preset: start from this run's trained weights"
     )
+    train.add_argument("--seeds", type=int, metavar="N", help="train N runs that differ in their seeds alone")
+    add_changes(train)
     train.add_argument("--name", help="display name (with one preset only)")
     train.add_argument("--again", action="store_true", help="train anew what is already trained")
-    _add_here(train)
+    add_here(train)
 
     runs = command("runs", _runs, "list the runs")
-    runs.add_argument("--trash", action="store_true", help="list the deleted ones instead")
+    what = runs.add_mutually_exclusive_group()
+    what.add_argument("--trash", action="store_true", help="list the deleted ones instead")
+    what.add_argument(
+        "--recipes", action="store_true", help="a line for runs that differ in their seeds alone: mean and deviation"
+    )
 
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
@@ -102,18 +108,44 @@ def _parser() -> argparse.ArgumentParser:
 
     again = command("resume", _resume, "go on with a cancelled, interrupted or failed run, and wait for it")
     again.add_argument("run", metavar="RUN")
-    _add_here(again)
+    add_here(again)
 
     delete = command("delete", _delete, "move runs to the trash")
     delete.add_argument("runs", nargs="+", metavar="RUN")
 
     restore = command("restore", _restore, "bring runs back from the trash")
     restore.add_argument("runs", nargs="+", metavar="RUN")
+
+    sweep = command("sweep", cli_sweeps.sweep, "train every combination of a grid, and wait for them")
+    sweep.add_argument(
+        "sweep",
+        metavar="SWEEP",
+        help=f"{', '.join(SWEEPS)}, or a .toml or .json file; asked for again, it goes on where it was cut short",
+    )
+    add_changes(sweep)
+    sweep.add_argument("--no-weights", action="store_true", help="do not keep model.keras for each run")
+    sweep.add_argument("--again", action="store_true", help="train anew what is already trained")
+    add_here(sweep)
+
+    listing = command("sweeps", cli_sweeps.sweeps, "list the sweeps, or show, cancel or forget one")
+    listing.add_argument("sweep", nargs="?", metavar="SWEEP", help="id, the beginning of one, or name")
+    action = listing.add_mutually_exclusive_group()
+    action.add_argument("--cancel", action="store_true", help="stop its runs")
+    action.add_argument("--forget", action="store_true", help="take it off the list; its runs stay")
+
+    search = command("search", cli_sweeps.search, "let a sampler choose what to train, and wait for it")
+    search.add_argument(
+        "search",
+        metavar="SEARCH",
+        help=f"{', '.join(SEARCHES)}, a .toml or .json file, or the id of one to go on with",
+    )
+    add_changes(search)
+    add_here(search)
+
+    listing = command("searches", cli_sweeps.searches, "list the searches, or show or cancel one")
+    listing.add_argument("search", nargs="?", metavar="SEARCH", help="id, the beginning of one, or name")
+    listing.add_argument("--cancel", action="store_true", help="stop it and its runs; `search` goes on with it")
     return parser
-
-
-def _add_here(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--here", action="store_true", help="train in this process, one run after another")
 
 
 # -- commands ----------------------------------------------------------------------------------------------
@@ -140,7 +172,7 @@ def _presets(options: argparse.Namespace, reporter: Reporter) -> int:
 def _datasets(options: argparse.Namespace, reporter: Reporter) -> int:
     catalog = Store(options.store).catalog
     if options.download:
-        with _output_to_stderr(options.json):
+        with output_to_stderr(options.json):
             reporter.say(f"MNIST is in {download_mnist()}")
             catalog.load("mnist")
     elif options.register:
@@ -156,48 +188,60 @@ def _datasets(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _train(options: argparse.Namespace, reporter: Reporter) -> int:
+    if bool(options.presets) == bool(options.parent):
+        raise ConfigError("required: PRESET, the name of a preset, or else --from RUN; and not both")
     if options.name and len(options.presets) > 1:
         raise ConfigError(
             f"--name {options.name!r} fits one preset, not {len(options.presets)}; leave it out or give one"
         )
-    values = _values(options)
-    chosen = [(preset(name), _configured(name, values)) for name in dict.fromkeys(options.presets)]
+    values = changed_values(options)
     store = Store(options.store)
+    chosen: list[tuple[Preset | Run, RunConfig]]
+    if options.parent:
+        chosen = [_continuation(store, options.parent, values)]
+    else:
+        chosen = [(item, with_values(item.config, values)) for item in map(preset, dict.fromkeys(options.presets))]
+    many = options.seeds is not None
+    for _, config in chosen:
+        with_seeds(config, options.seeds if many else 1)  # refuses early what cannot be
     for dataset in {config.dataset.name for _, config in chosen}:
-        _make_available(store, dataset, options.json)
-    runner = _runner(store, options)
-    requested = [
-        request(
-            store,
-            runner,
-            config,
-            name=options.name or _name(item.name, item.config, config),
-            preset=item.name,
-            again=options.again,
-        )
-        for item, config in chosen
-    ]
-    return _finish(store, runner, requested, reporter)
+        make_available(store, dataset, options.json)
+    runner = make_runner(store, options)
+    wanted = []
+    for item, config in chosen:
+        if isinstance(item, Preset) and item.continues and "parent" not in values:
+            config = _parent_first(store, runner, item, config, reporter)
+        is_preset = isinstance(item, Preset)
+        seed = item.config.training.seed if many else config.training.seed
+        changed = config.replace(training__seed=seed)
+        named = options.name or _name(item.name if is_preset else f"{item.name}, continued", item.config, changed)
+        for one in with_seeds(config, options.seeds if many else 1):
+            end = f", seed {one.training.seed}" if many else ""
+            wanted.append(Wanted(one, named[: 80 - len(end)] + end, item.name if is_preset else None))
+    return _finish(store, runner, request_all(store, runner, wanted, again=options.again), reporter)
 
 
-def _values(options: argparse.Namespace) -> dict[str, Any]:
-    named = {"dataset.name": options.dataset, "training.epochs": options.epochs, "training.seed": options.seed}
-    values: dict[str, Any] = {path: value for path, value in named.items() if value is not None}
-    for text in options.values:
-        path, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(
-                f"--set {text!r} has no '='; write it as FIELD=VALUE, such as training.learning_rate=0.0005"
-            )
-        try:
-            values[path] = json.loads(value)
-        except ValueError:
-            values[path] = value
-    return values
+def _continuation(store: Store, text: str, values: dict[str, Any]) -> tuple[Run, RunConfig]:
+    """The run that `text` means, and the configuration of its child."""
+    parent = store.find(text)
+    config = with_values(parent.config, {"parent": parent.id, **values})
+    store.parent(config)  # refuses early what cannot be continued
+    return parent, config
 
 
-def _configured(name: str, values: dict[str, Any]) -> RunConfig:
-    return with_values(preset(name).config, values)
+def _parent_first(store: Store, runner: Runner, item: Preset, config: RunConfig, reporter: Reporter) -> RunConfig:
+    """`config` with its parent on the same dataset, which is trained first where it has not been."""
+    name = config.dataset.name
+    fingerprint = store.catalog.fingerprint(name)
+    config = config.replace(parent=on_dataset(item, name, fingerprint).parent)
+    first = PRESETS[item.continues]
+    parent = request(
+        store, runner, on_dataset(first, name, fingerprint), name=f"{first.name}, {name}", preset=first.name
+    )
+    if parent.run.live:
+        reporter.say(f"{item.name} goes on from {first.name} on {name}, which is trained first")
+        follow(store, [parent.run.id], reporter)
+    return config
 
 
 def _name(preset_name: str, before: RunConfig, after: RunConfig) -> str:
@@ -206,36 +250,9 @@ def _name(preset_name: str, before: RunConfig, after: RunConfig) -> str:
     changes = [
         f"{path.rpartition('.')[2] if not path.startswith('model.') else path.removeprefix('model.')} {value}"
         for path, value in flatten(after).items()
-        if old.get(path) != value and path != "dataset.name"
+        if old.get(path) != value and path not in ("dataset.name", "parent")
     ]
     return ", ".join([preset_name, *changes])[:80]
-
-
-def _make_available(store: Store, dataset: str, as_json: bool) -> None:
-    if dataset == "mnist" and not store.catalog.available("mnist"):
-        with _output_to_stderr(as_json):
-            download_mnist()
-    store.catalog.load(dataset)
-
-
-def _output_to_stderr(wanted: bool) -> contextlib.AbstractContextManager[Any]:
-    """Keep what libraries print off standard output where that is to hold JSON only."""
-    return contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext()
-
-
-def _runner(store: Store, options: argparse.Namespace) -> Runner:
-    return _Here(store) if options.here else ServiceRunner(store)
-
-
-class _Here(LocalRunner):
-    """Trains in this process, one run after another, while the caller shows how far they are."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self._queue = ThreadPoolExecutor(max_workers=1)
-
-    def submit(self, run_id: str) -> None:
-        self._queue.submit(super().submit, run_id)
 
 
 def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: Reporter) -> int:
@@ -274,15 +291,24 @@ def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: 
 def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
     runs, problems = store.trash() if options.trash else store.scan()
-    rows = [_run_row(run) for run in runs]
     _report(problems, reporter)
-    return reporter.table(rows, ["id", "name", "state", "dataset", "parameters", "epochs", "val_loss", "val_accuracy"])
+    if options.recipes:
+        found = figures(group(runs)).replace({float("nan"): None}).to_dict("records") if runs else []
+        columns = ["recipe", "name", "dataset", "seeds", "finished", "test_accuracy", "test_accuracy_sd"]
+        return reporter.table(
+            [{str(k): v for k, v in row.items()} for row in found], [*columns, "test_loss", "test_loss_sd"]
+        )
+    rows = [_run_row(run) for run in runs]
+    return reporter.table(
+        rows, ["id", "name", "state", "dataset", "recipe", "parameters", "epochs", "val_loss", "val_accuracy"]
+    )
 
 
 def _run_row(run: Run) -> dict[str, Any]:
     rows = run.rows()
     last = rows[-1].to_json() if rows else {}
     return run.to_json() | {
+        "recipe": recipe_id(run.config),
         "epochs": f"{len(rows)}/{run.config.training.epochs}",
         "val_loss": last.get("val_loss"),
         "val_accuracy": last.get("val_accuracy"),
@@ -366,8 +392,8 @@ def _plain(value: Any) -> str | None:
 def _resume(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
     run = store.find(options.run)
-    _make_available(store, run.config.dataset.name, options.json)
-    runner = _runner(store, options)
+    make_available(store, run.config.dataset.name, options.json)
+    runner = make_runner(store, options)
     return _finish(store, runner, [Requested(resume(store, runner, run.id), "resumed")], reporter)
 
 

@@ -1,7 +1,8 @@
 """What an experiment is: the model, the training and the dataset, with every bound declared once.
 
 The types are frozen pydantic models. Sliders, command line and validation all read the bounds here, through `bounds`.
-A `RunConfig` is the three together; its canonical JSON, with the dataset's fingerprint, is the identity of a run.
+A `RunConfig` is the three together, and the run that it continues, if any; its canonical JSON, with the dataset's
+fingerprint, is the identity of a run.
 """
 
 from __future__ import annotations
@@ -165,10 +166,14 @@ class RunConfig(Frozen):
     model: ModelConfig
     training: TrainingConfig = TrainingConfig()
     dataset: DatasetConfig = DatasetConfig()
+    parent: str | None = Field(
+        None, pattern=r"^[0-9a-f]{12}$", description="id of the run whose trained weights this one starts from"
+    )
 
     def canonical_json(self) -> str:
-        """Sorted keys, no white space, no default left out."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Sorted keys, no white space, no default left out but a `parent` of None: most runs have none."""
+        data = self.model_dump(mode="json", exclude={"parent"} if self.parent is None else None)
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     def run_id(self, fingerprint: str) -> str:
         """The run's identity: 12 hexadecimal digits of a SHA-256 over configuration, data and schema version."""

@@ -82,20 +82,42 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
     _count_attempt(run, writer, len(checkpointed))
     writer.started(history)
     dataset = _dataset(store, run)
+    # a checkpoint holds the weights already; the parent is then not looked at, and may be gone
+    start = {} if checkpointed else _start(store, run)
+    recorder = _Recorder(writer, history, checkpointed)
+    pause = store.pause(run.id)
+
+    def paused() -> bool:
+        return pause is not None and recorder.epochs_done >= pause.epoch
+
     result = (train or _default_train())(
         run.config,
         dataset,
-        on_event=_Recorder(writer, history, checkpointed),
-        should_stop=lambda: writer.cancel_requested,
+        on_event=recorder,
+        should_stop=lambda: writer.cancel_requested or paused(),
         checkpoint=run.checkpoint_file,
+        **start,
     )
     if result.probabilities is not None:
         writer.predictions(
             Predictions(dataset.y_test, result.probabilities, result.val_labels, result.val_probabilities)
         )
-        writer.model(result.model.save)
-    writer.ended(result.state, result.reason, best_epoch=result.best_epoch, kept_epoch=result.kept_epoch)
+        if run.meta.keep_weights:
+            writer.model(result.model.save)
+    reason = result.reason
+    if pause and result.state == "cancelled" and paused() and not writer.cancel_requested:
+        reason = pause.reason
+    writer.ended(result.state, reason, best_epoch=result.best_epoch, kept_epoch=result.kept_epoch)
     return result.state
+
+
+def _start(store: Store, run: Run) -> dict[str, Any]:
+    """The weights to start from, as `train` takes them: those that the run's parent kept, where it has a parent."""
+    if run.config.parent is None:
+        return {}
+    from mnist_core.models import load_model
+
+    return {"initial_weights": load_model(store.parent(run.config)).get_weights()}
 
 
 def _default_train() -> Train:
@@ -139,6 +161,7 @@ class _Recorder:
         self._history = history
         self._checkpointed = checkpointed
         self._next_progress = 0.0
+        self.epochs_done = 0
 
     def _rows_before(self, event: Started) -> list[EpochRow]:
         """The epochs that training goes on from. A process can die between writing the checkpoint and the history."""
@@ -152,11 +175,13 @@ class _Recorder:
         """Write down one event."""
         if isinstance(event, Started):
             rows = self._rows_before(event)
+            self.epochs_done = len(rows)
             if rows != self._history:
                 self._writer.started(rows)
             self._writer.environment(environment())
         elif isinstance(event, EpochEnded):
             self._writer.epoch(event.row)
+            self.epochs_done = event.row.epoch
         elif isinstance(event, Progress) and time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_INTERVAL_S
             self._writer.progress(

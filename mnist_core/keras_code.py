@@ -21,6 +21,7 @@ def keras_code(config: RunConfig) -> str:
         _data(config.dataset),
         *_held_out(config.training),
         _model(config),
+        *_parent(config),
         _compile(config.training),
         *_stopping(config.training),
         _fit(config.training),
@@ -47,6 +48,15 @@ def _model(config: RunConfig) -> str:
         lines += _layer(layer)
     lines += [f'        keras.layers.Dense({CLASSES}, activation="softmax"),', "    ]", ")"]
     return "\n".join(lines)
+
+
+def _parent(config: RunConfig) -> list[str]:
+    if config.parent is None:
+        return []
+    return [
+        f"# it goes on from the weights of run {config.parent}: put that run's model.keras beside this script\n"
+        f'model.set_weights(keras.saving.load_model("model.keras").get_weights())'
+    ]
 
 
 def _layer(layer: DenseLayer) -> list[str]:

@@ -114,7 +114,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 def _reap() -> None:
-    """Let go of services that this process started and that have ended, lest they stay as zombies."""
+    """Let go of processes that this process started and that have ended, lest they stay as zombies."""
     _started[:] = [process for process in _started if process.poll() is None]
 
 
@@ -147,25 +147,30 @@ def start(root: Path, *options: str) -> Record:
 def _spawn(root: Path, *options: str) -> subprocess.Popen[bytes]:
     """Start a service process that outlives this one. If another service is there or faster, it ends at once."""
     rotate_log(root)
+    return detached(["-m", "mnist_core.service", "--store", str(root), *options], log_path(root))
+
+
+def detached(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start Python in a process that outlives this one; what it says is appended to `log`."""
     project = Path(__file__).resolve().parent.parent
     environment = os.environ | {
         # the packages need not be installed
         "PYTHONPATH": os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
     }
-    detached: dict[str, Any] = {"start_new_session": True}
+    own_session: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        detached = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    with log_path(root).open("ab") as log:
+        own_session = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mnist_core.service", "--store", str(root), *options],
+            [sys.executable, *arguments],
             # not the caller's folder: it may hold modules of the same names, or be deleted
             cwd=project,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            **detached,
+            stdout=output,
+            stderr=output,
+            **own_session,
         )
     _started.append(process)
     return process

@@ -16,6 +16,7 @@ from mnist_core.configs import (
     Validation,
 )
 from mnist_core.configs import TestValidation as OnTestSet
+from mnist_core.datasets import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError
 
 
@@ -34,6 +35,7 @@ class Preset:
 
     source: the document. parameters: the published or derived parameter count, asserted in the tests.
     assumptions: what the source leaves out and was chosen here, one sentence each.
+    continues: the preset whose trained weights it starts from, or nothing.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Preset:
     parameters: int
     published: Published = Published()
     assumptions: tuple[str, ...] = field(default=())
+    continues: str = ""
 
     @property
     def short_name(self) -> str:
@@ -90,10 +93,12 @@ def _run(
 _FIFTH = HeldOutValidation(fraction=0.2)
 _TEN_THOUSAND = HeldOutValidation(count=10_000)
 
+_MODEL_1 = _run(_dense([64, 64], 0.2), 30)
+
 _ALL = (
     Preset(
         "notebook/model_1",
-        _run(_dense([64, 64], 0.2), 30),
+        _MODEL_1,
         _NOTEBOOK,
         55_050,
         Published(0.9762, 0.1082, "validation loss lowest at epoch 13 (0.0946)"),
@@ -115,6 +120,19 @@ _ALL = (
             0.1409,
             "the notebook meant a second dropout here, but added it to model_2 by mistake; this is what it trained",
         ),
+    ),
+    Preset(
+        "notebook/model_1_lr_1e-4",
+        _MODEL_1.replace(training__learning_rate=1e-4, parent=_MODEL_1.run_id(MNIST_FINGERPRINT)),
+        _NOTEBOOK,
+        55_050,
+        Published(
+            0.0892,
+            14.68,
+            "goes on from model_1's trained weights at a tenth of its rate. The printed loss is constant from epoch 1 "
+            "on, at the level of chance: a network that was dead already. Healthy weights do not lead there",
+        ),
+        continues="notebook/model_1",
     ),
     Preset(
         "readme/model_1",
@@ -228,6 +246,14 @@ _ALL = (
 )
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
+
+
+def on_dataset(item: Preset, dataset: str, fingerprint: str) -> RunConfig:
+    """The preset's configuration on a dataset; what it continues is then that preset's run on the same dataset."""
+    config = item.config.replace(dataset__name=dataset)
+    if not item.continues:
+        return config
+    return config.replace(parent=on_dataset(PRESETS[item.continues], dataset, fingerprint).run_id(fingerprint))
 
 
 def preset(name: str) -> Preset:

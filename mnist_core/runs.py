@@ -29,6 +29,15 @@ class Meta(Frozen):
     tags: tuple[str, ...] = ()
     note: str = Field("", max_length=4000)
     preset: str | None = None
+    keep_weights: bool = True
+    """Whether training keeps `model.keras`; a large sweep may do without."""
+
+
+class Pause(Frozen):
+    """`pause.json`: the epoch after which a run is to stop, to be resumed or not, and the reason to give then."""
+
+    epoch: int = Field(ge=1)
+    reason: str = Field(min_length=1)
 
 
 class Status(Frozen):
@@ -134,6 +143,11 @@ class Run:
     def ended(self) -> bool:
         """Whether it came to an end of its own or was cancelled."""
         return self.state in ENDED
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether it came to an end of its own, after which there is nothing to resume."""
+        return self.state in ("finished", "diverged")
 
     @property
     def resumable(self) -> bool:

@@ -3,6 +3,7 @@
     artifacts/
     ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
     │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
+    │                        pause.json
     ├── reference/<id>/      finished runs that ship with the project, read-only
     ├── trash/<id>/          deleted runs, until restored or emptied
     └── datasets.json        registered datasets
@@ -33,9 +34,11 @@ from mnist_core.datasets import Catalog
 from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.events import EpochRow
 from mnist_core.files import append_json_line, read_json, replacing, write_json
-from mnist_core.runs import LiveProgress, Meta, Predictions, Run, Status
+from mnist_core.runs import LiveProgress, Meta, Pause, Predictions, Run, Status
 
 STORE_VARIABLE = "MNIST_CORE_STORE"
+PRUNED = "pruned"
+"""The tag of runs that a search has given up."""
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -153,21 +156,26 @@ class Store:
         preset: str | None = None,
         fingerprint: str | None = None,
         shadow_reference: bool = False,
+        tags: tuple[str, ...] = (),
+        keep_weights: bool = True,
     ) -> tuple[Run, bool]:
         """The run of this configuration, and whether it is new. A new one is `queued`; nothing trains it yet.
 
         The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
         `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
-        ships; it hides that one.
+        ships; it hides that one. A new run that continues another needs that one to be in the store.
+        `tags` and `keep_weights` (see `Meta`) are for a new run.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
         run_id = config.run_id(fingerprint)
-        meta = checked_meta(name=name, preset=preset)
+        meta = checked_meta(name=name, preset=preset, tags=tags, keep_weights=keep_weights)
         with contextlib.suppress(RunNotFound):
             found = self.get(run_id)
             if not (found.read_only and shadow_reference):
                 return found, False
+        if config.parent is not None:
+            self.parent(config)
         staging = self.root / "trash" / f".new-{run_id}-{os.getpid()}-{time.monotonic_ns()}"
         staging.mkdir()
         write_json(staging / "config.json", config.model_dump(mode="json"))
@@ -180,6 +188,56 @@ class Store:
             shutil.rmtree(staging)
             return self.get(run_id), False
         return self.get(run_id), True
+
+    def parent(self, config: RunConfig) -> Path:
+        """The weights of the run that `config` continues, as a Keras file.
+
+        Raises
+        ------
+        StoreError
+            where that run is not here, has not ended for good, or has not kept its weights.
+        ConfigError
+            where its weights do not fit the model.
+        """
+        try:
+            found = self.get(config.parent or "")
+        except RunNotFound:
+            raise RunNotFound(
+                f"the run {config.parent}, which this one continues, is not in {self.root}; train or restore it first"
+            ) from None
+        # one that could still be resumed may yet get other weights, and this run would no longer be what its id says
+        if found.state not in ("finished", "diverged"):
+            raise StoreError(
+                f"run {found.name} is {found.state}; only a finished run can be continued: let it finish first"
+            )
+        if found.model_file is None:
+            raise StoreError(f"run {found.name} has not kept its weights; train it again to continue it")
+        shapes, given = (
+            [(row.kind, row.output_shape, row.parameters) for row in model.layer_table() if row.parameters]
+            for model in (config.model, found.config.model)
+        )
+        if shapes != given:
+            raise ConfigError(
+                f"the weights of run {found.name} ({found.config.model.summary()}) do not fit a model of "
+                f"{config.model.summary()}; keep its layers and their units"
+            )
+        return found.model_file
+
+    def set_pause(self, run_id: str, pause: Pause | None) -> None:
+        """Have a run stop after an epoch, as a cancelled one that can be resumed; None takes that back."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if pause is None:
+            (run.path / "pause.json").unlink(missing_ok=True)
+        else:
+            write_json(run.path / "pause.json", pause.model_dump(mode="json"), durable=False)
+
+    def pause(self, run_id: str) -> Pause | None:
+        """The epoch after which the run is to stop; None where it is to go on to its end."""
+        try:
+            return Pause.model_validate(read_json(self.get(run_id).path / "pause.json"))
+        except (OSError, ValueError):
+            return None
 
     def open_writer(self, run_id: str) -> RunWriter | None:
         """The right to train a run; None where a living process already does, or the run is not one to train."""
@@ -196,7 +254,10 @@ class Store:
             raise StoreError(
                 f"run {run.name} is {run.state}; only cancelled, interrupted or failed runs can be resumed"
             )
-        (run.path / "cancel").unlink(missing_ok=True)
+        for name in ("cancel", "pause.json"):
+            (run.path / name).unlink(missing_ok=True)
+        if PRUNED in run.meta.tags:
+            self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
         update = {"state": "queued", "reason": "", "ended_at": None, "attempts_before": lease.attempts(run.path)}
         self._write_status(run, update)
         return self.get(run_id)
@@ -214,6 +275,15 @@ class Store:
             if not lease.held(run.path) and self.get(run_id).state in ("queued", "interrupted"):
                 when = "before it began" if run.live else "after it was interrupted"
                 self._write_status(run, {"state": "cancelled", "reason": f"cancelled {when}", "ended_at": time.time()})
+        return self.get(run_id)
+
+    def prune(self, run_id: str, reason: str) -> Run:
+        """Mark a paused run as given up by a search, which says why; it can still be resumed."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if run.state == "cancelled":
+            self._write_status(run, {"reason": reason})
+            self.describe(run_id, tags=tuple(dict.fromkeys([*run.meta.tags, PRUNED])))
         return self.get(run_id)
 
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:
@@ -363,7 +433,12 @@ class RunWriter:
         """Training is over; a finished or diverged run needs no checkpoint any more."""
         self.check()
         self._status(state=state, reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch)
-        for name in ("cancel", "progress.json", *(("checkpoint.npz",) if state in ("finished", "diverged") else ())):
+        for name in (
+            "cancel",
+            "pause.json",
+            "progress.json",
+            *(("checkpoint.npz",) if state in ("finished", "diverged") else ()),
+        ):
             (self.run.path / name).unlink(missing_ok=True)
         self._lease.release()
 

@@ -17,12 +17,13 @@ from dashboard.components.datasets import usable
 from mnist_core import estimates
 from mnist_core.configs import ACTIVATIONS, OPTIMIZERS, RunConfig
 from mnist_core.datasets import BUILT_IN
-from mnist_core.errors import ConfigError, MnistCoreError
-from mnist_core.presets import PRESETS
+from mnist_core.errors import MnistCoreError
+from mnist_core.presets import PRESETS, on_dataset
 from mnist_core.runs import Run
 
 SOURCE = "train_source"
 FIRST = "preset:notebook/model_1"
+CONTINUE = "train_continue"
 OPTIMIZER_NAMES = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
 HELP = {
@@ -44,6 +45,8 @@ HELP = {
     "patience": "Epochs without a lower validation loss that are waited for.",
     "restore_best": "Keep the weights of the epoch with the lowest validation loss instead of the last one's.",
     "min_delta": "How far the validation loss must fall to count as lower.",
+    "continue": "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another "
+    "learning rate, for example. The layers and their units must stay as they are.",
     "seed": "The number that all chance starts from: first weights, dropout, order of images. The same seed gives the "
     "same training again; another seed shows how much of a difference is luck.",
 }  # fmt: skip
@@ -78,6 +81,7 @@ def training_form(runs: list[Run]) -> Wish | None:
     with dataset:
         _dataset()
     _notes(base)
+    _parent(base, runs)
     values = _values()
     _layers(values, base)
     start = st.container()
@@ -113,7 +117,7 @@ def _fill(source: str, runs: list[Run], dataset: str | None) -> Base:
     values = draft.values_of(base.config)
     if dataset:  # a class that works on digits stays there when it turns to another preset
         values["train_dataset"] = dataset
-    state.fill(values | {"train_name": ""})
+    state.fill(values | {"train_name": "", CONTINUE: False})
     state.fill({SOURCE + ":base": base})
     return base
 
@@ -160,6 +164,39 @@ def _notes(base: Base) -> None:
         if not usable(resources.store().catalog, "mnist"):
             st.caption("MNIST is not here: digits is used.", width="content")
             st.page_link("views/data.py", label="Get MNIST", icon=":material/download:")
+
+
+def _parent(base: Base, runs: list[Run]) -> None:
+    """Whether to start from a run's trained weights, and which."""
+    kind, _, run_id = base.source.partition(":")
+    run = next((run for run in runs if kind == "run" and run.id == run_id), None)
+    if run is not None and run.state in ("finished", "diverged") and run.model_file:
+
+        def switched() -> None:
+            state.fill({"train_parent": run_id if state.widget_value(CONTINUE) else base.config.parent or ""})
+
+        st.toggle(
+            "Go on from its trained weights",
+            key=CONTINUE,
+            persist_state="session",
+            on_change=switched,
+            help=HELP["continue"],
+        )
+    parent = str(state.widget_value("train_parent") or "")
+    if parent and not state.widget_value(CONTINUE):
+        preset = PRESETS.get(base.preset or "")
+        name = preset.continues if preset and preset.continues else f"run {parent}"
+        st.caption(f"Starts from the trained weights of {name}.")
+
+
+def _continued(base: Base, config: RunConfig) -> RunConfig:
+    """`config`, where it is a preset that continues another: that other one's run on the same dataset."""
+    preset = PRESETS.get(base.preset or "")
+    name = config.dataset.name
+    if not (preset and preset.continues and config.parent == preset.config.parent):
+        return config
+    known = resources.store().catalog.fingerprint(name) if name == "mnist" else resources.dataset(name).fingerprint
+    return config.replace(parent=on_dataset(preset, name, known).parent)
 
 
 def _about(name: str) -> None:
@@ -383,15 +420,19 @@ def _stopping() -> None:
 
 def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
     config: RunConfig | None = None
-    problem = ""
+    preset, suggested, problem = None, "", ""
     try:
         config = draft.config_of(_values())
+        preset = base.preset if draft.same_recipe(base.config, config) else None
+        suggested = draft.suggested_name(base.name, base.config, config)
+        config = _continued(base, config)
+        if config.parent:
+            resources.store().parent(config)  # refuses what is not here or does not fit
         size = timings.images(config.dataset.name)
         if size is not None:
             estimates.cost(config, size)  # refuses a part held out that leaves too little
-    except ConfigError as error:
+    except MnistCoreError as error:
         problem = panels.sentence(error)
-    suggested = draft.suggested_name(base.name, base.config, config) if config else ""
     _cost(config, runs, sound=not problem)
     left, right = st.columns([3, 2], gap="small", vertical_alignment="bottom")
     name = left.text_input(
@@ -409,7 +450,6 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
         st.error(problem, icon=":material/error:")
     if not clicked or config is None:
         return config, None
-    preset = base.preset if draft.same_recipe(base.config, config) else None
     start = base.config.replace(dataset__name=config.dataset.name)
     return config, Wish(config, name.strip() or suggested, preset, start)
 

@@ -89,6 +89,12 @@ def test_any_field_can_be_set(cli) -> None:
         (["train", "notebook/model_1", "readme/model_1", "--name", "x"], "fits one preset"),
         (["compare", "x"], "no run is called 'x'"),
         (["train"], "required: PRESET"),
+        (["train", "notebook/model_1", "--from", "x"], "and not both"),
+        (["train", *SMALL, "--seeds", "0"], "0 seeds were asked for; ask for 1 to 100"),
+        (["sweep", "nothing"], "there is no sweep 'nothing'; there are tuning/grid_90"),
+        (["search", "nothing"], "there is no search 'nothing'; there are tuning/hyperband_mlp"),
+        (["searches", "--cancel"], "name the search to cancel"),
+        (["sweeps", "--cancel"], "name the sweep to cancel"),
         (["dance"], "invalid choice: 'dance'"),
     ],
 )
@@ -182,5 +188,136 @@ def test_the_module_can_be_run() -> None:
         [sys.executable, "-m", "mnist_core", "--help"], capture_output=True, text=True, check=False, timeout=60
     )
     assert result.returncode == 0
-    for command in ["presets", "datasets", "train", "runs", "show", "compare", "resume", "delete", "restore"]:
+    for command in [
+        "presets", "datasets", "train", "runs", "show", "compare", "resume", "delete", "restore", "sweep", "sweeps",
+        "search", "searches",
+    ]:  # fmt: skip
         assert command in result.stdout
+
+
+# -- many runs at once -------------------------------------------------------------------------------------------------
+
+GRID = """
+base = "notebook/model_1"
+[fixed]
+"dataset.name" = "digits"
+"training.epochs" = 2
+[grid]
+"stack.units" = [8, 16]
+"""
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> str:
+    path = tmp_path / "widths.toml"
+    path.write_text(GRID)
+    return str(path)
+
+
+def test_seeds_are_runs_of_one_recipe(cli) -> None:
+    status, out, _ = cli("train", *SMALL, "--seeds", "2", "--seed", "3", "--json")
+    runs = json.loads(out)
+    assert status == 0
+    assert [run["config"]["training"]["seed"] for run in runs] == [3, 4]
+    assert [run["name"] for run in runs] == [f"notebook/model_1, epochs 2, seed {seed}" for seed in (3, 4)]
+    (recipe,) = json.loads(cli("runs", "--recipes", "--json")[1])
+    assert {run["recipe"] for run in json.loads(cli("runs", "--json")[1])} == {recipe["recipe"]}
+    assert (recipe["seeds"], recipe["finished"], recipe["name"]) == (2, 2, "notebook/model_1, epochs 2")
+    accuracies = [run["test"]["accuracy"] for run in runs]
+    assert recipe["test_accuracy"] == pytest.approx(np.mean(accuracies))
+    assert "test accuracy sd" in cli("runs", "--recipes")[1]
+    assert json.loads(cli("runs", "--recipes", "--trash", "--json")[1] or "null") is None
+
+
+def test_training_goes_on_from_a_run(cli, trained: dict[str, Any]) -> None:
+    arguments = ["train", "--from", trained["id"], "--set", "training.learning_rate=0.0001", "--here", "--json"]
+    status, out, _ = cli(*arguments)
+    (child,) = json.loads(out)
+    assert status == 0
+    assert child["config"]["parent"] == trained["id"]
+    assert child["name"] == "notebook/model_1, epochs 2, continued, learning_rate 0.0001"
+    assert child["best_val_loss"] < trained["best_val_loss"]
+    status, out, err = cli("train", "--from", trained["id"], "--set", 'model.layers=[{"units": 3}]', "--here")
+    assert (status, out) == (2, "")
+    assert "do not fit a model of 3 relu" in err
+
+
+def test_a_published_continuation_trains_its_parent_first(cli, tmp_path: Path) -> None:
+    cut = ["--dataset", "digits", "--epochs", "1", "--here", "--json"]
+    status, out, _ = cli("train", "notebook/model_1_lr_1e-4", *cut)
+    (child,) = json.loads(out)
+    parent = Store(tmp_path / "store").get(child["config"]["parent"])
+    assert status == 0
+    assert (parent.meta.preset, parent.config.dataset.name, parent.state) == ("notebook/model_1", "digits", "finished")
+    assert parent.config.training.epochs == 30
+    assert child["epochs_done"] == 1
+
+
+def test_a_sweep_is_trained_shown_and_listed(cli, grid: str) -> None:
+    status, out, err = cli("sweep", grid, "--here")
+    assert status == 0
+    assert "2 of 2 runs have ended" in err
+    assert "chosen on the test set, so that its test figures are optimistic" in err
+    assert "stack.units" in out
+    status, out, _ = cli("sweep", grid, "--here", "--json")
+    swept = json.loads(out)
+    assert (status, swept["name"], swept["state"], swept["states"]) == (0, "widths", "complete", {"finished": 2})
+    assert [row["stack.units"] for row in swept["results"]] == [8, 16]
+    assert swept["best"] in {row["run"] for row in swept["results"]}
+    assert json.loads(cli("sweeps", "widths", "--json")[1])["results"] == swept["results"]
+    assert [row["id"] for row in json.loads(cli("sweeps", "--json")[1])] == [swept["id"]]
+    assert "widths" in cli("sweeps")[1]
+    assert cli("sweeps", swept["id"], "--forget")[0] == 0
+    assert json.loads(cli("sweeps", "--json")[1]) == []
+    assert cli("sweeps", "widths")[0] == 1
+
+
+def test_options_fix_what_a_sweep_leaves_open(cli, grid: str) -> None:
+    options = ["--epochs", "1", "--seed", "7", "--set", "stack.units=5", "--set", "stack.depth=1", "--no-weights"]
+    status, _, err = cli("sweep", grid, "--here", "--json", *options)
+    assert status == 2
+    assert "at least 1 item" in err  # its only axis is fixed
+
+
+def test_a_sweep_with_a_failed_run_is_no_success(cli, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    grid = {"training.learning_rate": [0.001, 10], "training.optimizer": ["sgd"]}
+    fixed = {"dataset.name": "digits", "training.epochs": 1, "model.layers.*.l2": 1}
+    path.write_text(json.dumps({"base": "notebook/model_1", "fixed": fixed, "grid": grid}))
+    status, out, _ = cli("sweep", str(path), "--here", "--json")
+    swept = json.loads(out)
+    # a run that diverged has come to an end of its own: nothing is left to train
+    assert (status, swept["states"]) == (0, {"finished": 1, "diverged": 1})
+    assert swept["results"][1]["val_loss"] is None
+
+
+SPACE = {
+    "base": "notebook/model_1",
+    "sampler": "random",
+    "trials": 3,
+    "fixed": {
+        "dataset.name": "digits", "training.epochs": 2, "training.validation": {"source": "held_out", "fraction": 0.2},
+    },
+    "space": {"stack.units": {"low": 4, "high": 16}, "training.optimizer": ["adam", "rmsprop"]},
+}  # fmt: skip
+
+
+def test_a_search_is_carried_out_shown_and_listed(cli, tmp_path: Path) -> None:
+    path = tmp_path / "widths.json"
+    path.write_text(json.dumps(SPACE))
+    status, out, err = cli("search", str(path), "--here")
+    assert status == 0
+    assert "trial 2 of 3 is finished after epoch 2, val_loss" in err
+    assert "tested once: test accuracy" in err
+    (listed,) = json.loads(cli("searches", "--json")[1])
+    assert (listed["state"], listed["trials"], listed["planned"]) == ("complete", 3, 3)
+    status, out, _ = cli("search", listed["id"], "--here", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert [row["trial_state"] for row in found["results"]] == ["finished"] * 3
+    assert [row["test_accuracy"] is None for row in found["results"]].count(False) == 1
+    assert json.loads(cli("searches", "widths", "--json")[1]) == found
+    assert cli("searches", "widths")[0] == 0
+    changed = json.loads(cli("search", str(path), "--here", "--epochs", "1", "--json")[1])
+    assert changed["id"] != found["id"]
+    assert {row["epochs"] for row in changed["results"]} == {1}

@@ -11,6 +11,7 @@ PARAMETERS = {
     "notebook/model_1": 55_050,
     "notebook/model_2": 437_310,
     "notebook/model_3": 51_450,
+    "notebook/model_1_lr_1e-4": 55_050,
     "readme/model_1": 50_890,
     "readme/model_2": 27_194,
     "readme/model_3": 27_194,

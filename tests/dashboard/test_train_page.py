@@ -348,3 +348,42 @@ def test_the_share_grows_inside_an_epoch(make_run: MakeRun, store: Store) -> Non
     progress = LiveProgress(epoch=1, epochs=4, step=5, steps=10, loss=1.0, accuracy=0.5, seconds=0.2)
     (run.path / "progress.json").write_text(json.dumps(vars(progress)))
     assert live.progress_words(run, 0, False, time.time()) == (0.125, "epoch 1 of 4, first epoch")
+
+
+# -- going on from a run -----------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_can_be_gone_on_from_with_another_rate(
+    app: OpenPage, store: Store, runner: FakeRunner, make_run: MakeRun
+) -> None:
+    parent = make_run("small", config())
+    (parent.path / "model.keras").write_bytes(b"weights")
+    page = app("views/train.py")
+    page.selectbox(key="train_source").set_value(f"run:{parent.id}").run()
+    page.toggle(key="train_continue").set_value(True).run()
+    page.select_slider(key="train_learning_rate").set_value(1e-4).run()
+    click(page, "Train")
+    [child] = [run for run in store.runs() if run.id != parent.id]
+    assert child.config == parent.config.replace(parent=parent.id, training__learning_rate=1e-4)
+    assert child.name.endswith(", continued")
+    page.select_slider(key="train_layer_0_units").set_value(128).run()
+    assert "do not fit a model of" in words(page)
+    page.toggle(key="train_continue").set_value(False).run()
+    assert "do not fit" not in words(page)
+
+
+def test_the_published_continuation_needs_its_parent_on_the_same_data(
+    app: OpenPage, store: Store, runner: FakeRunner, make_run: MakeRun
+) -> None:
+    page = app("views/train.py")
+    page.selectbox(key="train_source").set_value("preset:notebook/model_1_lr_1e-4").run()
+    assert "Starts from the trained weights of notebook/model_1." in words(page)
+    assert "which this one continues, is not in" in words(page)
+    assert next(button for button in page.button if button.label == "Train").disabled
+    parent = make_run("model_1", MODEL_1, fingerprint=store.catalog.fingerprint("digits"))
+    (parent.path / "model.keras").write_bytes(b"weights")
+    page.run()
+    click(page, "Train")
+    [child] = [run for run in store.runs() if run.id != parent.id]
+    assert child.config.parent == parent.id
+    assert child.meta.preset == "notebook/model_1_lr_1e-4"

@@ -1,0 +1,248 @@
+"""The commands about many runs at once: `sweep` and `sweeps`, `search` and `searches`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from mnist_core import searches as stored_searches
+from mnist_core import sweeps as stored
+from mnist_core.cli_options import changed_values, make_available, make_runner
+from mnist_core.errors import ConfigError, RunNotFound
+from mnist_core.grids import expand, plain_value, sweep_spec
+from mnist_core.jobs import Runner, ServiceRunner
+from mnist_core.searches import LOST_S, Search
+from mnist_core.spaces import search_spec
+from mnist_core.store import Store
+from mnist_core.sweeps import Sweep, SweepProgress
+from mnist_core.terminal import Reporter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POLL_S = 0.5
+
+
+def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Train the runs of a sweep and show what came of them."""
+    spec = sweep_spec(options.sweep).with_fixed(changed_values(options))
+    store = Store(options.store)
+    for name in {point.config.dataset.name for point in expand(spec)}:
+        make_available(store, name, options.json)
+    runner = make_runner(store, options)
+    if isinstance(runner, ServiceRunner):
+        runner.warm()  # its workers start while the runs are being written down
+    found, asked = stored.start(store, runner, spec, keep_weights=not options.no_weights, again=options.again)
+    new = sum(item.outcome != "stored" for item in asked)
+    reporter.say(f"sweep {found.name} ({found.id}): {len(asked)} runs, {new} of them to be trained")
+    try:
+        _follow(store, found, reporter)
+    except KeyboardInterrupt:
+        _cancel(store, runner, found)
+        raise
+    done = stored.progress(store, found.run_ids)
+    _report(store, found, reporter)
+    if not done.complete:
+        reporter.error(f"not all runs are finished: {_counted(done)}; the same command goes on with them")
+    return 0 if done.complete else 1
+
+
+def sweeps(options: argparse.Namespace, reporter: Reporter) -> int:
+    """List the sweeps, or show, cancel or forget one."""
+    store = Store(options.store)
+    if not options.sweep:
+        if options.cancel or options.forget:
+            raise ConfigError("name the sweep to cancel or forget; `sweeps` lists them")
+        found, problems = stored.sweeps(store)
+        for problem in problems:
+            reporter.error(f"skipped: {problem.reason}")
+        rows = [_row(store, item) for item in found]
+        return reporter.table(rows, ["id", "name", "dataset", "runs", "finished", "state"])
+    item = stored.find(store, options.sweep)
+    if options.cancel:
+        _cancel(store, ServiceRunner(store), item)
+    elif options.forget:
+        stored.forget(store, item.id)
+        reporter.say(f"sweep {item.name} ({item.id}) is off the list; its runs are still there")
+    if options.cancel or options.forget:
+        return reporter.json(_row(store, item)) if options.json else 0
+    return _report(store, item, reporter)
+
+
+def _cancel(store: Store, runner: Runner, item: Sweep) -> None:
+    stored.cancel(store, runner, item.run_ids)
+    while stored.progress(store, item.run_ids).states.get("running"):
+        time.sleep(0.1)
+
+
+def _row(store: Store, item: Sweep) -> dict[str, Any]:
+    done = stored.progress(store, item.run_ids)
+    return {
+        "id": item.id,
+        "name": item.name,
+        "dataset": item.dataset,
+        "runs": done.total,
+        "finished": done.states.get("finished", 0),
+        "state": "complete" if done.complete else _counted(done),
+        "states": done.states,
+        "optimistic": item.optimistic,
+        "created_at": item.created_at,
+        "spec": item.spec.model_dump(mode="json"),
+    }
+
+
+def _counted(done: SweepProgress) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(done.states.items()))
+
+
+def _report(store: Store, item: Sweep, reporter: Reporter) -> int:
+    """The results as a table, and the best by validation in a sentence."""
+    table = stored.results(store, item)
+    best = stored.best(table)
+    if reporter.as_json:
+        return reporter.json(_row(store, item) | {"best": best, "results": records(table)})
+    axes = item.axes or list(item.points[0].values)
+    rows = [row | {path: _shown(path, row[path]) for path in axes} for row in records(table)]
+    columns = [*axes, "run", "state", "parameters", "seconds", "train_error", "val_loss", "val_error", "test_error"]
+    reporter.table(rows, columns)
+    if best is not None:
+        found = next(row for row in rows if row["run"] == best)
+        how = "on the test set, so that its test figures are optimistic" if item.optimistic else "on held-out images"
+        reporter.say(
+            f"lowest validation loss: {', '.join(f'{path} {found[path]}' for path in axes)} ({best}), "
+            f"test accuracy {100 * found['test_accuracy']:.2f} %; chosen {how}"
+        )
+    return 0
+
+
+def _shown(path: str, value: Any) -> Any:
+    value = plain_value(path, value)
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain data, None where a figure is not a number."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _follow(store: Store, item: Sweep, reporter: Reporter) -> None:
+    """Wait until no run is live any more, telling how far the sweep is whenever one more has ended."""
+    told, live_at = -1, time.monotonic()
+    while True:
+        done = stored.progress(store, item.run_ids)
+        ended = done.total - sum(done.states.get(state, 0) for state in ("queued", "running"))
+        if ended != told:
+            told = ended
+            left = f", about {done.seconds_left:.0f} s left" if done.seconds_left is not None else ""
+            reporter.say(f"{ended} of {done.total} runs have ended{left}")
+        if done.live:
+            live_at = time.monotonic()
+        elif not done.states.get("interrupted") or time.monotonic() - live_at > LOST_S:
+            return  # a run whose worker died is taken up by another one soon
+        time.sleep(POLL_S)
+
+
+# -- searches ----------------------------------------------------------------------------------------------------------
+
+
+def search(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Carry out a search and show what came of it."""
+    store = Store(options.store)
+    item = _asked_for(store, options)
+    make_available(store, item.dataset, options.json)
+    item = item if item.created_at else stored_searches.add(store, item.spec)
+    runner = make_runner(store, options)
+    if isinstance(runner, ServiceRunner):
+        runner.warm()
+    reporter.say(f"search {item.name} ({item.id}): {item.spec.trial_count} trials")
+    told: dict[int, str] = {}
+
+    def tell(changed: Search) -> None:
+        for trial in changed.trials:
+            if trial.state != "open" and told.get(trial.number) != trial.state:
+                told[trial.number] = trial.state
+                which = f"trial {trial.number} of {changed.spec.trial_count}"
+                value = f", {changed.spec.metric} {trial.value:.4f}" if trial.value is not None else ""
+                reporter.say(f"{which} is {trial.state} after epoch {trial.epochs}{value}")
+
+    try:
+        item = stored_searches.run(store, runner, item.id, on_change=tell)
+    except KeyboardInterrupt:
+        stored_searches.stop(store, runner, item.id)
+        raise
+    _report_search(store, item, reporter)
+    if not item.complete:
+        reporter.error(f"the search was stopped; `search {item.id}` goes on with it")
+    return 0 if item.complete and item.winner else 1
+
+
+def _asked_for(store: Store, options: argparse.Namespace) -> Search:
+    """The stored search of this id, else one that is yet to be added (created_at 0)."""
+    changes = changed_values(options)
+    if not changes:
+        try:
+            return stored_searches.get(store, options.search)
+        except RunNotFound:
+            pass
+    spec = search_spec(options.search)
+    spec = spec.with_fixed(changes) if changes else spec
+    return Search(id="0" * 12, spec=spec, dataset=spec.dataset, created_at=0)
+
+
+def searches(options: argparse.Namespace, reporter: Reporter) -> int:
+    """List the searches, or show or stop one."""
+    store = Store(options.store)
+    if not options.search:
+        if options.cancel:
+            raise ConfigError("name the search to cancel; `searches` lists them")
+        found, problems = stored_searches.searches(store)
+        for problem in problems:
+            reporter.error(f"skipped: {problem.reason}")
+        columns = ["id", "name", "dataset", "state", "trials", "planned", "winner"]
+        return reporter.table([_search_row(store, item) for item in found], columns)
+    item = stored_searches.find(store, options.search)
+    if options.cancel:
+        stored_searches.stop(store, ServiceRunner(store), item.id)
+        return reporter.json(_search_row(store, item)) if options.json else 0
+    return _report_search(store, item, reporter)
+
+
+def _search_row(store: Store, item: Search) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "name": item.name,
+        "dataset": item.dataset,
+        "state": stored_searches.state(store, item),
+        "trials": len(item.trials),
+        "planned": item.spec.trial_count,
+        "winner": item.winner.run if item.winner else None,
+        "created_at": item.created_at,
+        "spec": item.spec.model_dump(mode="json"),
+    }
+
+
+def _report_search(store: Store, item: Search, reporter: Reporter) -> int:
+    """The trials as a table, the winner in a sentence, and which field mattered."""
+    table = stored_searches.results(store, item)
+    weights, epochs = stored_searches.importances(store, item)
+    if reporter.as_json:
+        return reporter.json(
+            _search_row(store, item) | {"results": records(table), "importances": weights, "compared_after": epochs}
+        )
+    paths = list(item.spec.space)
+    rows = [row | {path: _shown(path, row[path]) for path in paths} for row in records(table)]
+    columns = ["trial", *paths, "run", "trial_state", "epochs", "parameters", "seconds", "value"]
+    reporter.table(rows, columns)
+    if item.winner:
+        found = next(row for row in rows if row["trial"] == item.winner.number)
+        tested = found["test_accuracy"]
+        reporter.say(
+            f"best {item.spec.metric} on held-out images: trial {item.winner.number} ({item.winner.run})"
+            + (f", tested once: test accuracy {100 * tested:.2f} %" if tested is not None else "")
+        )
+    if weights:
+        shares = ", ".join(f"{path} {100 * share:.0f} %" for path, share in weights.items())
+        reporter.say(f"share of the spread after epoch {epochs} that each field explains: {shares}")
+    return 0

@@ -1,0 +1,95 @@
+"""Seeds of one recipe: what groups them, and their means and spreads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnist_core.configs import RunConfig
+from mnist_core.errors import ConfigError
+from mnist_core.jobs import LocalRunner, Wanted, request_all
+from mnist_core.recipes import MOST_SEEDS, curves, figures, group, recipe_id, with_seeds, without_seed
+from mnist_core.runs import Run
+from mnist_core.store import Store
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Three seeds of one recipe and one run of another, all trained on `digits`."""
+    store = Store(tmp_path_factory.mktemp("recipes"))
+    base = RunConfig.model_validate(
+        {"model": {"layers": [{"units": 8}]}, "training": {"epochs": 2, "batch_size": 128, "seed": 4}}
+    )
+    wanted = [Wanted(config, f"small, seed {config.training.seed}") for config in with_seeds(base, 3)]
+    wanted.append(Wanted(base.replace(training__learning_rate=1e-4), "slow"))
+    return [asked.run for asked in request_all(store, LocalRunner(store), wanted)]
+
+
+def test_a_recipe_is_the_configuration_without_its_seed(small_config: RunConfig) -> None:
+    assert recipe_id(small_config) == recipe_id(small_config.replace(training__seed=77))
+    others = [
+        small_config.replace(training__epochs=4),
+        small_config.replace(dataset__name="mnist"),
+        small_config.replace(model__layers=[{"units": 17}]),
+        small_config.replace(parent="0123456789ab"),
+    ]
+    assert len({recipe_id(config) for config in [small_config, *others]}) == 5
+
+
+def test_seeds_count_up_from_that_of_the_configuration(small_config: RunConfig) -> None:
+    configs = with_seeds(small_config.replace(training__seed=10), 3)
+    assert [config.training.seed for config in configs] == [10, 11, 12]
+    assert len({recipe_id(config) for config in configs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "says"),
+    [(0, 0, "0 seeds were asked for"), (0, MOST_SEEDS + 1, "ask for 1 to 100"), (2**31 - 2, 3, "highest seed")],
+)
+def test_too_few_or_too_many_seeds_are_refused(small_config: RunConfig, first: int, count: int, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        with_seeds(small_config.replace(training__seed=first), count)
+
+
+def test_a_name_loses_its_own_seed_only() -> None:
+    assert without_seed("model_1, seed 12", 12) == "model_1"
+    assert without_seed("model_1, seed 12", 2) == "model_1, seed 12"
+
+
+def test_runs_are_grouped_by_recipe(runs: list[Run]) -> None:
+    small, slow = group(reversed(runs))[::-1]
+    assert (small.name, small.seeds) == ("small", [4, 5, 6])
+    assert (slow.name, slow.seeds) == ("slow", [4])
+
+
+def test_curves_are_means_with_the_sample_deviation(runs: list[Run]) -> None:
+    frame = curves(runs[:3])
+    losses = np.array([[row.val_loss for row in run.rows()] for run in runs[:3]])
+    found = frame[frame["metric"] == "val_loss"]
+    assert list(found["epoch"]) == [1, 2]
+    assert list(found["runs"]) == [3, 3]
+    assert np.allclose(found["mean"], losses.mean(axis=0))
+    assert np.allclose(found["sd"], losses.std(axis=0, ddof=1))
+    assert np.allclose(found["low"], losses.min(axis=0))
+    assert np.allclose(found["high"], losses.max(axis=0))
+
+
+def test_one_run_has_no_deviation(runs: list[Run]) -> None:
+    frame = curves(runs[3:])
+    assert frame["sd"].isna().all()
+    assert (frame["runs"] == 1).all()
+    assert curves([]).empty
+
+
+def test_figures_are_over_the_finished_seeds(runs: list[Run]) -> None:
+    frame = figures(group(runs)).set_index("name")
+    accuracies = []
+    for run in runs[:3]:
+        found = run.predictions()
+        assert found is not None
+        accuracies.append((found.predicted == found.labels).mean())
+    row = frame.loc["small"]
+    assert (row["seeds"], row["finished"]) == (3, 3)
+    assert row["test_accuracy"] == pytest.approx(np.mean(accuracies))
+    assert row["test_accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert np.isnan(frame.loc["slow", "test_accuracy_sd"])

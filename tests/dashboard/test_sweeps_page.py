@@ -1,0 +1,224 @@
+"""The Sweeps page: start, watch, cancel, go on, and open runs in Compare. Trainings are tiny."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.components.sweep_form import EXAMPLES, FIELDS, OWN, values_of
+from mnist_core import searches, sweeps
+from mnist_core.grids import parse_spec
+from mnist_core.jobs import LocalRunner
+from mnist_core.launch import ServiceStatus
+from mnist_core.spaces import parse_search
+from mnist_core.store import Store
+
+OpenPage = Callable[..., AppTest]
+BASE = {
+    "model": {"layers": [{"units": 8}]},
+    "training": {"epochs": 1, "batch_size": 128, "validation": {"source": "held_out", "fraction": 0.2}},
+}
+
+
+class FakeRunner:
+    """Takes note of what it is asked, and trains nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.submitted: list[str] = []
+
+    def submit(self, run_id: str) -> None:
+        self.submitted.append(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        self.store.cancel(run_id)
+
+    def status(self) -> ServiceStatus:
+        return ServiceStatus("ready", workers=2, warm=2)
+
+
+@pytest.fixture
+def runner(app: OpenPage, store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    from dashboard import resources
+
+    fake = FakeRunner(store)
+    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
+    return fake
+
+
+def sweep(store: Store, **grid: list[Any]) -> sweeps.Sweep:
+    spec = parse_spec({"name": "widths", "base": BASE, "grid": grid or {"stack.units": [4, 8, 64]}})
+    return sweeps.start(store, LocalRunner(store), spec)[0]
+
+
+def words(test: AppTest) -> str:
+    return "\n".join(
+        str(part.value) for part in [*test.markdown, *test.caption, *test.info, *test.error, *test.warning]
+    )
+
+
+def click(test: AppTest, label: str) -> AppTest:
+    found = [button for button in test.button if button.label == label]
+    assert found, [button.label for button in test.button]
+    found[0].click().run()
+    assert not test.exception
+    return test
+
+
+def test_an_empty_store_says_what_a_sweep_is(app: OpenPage, runner: FakeRunner) -> None:
+    page = app("views/sweeps.py")
+    assert not page.exception
+    assert "No sweep yet" in words(page)
+    assert page.selectbox(key="sweep_what").value == "sweep:tuning/grid_90"
+    assert "90 runs" in words(page)
+
+
+def test_a_published_sweep_is_started_watched_and_cancelled(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    page = app("views/sweeps.py")
+    page.selectbox(key="sweep_what").set_value("sweep:coursera/lambda").run()
+    page.number_input(key="sweep_epochs").set_value(2).run()
+    click(page, "Start")
+    (found,) = sweeps.sweeps(store)[0]
+    assert runner.submitted == found.run_ids
+    assert len(found.run_ids) == 7
+    assert {store.get(run_id).config.training.epochs for run_id in found.run_ids} == {2}
+    assert page.selectbox(key="sweep_picker").value == f"sweep-{found.id}"
+    assert "7 runs: 7 waiting." in words(page)
+    click(page, "Cancel")
+    assert sweeps.progress(store, found.run_ids).states == {"cancelled": 7}
+    click(page, "Go on")
+    assert len(runner.submitted) == 14
+    assert sweeps.progress(store, found.run_ids).live
+
+
+def test_a_grid_of_ones_own_is_started(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    page = app("views/sweeps.py")
+    page.selectbox(key="sweep_what").set_value(OWN).run()
+    page.text_input(key="sweep_values_1_training.learning_rate").set_value("0.1, 0.01").run()
+    page.selectbox(key="sweep_field_2").set_value("stack.depth").run()
+    click(page, "Start")
+    (found,) = sweeps.sweeps(store)[0]
+    assert found.axes == ["training.learning_rate", "stack.depth"]
+    assert len(found.run_ids) == 2 * 3
+
+
+def test_what_cannot_be_swept_is_said_in_words(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    page = app("views/sweeps.py")
+    page.selectbox(key="sweep_what").set_value(OWN).run()
+    page.text_input(key="sweep_values_1_training.learning_rate").set_value("0.1, 100").run()
+    assert not page.exception
+    assert "less than or equal to 10" in words(page)
+    assert "Start" not in [button.label for button in page.button]
+
+
+def test_results_are_shown_and_held_out_choices_are_not_called_optimistic(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    found = sweep(store)
+    page = app("views/sweeps.py")
+    assert not page.exception
+    said = words(page)
+    assert "3 runs: 3 finished." in said
+    assert "Lowest validation loss: **units" in said
+    assert "chosen on held-out images" in said
+    assert "Optimistic" not in said
+    (shown,) = [frame.value for frame in page.dataframe if {"state", "best"} <= set(frame.value)]
+    assert list(shown["units"]) == [4, 8, 64]
+    assert list(shown["best"]).count("★") == 1
+    assert page.query_params["sweep"] in (f"sweep-{found.id}", [f"sweep-{found.id}"])
+
+
+def test_a_sweep_judged_on_the_test_set_is_called_optimistic(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    spec = parse_spec(
+        {
+            "name": "seeds",
+            "base": {"model": BASE["model"], "training": {"epochs": 1}},
+            "grid": {"training.seed": [0, 1]},
+        }
+    )
+    sweeps.start(store, LocalRunner(store), spec)
+    page = app("views/sweeps.py")
+    assert "**Optimistic.**" in words(page)
+
+
+def test_several_settings_have_a_heatmap_and_parallel_lines(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    sweep(store, **{"stack.units": [4, 8], "stack.depth": [1, 2], "training.learning_rate": [0.01, 0.001]})
+    page = app("views/sweeps.py")
+    assert not page.exception
+    said = words(page)
+    assert "Validation error by units and learning rate" in said
+    assert "All settings at once" in said
+    page.selectbox(key="sweep_axis").set_value("training.learning_rate").run()
+    assert "Error rate by learning rate" in words(page)
+
+
+def test_a_click_opens_the_runs_in_compare(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    found = sweep(store)
+    page = app("views/sweeps.py")
+    runs = ",".join(found.run_ids[:2])
+    page.session_state["sweep_lines_0"] = {"selection": {"pick": [{"runs": runs}]}}
+    page.run()
+    assert not page.exception
+    assert page.title[0].value == "Compare"
+    assert page.multiselect(key="run_picker").value == found.run_ids[:2]
+
+
+def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    spec = parse_search(
+        {
+            "name": "a search", "base": BASE, "trials": 5, "sampler": "random",
+            "space": {"stack.units": {"low": 4, "high": 64}, "stack.activation": ["relu", "tanh"]},
+        }
+    )  # fmt: skip
+    done = searches.run(store, LocalRunner(store), searches.add(store, spec).id)
+    page = app("views/sweeps.py")
+    assert not page.exception
+    said = words(page)
+    assert "5 of 5 trials begun: 5 finished." in said
+    assert "Tested once: **" in said
+    assert "Which settings matter" in said
+    (shown,) = [frame.value for frame in page.dataframe if {"trial", "best", "test_error"} <= set(frame.value)]
+    assert shown["test_error"].notna().sum() == 1
+    assert done.winner is not None
+    assert list(shown[shown["best"] == "★"]["trial"]) == [done.winner.number]
+
+
+def test_a_search_is_started_in_a_process_of_its_own(
+    app: OpenPage, store: Store, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(searches, "spawn", lambda store, search_id: started.append(search_id))
+    page = app("views/sweeps.py")
+    page.selectbox(key="sweep_what").set_value("search:tuning/hyperband_mlp").run()
+    assert "49 trials" in words(page)
+    assert "17 % of the training images are held out" in words(page)
+    click(page, "Start")
+    (found,) = searches.searches(store)[0]
+    assert started == [found.id]
+    assert "0 of 49 trials begun" in words(page)
+    click(page, "Go on")
+    assert started == [found.id, found.id]
+
+
+def test_typed_values_become_numbers_and_words() -> None:
+    assert values_of(" 0.1,2, relu ,, 0.1") == [0.1, 2, "relu"]
+    assert set(EXAMPLES) == set(FIELDS)
+    for path, text in EXAMPLES.items():
+        parse_spec({"name": "example", "base": "notebook/model_1", "grid": {path: values_of(text)}})
+
+
+def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    (store.root / "sweeps").mkdir()
+    (store.root / "sweeps" / "0123456789ab.json").write_text("{")
+    page = app("views/sweeps.py")
+    assert not page.exception
+    assert "0123456789ab.json is damaged" in words(page)
