@@ -240,15 +240,21 @@ class Engine:
         """Batch normalisation over the last axis, with the statistics of all parts together."""
         tf = self._tf
         mean, variance = layer.moving_mean.value, layer.moving_variance.value
-        if training:
-            axes = list(range(parts[0].shape.rank - 1))
-            count = tf.cast(tf.add_n([tf.size(part) for part in parts]) // parts[0].shape[-1], tf.float32)
-            mean = tf.add_n([tf.reduce_sum(part, axes) for part in parts]) / count
-            variance = tf.add_n([tf.reduce_sum(tf.math.squared_difference(p, mean), axes) for p in parts]) / count
-            for moving, now in ((layer.moving_mean.value, mean), (layer.moving_variance.value, variance)):
-                moving.assign(moving * layer.momentum + now * (1.0 - layer.momentum))
         scale, offset = layer.gamma.value, layer.beta.value
-        return [tf.nn.batch_normalization(part, mean, variance, offset, scale, layer.epsilon) for part in parts]
+        if not training:
+            return [tf.nn.batch_normalization(part, mean, variance, offset, scale, layer.epsilon) for part in parts]
+        # Joining the parts for the fused kernel and parting them again was measured faster than any sums by part.
+        whole = tf.concat(parts, 0)
+        columns = tf.reshape(whole, [-1, 1, 1, whole.shape[-1]])
+        found, now, spread, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=columns, scale=scale, offset=offset, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
+        )
+        count = tf.cast(tf.shape(columns)[0], tf.float32)
+        spread *= (count - 1.0) / count  # the kernel gives the unbiased variance, and Keras keeps the other
+        for moving, value in ((mean, now), (variance, spread)):
+            moving.assign(moving * layer.momentum + value * (1.0 - layer.momentum))
+        sizes = tf.stack([tf.shape(part)[0] for part in parts])
+        return list(tf.split(tf.reshape(found, tf.shape(whole)), sizes, num=len(parts)))
 
     def _affine(self, layer: Any, values: Any) -> Any:
         return self._tf.nn.bias_add(self._tf.matmul(values, layer.kernel.value), layer.bias.value)

@@ -135,7 +135,8 @@ def test_the_script_builds_and_trains_the_same_network(name: str, capsys: pytest
 def test_augmentation_is_that_of_the_configuration_and_does_nothing_outside_training() -> None:
     found = executed(CASES["convolutional"])
     shift, rotation, zoom = (layer for layer in found["model"].layers if type(layer).__name__.startswith("Random"))
-    assert (shift.height_factor, shift.width_factor) == ((-2 / 28, 2 / 28),) * 2
+    sides = (shift.height_lower, shift.height_upper, shift.width_lower, shift.width_upper)
+    assert sides == (-2 / 28, 2 / 28, -2 / 28, 2 / 28)
     assert rotation.factor == (-10 / 360, 10 / 360)
     assert zoom.height_factor == (-0.1, 0.1)
     assert {layer.fill_mode for layer in (shift, rotation, zoom)} == {"constant"}
