@@ -482,8 +482,8 @@ def explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         # pydantic puts a layer's kind after its number, which is no part of the path
-        loc = [part for before, part in itertools.pairwise(("", *item["loc"])) if not isinstance(before, int)
-               or part not in _KINDS]  # fmt: skip
+        pairs = itertools.pairwise(("", *item["loc"]))
+        loc = [part for before, part in pairs if not (isinstance(before, int) and part in _KINDS)]
         path = ".".join(str(part) for part in loc) or "configuration"
         message = item["msg"].removeprefix("Value error, ")
         given = item["input"]
