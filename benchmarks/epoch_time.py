@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +122,9 @@ def measured_here(way: str, name: str, dataset: str, epochs: int, seed: int) -> 
     }
 
 
-def compare_times(models: Sequence[str], dataset: str, repeats: int, epochs: int) -> None:
+def compare_times(names: list[str], dataset: str, repeats: int, epochs: int) -> None:
     """Print medians, fastest epochs and ratios."""
-    for name in models:
+    for name in names:
         times: dict[str, list[list[float]]] = {way: [] for way in WAYS}
         threads = {}
         for _ in range(repeats):
@@ -147,11 +146,11 @@ def compare_times(models: Sequence[str], dataset: str, repeats: int, epochs: int
             print(f"| {way} | {middle:.3f} | {fastest:.3f} | {by_round} | {by_fastest} | {threads[way]} |", flush=True)
 
 
-def compare_accuracies(models: Sequence[str], dataset: str, epochs: int) -> None:
+def compare_accuracies(names: list[str], dataset: str, epochs: int) -> None:
     """Print the test accuracies of three seeds each after the same number of epochs."""
     print(f"\nTest accuracy after {epochs} epochs, {len(SEEDS)} seeds, {dataset}\n")
     print("| | keras fit | mnist_core |\n|---|---|---|")
-    for name in models:
+    for name in names:
         cells = []
         for way in ("keras fit", "mnist_core"):
             values = [measure(way, name, dataset, epochs, seed)["accuracy"] for seed in SEEDS]
@@ -168,16 +167,16 @@ def main() -> None:
     parser.add_argument("--accuracy", action="store_true", help="compare test accuracies over three seeds instead")
     parser.add_argument("--conv", action="store_true", help="convolutional networks in place of the dense ones")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--model", choices=[*MODELS, *CONVOLUTIONAL], help=argparse.SUPPRESS)
+    parser.add_argument("--model", choices=[*MODELS, *CONVOLUTIONAL], help="only this model (default: two dense ones)")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    models = CONVOLUTIONAL if given.conv else MODELS
+    names = [given.model] if given.model else list(CONVOLUTIONAL if given.conv else MODELS)
     if given.one:
         print(json.dumps(measured_here(given.one, given.model, given.dataset, given.epochs, given.seed)))
     elif given.accuracy:
-        compare_accuracies(models, given.dataset, given.epochs)
+        compare_accuracies(names, given.dataset, given.epochs)
     else:
-        compare_times(models, given.dataset, given.repeats, given.epochs)
+        compare_times(names, given.dataset, given.repeats, given.epochs)
 
 
 if __name__ == "__main__":

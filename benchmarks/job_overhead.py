@@ -5,8 +5,8 @@
 
 Each line is measured on a service of its own with a store of its own, warm unless said otherwise; medians over
 `--repeats` trainings of a 64-64 net that differ in their seeds. The overhead of a job is the time from asking for it to
-reading that it has ended, less the time of the same trainings called directly, one after the other, in a warm process:
-it holds scheduling, the files of a run, predictions and model saved, and the polling by which the end is noticed.
+reading that it has ended, less the time of such a training called directly, in a warm process, right after it: it holds
+scheduling, the files of a run, predictions and model saved, and the polling by which the end is noticed.
 Cancelling is measured in the 400-300 net, whose steps take longest.
 """
 
@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from mnist_core import launch, lease  # noqa: E402
 from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig  # noqa: E402
+from mnist_core.datasets import Dataset  # noqa: E402
 from mnist_core.jobs import ServiceRunner, request  # noqa: E402
 from mnist_core.service import ENVIRONMENT  # noqa: E402
 from mnist_core.store import Store  # noqa: E402
@@ -49,20 +50,14 @@ def seconds_until(condition: Callable[[], bool]) -> float:
     return time.perf_counter() - began
 
 
-def direct(store: Store, dataset: str, epochs: int, repeats: int) -> float:
-    """Seconds of `train` alone, warm, with one thread as in a worker."""
-    from mnist_core.training import train, warm_up
+def direct(wanted: RunConfig, data: Dataset) -> float:
+    """Seconds of `train` alone, in this process, with one thread as in a worker."""
+    from mnist_core.training import train
 
-    warm_up()
-    data = store.catalog.load(dataset)
     with tempfile.TemporaryDirectory() as folder:
-        seconds = []
-        for seed in range(repeats):
-            checkpoint = Path(folder) / f"{seed}.npz"
-            began = time.perf_counter()
-            train(config(dataset, 1000 + seed, epochs), data, checkpoint=checkpoint)
-            seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
+        began = time.perf_counter()
+        train(wanted, data, checkpoint=Path(folder) / "checkpoint.npz")
+        return time.perf_counter() - began
 
 
 def megabytes(pid: int) -> int:
@@ -90,7 +85,11 @@ def main() -> None:
         seconds_until(lambda: runner.status().workers > 0 and runner.status().warm == runner.status().workers)
         rows.append((f"until all {runner.status().workers} workers are warm", f"{time.perf_counter() - began:.1f} s"))
 
-        submits, firsts, totals = [], [], []
+        from mnist_core.training import warm_up
+
+        warm_up()
+        data = store.catalog.load(dataset)
+        submits, firsts, totals, alone = [], [], [], []
         for seed in range(repeats):
             began = time.perf_counter()
             run = request(store, runner, config(dataset, seed, epochs), name="benchmark").run
@@ -101,13 +100,17 @@ def main() -> None:
             seconds_until(lambda: store.get(run.id).ended)  # noqa: B023
             totals.append(time.perf_counter() - began)
             assert store.get(run.id).state == "finished", store.get(run.id).status.reason
-            time.sleep(0.05)
+            alone.append(direct(config(dataset, 1000 + seed, epochs), data))
         rows.append(("a request, until it returns", f"{statistics.median(submits) * 1000:.0f} ms"))
         rows.append(("until its first epoch is in the history, first job ever", f"{firsts[0]:.2f} s"))
         rows.append(("until its first epoch is in the history, median", f"{statistics.median(firsts):.2f} s"))
         rows.append(
             (f"until its {epochs} epochs, predictions and model are stored", f"{statistics.median(totals):.2f} s")
         )
+
+        overheads = [total - one for total, one in zip(totals, alone, strict=True)]
+        rows.append((f"the same training called directly, {epochs} epochs", f"{statistics.median(alone):.2f} s"))
+        rows.append(("overhead of a job, median of the differences", f"{statistics.median(overheads) * 1000:.0f} ms"))
 
         seeds = range(100, 100 + 4 * repeats)
         began = time.perf_counter()
@@ -117,6 +120,9 @@ def main() -> None:
             (f"{len(ids)} jobs of one epoch at once, per job", f"{(time.perf_counter() - began) / len(ids):.2f} s")
         )
 
+        time.sleep(2)  # a worker that has grown too far is replaced now
+        seconds_until(lambda: runner.status().workers > 0 and runner.status().warm == runner.status().workers)
+        time.sleep(2)
         pid = launch.start(store.root.resolve()).pid
         workers = [child.pid for child in psutil.Process(pid).children() if megabytes(child.pid) > 100]
         rows.append(("memory of the service itself", f"{megabytes(pid)} MB"))
@@ -141,10 +147,6 @@ def main() -> None:
         runner.stop()
     rows.append(("stopping the service", f"{time.perf_counter() - began:.1f} s"))
 
-    alone = direct(store, dataset, epochs, repeats)
-    overhead = statistics.median(totals) - alone
-    rows.insert(6, (f"the same training called directly, {epochs} epochs", f"{alone:.2f} s"))
-    rows.insert(7, ("overhead of a job", f"{overhead * 1000:.0f} ms"))
     folder.cleanup()
 
     print(

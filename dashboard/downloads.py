@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_core.datasets import MNIST_DOWNLOAD_BYTES, keras_cache
+from mnist_core.datasets import MNIST_DOWNLOAD_BYTES, arriving
 from mnist_core.store import Store
 
 COMMAND = ("datasets", "--download", "mnist")
@@ -67,8 +67,8 @@ class Download:
 
     def share(self) -> float:
         """How much has arrived, 0 to 1, by the size of the file that Keras is writing."""
-        try:  # Keras writes to the file's final name
-            size = keras_cache().stat().st_size
+        try:
+            size = arriving().stat().st_size
         except OSError:
             size = 0
         return min(1.0, size / MNIST_DOWNLOAD_BYTES)

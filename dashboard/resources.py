@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from dashboard.theme import RUN_COLOURS
+from dashboard.theme import RUN_COLOURS, RUN_COLOURS_DARK, is_dark
 from mnist_core.comparison import RunSummary, summarise
 from mnist_core.datasets import Dataset
 from mnist_core.errors import DatasetError
@@ -44,7 +44,8 @@ def runner() -> ServiceRunner:
 @functools.cache
 def warm_up() -> None:
     """Start the job service in the background, once, so that the first training begins at once."""
-    runner().warm()
+    # loading TensorFlow in the workers would take the processor from the first page, which is just being drawn
+    runner().warm(after_s=1.5)
 
 
 def scan() -> tuple[list[Run], list[Problem]]:
@@ -93,16 +94,21 @@ def _summary(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> Ru
     return summarise(_run)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def dataset(name: str) -> Dataset:
-    """A dataset, loaded once; raises what `Catalog.load` raises."""
+    """A dataset, loaded once for as long as its file stays the same; raises what `Catalog.load` raises."""
+    return _dataset(name, store().catalog.version(name))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
+def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
     return store().catalog.load(name)
 
 
 def colours(run_ids: list[str]) -> dict[str, str]:
     """A colour for each run, the same on every page and in every session: remembered beside the runs.
 
-    A new run takes the colour that the fewest of the others have.
+    A run that has none yet takes the colour that the fewest of `run_ids`, which are shown together, have; among these
+    the one that the fewest of all runs have.
     """
     path = store().root / "colours.json"
     try:
@@ -112,11 +118,12 @@ def colours(run_ids: list[str]) -> dict[str, str]:
     known = dict(slots)
     for run_id in run_ids:
         if run_id not in known:
-            used = list(known.values())
-            known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (used.count(slot), slot))
+            beside, used = [known[other] for other in run_ids if other in known], list(known.values())
+            known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
     if known != slots:
         write_json(path, known, durable=False)
-    return {run_id: RUN_COLOURS[known[run_id] % len(RUN_COLOURS)] for run_id in run_ids}
+    palette = RUN_COLOURS_DARK if is_dark() else RUN_COLOURS
+    return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}
 
 
 def judged(run: Run) -> pd.DataFrame | None:

@@ -11,6 +11,8 @@ import streamlit as st
 
 # Okabe–Ito without black and yellow, which vanish on one of the two backgrounds.
 RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
+# The same hues, lighter, for a dark background: lines and names in them have a contrast of at least 4.5 to 1 there.
+RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B429", "#A3A9B0")
 GREY = "#8A9099"
 SEQUENTIAL = "blues"
 
@@ -18,7 +20,7 @@ CSS = """
 <style>
 :root { font-variant-numeric: tabular-nums; }
 .block-container h1 { font-size: 2rem; padding: 0.4rem 0 0.2rem; }
-.block-container { padding-top: 4.5rem; max-width: 1240px; }
+.block-container { padding-top: 4rem; max-width: 1240px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 /* room for one job, so that the curves stay where they are when it ends */
 .st-key-live_jobs { min-height: 5.2rem; }

@@ -157,6 +157,11 @@ def keras_cache() -> Path:
     return Path(home) / "datasets" / "mnist.npz"
 
 
+def arriving() -> Path:
+    """Where MNIST stands while it is being downloaded: half a file must not look like a dataset."""
+    return keras_cache().with_name("mnist.arriving.npz")
+
+
 def find_mnist() -> Path | None:
     """The MNIST file that would be used: from the environment variable, else the Keras cache; None where neither is."""
     given = os.environ.get(MNIST_VARIABLE)
@@ -203,7 +208,8 @@ def download_mnist() -> Path:
     try:
         import keras
 
-        keras.datasets.mnist.load_data()
+        keras.datasets.mnist.load_data(path=arriving().name)
+        arriving().replace(keras_cache())
     except Exception as error:  # urllib, ssl and Keras each have their own; the person needs one sentence
         raise DatasetMissing(
             f"MNIST could not be downloaded ({_first_line(error)}). Without a network, use the dataset digits, "
@@ -243,8 +249,21 @@ class Catalog:
         """Whether `load` would find the data here without fetching it."""
         if name == "digits":
             return True
-        path = find_mnist() if name == "mnist" else self.registered().get(name)
+        path = self._file(name)
         return path is not None and path.is_file()
+
+    def version(self, name: str) -> tuple[str, int] | None:
+        """Changes whenever the dataset's file does: a key for caches, with the name; None where there is no file."""
+        path = self._file(name)
+        try:
+            return (str(path), path.stat().st_mtime_ns) if path else None
+        except OSError:
+            return None
+
+    def _file(self, name: str) -> Path | None:
+        if name == "digits":
+            return None
+        return find_mnist() if name == "mnist" else self.registered().get(name)
 
     def load(self, name: str) -> Dataset:
         """The dataset, checked.

@@ -154,28 +154,31 @@ class Engine:
         """How many steps a block may have, so that its random words do not fill the memory."""
         return int(max(1, _MOST_WORDS // max(1, self.sizes.batch * sum(self._widths))))
 
+    def draw(self, words: DropoutWords, start: int, stop: int) -> list[Any]:
+        """The words for the steps from `start` up to but not including `stop`, as tensors."""
+        images = self.sizes.images_until(stop) - self.sizes.images_until(start)
+        return [self._tf.constant(drawn) for drawn in words.draw(images)]
+
     def train(
         self,
         order: NDArray[np.int32],
-        words: DropoutWords,
+        drawn: list[Any],
         start: int,
         stop: int,
         totals: Totals,
         moves: Maps | None = None,
     ) -> Totals:
-        """Do the steps from `start` up to but not including `stop`; return the epoch's totals after them.
+        """Do the steps for which `drawn` was drawn; return the epoch's totals after them.
 
         The totals go in and out, and do not start from 0 in each block, so that they too are the same for any blocks.
         `moves` are the maps of the epoch's augmentation, in the order of training.
         """
+        tensor, (loss, correct) = self._tf.constant, totals
         first, last = self.sizes.images_until(start), self.sizes.images_until(stop)
-        tensor = self._tf.constant
-        block = self._block if moves is None else self._moving_block
+        block, maps = (self._block, []) if moves is None else (self._moving_block, [tensor(moves[first:last])])
         loss, correct = block(
-            tensor(order), [tensor(item) for item in words.draw(last - first)],
-            [] if moves is None else [tensor(moves[first:last])], tensor(start), tensor(stop),
-            tensor(totals[0], self._tf.float64), tensor(totals[1]),
-        )  # fmt: skip
+            tensor(order), drawn, maps, tensor(start), tensor(stop), tensor(loss, self._tf.float64), tensor(correct)
+        )
         return float(loss), int(correct)
 
     def set_rate(self, rate: float) -> None:

@@ -20,7 +20,7 @@ import psutil
 
 from mnist_core import launch, lease
 from mnist_core.configs import RunConfig
-from mnist_core.errors import JobError, RunNotFound, StoreError
+from mnist_core.errors import JobError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.execution import Train, execute, sentence
 from mnist_core.launch import ServiceStatus
 from mnist_core.runs import Run
@@ -294,18 +294,24 @@ class ServiceRunner:
             busy=sum(bool(metric["task_counts"].get("executing")) for metric in metrics),
         )
 
-    def warm(self) -> None:
-        """Start the service and connect to it in the background, so that the first training begins at once."""
+    def warm(self, after_s: float = 0.0) -> None:
+        """Start the service and connect to it in the background, so that the first training begins at once.
+
+        `after_s` lets whatever is under way have the processor first; the service counts as starting meanwhile.
+        """
         if self._warming is None or not self._warming.is_alive():
-            self._warming = threading.Thread(target=self._warm, name="job-service", daemon=True)
+            self._warming = threading.Thread(target=self._warm, args=(after_s,), name="job-service", daemon=True)
             self._warming.start()
 
-    def _warm(self) -> None:
+    def _warm(self, after_s: float) -> None:
+        time.sleep(after_s)
         try:
             with self._lock:
                 self._connected()
             self._problem = ""
-        except JobError as error:
+            # identifying the first run on `digits` would otherwise wait for scikit-learn to be imported
+            self.store.catalog.fingerprint("digits")
+        except MnistCoreError as error:
             self._problem = str(error)
 
     def stop(self) -> None:

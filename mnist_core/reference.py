@@ -1,6 +1,6 @@
 """`python -m mnist_core.reference` remakes the finished runs that ship in `artifacts/reference/`.
 
-It needs real MNIST, and trains on this machine alone, one run after another; about five minutes on two cores.
+It needs real MNIST, and trains on this machine alone, one run after another: about a minute on two cores.
 """
 
 from __future__ import annotations

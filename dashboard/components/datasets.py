@@ -155,7 +155,6 @@ def mnist_panel() -> None:
 def _mnist(was_running: bool) -> None:
     fetching = download()
     if fetching.running != was_running:
-        resources.dataset.clear()
         st.rerun()
     with st.container(border=True, key="data_mnist"):
         panels.heading(
@@ -232,7 +231,6 @@ def _register(catalog: Catalog, name: str, path: str) -> None:
 
 
 def _changed(told: str) -> None:
-    resources.dataset.clear()
     state.fill({TOLD: told})
     st.rerun()
 

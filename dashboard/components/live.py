@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import resources, state, theme
 from dashboard.charts.curves import Curve, curve_frame, curves_chart
 from dashboard.components import panels
-from dashboard.components.run_picker import MOST, run_labels
+from dashboard.components.run_picker import MOST, run_labels, short_labels
 from mnist_core import estimates
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import request, resume
@@ -61,7 +61,7 @@ def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
         st.rerun()
     _service(service, live)
     with st.container(key="live_jobs", gap="xsmall"):
-        _jobs(runs, live)
+        _jobs(runs, live, chosen)
     shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state == "running")])
              if run_id in by_id]  # fmt: skip
     with panels.in_words():
@@ -101,20 +101,19 @@ def _service(service: ServiceStatus, live: list[Run]) -> None:
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
-def _jobs(runs: list[Run], live: list[Run]) -> None:
+def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
     """The live jobs; where there are none, the one that ended last keeps their place, so that nothing jumps."""
     labels = run_labels(runs, states=False)
-    colours = resources.colours([run.id for run in runs])
+    last = [] if live else recently_ended(runs)[:1]
+    colours = resources.colours([*chosen, *(run.id for run in [*live, *last])])
     waiting = [run for run in live if run.state == "queued"]
     for run in live:
         place = waiting.index(run) + 1 if run in waiting else 0
         _job(run, labels[run.id], colours[run.id], place)
-    if not live:
-        last = recently_ended(runs)[:1]
-        for run in last:
-            _ended(run, labels[run.id], colours[run.id])
-        if not last:
-            st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
+    for run in last:
+        _ended(run, labels[run.id], colours[run.id])
+    if not live and not last:
+        st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
 
 
 def dot(colour: str) -> str:
@@ -274,8 +273,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             f":material/warning: These runs were trained on different data "
             f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
         )
-    labels, colours = run_labels(runs, states=False), resources.colours([run.id for run in begun])
-    names = {run.id: labels[run.id] for run in begun}
+    names, colours = short_labels(begun), resources.colours([run.id for run in begun])
     curves = [Curve(run.id, names[run.id], colours[run.id], resources.history(run)) for run in begun]
     for metric, title, sentence, definition in (
         (

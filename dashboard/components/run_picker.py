@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from dashboard import resources, state
 from dashboard.theme import RUN_COLOURS
+from mnist_core.presets import PRESETS
 from mnist_core.runs import Run
 
 KEY = "run_picker"
 MOST = len(RUN_COLOURS)
 """More runs than colours could not be told apart."""
+
+SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/"
+"""What precedes the name of a preset's model, such as ``notebook/``."""
 
 STATE_WORDS = {
     "queued": "waiting",
@@ -82,9 +88,9 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
 
 
 def short_labels(runs: list[Run]) -> dict[str, str]:
-    """Labels for charts and sentences: without state, and without a source before a slash where it tells nothing."""
+    """Labels for charts and sentences: without state, and without a preset's source where it tells nothing."""
     full = run_labels(runs, states=False)
-    short = {run_id: text.rpartition("/")[2] or text for run_id, text in full.items()}
+    short = {run_id: re.sub(SOURCE, "", text) for run_id, text in full.items()}
     taken = list(short.values())
     return {run_id: text if taken.count(text) == 1 else full[run_id] for run_id, text in short.items()}
 

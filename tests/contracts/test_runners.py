@@ -292,7 +292,7 @@ def test_a_dead_service_leaves_interrupted_runs_that_resume_to_the_same_numbers(
     for process in started_processes():
         process.kill()
     until(lambda: runner.store.get(run_id).state == "interrupted", limit_s=5)
-    assert runner.status().state == "stopped"
+    until(lambda: runner.status().state == "stopped", limit_s=5)
 
     requested, run = train(runner, wanted)  # starts another service
     assert requested.outcome == "resumed"

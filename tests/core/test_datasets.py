@@ -141,6 +141,13 @@ class TestRegistering:
         with pytest.raises(DatasetError):
             catalog.register(name, saved(tmp_path / "f.npz", **arrays()))
 
+    def test_another_file_under_the_same_name_is_another_version(self, catalog: Catalog, tmp_path: Path) -> None:
+        catalog.register("mine", saved(tmp_path / "one.npz", **arrays()))
+        before = catalog.version("mine")
+        assert before == catalog.version("mine")
+        catalog.register("mine", saved(tmp_path / "two.npz", **arrays(60)))
+        assert catalog.version("mine") != before
+
     def test_an_unknown_name_is_refused_with_the_known_ones(self, catalog: Catalog) -> None:
         with pytest.raises(DatasetError, match="there is no dataset 'cifar'; there are mnist, digits"):
             catalog.load("cifar")
@@ -180,6 +187,22 @@ class TestMnist:
             datasets.download_mnist()
         assert "use the dataset digits" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+    def test_half_a_download_is_not_a_dataset(self, catalog: Catalog, tmp_path: Path, monkeypatch) -> None:
+        import keras
+
+        monkeypatch.delenv("MNIST_NPZ", raising=False)
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        (tmp_path / "datasets").mkdir()
+        seen: list[bool] = []
+
+        def load_data(path: str) -> None:
+            (tmp_path / "datasets" / path).write_bytes(b"half")
+            seen.append(catalog.available("mnist"))
+
+        monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
+        assert datasets.download_mnist().read_bytes() == b"half"
+        assert (seen, catalog.available("mnist")) == ([False], True)
 
     @pytest.mark.mnist
     def test_the_real_one_is_recognised(self, catalog: Catalog) -> None:

@@ -122,7 +122,7 @@ def test_layers_of_other_kinds_are_called_as_keras_does(digits: Dataset, normali
     ours, theirs, config = a_model(), a_model(), TrainingConfig()
     images, labels = digits.x_train[:300], digits.y_train[:300]
     engine = Engine(ours, build_optimizer(config), images, labels, 100)
-    loss, correct = engine.train(order, engine.dropout_words(0, 1), 0, 3, (0.0, 0))
+    loss, correct = engine.train(order, engine.draw(engine.dropout_words(0, 1), 0, 3), 0, 3, (0.0, 0))
     theirs.compile(keras_optimizer(config), "sparse_categorical_crossentropy", metrics=["accuracy"])
     pixels = (images / 255).astype("float32")
     fitted = theirs.fit(pixels[order], labels[order], batch_size=100, shuffle=False, verbose=0).history
@@ -182,7 +182,8 @@ def test_batch_normalisation_moves_its_statistics_in_training_alone(digits: Data
     layer = engine.model.get_layer("batch_norm_1")
     engine.probabilities(digits.x_test)
     assert not layer.moving_mean.numpy().any()
-    engine.train(shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), 0, 3, (0.0, 0))
+    words = engine.draw(engine.dropout_words(0, 1), 0, 3)
+    engine.train(shuffled(len(digits.x_train), 0, 1), words, 0, 3, (0.0, 0))
     assert layer.moving_mean.numpy().all()
 
 
@@ -327,7 +328,7 @@ def test_an_epochs_result_does_not_depend_on_how_its_steps_are_put_in_blocks(dig
         engine = Engine(build_model(model), build_optimizer(config), digits.x_train, digits.y_train, config.batch_size)
         order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
         for start, stop in itertools.pairwise(blocks):
-            totals = engine.train(order, words, start, stop, totals)
+            totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals)
         return engine.arrays()[0], totals
 
     steps = Sizes(len(digits.x_train), 90).steps
@@ -445,7 +446,7 @@ def test_an_augmented_epoch_does_not_depend_on_its_blocks(digits: Dataset):
         order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
         by = maps(Augmentation(shift=2), len(digits.x_train), 0, 1)
         for start, stop in itertools.pairwise(blocks):
-            totals = engine.train(order, words, start, stop, totals, by)
+            totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals, by)
         return engine.arrays()[0], totals
 
     whole, parts = weights_after([0, 6]), weights_after([0, 1, 3, 6])

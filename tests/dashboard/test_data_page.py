@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,16 +38,12 @@ class Fetching(Download):
 
 
 @pytest.fixture
-def fetching(app: OpenPage, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetching]:
+def fetching(app: OpenPage, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetching:
     monkeypatch.delenv("MNIST_NPZ", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     fake = Fetching(store)
     monkeypatch.setattr(datasets, "download", lambda: fake)
-    from dashboard import resources
-
-    resources.dataset.clear()
-    yield fake
-    resources.dataset.clear()
+    return fake
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.downloads import Download
-from mnist_core.datasets import MNIST_DOWNLOAD_BYTES, keras_cache
+from mnist_core.datasets import MNIST_DOWNLOAD_BYTES, arriving
 from mnist_core.store import Store
 
 
@@ -37,8 +37,8 @@ def test_nothing_is_said_before_it_begins(store: Store) -> None:
 
 
 def test_progress_is_the_size_of_the_file_that_grows(store: Store) -> None:
-    keras_cache().parent.mkdir(parents=True)
-    keras_cache().write_bytes(b"x" * (MNIST_DOWNLOAD_BYTES // 4))
+    arriving().parent.mkdir(parents=True)
+    arriving().write_bytes(b"x" * (MNIST_DOWNLOAD_BYTES // 4))
     assert download(store, "").share() == pytest.approx(0.25, abs=0.001)
 
 

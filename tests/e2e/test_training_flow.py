@@ -29,6 +29,11 @@ def start(screen: Screen, name: str, *, long: bool, less: int = 0) -> Run:
     """
     screen.open("train")
     expect(screen.page.get_by_text(re.compile(r"\d+ workers? ready"))).to_be_visible(timeout=LONG_MS)
+    digits = screen.page.get_by_role("radio", name="digits")
+    if not digits.is_checked():  # where MNIST is on the machine, the page begins with it
+        screen.page.get_by_text("digits", exact=True).first.click()
+        expect(digits).to_be_checked()
+        screen.page.wait_for_timeout(600)
     sliders = {"train_epochs": "End", "train_layer_0_units": "End"} if long else {"train_epochs": "Home"}
     for key, press in sliders.items():
         screen.key(key).get_by_role("slider").focus()

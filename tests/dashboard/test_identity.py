@@ -1,0 +1,55 @@
+"""A run is recognised by its colour and its short name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dashboard import resources
+from dashboard.components.run_picker import short_labels
+from dashboard.theme import RUN_COLOURS
+from mnist_core.runs import Run
+from mnist_core.store import Store
+
+
+@pytest.fixture(autouse=True)
+def _own_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "store", lambda: store)
+    monkeypatch.setattr(resources, "is_dark", lambda: False)
+
+
+def test_a_run_keeps_its_colour() -> None:
+    first = resources.colours(["a", "b"])
+    assert resources.colours(["c", "b", "a"]) | first == resources.colours(["a", "b", "c"])
+    assert list(first.values()) == list(RUN_COLOURS[:2])
+
+
+def test_a_new_run_differs_from_those_shown_beside_it_also_when_all_colours_are_taken() -> None:
+    for number in range(len(RUN_COLOURS)):
+        resources.colours([f"old {number}"])
+    shown = resources.colours(["old 0", "old 1", "new"])
+    assert len(set(shown.values())) == 3
+
+
+def test_dark_has_the_same_order_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    light = resources.colours(["a", "b"])
+    monkeypatch.setattr(resources, "is_dark", lambda: True)
+    dark = resources.colours(["a", "b"])
+    assert set(dark) == set(light)
+    assert not set(dark.values()) & set(light.values())
+
+
+def test_a_damaged_memory_of_colours_is_begun_anew(store: Store) -> None:
+    (store.root / "colours.json").write_text("rubbish")
+    assert resources.colours(["a"]) == {"a": RUN_COLOURS[0]}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("notebook/model_1", "model_1"), ("model_1, dropout 0.5/0.2", "model_1, dropout 0.5/0.2"), ("a/b", "a/b")],
+)
+def test_only_the_source_of_a_preset_is_left_out_of_short_names(
+    make_run: Callable[..., Run], name: str, shown: str
+) -> None:
+    assert list(short_labels([make_run(name=name)]).values()) == [shown]
