@@ -1,6 +1,7 @@
 """Seconds per epoch: this project's training beside a plain Keras `model.fit` on the same data.
 
     python benchmarks/epoch_time.py --repeats 5
+    python benchmarks/epoch_time.py --conv
     python benchmarks/epoch_time.py --accuracy --epochs 10
 
 Each measurement is a process of its own, since TensorFlow's threads are set once per process, and the processes take
@@ -30,26 +31,39 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-MODELS = {"model_1": ((64, 64), 0.2), "model_2": ((400, 300), 0.4)}
+MODELS = ("model_1", "model_2")
+CONVOLUTIONAL = ("coursera/cnn", "coursera/cnn, batch norm")
 WAYS = {
-    "keras fit": {},
+    "keras fit": {"TF_NUM_INTRAOP_THREADS": "0"},  # as TensorFlow chooses, not as mnist_core does
     "mnist_core": {},
     "mnist_core, one thread": {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"},
 }
 SEEDS = (0, 1, 2)
 
 
+def experiment(name: str, epochs: int, seed: int) -> Any:
+    """The configuration that both sides train; a batch is 128 images, validation is on the test set."""
+    from mnist_core.presets import preset
+
+    found, _, variant = name.partition(", ")
+    config = preset(found if "/" in found else f"notebook/{found}").config
+    if variant == "batch norm":
+        layers = config.model.layers
+        normalised = [la.model_copy(update={"batch_norm": True}) if la.kind == "conv" else la for la in layers]
+        config = config.model_copy(update={"model": config.model.model_copy(update={"layers": tuple(normalised)})})
+    return config.replace(training__epochs=epochs, training__seed=seed)
+
+
 def keras_fit(data: Any, name: str, epochs: int) -> dict[str, Any]:
     """What the Keras documentation would do: float32 arrays, compile, fit."""
     import keras
 
-    units, rate = MODELS[name]
-    layers: list[Any] = [keras.Input((784,))]
-    for size in units:
-        layers += [keras.layers.Dense(size, activation="relu"), keras.layers.Dropout(rate)]
-    model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
-    model.compile("rmsprop", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    train, test = ((part.reshape(-1, 784) / 255).astype("float32") for part in (data.x_train, data.x_test))
+    from mnist_core.models import build_model
+
+    config = experiment(name, epochs, 0)
+    model = build_model(config.model)
+    model.compile(config.training.optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    train, test = ((part / 255).astype("float32") for part in (data.x_train, data.x_test))
     ends: list[float] = []
     fitted = model.fit(
         train, data.y_train, batch_size=128, epochs=epochs, validation_data=(test, data.y_test), verbose=0,
@@ -60,15 +74,10 @@ def keras_fit(data: Any, name: str, epochs: int) -> dict[str, Any]:
 
 def mnist_core(data: Any, name: str, epochs: int, seed: int) -> dict[str, Any]:
     """The same experiment here, with its checkpoints."""
-    from mnist_core.configs import DenseLayer, ModelConfig, RunConfig, TrainingConfig
     from mnist_core.events import EpochEnded
     from mnist_core.training import train
 
-    units, rate = MODELS[name]
-    config = RunConfig(
-        model=ModelConfig(layers=tuple(DenseLayer(units=size, dropout=rate) for size in units)),
-        training=TrainingConfig(optimizer="rmsprop", batch_size=128, epochs=epochs, seed=seed),
-    )
+    config = experiment(name, epochs, seed)
     ends: list[float] = []
 
     def note(event: Any) -> None:
@@ -102,7 +111,8 @@ def measured_here(way: str, name: str, dataset: str, epochs: int, seed: int) -> 
     import keras
     import tensorflow as tf
 
-    intra, inter = (os.environ.get(f"TF_NUM_{kind}OP_THREADS", "all") for kind in ("INTRA", "INTER"))
+    chosen = (os.environ.get(f"TF_NUM_{kind}OP_THREADS", "0") for kind in ("INTRA", "INTER"))
+    intra, inter = ("all" if threads == "0" else threads for threads in chosen)
     seconds = [after - before for before, after in itertools.pairwise(found["ends"])]
     return {
         "seconds": seconds,
@@ -155,11 +165,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6, help="epochs in each process (default 6)")
     parser.add_argument("--dataset", default="mnist", help="mnist (from MNIST_NPZ or the Keras cache) or digits")
     parser.add_argument("--accuracy", action="store_true", help="compare test accuracies over three seeds instead")
+    parser.add_argument("--conv", action="store_true", help="convolutional networks in place of the dense ones")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--model", choices=MODELS, help="only this model (default both)")
+    parser.add_argument("--model", choices=[*MODELS, *CONVOLUTIONAL], help="only this model (default: two dense ones)")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    names = [given.model] if given.model else list(MODELS)
+    names = [given.model] if given.model else list(CONVOLUTIONAL if given.conv else MODELS)
     if given.one:
         print(json.dumps(measured_here(given.one, given.model, given.dataset, given.epochs, given.seed)))
     elif given.accuracy:

@@ -32,6 +32,9 @@ PATIENCE, MIN_DELTA = (bounds(EarlyStopping, field) for field in ("patience", "m
 
 LAYER_FIELDS = ("dropout", "units", "activation", "l2")
 
+# What the form has no widgets for, and hands on as it is.
+CARRIED = ("augmentation", "schedule", "label_smoothing")
+
 # Steps that a slider makes between two whole numbers, up to each limit: fine where a step matters.
 _STEPS = ((20, 1), (50, 2), (100, 5), (200, 10), (500, 25), (1000, 50), (10**9, 100))
 
@@ -42,12 +45,18 @@ def layer_key(layer: int, field: str) -> str:
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:
-    """What each widget holds for `config`; choices that it leaves open (such as patience) get their defaults."""
+    """What each widget holds for `config`; choices that it leaves open (such as patience) get their defaults.
+
+    The layers of a convolutional network have no widgets: they are in `train_network` as plain data, empty for a dense
+    one. What else has none is in `train_carried`.
+    """
     training = config.training
     validation, stopping = training.validation, training.early_stopping or EarlyStopping()
     held = validation if isinstance(validation, HeldOutValidation) else None
     values: dict[str, Any] = {
-        "train_layers": len(config.model.layers),
+        "train_layers": 0 if config.model.convolutional else len(config.model.layers),
+        "train_network": config.model.model_dump(mode="json")["layers"] if config.model.convolutional else [],
+        "train_carried": {field: training.model_dump(mode="json")[field] for field in CARRIED},
         "train_dataset": config.dataset.name,
         "train_optimizer": training.optimizer,
         "train_momentum": training.momentum,
@@ -64,8 +73,9 @@ def values_of(config: RunConfig) -> dict[str, Any]:
         "train_seed": training.seed,
         "train_parent": config.parent or "",
     }
-    for index, layer in enumerate(config.model.layers):
-        values |= {layer_key(index, field): getattr(layer, field) for field in LAYER_FIELDS}
+    if not config.model.convolutional:
+        for index, layer in enumerate(config.model.layers):
+            values |= {layer_key(index, field): getattr(layer, field) for field in LAYER_FIELDS}
     return values
 
 
@@ -88,7 +98,7 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
     if values["train_stopping"]:
         names = {"patience": "train_patience", "min_delta": "train_min_delta", "restore_best": "train_restore_best"}
         stopping = {name: values[key] for name, key in names.items()}
-    layers = [
+    layers = values["train_network"] or [
         {field: values[layer_key(index, field)] for field in LAYER_FIELDS} for index in range(values["train_layers"])
     ]
     return parse_config(
@@ -104,6 +114,7 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
                 "validation": validation,
                 "early_stopping": stopping,
                 "seed": values["train_seed"],
+                **values["train_carried"],
             },
             "dataset": {"name": values["train_dataset"]},
             "parent": values["train_parent"] or None,
@@ -114,7 +125,7 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
 def with_layer_added(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with one more layer at the end, a copy of the last."""
     count = values["train_layers"]
-    if count >= LAYERS.maximum:
+    if not 0 < count < LAYERS.maximum:
         return dict(values)
     copy = {layer_key(count, field): values[layer_key(count - 1, field)] for field in LAYER_FIELDS}
     return {**values, **copy, "train_layers": count + 1}
@@ -163,17 +174,18 @@ def scientific(value: float) -> str:
     return f"10{exponent}" if digit == 1 else f"{digit:g}·10{exponent}"
 
 
+_RATES = {"layers": {"__all__": {"dropout", "l2"}}}
+
+
 def changes(base: RunConfig, config: RunConfig) -> list[str]:
     """What `config` does differently from `base`, in a few words each; the dataset is left out."""
-    if [la.model_dump(exclude={"dropout", "l2"}) for la in base.model.layers] != [
-        la.model_dump(exclude={"dropout", "l2"}) for la in config.model.layers
-    ]:
+    if base.model.model_dump(exclude=_RATES) != config.model.model_dump(exclude=_RATES):
         said = [config.model.summary()]
     else:
         said = []
         for label, field in (("dropout", "dropout"), ("L2", "l2")):
-            before = [getattr(layer, field) for layer in base.model.layers]
-            after = [getattr(layer, field) for layer in config.model.layers]
+            before = [getattr(layer, field) for layer in base.model.layers if hasattr(layer, field)]
+            after = [getattr(layer, field) for layer in config.model.layers if hasattr(layer, field)]
             if before != after:
                 shown = after[:1] if len(set(after)) == 1 else after
                 said.append(f"{label} " + "/".join(f"{value:g}" for value in shown))
@@ -195,6 +207,12 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
         said.append("early stopping" if config.training.early_stopping else "no early stopping")
     if base.parent != config.parent:
         said.append("continued" if config.parent else "from new weights")
+    for field, word in (("augmentation", "augmentation"), ("schedule", "schedule")):
+        before, after = getattr(base.training, field), getattr(config.training, field)
+        if before != after:
+            said.append((f"{after.kind} {word}" if field == "schedule" else word) if after else f"no {word}")
+    if base.training.label_smoothing != config.training.label_smoothing:
+        said.append(f"label smoothing {config.training.label_smoothing:g}")
     return said
 
 

@@ -1,7 +1,7 @@
 """What a training needs to go on after its process is gone, as one `.npz` file without pickles.
 
     identity        text: the configuration and the dataset's fingerprint
-    progress        text, JSON: the history and the state of early stopping
+    progress        text, JSON: the history, the state of early stopping and of the learning rate
     weights_0 …     the model's arrays after the last finished epoch
     optimizer_0 …   the optimizer's arrays, its step counter among them
     best_0 …        the weights of the best epoch, where early stopping will restore them
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.configs import EarlyStopping, RunConfig
+from mnist_core.configs import EarlyStopping, PlateauSchedule, RunConfig
 from mnist_core.events import EpochRow
 from mnist_core.files import replacing
 
@@ -55,6 +55,33 @@ class Stopper:
 
 
 @dataclass
+class Plateau:
+    """A learning rate that falls where the validation loss does not, as `keras.callbacks.ReduceLROnPlateau` does it.
+
+    rate: for the next epoch. best: the lowest validation loss that counted as an improvement. wait: epochs since then,
+    or since the rate fell. cooldown: epochs that are still not counted.
+    """
+
+    rate: float = math.nan
+    best: float = math.inf
+    wait: int = 0
+    cooldown: int = 0
+
+    def note(self, rule: PlateauSchedule, val_loss: float) -> None:
+        """Take note of an epoch."""
+        if self.cooldown:
+            self.cooldown -= 1
+            self.wait = 0
+        if val_loss < self.best - rule.min_delta:
+            self.best, self.wait = val_loss, 0
+        elif not self.cooldown:
+            self.wait += 1
+            if self.wait >= rule.patience and self.rate > rule.min_rate:
+                self.rate = max(self.rate * rule.factor, rule.min_rate)
+                self.cooldown, self.wait = rule.cooldown, 0
+
+
+@dataclass
 class State:
     """A training between two epochs: after `epoch` complete and finite ones."""
 
@@ -64,6 +91,7 @@ class State:
     rows: list[EpochRow] = field(default_factory=list)
     stopper: Stopper = field(default_factory=Stopper)
     best_weights: Arrays = field(default_factory=list)
+    plateau: Plateau = field(default_factory=Plateau)
 
 
 def identity(config: RunConfig, fingerprint: str) -> str:
@@ -73,7 +101,12 @@ def identity(config: RunConfig, fingerprint: str) -> str:
 
 def save(path: Path, identity: str, state: State) -> None:
     """Replace the checkpoint at `path`, atomically and durably."""
-    progress = {"epoch": state.epoch, "rows": [row.to_json() for row in state.rows], "stopper": asdict(state.stopper)}
+    progress = {
+        "epoch": state.epoch,
+        "rows": [row.to_json() for row in state.rows],
+        "stopper": asdict(state.stopper),
+        "plateau": asdict(state.plateau),
+    }
     groups = {"weights": state.weights, "optimizer": state.optimizer, "best": state.best_weights}
     arrays: dict[str, Any] = {
         f"{name}_{index}": array for name, group in groups.items() for index, array in enumerate(group)
@@ -96,7 +129,9 @@ def load(path: Path, identity: str) -> State | None:
             groups = {name: _group(archive, name) for name in ("weights", "optimizer", "best")}
         rows = [EpochRow.from_json(row) for row in progress["rows"]]
         stopper = Stopper(**progress["stopper"])
-        return State(groups["weights"], groups["optimizer"], int(progress["epoch"]), rows, stopper, groups["best"])
+        plateau = Plateau(**progress.get("plateau", {}))
+        epoch = int(progress["epoch"])
+        return State(groups["weights"], groups["optimizer"], epoch, rows, stopper, groups["best"], plateau)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 

@@ -8,12 +8,14 @@ fingerprint, is the identity of a run.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mnist_core.errors import ConfigError
 
@@ -21,6 +23,8 @@ SCHEMA_VERSION = 1
 IMAGE_SHAPE = (28, 28)
 INPUT_SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 CLASSES = 10
+MOST_PARAMETERS = 50_000_000
+"""More would need gigabytes for weights and optimizer; no digit classifier gains from them."""
 
 Activation = Literal["relu", "elu", "tanh", "gelu", "sigmoid"]
 OptimizerName = Literal["rmsprop", "adam", "sgd"]
@@ -44,47 +48,229 @@ class DenseLayer(Frozen):
     l2: float = Field(0.0, ge=0.0, le=1.0, description="L2 penalty on the layer's kernel")
 
 
+class ConvLayer(Frozen):
+    """One convolution over the pixels, with stride 1, and what follows it: batch normalisation, activation, dropout.
+
+    With batch normalisation the convolution has no bias, since the normalisation subtracts the mean and adds an offset
+    of its own; the activation then comes after it.
+    """
+
+    kind: Literal["conv"] = "conv"
+    filters: int = Field(16, ge=1, le=256, description="feature maps that the layer makes")
+    kernel: int = Field(3, ge=1, le=7, description="side of the square window, in pixels")
+    padding: Literal["same", "valid"] = "same"
+    activation: Activation = "relu"
+    batch_norm: bool = False
+    dropout: float = Field(0.0, ge=0.0, le=0.9, description="share of the layer's outputs dropped while training")
+    l2: float = Field(0.0, ge=0.0, le=1.0, description="L2 penalty on the layer's kernel")
+
+
+class PoolLayer(Frozen):
+    """One pooling of square tiles, each of which becomes a pixel; what is left over at the border is cut off."""
+
+    kind: Literal["pool"] = "pool"
+    pooling: Literal["max", "average"] = "max"
+    size: int = Field(2, ge=2, le=7, description="side of a tile, in pixels")
+    dropout: float = Field(0.0, ge=0.0, le=0.9, description="share of the layer's outputs dropped while training")
+
+
+class FlattenLayer(Frozen):
+    """All pixels of all feature maps in a row. It may be left out: it is implied before the first dense layer."""
+
+    kind: Literal["flatten"] = "flatten"
+
+
+class GlobalAverageLayer(Frozen):
+    """The mean of each feature map, in place of its pixels."""
+
+    kind: Literal["global_average"] = "global_average"
+
+
+Layer = Annotated[
+    DenseLayer | ConvLayer | PoolLayer | FlattenLayer | GlobalAverageLayer,
+    Field(discriminator="kind"),
+]
+
+
 class LayerRow(NamedTuple):
-    """One line of a layer table."""
+    """One line of a layer table, and one layer of the Keras model.
+
+    output_shape: without the batch; (height, width, maps) as long as there are pixels.
+    parameters: all of them. fixed: those among them that no gradient trains (moving statistics of batch normalisation).
+    layer: which of `ModelConfig.layers` it comes from, from 0; None for what is implied: input, flatten and output.
+    """
 
     name: str
     kind: str
     detail: str
     output_shape: tuple[int, ...]
     parameters: int
+    fixed: int = 0
+    layer: int | None = None
 
 
 class ModelConfig(Frozen):
-    """A network from 784 pixels to 10 classes: its hidden layers, in order. The softmax output is implied."""
+    """A network from 784 pixels to 10 classes: its hidden layers, in order. The softmax output is implied.
 
-    layers: tuple[DenseLayer, ...] = Field(min_length=1, max_length=6)
+    Convolutions and poolings come first, as they need the pixels in their places; then at most one flatten or global
+    average, then dense layers. A layer without a `kind` is dense.
+    """
+
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=12)
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _dense_where_unsaid(cls, layers: Any) -> Any:
+        if not isinstance(layers, list | tuple):
+            return layers
+        return [{"kind": "dense", **layer} if isinstance(layer, dict) else layer for layer in layers]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _check_order(self.layers)
+        count = self.parameter_count()
+        if count > MOST_PARAMETERS:
+            raise ValueError(
+                f"the network has {count:,} parameters, and at most {MOST_PARAMETERS:,} are allowed; "
+                "pool more, or choose fewer filters or units"
+            )
+        return self
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether it works on pixels in their places: any layer that is not dense."""
+        return any(layer.kind != "dense" for layer in self.layers)
 
     def layer_table(self) -> list[LayerRow]:
         """The layers with their output shapes and parameter counts, computed without TensorFlow."""
-        rows = [LayerRow("input", "flatten", "28×28 pixels in a row", (INPUT_SIZE,), 0)]
-        width = INPUT_SIZE
-        for index, layer in enumerate(self.layers, start=1):
-            detail = layer.activation + (f", L2 {layer.l2:g}" if layer.l2 else "")
-            rows.append(LayerRow(f"dense_{index}", "dense", detail, (layer.units,), (width + 1) * layer.units))
-            width = layer.units
-            if layer.dropout:
-                rows.append(LayerRow(f"dropout_{index}", "dropout", f"rate {layer.dropout:g}", (width,), 0))
-        rows.append(LayerRow("output", "dense", "softmax", (CLASSES,), (width + 1) * CLASSES))
+        shape: tuple[int, ...] = (INPUT_SIZE,)
+        rows = [LayerRow("input", "flatten", "28×28 pixels in a row", shape, 0)]
+        if self.convolutional:
+            shape = (*IMAGE_SHAPE, 1)
+            rows = [LayerRow("input", "image", "28×28 pixels", shape, 0)]
+        for index, layer in enumerate(self.layers):
+            if layer.kind == "dense" and len(shape) > 1:
+                shape = (math.prod(shape),)
+                rows.append(LayerRow("flatten", "flatten", "all maps in a row", shape, 0))
+            rows += _layer_rows(layer, index, shape)
+            shape = rows[-1].output_shape
+        if len(shape) > 1:
+            shape = (math.prod(shape),)
+            rows.append(LayerRow("flatten", "flatten", "all maps in a row", shape, 0))
+        rows.append(LayerRow("output", "dense", "softmax", (CLASSES,), (shape[0] + 1) * CLASSES))
         return rows
 
     def parameter_count(self) -> int:
-        """Trainable parameters; equal to `count_params()` of the Keras model."""
+        """All parameters; equal to `count_params()` of the Keras model."""
         return sum(row.parameters for row in self.layer_table())
 
+    def trainable_count(self) -> int:
+        """Parameters that training adjusts: all but the moving statistics of batch normalisation."""
+        return sum(row.parameters - row.fixed for row in self.layer_table())
+
+    def operations(self) -> int:
+        """Multiplications for one image, about: a dense parameter is used once, a convolution's at every pixel."""
+        return sum(row.parameters * math.prod(row.output_shape[:-1]) for row in self.layer_table())
+
     def summary(self) -> str:
-        """One short line, such as ``64-64 relu, dropout 0.2``."""
-        text = "-".join(str(layer.units) for layer in self.layers)
-        text += " " + "/".join(dict.fromkeys(layer.activation for layer in self.layers))
-        for label, values in (("dropout", [la.dropout for la in self.layers]), ("L2", [la.l2 for la in self.layers])):
+        """One short line, such as ``64-64 relu, dropout 0.2`` or ``conv 16-32, pool, dense 64 relu``."""
+        if self.convolutional:
+            parts = []
+            for kind, group in itertools.groupby(self.layers, key=lambda layer: layer.kind):
+                sizes = "-".join(str(size) for layer in group if (size := _width(layer)))
+                parts.append(f"{kind.replace('_', ' ')} {sizes}".strip())
+            text = ", ".join(parts)
+        else:
+            text = "-".join(str(_width(layer)) for layer in self.layers)
+        activations = dict.fromkeys(la.activation for la in self.layers if isinstance(la, _WITH_WEIGHTS))
+        text += f" {'/'.join(activations)}" if activations else ""
+        rates = [la.dropout for la in self.layers if isinstance(la, _WITH_WEIGHTS | PoolLayer)]
+        penalties = [la.l2 for la in self.layers if isinstance(la, _WITH_WEIGHTS)]
+        for label, values in (("dropout", rates), ("L2", penalties)):
             if any(values):
-                shown = dict.fromkeys(values) if len(set(values)) == 1 else values
+                shown: Iterable[float] = dict.fromkeys(values) if len(set(values)) == 1 else values
+                if self.convolutional:  # among layers of several kinds, zeros would only puzzle
+                    shown = dict.fromkeys(value for value in values if value)
                 text += f", {label} " + "/".join(f"{value:g}" for value in shown)
+        if any(isinstance(layer, ConvLayer) and layer.batch_norm for layer in self.layers):
+            text += ", batch norm"
         return text
+
+
+_WITH_WEIGHTS = DenseLayer | ConvLayer
+
+
+def _width(layer: Layer) -> int:
+    """Units or filters; 0 where a layer has neither."""
+    return layer.units if isinstance(layer, DenseLayer) else layer.filters if isinstance(layer, ConvLayer) else 0
+
+
+def _check_order(layers: Sequence[Layer]) -> None:
+    """Raise ValueError where the layers do not fit each other, naming the layer from 1, and the remedy."""
+    height, row = IMAGE_SHAPE[0], ""  # row: what has put the pixels in a row
+    for number, layer in enumerate(layers, start=1):
+        place = f"layer {number} ({layer.kind.replace('_', ' ')})"
+        if isinstance(layer, ConvLayer | PoolLayer):
+            if row:
+                raise ValueError(
+                    f"{place} needs pixels in their places, but {row} has put them in a row; "
+                    "move it before the first flatten, global average or dense layer"
+                )
+            window = layer.kernel if isinstance(layer, ConvLayer) else layer.size
+            if window > height and not (isinstance(layer, ConvLayer) and layer.padding == "same"):
+                remedy = "use padding same or a smaller kernel" if layer.kind == "conv" else "pool less"
+                raise ValueError(
+                    f"{place} leaves no pixels: its {window}×{window} window does not fit into the {height}×{height} "
+                    f"that reach it; {remedy}"
+                )
+            height = _side_after(layer, height)
+        elif isinstance(layer, FlattenLayer | GlobalAverageLayer):
+            if row:
+                raise ValueError(f"{place} has nothing to do, as {row} has put the pixels in a row; leave it out")
+            if number == 1:
+                raise ValueError(f"{place} needs a convolution or pooling before it; leave it out")
+            row = place
+        else:
+            row = row or place
+
+
+def _side_after(layer: ConvLayer | PoolLayer, side: int) -> int:
+    """Height and width of what comes out, for what goes in."""
+    if isinstance(layer, PoolLayer):
+        return side // layer.size
+    return side if layer.padding == "same" else side - layer.kernel + 1
+
+
+def _layer_rows(layer: Layer, index: int, shape: tuple[int, ...]) -> list[LayerRow]:
+    """The rows of one configured layer, which gets outputs of `shape`."""
+    number, rows = index + 1, []
+    if isinstance(layer, DenseLayer):
+        detail = layer.activation + (f", L2 {layer.l2:g}" if layer.l2 else "")
+        count = (shape[0] + 1) * layer.units
+        shape = (layer.units,)
+        rows.append(LayerRow(f"dense_{number}", "dense", detail, shape, count, 0, index))
+    elif isinstance(layer, ConvLayer):
+        window = f"{layer.kernel}×{layer.kernel}" + (", no padding" if layer.padding == "valid" else "")
+        penalty = f", L2 {layer.l2:g}" if layer.l2 else ""
+        count = (layer.kernel**2 * shape[2] + (not layer.batch_norm)) * layer.filters
+        shape = (_side_after(layer, shape[0]), _side_after(layer, shape[1]), layer.filters)
+        detail = f"{window}{'' if layer.batch_norm else f', {layer.activation}'}{penalty}"
+        rows.append(LayerRow(f"conv_{number}", "conv", detail, shape, count, 0, index))
+        if layer.batch_norm:
+            counts = 4 * layer.filters, 2 * layer.filters  # scale and offset are trained, mean and variance are not
+            rows.append(LayerRow(f"batch_norm_{number}", "batch_norm", "by map", shape, *counts, index))
+            rows.append(LayerRow(f"activation_{number}", "activation", layer.activation, shape, 0, 0, index))
+    elif isinstance(layer, PoolLayer):
+        shape = (_side_after(layer, shape[0]), _side_after(layer, shape[1]), shape[2])
+        tile = f"{layer.pooling} of {layer.size}×{layer.size}"
+        rows.append(LayerRow(f"pool_{number}", "pool", tile, shape, 0, 0, index))
+    elif isinstance(layer, FlattenLayer):
+        rows.append(LayerRow(f"flatten_{number}", "flatten", "all maps in a row", (math.prod(shape),), 0, 0, index))
+    else:
+        rows.append(LayerRow(f"global_average_{number}", "pool", "mean of each map", shape[2:], 0, 0, index))
+    if isinstance(layer, _WITH_WEIGHTS | PoolLayer) and layer.dropout:
+        rows.append(LayerRow(f"dropout_{number}", "dropout", f"rate {layer.dropout:g}", shape, 0, 0, index))
+    return rows
 
 
 class TestValidation(Frozen):
@@ -135,8 +321,69 @@ class EarlyStopping(Frozen):
     restore_best: bool = True
 
 
+class Augmentation(Frozen):
+    """How far each training image is moved, turned and scaled at random, anew in each epoch; see `augmentation`."""
+
+    shift: float = Field(0.0, ge=0.0, le=10.0, description="pixels, at most, to each side")
+    rotation: float = Field(0.0, ge=0.0, le=45.0, description="degrees, at most, to each side")
+    zoom: float = Field(0.0, ge=0.0, le=0.5, description="share, at most, larger or smaller")
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not (self.shift or self.rotation or self.zoom):
+            raise ValueError("an augmentation of nothing; set shift, rotation or zoom, or leave augmentation out")
+        return self
+
+    def summary(self) -> str:
+        """Such as ``shift 2 px, rotation 10°, zoom 10 %``."""
+        parts = (f"shift {self.shift:g} px" if self.shift else "", f"rotation {self.rotation:g}°" * bool(self.rotation))
+        return ", ".join(filter(None, (*parts, f"zoom {100 * self.zoom:g} %" if self.zoom else "")))
+
+
+class StepSchedule(Frozen):
+    """The learning rate times `factor` after every `every` epochs."""
+
+    kind: Literal["step"] = "step"
+    factor: float = Field(0.5, ge=0.01, le=0.99)
+    every: int = Field(5, ge=1, le=500, description="epochs")
+
+    def rate(self, first: float, epoch: int, epochs: int) -> float:
+        """The rate in `epoch` (from 1), where it began at `first`."""
+        return first * self.factor ** ((epoch - 1) // self.every)
+
+
+class CosineSchedule(Frozen):
+    """Half a cosine from the learning rate to `final` of it, which would be reached after the last planned epoch."""
+
+    kind: Literal["cosine"] = "cosine"
+    final: float = Field(0.0, ge=0.0, le=1.0, description="share of the rate that is left at the end")
+
+    def rate(self, first: float, epoch: int, epochs: int) -> float:
+        """The rate in `epoch` (from 1) of `epochs`, where it began at `first`: as `keras…CosineDecay` by the epoch."""
+        return first * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
+
+
+class PlateauSchedule(Frozen):
+    """The rate times `factor` where the validation loss stops falling: `keras.callbacks.ReduceLROnPlateau`."""
+
+    kind: Literal["plateau"] = "plateau"
+    factor: float = Field(0.5, ge=0.01, le=0.99)
+    patience: int = Field(2, ge=1, le=100, description="epochs without improvement before the rate falls")
+    min_delta: float = Field(1e-4, ge=0.0, le=1.0)
+    cooldown: int = Field(0, ge=0, le=100, description="epochs that are not counted after the rate has fallen")
+    min_rate: float = Field(0.0, ge=0.0, le=10.0, description="the rate falls no further than this")
+
+
+Schedule = Annotated[StepSchedule | CosineSchedule | PlateauSchedule, Field(discriminator="kind")]
+
+
 class TrainingConfig(Frozen):
-    """How a model is trained."""
+    """How a model is trained.
+
+    schedule: None keeps the learning rate as it is. label_smoothing: the share of each label that is spread evenly
+    over all classes while training, as `keras.losses.CategoricalCrossentropy` does; the training loss contains it, and
+    the losses of clean and validation images do not, so that they can be compared with those of other runs.
+    """
 
     optimizer: OptimizerName = "rmsprop"
     momentum: float = Field(0.0, ge=0.0, le=0.99, description="momentum; only SGD uses it")
@@ -146,6 +393,9 @@ class TrainingConfig(Frozen):
     validation: Validation = TestValidation()
     early_stopping: EarlyStopping | None = None
     seed: int = Field(0, ge=0, le=2**31 - 1)
+    augmentation: Augmentation | None = None
+    schedule: Schedule | None = None
+    label_smoothing: float = Field(0.0, ge=0.0, le=0.5, description="share of a label spread over all classes")
 
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> Self:
@@ -160,6 +410,9 @@ class DatasetConfig(Frozen):
     name: str = Field("digits", min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")
 
 
+_CAME_LATER = {"augmentation": None, "schedule": None, "label_smoothing": 0.0}
+
+
 class RunConfig(Frozen):
     """One experiment: the same RunConfig on the same data is the same run."""
 
@@ -171,8 +424,11 @@ class RunConfig(Frozen):
     )
 
     def canonical_json(self) -> str:
-        """Sorted keys, no white space, no default left out but a `parent` of None: most runs have none."""
+        """Sorted keys, no white space; no default left out but those of fields that came later, so that ids stay."""
         data = self.model_dump(mode="json", exclude={"parent"} if self.parent is None else None)
+        for field, default in _CAME_LATER.items():
+            if data["training"][field] == default:
+                del data["training"][field]
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     def run_id(self, fingerprint: str) -> str:
@@ -222,11 +478,17 @@ def parse_config(data: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(explain(error)) from None
 
 
+_KINDS = ("dense", "conv", "pool", "flatten", "global_average")
+
+
 def explain(error: ValidationError) -> str:
     """A pydantic error as sentences: field, what is expected, the value given."""
     lines = []
     for item in error.errors(include_url=False, include_context=False):
-        path = ".".join(str(part) for part in item["loc"]) or "configuration"
+        # pydantic puts a layer's kind after its number, which is no part of the path
+        pairs = itertools.pairwise(("", *item["loc"]))
+        loc = [part for before, part in pairs if not (isinstance(before, int) and part in _KINDS)]
+        path = ".".join(str(part) for part in loc) or "configuration"
         message = item["msg"].removeprefix("Value error, ")
         given = item["input"]
         shown = "" if isinstance(given, dict | BaseModel) else f" (given: {given!r})"

@@ -1,6 +1,6 @@
 """How long a training will take, judged by the trainings measured on the same machine.
 
-The cost of an epoch is modelled as ``seconds = a·steps + b·parameters·images``: a fixed price for each batch and one
+The cost of an epoch is modelled as ``seconds = a·steps + b·operations·images``: a fixed price for each batch and one
 for each multiplication. Both prices are at least zero and are fitted to relative errors, so that short trainings count
 as much as long ones.
 """
@@ -30,7 +30,7 @@ class Cost:
 
     steps: int
     work: float
-    """Parameters times training images."""
+    """Multiplications: for a dense network, parameters times training images."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def cost(config: RunConfig, images: int) -> Cost:
     """
     validation = config.training.validation
     left = images - (validation.size(images) if validation.source == "held_out" else 0)
-    return Cost(math.ceil(left / config.training.batch_size), float(config.model.parameter_count()) * left)
+    return Cost(math.ceil(left / config.training.batch_size), float(config.model.operations()) * left)
 
 
 def measured(

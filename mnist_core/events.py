@@ -18,8 +18,9 @@ class EpochRow:
     """One epoch of a history. Losses are mean cross-entropy in nats plus the L2 penalty, as Keras reports them.
 
     epoch: counted from 1.
-    loss, accuracy: on the training images while training: dropout on, averaged while the weights move.
-    clean_loss, clean_accuracy: a fixed subset of the training images after the epoch, dropout off.
+    loss, accuracy: on the training images while training: dropout on, images augmented and labels smoothed where the
+        configuration says so, averaged while the weights move. The other losses know nothing of the smoothing.
+    clean_loss, clean_accuracy: a fixed subset of the training images after the epoch, dropout and augmentation off.
     val_loss, val_accuracy: the validation images after the epoch, dropout off.
     val_loss_correct, val_loss_wrong: what correctly and wrongly classified images contribute to the mean
         cross-entropy; with `penalty` they add up to `val_loss`.

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from mnist_core.configs import CLASSES, DatasetConfig, DenseLayer, HeldOutValidation, RunConfig, TrainingConfig
+from mnist_core.configs import (
+    CLASSES,
+    IMAGE_SHAPE,
+    Augmentation,
+    ConvLayer,
+    CosineSchedule,
+    DatasetConfig,
+    DenseLayer,
+    FlattenLayer,
+    HeldOutValidation,
+    Layer,
+    PoolLayer,
+    RunConfig,
+    StepSchedule,
+    TrainingConfig,
+)
 
 _OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
@@ -10,20 +25,22 @@ _OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 def keras_code(config: RunConfig) -> str:
     """A complete script: it loads the data, builds, compiles, trains and tests the network that `config` describes.
 
-    It asks for the same layers, loss, optimizer, batches, epochs and early stopping as a run does. The weights it
-    ends with differ as those of another seed would, since Keras shuffles and drops out in an order of its own; the
-    held-out part, too, is drawn by class but not of the same images. A registered dataset is read from the `.npz` file
-    of its name.
+    It asks for the same layers, loss, optimizer, learning rates, batches, epochs and early stopping as a run does. The
+    weights it ends with differ as those of another seed would, since Keras shuffles, drops out and augments in an order
+    of its own; the held-out part, too, is drawn by class but not of the same images. A registered dataset is read from
+    the `.npz` file of its name.
     """
     parts = [
         _imports(config),
         f"keras.utils.set_random_seed({config.training.seed})",
         _data(config.dataset),
         *_held_out(config.training),
+        *_smoothed(config.training),
         _model(config),
         *_parent(config),
         _compile(config.training),
         *_stopping(config.training),
+        *_schedule(config.training),
         _fit(config.training),
         "test_loss, test_accuracy = model.evaluate(x_test, y_test, verbose=0)\n"
         'print(f"test accuracy {test_accuracy:.4f}, test loss {test_loss:.4f}")',
@@ -32,7 +49,9 @@ def keras_code(config: RunConfig) -> str:
 
 
 def _imports(config: RunConfig) -> str:
-    lines = ["import keras"]
+    lines = (
+        ["import math\n", "import keras"] if isinstance(config.training.schedule, CosineSchedule) else ["import keras"]
+    )
     if config.dataset.name != "mnist":
         lines.append("import numpy as np")
     if config.dataset.name == "digits":
@@ -43,11 +62,24 @@ def _imports(config: RunConfig) -> str:
 
 
 def _model(config: RunConfig) -> str:
-    lines = ["model = keras.Sequential(", "    [", "        keras.Input((28, 28)),", "        keras.layers.Flatten(),"]
+    augmentation, convolutional = config.training.augmentation, config.model.convolutional
+    lines = ["keras.Input((28, 28))"]
+    if convolutional or augmentation:
+        lines.append("keras.layers.Reshape((28, 28, 1))")
+    if augmentation:
+        lines += _augmentation(augmentation)
+    in_a_row = not convolutional
+    if in_a_row:
+        lines.append("keras.layers.Flatten()")
     for layer in config.model.layers:
+        if not in_a_row and isinstance(layer, DenseLayer):
+            lines.append("keras.layers.Flatten()")
+        in_a_row = in_a_row or not isinstance(layer, ConvLayer | PoolLayer)
         lines += _layer(layer)
-    lines += [f'        keras.layers.Dense({CLASSES}, activation="softmax"),', "    ]", ")"]
-    return "\n".join(lines)
+    if not in_a_row:
+        lines.append("keras.layers.Flatten()")
+    lines.append(f'keras.layers.Dense({CLASSES}, activation="softmax")')
+    return "\n".join(["model = keras.Sequential(", "    [", *(f"        {line}," for line in lines), "    ]", ")"])
 
 
 def _parent(config: RunConfig) -> list[str]:
@@ -59,12 +91,37 @@ def _parent(config: RunConfig) -> list[str]:
     ]
 
 
-def _layer(layer: DenseLayer) -> list[str]:
-    penalty = f", kernel_regularizer=keras.regularizers.L2({layer.l2!r})" if layer.l2 else ""
-    lines = [f'        keras.layers.Dense({layer.units}, activation="{layer.activation}"{penalty}),']
-    if layer.dropout:
-        lines.append(f"        keras.layers.Dropout({layer.dropout!r}),")
+def _augmentation(augmentation: Augmentation) -> list[str]:
+    """Keras's layers for it; they do nothing but in training."""
+    height, width = IMAGE_SHAPE
+    shift, rotation, zoom = augmentation.shift, augmentation.rotation, augmentation.zoom
+    black = 'fill_mode="constant"'
+    lines = [f"keras.layers.RandomTranslation({shift!r} / {height}, {shift!r} / {width}, {black})"] if shift else []
+    if rotation:
+        lines.append(f"keras.layers.RandomRotation({rotation!r} / 360, {black})")
+    if zoom:
+        lines.append(f"keras.layers.RandomZoom((-{zoom!r}, {zoom!r}), {black})")
     return lines
+
+
+def _layer(layer: Layer) -> list[str]:
+    if isinstance(layer, PoolLayer):
+        lines = [f"keras.layers.{layer.pooling.capitalize()}Pooling2D({layer.size})"]
+    elif isinstance(layer, DenseLayer | ConvLayer):
+        penalty = f", kernel_regularizer=keras.regularizers.L2({layer.l2!r})" if layer.l2 else ""
+        activation = f'activation="{layer.activation}"'
+        if isinstance(layer, DenseLayer):
+            lines = [f"keras.layers.Dense({layer.units}, {activation}{penalty})"]
+        else:
+            head = f'keras.layers.Conv2D({layer.filters}, {layer.kernel}, padding="{layer.padding}"'
+            lines = [f"{head}, {activation}{penalty})"]
+            if layer.batch_norm:
+                lines = [f"{head}, use_bias=False{penalty})", "keras.layers.BatchNormalization()"]
+                lines.append(f'keras.layers.Activation("{layer.activation}")')
+    else:
+        kind = "Flatten" if isinstance(layer, FlattenLayer) else "GlobalAveragePooling2D"
+        return [f"keras.layers.{kind}()"]
+    return [*lines, f"keras.layers.Dropout({layer.dropout!r})"] if layer.dropout else lines
 
 
 def _data(dataset: DatasetConfig) -> str:
@@ -104,6 +161,19 @@ def _held_out(training: TrainingConfig) -> list[str]:
     ]
 
 
+def _smoothed(training: TrainingConfig) -> list[str]:
+    """Labels of the training images alone are smoothed, as the validation loss does not contain the smoothing."""
+    smoothing = training.label_smoothing
+    if not smoothing:
+        return []
+    held_out = isinstance(training.validation, HeldOutValidation)
+    lines = [
+        f"y_train = keras.utils.to_categorical(y_train, {CLASSES}) * (1 - {smoothing!r}) + {smoothing!r} / {CLASSES}"
+    ]
+    lines += [f"{name} = keras.utils.to_categorical({name}, {CLASSES})" for name in ["y_val"] * held_out + ["y_test"]]
+    return ["\n".join(lines)]
+
+
 def _compile(training: TrainingConfig) -> str:
     momentum = f", momentum={training.momentum!r}" if training.momentum else ""
     optimizer = (
@@ -112,7 +182,7 @@ def _compile(training: TrainingConfig) -> str:
     return (
         "model.compile(\n"
         f"    optimizer={optimizer},\n"
-        '    loss="sparse_categorical_crossentropy",\n'
+        f'    loss="{"" if training.label_smoothing else "sparse_"}categorical_crossentropy",\n'
         '    metrics=["accuracy"],\n'
         ")\n"
         "model.summary()"
@@ -131,6 +201,26 @@ def _stopping(training: TrainingConfig) -> list[str]:
     ]
 
 
+def _schedule(training: TrainingConfig) -> list[str]:
+    schedule, first = training.schedule, training.learning_rate
+    if schedule is None:
+        return []
+    if isinstance(schedule, StepSchedule):
+        rate = f"{first!r} * {schedule.factor!r} ** (epoch // {schedule.every})"
+    elif isinstance(schedule, CosineSchedule):
+        wave = f"0.5 * (1 + math.cos(math.pi * epoch / {training.epochs}))"
+        rate = f"{first!r} * ({schedule.final!r} + {1 - schedule.final!r} * {wave})"
+    else:
+        return [
+            "learning_rate = keras.callbacks.ReduceLROnPlateau(\n"
+            f'    monitor="val_loss", factor={schedule.factor!r}, patience={schedule.patience}, '
+            f"min_delta={schedule.min_delta!r},\n"
+            f"    cooldown={schedule.cooldown}, min_lr={schedule.min_rate!r},\n"
+            ")"
+        ]
+    return [f"learning_rate = keras.callbacks.LearningRateScheduler(\n    lambda epoch: {rate}\n)"]
+
+
 def _fit(training: TrainingConfig) -> str:
     held_out = isinstance(training.validation, HeldOutValidation)
     lines = [
@@ -141,6 +231,7 @@ def _fit(training: TrainingConfig) -> str:
         f"    epochs={training.epochs},",
         f"    validation_data=({'x_val, y_val' if held_out else 'x_test, y_test'}),",
     ]
-    if training.early_stopping:
-        lines.append("    callbacks=[early_stopping],")
+    callbacks = ["early_stopping"] * bool(training.early_stopping) + ["learning_rate"] * bool(training.schedule)
+    if callbacks:
+        lines.append(f"    callbacks=[{', '.join(callbacks)}],")
     return "\n".join([*lines, ")"])

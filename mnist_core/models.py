@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.configs import CLASSES, IMAGE_SHAPE, ModelConfig
+from mnist_core.configs import (
+    CLASSES,
+    IMAGE_SHAPE,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    GlobalAverageLayer,
+    Layer,
+    LayerRow,
+    ModelConfig,
+    PoolLayer,
+)
 from mnist_core.images import Pixels
 
 _INITIALIZER = 0x1417
@@ -64,25 +75,49 @@ def build_model(config: ModelConfig, seed: int = 0) -> Any:
         `ModelConfig.layer_table`.
     """
     layers = backend().keras.layers
-    initializers = backend().keras.initializers
-    regularizers = backend().keras.regularizers
-
-    def dense(index: int, units: int, activation: str, name: str, l2: float = 0.0) -> Any:
-        return layers.Dense(
-            units,
-            activation=activation,
-            kernel_initializer=initializers.GlorotUniform(seed=initializer_seed(seed, index)),
-            kernel_regularizer=regularizers.L2(l2) if l2 else None,
-            name=name,
-        )
-
-    stack = [layers.Input(IMAGE_SHAPE, name="pixels"), layers.Flatten(name="input")]
-    for index, layer in enumerate(config.layers):
-        stack.append(dense(index, layer.units, layer.activation, f"dense_{index + 1}", layer.l2))
-        if layer.dropout:
-            stack.append(layers.Dropout(layer.dropout, seed=initializer_seed(seed, index), name=f"dropout_{index + 1}"))
-    stack.append(dense(len(config.layers), CLASSES, "softmax", "output"))
+    stack = [layers.Input(IMAGE_SHAPE, name="pixels")]
+    for row in config.layer_table():
+        index = len(config.layers) if row.layer is None else row.layer
+        layer = None if row.layer is None else config.layers[row.layer]
+        stack.append(_keras_layer(row, layer, initializer_seed(seed, index)))
     return backend().keras.Sequential(stack, name="classifier")
+
+
+def _keras_layer(row: LayerRow, layer: Layer | None, seed: int) -> Any:
+    """The Keras layer of one row of a layer table. layer: the configured layer that the row comes from."""
+    layers, name = backend().keras.layers, row.name
+    kernel: dict[str, Any] = {"kernel_initializer": backend().keras.initializers.GlorotUniform(seed=seed)}
+    if isinstance(layer, DenseLayer | ConvLayer) and layer.l2:
+        kernel["kernel_regularizer"] = backend().keras.regularizers.L2(layer.l2)
+    if row.kind == "image":
+        return layers.Reshape(row.output_shape, name=name)
+    if row.kind == "flatten":
+        return layers.Flatten(name=name)
+    if layer is None:
+        return layers.Dense(CLASSES, activation="softmax", name=name, **kernel)
+    if isinstance(layer, GlobalAverageLayer):
+        return layers.GlobalAveragePooling2D(name=name)
+    assert not isinstance(layer, FlattenLayer)
+    if row.kind == "dropout":
+        return layers.Dropout(layer.dropout, seed=seed, name=name)
+    if isinstance(layer, PoolLayer):
+        pooling = layers.MaxPooling2D if layer.pooling == "max" else layers.AveragePooling2D
+        return pooling(layer.size, name=name)
+    if row.kind == "batch_norm":
+        return layers.BatchNormalization(name=name)
+    if row.kind == "activation":
+        return layers.Activation(layer.activation, name=name)
+    if isinstance(layer, DenseLayer):
+        return layers.Dense(layer.units, activation=layer.activation, name=name, **kernel)
+    return layers.Conv2D(
+        layer.filters,
+        layer.kernel,
+        padding=layer.padding,
+        activation=None if layer.batch_norm else layer.activation,
+        use_bias=not layer.batch_norm,
+        name=name,
+        **kernel,
+    )
 
 
 def load_model(path: Path) -> Any:

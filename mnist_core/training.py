@@ -18,9 +18,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core import checkpoints, metrics
-from mnist_core.checkpoints import State
-from mnist_core.configs import DenseLayer, HeldOutValidation, ModelConfig, RunConfig, TrainingConfig
+from mnist_core import augmentation, checkpoints, metrics
+from mnist_core.checkpoints import Plateau, State
+from mnist_core.configs import (
+    DenseLayer,
+    HeldOutValidation,
+    ModelConfig,
+    PlateauSchedule,
+    RunConfig,
+    TrainingConfig,
+)
 from mnist_core.datasets import Dataset
 from mnist_core.engine import Engine, shuffled, subset
 from mnist_core.errors import ConfigError
@@ -153,11 +160,18 @@ class _Training:
         if initial_weights is not None:
             _set_initial(self.model, initial_weights)
         optimizer = build_optimizer(self.config)
-        self.engine = Engine(self.model, optimizer, self.split.x_train, self.split.y_train, self.config.batch_size)
-        self.pace = _Pace()
+        self.engine = Engine(
+            self.model,
+            optimizer,
+            self.split.x_train,
+            self.split.y_train,
+            self.config.batch_size,
+            self.config.label_smoothing,
+        )
+        self.pace = _Pace(self.engine.most_steps)
         self.identity = checkpoints.identity(config, dataset.fingerprint)
         found = checkpoints.load(checkpoint, self.identity) if checkpoint else None
-        self.state = found or State(*self.engine.arrays())
+        self.state = found or State(*self.engine.arrays(), plateau=Plateau(self.config.learning_rate))
         if found:
             self.engine.restore(found.weights, found.optimizer)
 
@@ -193,6 +207,8 @@ class _Training:
     def _epoch(self, epoch: int) -> EpochRow:
         """Train for an epoch and evaluate the weights it leads to; raises _Cancelled."""
         began = time.perf_counter()
+        rate = self._rate(epoch)
+        self.engine.set_rate(rate)
         loss, accuracy = self._pass(epoch)
         penalty, labels = self.engine.penalty(), self.split.y_val
         clean, judged = self._probabilities(self.clean_images), self._probabilities(self.split.x_val)
@@ -210,9 +226,16 @@ class _Training:
             penalty=penalty,
             val_confidence=float(metrics.confidence(judged).mean()),
             val_ece=metrics.expected_calibration_error(labels, judged),
-            learning_rate=self.config.learning_rate,
+            learning_rate=rate,
             seconds=time.perf_counter() - began,
         )
+
+    def _rate(self, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        schedule, first = self.config.schedule, self.config.learning_rate
+        if isinstance(schedule, PlateauSchedule):
+            return self.state.plateau.rate
+        return schedule.rate(first, epoch, self.config.epochs) if schedule else first
 
     def _check(self) -> None:
         if self.should_stop():
@@ -222,6 +245,8 @@ class _Training:
         """One pass over the training images, broken off where the loss is not finite: its mean loss and accuracy."""
         engine, sizes, seed = self.engine, self.engine.sizes, self.config.seed
         order, words = shuffled(sizes.images, seed, epoch), engine.dropout_words(seed, epoch)
+        rule = self.config.augmentation
+        moves = augmentation.maps(rule, sizes.images, seed, epoch) if rule else None
         began = time.perf_counter()
         start, stop = 0, min(self.pace.steps, sizes.steps)
         totals, loss, accuracy = (0.0, 0), 0.0, 0.0
@@ -233,7 +258,7 @@ class _Training:
                 present, following = drawn.result(), min(stop + self.pace.steps, sizes.steps)
                 drawn = ahead.submit(engine.draw, words, stop, following)
                 with self.pace.timed(stop - start):
-                    totals = engine.train(order, present, start, stop, totals)
+                    totals = engine.train(order, present, start, stop, totals, moves)
                 images = sizes.images_until(stop)
                 loss, accuracy = totals[0] / images, totals[1] / images
                 if stop < sizes.steps:
@@ -255,6 +280,8 @@ class _Training:
         state, rule = self.state, self.config.early_stopping
         state.weights, state.optimizer = self.engine.arrays()
         state.epoch = row.epoch
+        if isinstance(self.config.schedule, PlateauSchedule):
+            state.plateau.note(self.config.schedule, row.val_loss)
         if rule and state.stopper.improves(rule, row.epoch, row.val_loss) and rule.restore_best:
             state.best_weights = state.weights
         if self.checkpoint:
@@ -276,10 +303,11 @@ class _Training:
 
 
 class _Pace:
-    """Chooses how many steps a block has, so that it lasts about BLOCK_S."""
+    """Chooses how many steps a block has, so that it lasts about BLOCK_S; never more than `most`."""
 
-    def __init__(self) -> None:
-        self.steps = 8
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.steps = min(8, most)
         self._traced = False
 
     @contextlib.contextmanager
@@ -290,7 +318,7 @@ class _Pace:
         seconds = time.perf_counter() - began
         if self._traced:  # the first block also makes the graph, and says nothing of the steps
             wanted = BLOCK_S * steps / seconds
-            self.steps = max(1, min(int(wanted), 4 * self.steps))
+            self.steps = max(1, min(int(wanted), 4 * self.steps, self._most))
         self._traced = True
 
 

@@ -16,7 +16,7 @@ ORDER = [
     ["errors"],
     ["configs", "events", "files", "keras_code"],
     ["images", "metrics", "lease"],
-    ["runs", "presets", "datasets", "mistakes", "estimates"],
+    ["runs", "presets", "datasets", "mistakes", "estimates", "augmentation"],
     ["grids"],
     ["store", "comparison", "models", "optimizers", "checkpoints"],
     ["recipes"],

@@ -33,8 +33,19 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
     for order, row in enumerate(table):
         outputs = int(np.prod(row.output_shape))
         half = float(np.log2(outputs + 1) / np.log2(widest + 1) / 2)
-        if row.kind == "flatten":
+        shape = "×".join(str(size) for size in row.output_shape)
+        if row.name == "input":
             text = "784 pixels, 28×28"
+        elif row.kind == "flatten":
+            text = f"{outputs} in a row"
+        elif row.kind == "conv":
+            text = f"{shape} · conv {row.detail}"
+        elif row.kind == "batch_norm":
+            text = "batch normalisation"
+        elif row.kind == "pool":
+            text = f"{shape} · {row.detail}"
+        elif row.kind == "activation":
+            text = row.detail
         elif row.name == "output":
             text = f"{outputs} classes · {row.detail}"
         elif row.kind == "dropout":
@@ -55,6 +66,10 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
             }
         )
     return pd.DataFrame(rows)
+
+
+# What has no parameters, and is not chance either.
+_BARE = ["flatten", "image", "pool", "activation"]
 
 
 def architecture_chart(
@@ -98,8 +113,8 @@ def architecture_chart(
         alt.Chart(joints)
         .mark_rule(color=GREY, strokeWidth=1.5)
         .encode(y=alt.Y("order:Q", scale=y_scale, axis=None), y2="next:Q", x=middle),
-        blocks(frame[frame["kind"] == "flatten"], fill=GREY, fillOpacity=0.22),
-        blocks(frame[~frame["kind"].isin(["flatten", "dropout"])], fill=colour, fillOpacity=0.3, stroke=colour),
+        blocks(frame[frame["kind"].isin(_BARE)], fill=GREY, fillOpacity=0.22),
+        blocks(frame[~frame["kind"].isin([*_BARE, "dropout"])], fill=colour, fillOpacity=0.3, stroke=colour),
         blocks(frame[frame["kind"] == "dropout"], fillOpacity=0.04, fill=colour, stroke=colour, strokeDash=[4, 4]),
         alt.Chart(frame)
         .mark_text(fontSize=13, color=ink, fontWeight="bold")

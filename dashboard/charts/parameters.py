@@ -77,7 +77,7 @@ def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bo
             y=y,
             color=colour,
             opacity=alt.Opacity(
-                "order:O", scale=alt.Scale(domain=[1, 2, 3, 4, 5, 6, 7], range=_OPACITIES), legend=None
+                "order:O", scale=alt.Scale(domain=list(range(1, len(_OPACITIES) + 1)), range=_OPACITIES), legend=None
             ),
             tooltip=tooltip,
         )
@@ -101,7 +101,8 @@ def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bo
     return alt.layer(bars, inside, totals).properties(height=60 + 44 * len(runs))
 
 
-_OPACITIES = [1.0, 0.75, 0.55, 0.45, 0.38, 0.32, 0.28]
+# Twelve layers at most, each with batch normalisation perhaps, and the output.
+_OPACITIES = [1.0, 0.75, 0.55, 0.45, 0.38, 0.32, *[0.28] * 19]
 
 
 def _quoted(text: str) -> str:

@@ -255,6 +255,12 @@ def _values() -> dict[str, Any]:
 
 def _layers(values: dict[str, Any], base: Base) -> None:
     count = values["train_layers"]
+    if values["train_network"]:
+        st.caption(
+            f"{base.config.model.summary()}. This network is convolutional; its layers cannot be edited here yet."
+        )
+        _epochs(base)
+        return
     for index in range(count):
         _layer(index, count, values, base)
     epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
@@ -484,7 +490,9 @@ def _layer_table(config: RunConfig | None) -> None:
             {
                 "Layer": [row.name for row in config.model.layer_table()],
                 "What it does": [row.detail for row in config.model.layer_table()],
-                "Outputs": [theme.count(row.output_shape[0]) for row in config.model.layer_table()],
+                "Outputs": [
+                    "×".join(theme.count(size) for size in row.output_shape) for row in config.model.layer_table()
+                ],
                 "Parameters": [theme.count(row.parameters) for row in config.model.layer_table()],
             },
             border="horizontal",

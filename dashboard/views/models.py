@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 import pandas as pd
@@ -53,7 +54,7 @@ def layer_frame(run: Run) -> pd.DataFrame:
 def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
     """One column a run: its picture, its layers and its code."""
     tables = {run.id: run.config.model.layer_table() for run in runs}
-    widest = max(size for table in tables.values() for row in table for size in row.output_shape)
+    widest = max(math.prod(row.output_shape) for table in tables.values() for row in table)
     tallest = max(len(table) for table in tables.values())
     for first in range(0, len(runs), PER_ROW):
         row = runs[first : first + PER_ROW]
@@ -108,9 +109,11 @@ else:
             "Layers",
             "From the pixels at the top to the ten digits at the bottom; a wider block has more outputs.",
             "A dense layer connects each of its units to every output of the layer above: (inputs + 1) × units "
-            "parameters, the 1 being the bias. Dropout (dashed) leaves out the given share of the outputs above it, at "
-            "random, while training; it has no parameters and does nothing in use. Softmax turns the last ten values "
-            "into probabilities. Widths grow with the logarithm of the outputs, so that 784 and 10 fit one picture.",
+            "parameters, the 1 being the bias. A convolution makes each of its maps with one small window of weights, "
+            "used at every pixel; a pooling keeps one value of each tile of pixels. Dropout (dashed) leaves out the "
+            "given share of the outputs above it, at random, while training; it has no parameters and does nothing in "
+            "use. Softmax turns the last ten values into probabilities. Widths grow with the logarithm of the outputs, "
+            "so that 784 and 10 fit one picture.",
         )
         side_by_side(chosen, names, palette)
         counted = parameter_frame([Network(run.id, names[run.id], run.config.model) for run in chosen])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,12 +11,20 @@ from pydantic import ValidationError
 
 from mnist_core.configs import (
     ACTIVATIONS,
+    Augmentation,
     Bounds,
+    ConvLayer,
+    CosineSchedule,
     DenseLayer,
     EarlyStopping,
+    FlattenLayer,
+    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
+    PlateauSchedule,
+    PoolLayer,
     RunConfig,
+    StepSchedule,
     TrainingConfig,
     bounds,
     flatten,
@@ -30,20 +40,53 @@ layers = st.builds(
     dropout=st.floats(0, 0.9),
     l2=st.floats(0, 1),
 )
-models = st.builds(ModelConfig, layers=st.lists(layers, min_size=1, max_size=6).map(tuple))
+dense_models = st.builds(ModelConfig, layers=st.lists(layers, min_size=1, max_size=6).map(tuple))
+
+
+@st.composite
+def convolutional_models(draw: st.DrawFn) -> ModelConfig:
+    """Any layers that fit each other: convolutions and poolings, a flatten or mean or none, dense layers or none."""
+    found: list[object] = []
+    side = 28
+    for _ in range(draw(st.integers(1, 5))):
+        if draw(st.booleans()) or side < 2:
+            padding = draw(st.sampled_from(["same", "valid"]))
+            kernel = draw(st.integers(1, 7 if padding == "same" else min(7, side)))
+            side -= 0 if padding == "same" else kernel - 1
+            found.append(
+                ConvLayer(
+                    filters=draw(st.integers(1, 9)),
+                    kernel=kernel,
+                    padding=padding,
+                    activation=draw(st.sampled_from(ACTIVATIONS)),
+                    batch_norm=draw(st.booleans()),
+                    dropout=draw(st.sampled_from([0.0, 0.25])),
+                    l2=draw(st.sampled_from([0.0, 0.01])),
+                )
+            )
+        else:
+            size = draw(st.integers(2, min(7, side)))
+            side //= size
+            found.append(PoolLayer(pooling=draw(st.sampled_from(["max", "average"])), size=size))
+    found += draw(st.sampled_from([[], [FlattenLayer()], [GlobalAverageLayer()]]))
+    found += draw(st.lists(st.builds(DenseLayer, units=st.integers(1, 40), dropout=st.floats(0, 0.9)), max_size=2))
+    return ModelConfig(layers=tuple(found))
+
+
+models = dense_models | convolutional_models()
 
 
 @given(models)
-@settings(max_examples=15, deadline=None)
-def test_the_parameter_count_equals_that_of_keras_for_any_model(model: ModelConfig) -> None:
+@settings(max_examples=40, deadline=None)
+def test_the_layer_table_equals_that_of_keras_for_any_model(model: ModelConfig) -> None:
     from mnist_core.models import build_model
 
-    built = build_model(model, seed=0)
+    built, table = build_model(model, seed=0), model.layer_table()
     assert built.count_params() == model.parameter_count()
-    by_name = {layer.name: layer.count_params() for layer in built.layers}
-    assert [by_name[row.name] for row in model.layer_table() if row.kind == "dense"] == [
-        row.parameters for row in model.layer_table() if row.kind == "dense"
-    ]
+    assert sum(variable.value.shape.num_elements() for variable in built.trainable_variables) == model.trainable_count()
+    assert [layer.name for layer in built.layers] == [row.name for row in table]
+    assert [layer.output.shape[1:] for layer in built.layers] == [row.output_shape for row in table]
+    assert [layer.count_params() for layer in built.layers] == [row.parameters for row in table]
 
 
 @given(models)
@@ -66,7 +109,14 @@ def test_a_configuration_survives_json(model: ModelConfig) -> None:
         ("model.layers.0.dropout", 0.95, "less than or equal to 0.9"),
         ("model.layers.0.units", 2049, "less than or equal to 2048"),
         ("model.layers", [], "at least 1 item"),
-        ("model.layers", [{"units": 8}] * 7, "at most 6 items"),
+        ("model.layers", [{"units": 8}] * 13, "at most 12 items"),
+        ("model.layers", [{"kind": "conv", "kernel": 8}], "layers.0.kernel: Input should be less than or equal to 7"),
+        ("model.layers", [{"kind": "attention"}], "'dense', 'conv', 'pool', 'flatten', 'global_average'"),
+        ("training.augmentation", {"shift": 0}, "an augmentation of nothing; set shift, rotation or zoom"),
+        ("training.augmentation", {"rotation": 46}, "less than or equal to 45"),
+        ("training.schedule", {"kind": "linear"}, "'step', 'cosine', 'plateau'"),
+        ("training.schedule", {"kind": "step", "factor": 1}, "less than or equal to 0.99 (given: 1)"),
+        ("training.label_smoothing", 0.6, "less than or equal to 0.5 (given: 0.6)"),
         ("dataset.name", "../etc", "should match pattern"),
     ],
 )
@@ -77,6 +127,57 @@ def test_a_value_out_of_bounds_is_refused_with_its_path_value_and_limit(
         with_values(small_config, {path: value})
     assert says in str(caught.value)
     assert str(caught.value).startswith(path.split(".")[0])
+
+
+CONV, POOL, DENSE, FLATTEN = {"kind": "conv"}, {"kind": "pool"}, {"kind": "dense"}, {"kind": "flatten"}
+MEAN = {"kind": "global_average"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        (
+            [DENSE, CONV],
+            "layer 2 (conv) needs pixels in their places, but layer 1 (dense) has put them in a row; move it",
+        ),
+        ([CONV, FLATTEN, POOL], "layer 3 (pool) needs pixels in their places, but layer 2 (flatten)"),
+        ([CONV, MEAN, FLATTEN], "layer 3 (flatten) has nothing to do, as layer 2 (global average) has put"),
+        ([CONV, DENSE, FLATTEN], "layer 3 (flatten) has nothing to do, as layer 2 (dense) has put"),
+        ([FLATTEN, DENSE], "layer 1 (flatten) needs a convolution or pooling before it; leave it out"),
+        (
+            [POOL] * 5,
+            "layer 5 (pool) leaves no pixels: its 2×2 window does not fit into the 1×1 that reach it; pool less",
+        ),
+        (
+            [{"kind": "pool", "size": 7}, {"kind": "conv", "kernel": 5, "padding": "valid"}],
+            "layer 2 (conv) leaves no pixels: its 5×5 window does not fit into the 4×4 that reach it; use padding same",
+        ),
+        (
+            [{"kind": "conv", "filters": 256}, {"units": 2048}],
+            "411,066,890 parameters, and at most 50,000,000 are allowed; pool more",
+        ),
+    ],
+)
+def test_layers_that_do_not_fit_each_other_are_refused_with_the_remedy(
+    small_config: RunConfig, layers: list[dict[str, object]], says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_values(small_config, {"model.layers": layers})
+    assert says in str(caught.value)
+
+
+def test_a_flatten_may_be_left_out() -> None:
+    said = ModelConfig(layers=(ConvLayer(filters=3), FlattenLayer(), DenseLayer(units=5)))
+    implied = ModelConfig(layers=(ConvLayer(filters=3), DenseLayer(units=5)))
+    assert [row[1:6] for row in said.layer_table()] == [row[1:6] for row in implied.layer_table()]
+    alone = ModelConfig(layers=(PoolLayer(size=7),))
+    assert [row.kind for row in alone.layer_table()] == ["image", "pool", "flatten", "dense"]
+
+
+def test_the_work_for_an_image_counts_a_convolutions_weights_at_every_pixel() -> None:
+    assert ModelConfig(layers=(DenseLayer(units=64),)).operations() == 50_890
+    model = ModelConfig(layers=(ConvLayer(filters=8, kernel=5, padding="valid"), GlobalAverageLayer()))
+    assert model.operations() == 24 * 24 * 8 * 26 + 90
 
 
 @pytest.mark.parametrize(
@@ -117,10 +218,46 @@ def test_identity_is_pinned_so_that_stored_runs_stay_found() -> None:
     assert config.run_id("x") == "8581dee97162"
 
 
+def test_what_came_later_changes_the_identity_only_where_it_is_set(small_config: RunConfig) -> None:
+    written = json.loads(small_config.canonical_json())["training"]
+    assert not {"augmentation", "schedule", "label_smoothing"} & set(written)
+    for field, value in {
+        "augmentation": {"shift": 1},
+        "schedule": {"kind": "cosine"},
+        "label_smoothing": 0.1,
+    }.items():
+        changed = with_values(small_config, {f"training.{field}": value})
+        assert field in json.loads(changed.canonical_json())["training"]
+        assert changed.run_id("x") != small_config.run_id("x")
+        assert parse_config(json.loads(changed.canonical_json())) == changed
+
+
+def test_a_configuration_written_before_there_were_convolutions_is_the_same_run(small_config: RunConfig) -> None:
+    old = json.loads(small_config.canonical_json())
+    assert parse_config(old) == small_config
+    del old["model"]["layers"][0]["kind"]
+    assert parse_config(old).run_id("x") == small_config.run_id("x")
+
+
+def test_a_schedule_says_the_rate_of_each_epoch() -> None:
+    step = StepSchedule(factor=0.1, every=2)
+    assert [round(step.rate(0.5, epoch, 5), 9) for epoch in (1, 2, 3, 4, 5)] == [0.5, 0.5, 0.05, 0.05, 0.005]
+    cosine = CosineSchedule(final=0.1)
+    assert cosine.rate(2.0, 1, 10) == 2.0
+    assert cosine.rate(2.0, 6, 10) == pytest.approx(2.0 * 0.55)
+    assert cosine.rate(2.0, 11, 10) == pytest.approx(0.2)
+    assert PlateauSchedule().min_rate == 0.0
+
+
+def test_an_augmentation_is_summarised() -> None:
+    assert Augmentation(shift=2, zoom=0.1).summary() == "shift 2 px, zoom 10 %"
+
+
 def test_bounds_are_readable_for_sliders() -> None:
     assert bounds(DenseLayer, "dropout") == Bounds(0.0, 0.9)
     assert bounds(TrainingConfig, "epochs") == Bounds(1, 500)
-    assert bounds(ModelConfig, "layers") == Bounds(1, 6)
+    assert bounds(ModelConfig, "layers") == Bounds(1, 12)
+    assert bounds(ConvLayer, "kernel") == Bounds(1, 7)
     assert bounds(HeldOutValidation, "count") == Bounds(10, 50_000)
 
 
@@ -147,3 +284,8 @@ def test_flatten_gives_dotted_paths(small_config: RunConfig) -> None:
 def test_a_model_is_summarised_in_one_line() -> None:
     model = ModelConfig(layers=(DenseLayer(units=64, dropout=0.5, l2=1e-4), DenseLayer(units=16, l2=1e-4)))
     assert model.summary() == "64-16 relu, dropout 0.5/0, L2 0.0001"
+    convolutional = ModelConfig(
+        layers=(ConvLayer(filters=8), ConvLayer(filters=16, batch_norm=True), PoolLayer(dropout=0.25), DenseLayer())
+    )
+    assert convolutional.summary() == "conv 8-16, pool, dense 64 relu, dropout 0.25, batch norm"
+    assert ModelConfig(layers=(PoolLayer(), GlobalAverageLayer())).summary() == "pool, global average"

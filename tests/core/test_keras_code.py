@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 
 from mnist_core.configs import (
+    Augmentation,
+    ConvLayer,
+    CosineSchedule,
     DatasetConfig,
     DenseLayer,
     EarlyStopping,
+    FlattenLayer,
+    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
+    PlateauSchedule,
+    PoolLayer,
     RunConfig,
+    StepSchedule,
     TrainingConfig,
 )
 from mnist_core.datasets import Catalog
@@ -21,7 +29,10 @@ from mnist_core.keras_code import keras_code
 from mnist_core.models import build_model
 from mnist_core.presets import PRESETS
 
-SETTINGS = ("units", "activation", "rate", "kernel_regularizer", "target_shape", "batch_shape")
+SETTINGS = (
+    *("units", "activation", "rate", "kernel_regularizer", "target_shape", "batch_shape"),
+    *("filters", "kernel_size", "padding", "use_bias", "strides", "pool_size", "epsilon", "momentum"),
+)
 
 CASES = {
     "plain": RunConfig(
@@ -47,6 +58,43 @@ CASES = {
             optimizer="adam", epochs=1, batch_size=512, validation=HeldOutValidation(fraction=0.25)
         ),
     ),
+    "convolutional": RunConfig(
+        model=ModelConfig(
+            layers=(
+                ConvLayer(filters=4, kernel=5, padding="valid", batch_norm=True, dropout=0.1),
+                PoolLayer(size=3, dropout=0.2),
+                ConvLayer(filters=3, activation="elu", l2=1e-3),
+                PoolLayer(pooling="average"),
+                DenseLayer(units=6),
+            )
+        ),
+        training=TrainingConfig(
+            epochs=3,
+            batch_size=500,
+            augmentation=Augmentation(shift=2, rotation=10, zoom=0.1),
+            schedule=CosineSchedule(final=0.1),
+            label_smoothing=0.1,
+        ),
+    ),
+    "averaged": RunConfig(
+        model=ModelConfig(layers=(PoolLayer(), ConvLayer(filters=5), GlobalAverageLayer())),
+        training=TrainingConfig(
+            epochs=2,
+            batch_size=500,
+            validation=HeldOutValidation(count=100),
+            early_stopping=EarlyStopping(patience=2),
+            schedule=PlateauSchedule(patience=1, cooldown=3, min_delta=0.01, factor=0.2, min_rate=1e-6),
+            label_smoothing=0.2,
+        ),
+    ),
+    "flattened": RunConfig(
+        model=ModelConfig(layers=(PoolLayer(size=4), FlattenLayer(), DenseLayer(units=4))),
+        training=TrainingConfig(epochs=3, batch_size=1000, schedule=StepSchedule(factor=0.1, every=2)),
+    ),
+    "augmented": RunConfig(
+        model=ModelConfig(layers=(DenseLayer(units=4),)),
+        training=TrainingConfig(epochs=1, batch_size=1000, augmentation=Augmentation(rotation=30)),
+    ),
 }
 
 
@@ -60,6 +108,7 @@ def settings(model: Any) -> list[tuple[str, dict[str, Any]]]:
     return [
         (type(layer).__name__, {key: value for key, value in layer.get_config().items() if key in SETTINGS})
         for layer in model.layers
+        if not type(layer).__name__.startswith("Random")  # augmentation, which is no part of our models
     ]
 
 
@@ -69,15 +118,51 @@ def test_the_script_builds_and_trains_the_same_network(name: str, capsys: pytest
     found = executed(config)
     ours = build_model(config.model)
     assert found["model"].count_params() == config.model.parameter_count() == ours.count_params()
-    assert settings(found["model"]) == settings(ours)
+    skipped = 1 if name == "augmented" else 0  # the reshaping that Keras needs to augment
+    assert settings(found["model"])[skipped:] == settings(ours)
     optimizer = found["model"].optimizer
     assert type(optimizer).__name__.lower() == config.training.optimizer
-    assert float(optimizer.learning_rate.numpy()) == pytest.approx(config.training.learning_rate)
+    assert found["history"].history.get("learning_rate", [float(optimizer.learning_rate.numpy())])[0] == pytest.approx(
+        config.training.learning_rate
+    )
     assert float(getattr(optimizer, "momentum", 0.0)) == config.training.momentum
     assert found["history"].params["epochs"] == config.training.epochs
     assert len(found["history"].history["val_loss"]) == config.training.epochs
     assert np.isfinite(found["test_loss"])
     assert "test accuracy" in capsys.readouterr().out
+
+
+def test_augmentation_is_that_of_the_configuration_and_does_nothing_outside_training() -> None:
+    found = executed(CASES["convolutional"])
+    shift, rotation, zoom = (layer for layer in found["model"].layers if type(layer).__name__.startswith("Random"))
+    sides = (shift.height_lower, shift.height_upper, shift.width_lower, shift.width_upper)
+    assert sides == (-2 / 28, 2 / 28, -2 / 28, 2 / 28)
+    assert rotation.factor == (-10 / 360, 10 / 360)
+    assert zoom.height_factor == (-0.1, 0.1)
+    assert {layer.fill_mode for layer in (shift, rotation, zoom)} == {"constant"}
+    image = found["x_test"][:1, :, :, None]
+    np.testing.assert_array_equal(rotation(image, training=False), image)
+
+
+@pytest.mark.parametrize("name", ["convolutional", "flattened"])
+def test_the_rates_are_those_of_the_schedule(name: str) -> None:
+    training = CASES[name].training
+    assert training.schedule is not None
+    expected = [training.schedule.rate(training.learning_rate, epoch, training.epochs) for epoch in (1, 2, 3)]
+    assert executed(CASES[name])["history"].history["learning_rate"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_plateau_is_that_of_the_configuration() -> None:
+    found = executed(CASES["averaged"])["learning_rate"]
+    assert (found.patience, found.cooldown, found.factor, found.min_lr) == (1, 3, 0.2, 1e-6)
+    assert abs(found.min_delta) == 0.01
+
+
+def test_only_the_labels_that_are_trained_on_are_smoothed() -> None:
+    found = executed(CASES["averaged"])
+    np.testing.assert_allclose(np.unique(found["y_train"]), [0.02, 0.82])
+    for part in ("y_val", "y_test"):
+        assert np.unique(found[part]).tolist() == [0.0, 1.0]
 
 
 def test_early_stopping_and_held_out_images_are_those_of_the_configuration() -> None:
@@ -123,5 +208,5 @@ def test_a_registered_dataset_is_read_from_its_file() -> None:
 def test_every_preset_gives_code_that_compiles(name: str) -> None:
     text = keras_code(PRESETS[name].config)
     compile(text, name, "exec")
-    assert "#" not in text
+    assert text.count("#") == (PRESETS[name].config.parent is not None), "only where to put the parent is a comment"
     assert max(map(len, text.splitlines())) <= 110

@@ -7,10 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core.configs import DenseLayer, ModelConfig
+from mnist_core.configs import ConvLayer, DenseLayer, ModelConfig, PoolLayer
 from mnist_core.models import build_model, load_model, predict
 from mnist_core.presets import PRESETS
 
+CONVOLUTIONAL = ModelConfig(
+    layers=(
+        ConvLayer(filters=3, batch_norm=True, dropout=0.1, l2=1e-3),
+        PoolLayer(dropout=0.2),
+        ConvLayer(filters=4, kernel=4, padding="valid", activation="gelu"),
+        PoolLayer(pooling="average", size=3),
+        DenseLayer(units=7, dropout=0.5),
+    )
+)
 SMALL = ModelConfig(layers=(DenseLayer(units=12, dropout=0.3, l2=1e-3), DenseLayer(units=8, activation="tanh")))
 
 
@@ -26,9 +35,9 @@ def test_every_preset_has_the_parameters_that_keras_counts(name: str):
     assert build_model(preset.config.model).count_params() == preset.parameters == preset.config.model.parameter_count()
 
 
-def test_layers_have_the_names_and_sizes_of_the_layer_table():
-    model = build_model(SMALL)
-    table = SMALL.layer_table()
+@pytest.mark.parametrize("config", [SMALL, CONVOLUTIONAL], ids=["dense", "convolutional"])
+def test_layers_have_the_names_and_sizes_of_the_layer_table(config: ModelConfig):
+    model, table = build_model(config), config.layer_table()
     assert [layer.name for layer in model.layers] == [row.name for row in table]
     assert [layer.count_params() for layer in model.layers] == [row.parameters for row in table]
     assert [layer.output.shape[1:] for layer in model.layers] == [row.output_shape for row in table]
@@ -59,8 +68,9 @@ def test_building_a_model_leaves_the_global_random_states_alone():
     assert state() == before
 
 
-def test_a_saved_model_is_plain_keras_and_predicts_the_same(tmp_path: Path):
-    model = build_model(SMALL, seed=1)
+@pytest.mark.parametrize("config", [SMALL, CONVOLUTIONAL], ids=["dense", "convolutional"])
+def test_a_saved_model_is_plain_keras_and_predicts_the_same(tmp_path: Path, config: ModelConfig):
+    model = build_model(config, seed=1)
     model.save(tmp_path / "model.keras")
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
     probabilities = predict(load_model(tmp_path / "model.keras"), images)

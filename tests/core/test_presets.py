@@ -22,10 +22,12 @@ PARAMETERS = {
     "tuning/best_mlp": 118_282,
     "coursera/first": 20_175,
     "coursera/best_mlp": 222_360,
+    "tuning/cnn": 83_322,
+    "coursera/cnn": 80_202,
 }
 
 
-def test_every_published_dense_model_is_there() -> None:
+def test_every_published_model_is_there() -> None:
     assert {name: item.parameters for name, item in PRESETS.items()} == PARAMETERS
 
 

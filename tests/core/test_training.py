@@ -13,11 +13,16 @@ import pytest
 
 from mnist_core import checkpoints
 from mnist_core.configs import (
+    Augmentation,
+    ConvLayer,
     DatasetConfig,
     DenseLayer,
     EarlyStopping,
+    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
+    PlateauSchedule,
+    PoolLayer,
     RunConfig,
     TrainingConfig,
 )
@@ -126,6 +131,100 @@ def test_layers_of_other_kinds_are_called_as_keras_does(digits: Dataset, normali
     for mine, keras_own in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, keras_own, atol=1e-3)
     np.testing.assert_allclose(engine.probabilities(images), theirs.predict(pixels, verbose=0), atol=1e-3)
+
+
+CONVOLUTIONAL = ModelConfig(
+    layers=(
+        ConvLayer(filters=4, kernel=5, padding="valid", batch_norm=True),
+        PoolLayer(),
+        ConvLayer(filters=6, activation="tanh", l2=1e-3),
+        PoolLayer(pooling="average", size=3),
+        DenseLayer(units=12),
+    )
+)
+AVERAGED = ModelConfig(layers=(PoolLayer(size=2), ConvLayer(filters=8, batch_norm=True), GlobalAverageLayer()))
+
+
+@pytest.mark.parametrize("model", [CONVOLUTIONAL, AVERAGED], ids=["flattened", "averaged"])
+@pytest.mark.parametrize("batch_size", [50, 100])  # one below, one above the size from which a batch is split
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_convolutional_epoch_is_what_keras_fit_does(
+    digits: Dataset, model: ModelConfig, batch_size: int, smoothing: float
+):
+    few = Dataset("few", digits.x_train[:430], digits.y_train[:430], digits.x_test, digits.y_test, "few")
+    config = a_run(model, batch_size=batch_size, label_smoothing=smoothing, optimizer="sgd", learning_rate=0.02)
+    result = train(config, few)
+
+    keras = backend().keras
+    theirs = build_model(model, config.training.seed)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+    theirs.compile(keras_optimizer(config.training), loss, metrics=["accuracy"])
+    pixels, labels = (few.x_train / 255).astype("float32"), np.eye(10, dtype="float32")[few.y_train]
+    for row in result.history:
+        order = shuffled(len(pixels), config.training.seed, row.epoch)
+        fitted = theirs.fit(pixels[order], labels[order], batch_size=batch_size, shuffle=False, verbose=0).history
+        assert row.loss == pytest.approx(fitted["loss"][0], rel=1e-3)
+        assert row.accuracy == pytest.approx(fitted["accuracy"][0], abs=2.5 / len(pixels))
+    for mine, keras_own in zip(result.model.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, keras_own, atol=2e-3)
+    # what is judged afterwards is not smoothed
+    theirs.compile(loss="sparse_categorical_crossentropy")
+    judged = theirs.evaluate((few.x_test / 255).astype("float32"), few.y_test, verbose=0, return_dict=True)
+    assert result.history[-1].val_loss == pytest.approx(judged["loss"], rel=5e-3)
+    assert result.history[-1].penalty == pytest.approx(float(sum(theirs.losses)), rel=1e-3)
+
+
+def test_batch_normalisation_moves_its_statistics_in_training_alone(digits: Dataset):
+    config = TrainingConfig(batch_size=100)
+    engine = Engine(
+        build_model(CONVOLUTIONAL), build_optimizer(config), digits.x_train, digits.y_train, config.batch_size
+    )
+    layer = engine.model.get_layer("batch_norm_1")
+    engine.probabilities(digits.x_test)
+    assert not layer.moving_mean.numpy().any()
+    words = engine.draw(engine.dropout_words(0, 1), 0, 3)
+    engine.train(shuffled(len(digits.x_train), 0, 1), words, 0, 3, (0.0, 0))
+    assert layer.moving_mean.numpy().all()
+
+
+def test_a_plateau_follows_the_keras_callback():
+    generator = np.random.default_rng(4)
+    cases = [PlateauSchedule(patience=1), PlateauSchedule(patience=2, factor=0.1, cooldown=2, min_delta=0.02)]
+    for rule in [*cases, PlateauSchedule(patience=1, cooldown=1, min_rate=3e-4)]:
+        losses = np.round(2 / np.arange(1, 60) + 0.2 * generator.random(59), 3)
+        plateau, model = checkpoints.Plateau(1e-3), build_model(ModelConfig(layers=(DenseLayer(units=1),)))
+        model.compile("sgd")
+        model.optimizer.learning_rate = 1e-3
+        callback = backend().keras.callbacks.ReduceLROnPlateau(
+            "val_loss", rule.factor, rule.patience, mode="min",
+            min_delta=rule.min_delta, cooldown=rule.cooldown, min_lr=rule.min_rate,
+        )  # fmt: skip
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+            plateau.note(rule, float(loss))
+            assert plateau.rate == pytest.approx(float(model.optimizer.learning_rate.numpy()), rel=1e-5)
+            assert (plateau.wait, plateau.cooldown) == (callback.wait, callback.cooldown_counter)
+        assert plateau.rate < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["step", "cosine"])
+def test_the_scheduled_rate_is_the_one_that_trains(digits: Dataset, kind: str):
+    schedule = {"step": {"kind": "step", "factor": 0.01, "every": 1}, "cosine": {"kind": "cosine"}}[kind]
+    config = a_run(optimizer="sgd", learning_rate=0.1, epochs=2).replace(training__schedule=schedule)
+    whole, first = train(config, digits), train(a_run(optimizer="sgd", learning_rate=0.1, epochs=1), digits)
+    assert [row.learning_rate for row in whole.history] == [0.1, {"step": 0.1 * 0.01, "cosine": 0.05}[kind]]
+    assert first.history[0].loss == whole.history[0].loss
+
+    model = build_model(config.model, config.training.seed)
+    model.set_weights(first.model.get_weights())
+    model.compile(backend().keras.optimizers.SGD(whole.history[1].learning_rate), "sparse_categorical_crossentropy")
+    order = shuffled(len(digits.x_train), config.training.seed, 2)
+    pixels = (digits.x_train[order] / 255).astype("float32")
+    model.fit(pixels, digits.y_train[order], batch_size=config.training.batch_size, shuffle=False, verbose=0)
+    for ours, theirs in zip(whole.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -291,6 +390,80 @@ def test_resuming_is_bit_identical_to_not_being_interrupted(digits: Dataset, tmp
     assert same(whole.model.get_weights(), resumed.model.get_weights())
     assert np.array_equal(whole.probabilities, resumed.probabilities)
     assert without_seconds(whole.history) == without_seconds(resumed.history)
+
+
+def test_a_convolutional_training_resumes_bit_identically_with_its_statistics_rate_and_augmentation(
+    digits: Dataset, tmp_path: Path
+):
+    few = Dataset("few", digits.x_train[:300], digits.y_train[:300], digits.x_test, digits.y_test, "few")
+    layers = tuple(layer.model_copy(update={"dropout": 0.2}) for layer in CONVOLUTIONAL.layers)
+    config = a_run(
+        ModelConfig(layers=layers),
+        epochs=5,
+        optimizer="adam",
+        learning_rate=0.05,  # high enough for the validation loss to rise
+        label_smoothing=0.1,
+        augmentation=Augmentation(shift=2, rotation=10, zoom=0.1),
+        schedule=PlateauSchedule(patience=1, cooldown=1, min_delta=0.3),
+    )
+    whole = train(config, few)
+    assert len({row.learning_rate for row in whole.history}) > 1
+    for last in (1, 2, 3):
+
+        def crash(event: Event, last: int = last) -> None:
+            if isinstance(event, EpochEnded) and event.row.epoch == last:
+                raise Interrupted
+
+        file = tmp_path / f"{last}.npz"
+        with pytest.raises(Interrupted):
+            train(config, few, checkpoint=file, on_event=crash)
+        resumed = train(config, few, checkpoint=file)
+        assert same(whole.model.get_weights(), resumed.model.get_weights())
+        assert without_seconds(whole.history) == without_seconds(resumed.history)
+
+
+def test_only_what_is_trained_on_is_augmented(digits: Dataset):
+    # at this rate the weights stay where they began, so every loss is that of the same network
+    still = a_run(epochs=2, learning_rate=1e-7, optimizer="sgd", validation=HeldOutValidation(count=200))
+    plain = train(still, digits)
+    moved = train(still.replace(training__augmentation={"shift": 8}), digits)
+    for before, after in zip(plain.history, moved.history, strict=True):
+        assert before.loss == pytest.approx(before.clean_loss, abs=1e-4)
+        assert abs(after.loss - before.loss) > 1e-3
+        assert after.clean_loss == pytest.approx(before.clean_loss, abs=1e-5)
+        assert after.val_loss == pytest.approx(before.val_loss, abs=1e-5)
+    assert moved.history[0].loss != pytest.approx(moved.history[1].loss, abs=1e-5), "each epoch has its own"
+    np.testing.assert_allclose(moved.probabilities, plain.probabilities, atol=1e-5)
+
+
+def test_an_augmented_epoch_does_not_depend_on_its_blocks(digits: Dataset):
+    from mnist_core.augmentation import maps
+
+    def weights_after(blocks: list[int]) -> tuple[list[Any], Any]:
+        engine = Engine(
+            build_model(CONVOLUTIONAL), build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 90
+        )
+        order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
+        by = maps(Augmentation(shift=2), len(digits.x_train), 0, 1)
+        for start, stop in itertools.pairwise(blocks):
+            totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals, by)
+        return engine.arrays()[0], totals
+
+    whole, parts = weights_after([0, 6]), weights_after([0, 1, 3, 6])
+    assert same(whole[0], parts[0])
+    assert whole[1] == parts[1]
+
+
+def test_a_block_is_short_where_its_random_words_would_fill_the_memory(digits: Dataset):
+    wide = ModelConfig(layers=(ConvLayer(filters=64, dropout=0.5), PoolLayer(size=7)))
+    engine = Engine(build_model(wide), build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 1000)
+    assert engine.most_steps == 1
+    assert (
+        Engine(
+            build_model(NO_DROPOUT), build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 10
+        ).most_steps
+        > 1000
+    )
 
 
 def test_early_stopping_restores_the_best_weights_also_after_resuming(digits: Dataset, tmp_path: Path):

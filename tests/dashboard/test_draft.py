@@ -64,10 +64,10 @@ def test_layers_stay_between_one_and_the_limit() -> None:
     one = draft.values_of(PRESETS["readme/model_1"].config)
     assert draft.without_layer(one, 0) == one
     values = one
-    for _ in range(10):
+    for _ in range(20):
         values = draft.with_layer_added(values)
-    assert values["train_layers"] == draft.LAYERS.maximum == 6
-    assert len(draft.config_of(values).model.layers) == 6
+    assert values["train_layers"] == draft.LAYERS.maximum == 12
+    assert len(draft.config_of(values).model.layers) == 12
 
 
 def test_whole_numbers_hold_bounds_powers_and_what_is_in_use() -> None:
@@ -127,6 +127,9 @@ def test_every_training_setting_has_words_for_its_change() -> None:
         "training__validation": {"source": "held_out", "count": 500},
         "training__early_stopping": {"patience": 3},
         "training__seed": 9,
+        "training__augmentation": {"shift": 2},
+        "training__schedule": {"kind": "cosine"},
+        "training__label_smoothing": 0.1,
     }
     for path, value in other.items():
         assert len(draft.changes(MODEL_1, MODEL_1.replace(**{path: value}))) == 1, path

@@ -31,6 +31,16 @@ def test_layers_pictures_and_code_stand_side_by_side(app: OpenPage, make_run: Ma
     assert [code.value.strip() for code in page.code] == [keras_code(run.config).strip() for run in runs]
 
 
+def test_a_convolutional_network_is_shown_beside_a_dense_one(app: OpenPage, make_run: MakeRun) -> None:
+    runs = [make_run("model_1", config((64, 64))), make_run("cnn", preset="coursera/cnn")]
+    page = app("views/models.py", runs=",".join(run.id for run in runs))
+    assert not page.exception
+    text = text_of(page)
+    assert "cnn is the largest with 80,202 parameters" in text
+    assert "24×24×16" in text
+    assert keras_code(runs[1].config).strip() in [code.value.strip() for code in page.code]
+
+
 def test_networks_that_are_not_trained_are_shown_too(app: OpenPage, make_run: MakeRun) -> None:
     run = make_run("waiting", config((8,), dropout=0.0), state="queued")
     page = app("views/models.py", runs=run.id)

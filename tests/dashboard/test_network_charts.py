@@ -57,6 +57,19 @@ def test_the_description_goes_from_input_to_output() -> None:
     assert text.index("784 pixels") < text.index("64 units") < text.index("10 classes")
 
 
+def test_a_convolutional_network_is_drawn_with_its_shapes() -> None:
+    cnn = PRESETS["coursera/cnn"].config.model
+    frame = architecture_frame(cnn).set_index("layer")
+    assert frame.loc["conv 1", "text"] == "24×24×16 · conv 5×5, no padding, relu"
+    assert frame.loc["pool 2", "text"] == "12×12×16 · max of 2×2"
+    assert frame.loc["flatten", "text"] == "512 in a row"
+    assert frame.loc["conv 1", "half"] == 0.5
+    chart = architecture_chart(frame.reset_index(), "#111111")
+    assert vl_convert.vegalite_to_vega(chart.to_dict())["marks"]
+    counted = parameter_frame([Network("a", "cnn", cnn)])
+    assert counted["parameters"].sum() == 80_202
+
+
 def test_both_pictures_compile_in_vega() -> None:
     frame = parameter_frame([Network("a", "model_1", ONE), Network("b", "model_2", TWO)])
     for chart in (

@@ -137,6 +137,25 @@ def test_layers_are_added_and_removed(page: AppTest) -> None:
     assert "train_layer_2_dropout" not in [slider.key for slider in page.slider]
 
 
+def test_a_convolutional_preset_is_trained_as_it_is_and_its_training_settings_can_be_changed(
+    page: AppTest, store: Store
+) -> None:
+    page.selectbox(key="train_source").set_value("preset:coursera/cnn").run()
+    assert not page.exception
+    assert "its layers cannot be edited here yet" in words(page)
+    assert not [slider for slider in page.slider if slider.key.startswith("train_layer_")]
+    assert "26×26" not in str(page.table[0].value)
+    assert "24×24×16" in str(page.table[0].value)
+    page.select_slider(key="train_epochs").set_value(3).run()
+    click(page, "Train")
+    [run] = store.runs()
+    assert run.config == PRESETS["coursera/cnn"].config.replace(dataset__name="digits", training__epochs=3)
+    assert run.name == "cnn, 3 epochs"
+    page.selectbox(key="train_source").set_value("preset:notebook/model_1").run()
+    assert not page.exception
+    assert page.slider(key="train_layer_1_dropout").value == 0.2
+
+
 def test_another_preset_sets_every_slider_and_leaves_the_dataset(page: AppTest) -> None:
     page.slider(key="train_layer_0_dropout").set_value(0.9).run()
     page.selectbox(key="train_source").set_value("preset:tuning/best_mlp").run()
