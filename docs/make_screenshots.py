@@ -23,7 +23,7 @@ from tests.e2e.browser import Screen, Server, end_everything, start_server  # no
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
-PAGES = ("compare", "train", "mistakes", "models", "data")
+PAGES = ("compare", "train", "mistakes", "models", "sweeps", "data")
 SIZES = {1280: 1000, 390: 844}
 
 
@@ -38,13 +38,12 @@ def train(chromium: Browser, server: Server) -> None:
     for _ in range(6):
         page.keyboard.press("ArrowRight")
     screen.key("train_epochs").get_by_role("slider").focus()
-    for _ in range(12):  # long enough for all pictures
+    for _ in range(18):  # long enough for all pictures
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(1_500)
     screen.key("train_go").get_by_role("button").click()
     page.get_by_text(re.compile(r"epoch ([89]|\d\d+) of \d+, ")).first.wait_for(timeout=60_000)
     shoot(chromium, server, "train", query=page.url.partition("?")[2])
-    page.get_by_role("button", name="Cancel").first.click()
     page.close()
 
 
@@ -56,7 +55,7 @@ def shoot(chromium: Browser, server: Server, name: str, query: str = "") -> None
             page = context.new_page()
             page.goto(f"{server.url}/{'' if name == 'compare' else name}?{query}")
             page.get_by_role("heading", level=1).wait_for()
-            if name != "data":  # its chart is below the fold
+            if name not in ("sweeps", "data"):  # theirs are below the fold, or not yet there
                 page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg.marks").first.wait_for()
             page.wait_for_timeout(2_500)
             suffix = "" if width == 1280 else f"-{width}"
