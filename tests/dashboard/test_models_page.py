@@ -36,8 +36,8 @@ def test_a_convolutional_network_is_shown_beside_a_dense_one(app: OpenPage, make
     page = app("views/models.py", runs=",".join(run.id for run in runs))
     assert not page.exception
     text = text_of(page)
-    assert "cnn is the largest with 80,202 parameters" in text
-    assert "24×24×16" in text
+    assert "cnn is the largest with 129,194 parameters" in text
+    assert "24×24×24" in text
     assert keras_code(runs[1].config).strip() in [code.value.strip() for code in page.code]
 
 

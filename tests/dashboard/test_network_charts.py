@@ -60,14 +60,14 @@ def test_the_description_goes_from_input_to_output() -> None:
 def test_a_convolutional_network_is_drawn_with_its_shapes() -> None:
     cnn = PRESETS["coursera/cnn"].config.model
     frame = architecture_frame(cnn).set_index("layer")
-    assert frame.loc["conv 1", "text"] == "24×24×16 · conv 5×5, no padding, relu"
-    assert frame.loc["pool 2", "text"] == "12×12×16 · max of 2×2"
-    assert frame.loc["flatten", "text"] == "512 in a row"
+    assert frame.loc["conv 1", "text"] == "24×24×24 · conv 5×5, no padding, relu"
+    assert frame.loc["pool 2", "text"] == "12×12×24 · max of 2×2"
+    assert frame.loc["flatten", "text"] == "768 in a row"
     assert frame.loc["conv 1", "half"] == 0.5
     chart = architecture_chart(frame.reset_index(), "#111111")
     assert vl_convert.vegalite_to_vega(chart.to_dict())["marks"]
     counted = parameter_frame([Network("a", "cnn", cnn)])
-    assert counted["parameters"].sum() == 80_202
+    assert counted["parameters"].sum() == 129_194
 
 
 def test_both_pictures_compile_in_vega() -> None:

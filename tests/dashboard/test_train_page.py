@@ -145,7 +145,7 @@ def test_a_convolutional_preset_is_trained_as_it_is_and_its_training_settings_ca
     assert "its layers cannot be edited here yet" in words(page)
     assert not [slider for slider in page.slider if slider.key.startswith("train_layer_")]
     assert "26×26" not in str(page.table[0].value)
-    assert "24×24×16" in str(page.table[0].value)
+    assert "24×24×24" in str(page.table[0].value)
     page.select_slider(key="train_epochs").set_value(3).run()
     click(page, "Train")
     [run] = store.runs()
