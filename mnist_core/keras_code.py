@@ -13,7 +13,7 @@ def keras_code(config: RunConfig) -> str:
     It asks for the same layers, loss, optimizer, batches, epochs and early stopping as a run does. The weights it
     ends with differ as those of another seed would, since Keras shuffles and drops out in an order of its own; the
     held-out part, too, is drawn by class but not of the same images. A registered dataset is read from the `.npz` file
-    of its name.
+    of its name; the weights that a run goes on from, from a copy of its parent's `model.keras` named after that run.
     """
     parts = [
         _imports(config),
@@ -54,8 +54,8 @@ def _parent(config: RunConfig) -> list[str]:
     if config.parent is None:
         return []
     return [
-        f"# it goes on from the weights of run {config.parent}: put that run's model.keras beside this script\n"
-        f'model.set_weights(keras.saving.load_model("model.keras").get_weights())'
+        f'parent = keras.saving.load_model("run-{config.parent}.keras", compile=False)\n'
+        "model.set_weights(parent.get_weights())"
     ]
 
 
