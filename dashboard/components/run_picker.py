@@ -47,7 +47,8 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None)
     state.widget(KEY, ids)
     st.multiselect(
         label,
-        [run.id for run in reversed(runs)],
+        # the runs of a sweep come last: there may be hundreds
+        [run.id for run in sorted(runs[::-1], key=lambda run: run.one_of_many)],
         format_func=lambda run_id: labels[run_id],
         key=KEY,
         max_selections=MOST,
