@@ -95,6 +95,7 @@ def words(item: Sweep | Search, done: SweepProgress) -> str:
     return f"{done.total} runs: {said}.{left}"
 
 
+sweep_panels.turn_page()
 st.title("Sweeps")
 with panels.in_words():
     items = known()
