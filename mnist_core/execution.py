@@ -253,10 +253,10 @@ def _processor() -> str:
 
 
 def _threads() -> int:
-    """Threads inside one operation."""
+    """Operations that run side by side; inside each there is one thread, unless the environment says otherwise."""
     tensorflow = sys.modules.get("tensorflow")
-    chosen = tensorflow.config.threading.get_intra_op_parallelism_threads() if tensorflow else 0
-    return int(chosen or os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
+    chosen = tensorflow.config.threading.get_inter_op_parallelism_threads() if tensorflow else 0
+    return int(chosen or os.environ.get("TF_NUM_INTEROP_THREADS") or os.cpu_count() or 1)
 
 
 # -- endings -----------------------------------------------------------------------------------------------------------

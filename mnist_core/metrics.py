@@ -17,14 +17,14 @@ from mnist_core.configs import CLASSES
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 
-# Keras clips probabilities by this much before the logarithm (keras.config.epsilon()).
-EPSILON = 1e-7
+# The least that float32 can tell from 0. Keras takes the loss from the logits behind a softmax and does not clip it.
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def image_losses(labels: IntArray, probabilities: FloatArray) -> NDArray[np.float64]:
     """Cross-entropy of each image, in nats, shape (n,): −log of the probability given to the true class."""
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return -np.log(np.clip(given, EPSILON, 1.0 - EPSILON))
+    return -np.log(np.maximum(given, SMALLEST))
 
 
 def confidence(probabilities: FloatArray) -> FloatArray:
