@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -79,3 +80,13 @@ class _Here(LocalRunner):
 
     def submit(self, run_id: str) -> None:
         self._queue.submit(super().submit, run_id)
+
+
+@contextlib.contextmanager
+def closing(runner: Runner) -> Iterator[None]:
+    """Let go of the job service at the end, before the interpreter does so in the midst of its callbacks."""
+    try:
+        yield
+    finally:
+        if isinstance(runner, ServiceRunner):
+            runner.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_core import searches as stored_searches
 from mnist_core import sweeps as stored
-from mnist_core.cli_options import changed_values, make_available, make_runner
+from mnist_core.cli_options import changed_values, closing, make_available, make_runner
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.grids import expand, plain_value, sweep_spec
 from mnist_core.jobs import Runner, ServiceRunner
@@ -33,14 +33,15 @@ def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
     runner = make_runner(store, options)
     if isinstance(runner, ServiceRunner):
         runner.warm()  # its workers start while the runs are being written down
-    found, asked = stored.start(store, runner, spec, keep_weights=not options.no_weights, again=options.again)
-    new = sum(item.outcome != "stored" for item in asked)
-    reporter.say(f"sweep {found.name} ({found.id}): {len(asked)} runs, {new} of them to be trained")
-    try:
-        _follow(store, found, reporter)
-    except KeyboardInterrupt:
-        _cancel(store, runner, found)
-        raise
+    with closing(runner):
+        found, asked = stored.start(store, runner, spec, keep_weights=not options.no_weights, again=options.again)
+        new = sum(item.outcome != "stored" for item in asked)
+        reporter.say(f"sweep {found.name} ({found.id}): {len(asked)} runs, {new} of them to be trained")
+        try:
+            _follow(store, found, reporter)
+        except KeyboardInterrupt:
+            _cancel(store, runner, found)
+            raise
     done = stored.progress(store, found.run_ids)
     _report(store, found, reporter)
     if not done.complete:
@@ -167,11 +168,12 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
                 value = f", {changed.spec.metric} {trial.value:.4f}" if trial.value is not None else ""
                 reporter.say(f"{which} is {trial.state} after epoch {trial.epochs}{value}")
 
-    try:
-        item = stored_searches.run(store, runner, item.id, on_change=tell)
-    except KeyboardInterrupt:
-        stored_searches.stop(store, runner, item.id)
-        raise
+    with closing(runner):
+        try:
+            item = stored_searches.run(store, runner, item.id, on_change=tell)
+        except KeyboardInterrupt:
+            stored_searches.stop(store, runner, item.id)
+            raise
     _report_search(store, item, reporter)
     if not item.complete:
         reporter.error(f"the search was stopped; `search {item.id}` goes on with it")

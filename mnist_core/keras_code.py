@@ -28,7 +28,8 @@ def keras_code(config: RunConfig) -> str:
     It asks for the same layers, loss, optimizer, learning rates, batches, epochs and early stopping as a run does. The
     weights it ends with differ as those of another seed would, since Keras shuffles, drops out and augments in an order
     of its own; the held-out part, too, is drawn by class but not of the same images. A registered dataset is read from
-    the `.npz` file of its name.
+    the `.npz` file of its name; the weights that a run goes on from, from a copy of its parent's `model.keras` named
+    after that run.
     """
     parts = [
         _imports(config),
@@ -86,8 +87,8 @@ def _parent(config: RunConfig) -> list[str]:
     if config.parent is None:
         return []
     return [
-        f"# it goes on from the weights of run {config.parent}: put that run's model.keras beside this script\n"
-        f'model.set_weights(keras.saving.load_model("model.keras").get_weights())'
+        f'parent = keras.saving.load_model("run-{config.parent}.keras", compile=False)\n'
+        "model.set_weights(parent.get_weights())"
     ]
 
 

@@ -135,6 +135,11 @@ class Run:
         return self.meta.name
 
     @property
+    def one_of_many(self) -> bool:
+        """Whether a sweep or a search has asked for it, and not a person for this very run."""
+        return any(tag.startswith(("sweep ", "search ")) for tag in self.meta.tags)
+
+    @property
     def live(self) -> bool:
         """Whether it is queued or running."""
         return self.state in ("queued", "running")

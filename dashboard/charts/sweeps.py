@@ -226,7 +226,7 @@ def _spread(values: pd.Series, scale: str) -> pd.Series:
 def parallel_chart(
     frame: pd.DataFrame, titles: Mapping[str, str], *, higher_is_better: bool, dark: bool = False
 ) -> alt.LayerChart:
-    """A line a run through all its settings to its value; the darker, the better."""
+    """A line a run through all its settings to its value; the better, the more it stands out from the background."""
     axes = list(dict.fromkeys(frame["axis"]))
     names = "{" + ", ".join(f"{json.dumps(axis)}: {json.dumps(titles.get(axis, axis))}" for axis in axes) + "}"
     x = alt.X(
@@ -237,7 +237,7 @@ def parallel_chart(
         axis=alt.Axis(labelExpr=f"{names}[datum.value]", labelAngle=0, orient="top", grid=True, labelLimit=150),
     )
     y = alt.Y("position:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04]))
-    colour = alt.Color("value:Q", legend=None, scale=alt.Scale(scheme="viridis", reverse=higher_is_better))
+    colour = alt.Color("value:Q", legend=None, scale=alt.Scale(scheme="viridis", reverse=higher_is_better != dark))
     tooltip = [alt.Tooltip("axis:N", title="setting"), alt.Tooltip("text:N", title="value")]
     lines = alt.Chart(frame).mark_line(strokeWidth=1.6, opacity=0.65).encode(x=x, y=y, color=colour, detail="point:N")
     points = (

@@ -23,6 +23,8 @@ from mnist_core.runs import Run
 
 TICK_S = 0.5
 RECENT = 6
+MOST_WAITING = 3
+"""Of the runs that wait, so many are shown one by one."""
 NOTICE = "train_notice"
 
 ENDINGS = {
@@ -55,7 +57,8 @@ def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
     service = resources.runner().status()
     if [run.id for run in live] != active or service.state != service_state:
         # the interval is set on full runs only; what has just ended stays in view
-        ended = [run_id for run_id in active if run_id in by_id and not by_id[run_id].live]
+        ended = [by_id[run_id] for run_id in active if run_id in by_id and not by_id[run_id].live]
+        ended = [run.id for run in ended if not run.one_of_many]  # a sweep would push out all that was chosen
         if set(ended) - set(chosen):
             state.choose(list(dict.fromkeys([*chosen, *ended]))[-MOST:])
         st.rerun()
@@ -107,9 +110,14 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
     last = [] if live else recently_ended(runs)[:1]
     colours = resources.colours([*chosen, *(run.id for run in [*live, *last])])
     waiting = [run for run in live if run.state == "queued"]
-    for run in live:
+    for run in [run for run in live if run not in waiting[MOST_WAITING:]]:
         place = waiting.index(run) + 1 if run in waiting else 0
         _job(run, labels[run.id], colours[run.id], place)
+    if len(waiting) > MOST_WAITING:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f"{len(waiting) - MOST_WAITING} more are waiting.", width="content")
+            if any(run.one_of_many for run in waiting):
+                st.page_link("views/sweeps.py", label="Sweeps", icon=":material/grid_on:")
     for run in last:
         _ended(run, labels[run.id], colours[run.id])
     if not live and not last:

@@ -47,7 +47,8 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None)
     state.widget(KEY, ids)
     st.multiselect(
         label,
-        [run.id for run in reversed(runs)],
+        # the runs of a sweep come last: there may be hundreds
+        [run.id for many in (False, True) for run in reversed(runs) if run.one_of_many is many],
         format_func=lambda run_id: labels[run_id],
         key=KEY,
         max_selections=MOST,

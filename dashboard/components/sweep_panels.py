@@ -18,6 +18,7 @@ from mnist_core.searches import Search
 from mnist_core.sweeps import Sweep
 
 CLICKED = ("sweep_lines", "sweep_heat", "sweep_parallel")
+OPEN = "sweep_open"
 QUANTITIES = {"error": "error rate", "accuracy": "accuracy", "loss": "loss"}
 OPTIMISTIC = (
     "These runs were judged on the test set while training. The best of many test results looks better than it is: "
@@ -32,9 +33,18 @@ def titles(paths: list[str]) -> dict[str, str]:
 
 
 def open_in_compare(run_ids: list[str]) -> None:
-    """Choose the runs, at most as many as there are colours, and turn to the Compare page."""
-    state.choose(list(dict.fromkeys(run_ids))[:MOST])
-    st.switch_page("views/compare.py")
+    """Have the runs opened by `turn_page`, at most as many as there are colours."""
+    state.fill({OPEN: list(dict.fromkeys(run_ids))[:MOST]})
+    st.rerun()
+
+
+def turn_page() -> None:
+    """Turn to the Compare page where that was asked for, before anything of this one is drawn."""
+    wanted = state.widget_value(OPEN)
+    if isinstance(wanted, list) and wanted:
+        state.fill({OPEN: None})
+        state.choose(wanted)
+        st.switch_page("views/compare.py", query_params={state.CHOSEN: ",".join(wanted)})
 
 
 def take_click() -> None:
@@ -152,6 +162,7 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: st
 def parallel(done: pd.DataFrame, names: dict[str, str], judged: str) -> None:
     """All settings at once, a line a run."""
     frame = charts.parallel_frame(done, list(names), judged)
+    standing_out = "brighter" if theme.is_dark() else "darker"
     word = judged.replace("val_", "validation ").replace("_", " ")
     panels.chart_with_table(
         charts.parallel_chart(
@@ -159,7 +170,7 @@ def parallel(done: pd.DataFrame, names: dict[str, str], judged: str) -> None:
         ),
         done[["run", *names, judged]],
         title="All settings at once",
-        sentence=f"Each line is a run, from its settings to its {word}; the darker, the better.",
+        sentence=f"Each line is a run, from its settings to its {word}; the {standing_out}, the better.",
         alt_text=f"Parallel coordinates of {', '.join(names.values())} and the {word}",
         key=state.fresh_key("sweep_parallel"),
         filename="sweep-parallel",

@@ -95,7 +95,7 @@ def words(item: Sweep | Search, done: SweepProgress) -> str:
     return f"{done.total} runs: {said}.{left}"
 
 
-sweep_panels.take_click()
+sweep_panels.turn_page()
 st.title("Sweeps")
 with panels.in_words():
     items = known()
@@ -113,6 +113,7 @@ with panels.in_words():
         @st.fragment(run_every=TICK_S if live else None)
         def following(key: str) -> None:
             """Everything about one sweep, drawn again while it is going on."""
+            sweep_panels.take_click()  # a click in here draws this part alone
             kind, _, item_id = key.partition("-")
             store = resources.store()
             try:

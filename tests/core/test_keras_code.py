@@ -204,6 +204,15 @@ def test_a_registered_dataset_is_read_from_its_file() -> None:
     assert 'np.load("fashion.npz")' in keras_code(config)
 
 
+def test_a_continuation_starts_from_its_parents_weights(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    parent = build_model(CASES["plain"].model, seed=9)
+    parent.save("run-0123456789ab.keras")
+    config = CASES["plain"].replace(parent="0123456789ab", training__learning_rate=1e-7)
+    for ours, theirs in zip(executed(config)["model"].get_weights(), parent.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_gives_code_that_compiles(name: str) -> None:
     text = keras_code(PRESETS[name].config)

@@ -218,3 +218,15 @@ def test_charts_can_be_saved_as_pictures(kind: str) -> None:
     data = picture(theme.styled(curves_chart(frame, {"a": "#0072B2"}, "loss")), kind)
     assert data.startswith(b"\x89PNG" if kind == "png" else b"<svg")
     assert kind == "png" or b"model_1" in data
+
+
+def test_the_runs_of_a_sweep_are_offered_last(app: Callable[..., AppTest], store: Store, make_run: MakeRun) -> None:
+    swept = make_run("swept", config(seed=1))
+    store.describe(swept.id, tags=("sweep 0123456789ab",))
+    own = make_run("own", config(seed=2))
+    later = make_run("later swept", config(seed=3))
+    store.describe(later.id, tags=("sweep 0123456789ab",))
+    page = app()
+    assert [label.split(",")[0] for label in page.multiselect(key="run_picker").options] == [
+        own.name, later.name, swept.name,
+    ]  # fmt: skip

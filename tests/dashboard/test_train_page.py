@@ -406,3 +406,12 @@ def test_the_published_continuation_needs_its_parent_on_the_same_data(
     [child] = [run for run in store.runs() if run.id != parent.id]
     assert child.config.parent == parent.id
     assert child.meta.preset == "notebook/model_1_lr_1e-4"
+
+
+def test_a_long_queue_is_summed_up(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    for seed in range(8):
+        store.add(MODEL_1.replace(training__seed=seed), name=f"run {seed}", tags=("sweep 0123456789ab",))
+    page = app("views/train.py")
+    assert not page.exception
+    assert "5 more are waiting." in words(page)
+    assert len([button for button in page.button if button.label == "Cancel"]) == 3
