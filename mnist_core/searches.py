@@ -433,7 +433,7 @@ def results(store: Store, search: Search) -> pd.DataFrame:
         return scores(found.labels, found.probabilities) if found else None
 
     table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], store, test=test)
-    front = {
+    front: dict[str, list[Any]] = {
         "trial": [trial.number for trial in search.trials],
         "bracket": [trial.bracket for trial in search.trials],
         "trial_state": [trial.state for trial in search.trials],
