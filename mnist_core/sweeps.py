@@ -374,4 +374,4 @@ def best(table: pd.DataFrame, metric: str = "val_loss") -> str | None:
     if not len(done):
         return None
     values = -done[metric] if metric.endswith("accuracy") else done[metric]
-    return str(done["run"].iloc[int(values.argmin())])
+    return str(done["run"].iloc[int(values.to_numpy().argmin())])
