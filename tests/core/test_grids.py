@@ -75,7 +75,7 @@ def test_fixed_values_take_the_place_of_an_axis() -> None:
         ({"grid": {"training.rate": [1]}}, "has no field 'rate'"),
         ({"grid": {"training.epochs": [1, 501]}}, "at epochs 501: training.epochs: .*less than or equal to 500"),
         ({"grid": {"stack.width": [1]}}, "stack: width"),
-        ({"grid": {"stack.depth": [7]}}, "less than or equal to 6"),
+        ({"grid": {"stack.depth": [13]}}, "less than or equal to 12"),
         ({"grid": {"stack.ratio": [2], "stack.units": [1024], "stack.depth": [3]}}, "less than or equal to 2048"),
         ({"grid": {"training.*.epochs": [1]}}, "stands for each layer only"),
         ({"grid": {"training.seed": list(range(1001))}}, "1,001 combinations; at most 1,000"),
