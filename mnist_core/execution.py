@@ -132,8 +132,7 @@ def _rows(run: Run) -> tuple[list[EpochRow], list[EpochRow]]:
         history = run.rows()
     except StoreError:  # damaged; the checkpoint has the same, or training begins anew
         history = []
-    identity = f"{run.config.canonical_json()} {run.status.fingerprint}"
-    state = checkpoints.load(run.checkpoint_file, identity)
+    state = checkpoints.load(run.checkpoint_file, checkpoints.identity(run.config, run.status.fingerprint))
     return history, state.rows if state else []
 
 
