@@ -55,13 +55,14 @@ def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
     by_id = {run.id: run for run in runs}
     live = [run for run in runs if run.live]
     service = resources.runner().status()
-    if [run.id for run in live] != active or service.state != service_state:
-        # the interval is set on full runs only; what has just ended stays in view
+    changed = [run.id for run in live] != active or service.state != service_state
+    if changed:
+        # what has just ended stays in view
         ended = [by_id[run_id] for run_id in active if run_id in by_id and not by_id[run_id].live]
         ended = [run.id for run in ended if not run.one_of_many]  # a sweep would push out all that was chosen
         if set(ended) - set(chosen):
-            state.choose(list(dict.fromkeys([*chosen, *ended]))[-MOST:])
-        st.rerun()
+            chosen = list(dict.fromkeys([*chosen, *ended]))[-MOST:]
+            state.choose(chosen)
     _service(service, live)
     with st.container(key="live_jobs", gap="xsmall"):
         _jobs(runs, live, chosen)
@@ -70,6 +71,9 @@ def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
     with panels.in_words():
         _curves(shown[-MOST:], runs)
     _recent(runs, live)
+    if changed:
+        # the interval is set on full runs only; not before the buttons are drawn, else a click would be lost
+        st.rerun()
 
 
 # -- the service -------------------------------------------------------------------------------------------------------
