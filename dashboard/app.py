@@ -18,14 +18,18 @@ st.set_page_config(
     page_title="Digit classifiers, compared", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide"
 )
 
-PAGES = [
-    st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", default=True),
-    st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
-    st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
-    st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
-    st.Page("views/sweeps.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
-    st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
-]
+PAGES = {
+    "": [
+        st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", default=True),
+        st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
+        st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
+        st.Page("views/sweeps.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
+    ],
+    "Background": [
+        st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
+        st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
+    ],
+}
 
 page = st.navigation(PAGES, position="top")
 theme.apply()
