@@ -18,7 +18,7 @@ ORDER = [
     ["images", "metrics", "lease"],
     ["runs", "presets", "datasets", "mistakes", "estimates", "augmentation"],
     ["grids"],
-    ["store", "comparison", "models", "optimizers", "checkpoints"],
+    ["store", "comparison", "statistics", "models", "optimizers", "checkpoints"],
     ["recipes"],
     ["engine"],
     ["training"],
