@@ -127,20 +127,20 @@ def _changed(spec: Any) -> Any:
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
     limits = bounds(TrainingConfig, "epochs")
-    planned = (expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))).training.epochs
+    planned = (expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))).training
     epochs = right.number_input(
         "Epochs of each run",
         int(limits.minimum or 1),
         int(limits.maximum or 1),
         value=None,
-        placeholder=f"{planned}, as described",
+        placeholder=f"{planned.epochs}, as described",
         key="sweep_epochs",
         persist_state="session",
     )
     if epochs is not None:
         changes["training.epochs"] = int(epochs)
     if dataset != "mnist" and isinstance(spec.base, str):
-        held = PRESETS[spec.base].config.training.validation
+        held = planned.validation
         if held.source == "held_out" and held.count is not None:
             # so many images were meant as a share of MNIST
             changes["training.validation"] = {"source": "held_out", "fraction": round(held.count / 60_000, 4)}

@@ -15,6 +15,7 @@ from mnist_core.spaces import (
     SearchSpec,
     Told,
     brackets,
+    corner,
     importances,
     parse_search,
     search_spec,
@@ -117,7 +118,20 @@ def test_what_is_fixed_is_not_searched() -> None:
     assert spec.config(suggest(spec, [])).model.layers[0].units == 12
 
 
-def test_the_published_search() -> None:
+def test_the_published_search_by_bayesian_optimisation() -> None:
+    spec = search_spec("tuning/bayes_cnn")
+    assert parse_search(spec.model_dump(mode="json")) == spec
+    assert (spec.sampler, spec.trial_count, spec.epochs, spec.dataset) == ("tpe", 20, 4, "mnist")
+    # the extremes are networks of the same form, chosen by held-out images
+    for end in (0, -1):
+        config = spec.config(corner(spec, end))
+        assert [layer.kind for layer in config.model.layers] == ["conv", "pool", "conv", "pool", "dense"]
+        assert config.training.validation.source == "held_out"
+    first = suggest(spec, [])
+    assert suggest(spec, [Told(first, 0.05, epochs=4)]) != first
+
+
+def test_the_published_search_by_hyperband() -> None:
     spec = search_spec("tuning/hyperband_mlp")
     assert parse_search(spec.model_dump(mode="json")) == spec
     assert (spec.trial_count, spec.epochs, spec.dataset) == (49, 27, "mnist")

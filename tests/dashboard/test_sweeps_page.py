@@ -198,6 +198,9 @@ def test_a_search_is_started_in_a_process_of_its_own(
     started: list[str] = []
     monkeypatch.setattr(searches, "spawn", lambda store, search_id: started.append(search_id))
     page = app("views/sweeps.py")
+    page.selectbox(key="sweep_what").set_value("search:tuning/bayes_cnn").run()
+    assert "20 trials" in words(page)
+    assert "17 % of the training images are held out" in words(page)
     page.selectbox(key="sweep_what").set_value("search:tuning/hyperband_mlp").run()
     assert "49 trials" in words(page)
     assert "17 % of the training images are held out" in words(page)
