@@ -118,6 +118,11 @@ def set_link(**values: object) -> None:
         st.query_params.from_dict(after)
 
 
+def page_number(number: int) -> int | None:
+    """How a page of a long list stands in the URL (`?page=…`): the first needs no place there."""
+    return number if number > 1 else None
+
+
 def fresh_key(key: str) -> str:
     """The key of a chart whose selection can be forgotten by `forget_selection`."""
     return f"{key}_{st.session_state.get(f'{key}:fresh', 0)}"

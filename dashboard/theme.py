@@ -38,6 +38,11 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def on_paper(colour: str) -> str:
+    """A run's colour as it is on white paper, whichever theme it was chosen for."""
+    return RUN_COLOURS[RUN_COLOURS_DARK.index(colour)] if colour in RUN_COLOURS_DARK else colour
+
+
 def styled(chart: alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart) -> alt.TopLevelMixin:
     """The chart with the fonts and quiet axes that all charts share."""
     return (

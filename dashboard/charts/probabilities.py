@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,8 +36,13 @@ def probability_frame(opinions: Sequence[Opinion], true: int) -> pd.DataFrame:
     )
 
 
-def probability_chart(frame: pd.DataFrame, opinions: Sequence[Opinion], *, dark: bool = False) -> alt.LayerChart:
-    """Bars by digit, one in each run's colour; the true digit stands on a band and is named beneath it."""
+def probability_chart(
+    frame: pd.DataFrame, opinions: Sequence[Opinion], *, dark: bool = False, named: bool = False
+) -> alt.LayerChart:
+    """Bars by digit, one in each run's colour; the true digit stands on a band and is named beneath it.
+
+    Where the chart stands alone, as on paper, a legend above it has the runs' names (`named`).
+    """
     ids = [opinion.run_id for opinion in opinions]
     ink = "#E8EBEF" if dark else "#1B1F24"
     true = int(frame.loc[frame["true"], "digit"].iloc[0])
@@ -57,7 +63,7 @@ def probability_chart(frame: pd.DataFrame, opinions: Sequence[Opinion], *, dark:
     colour = alt.Color(
         "run:N",
         scale=alt.Scale(domain=ids, range=[opinion.colour for opinion in opinions]),
-        legend=None,
+        legend=alt.Legend(title=None, orient="top", columns=2, labelExpr=_names(opinions)) if named else None,
     )
     band = (
         alt.Chart(pd.DataFrame({"digit": [true], "low": [0], "high": [100]}))
@@ -80,3 +86,8 @@ def probability_chart(frame: pd.DataFrame, opinions: Sequence[Opinion], *, dark:
         )
     )
     return alt.layer(band, bars).properties(height=HEIGHT)
+
+
+def _names(opinions: Sequence[Opinion]) -> str:
+    """A Vega expression: run id → its label."""
+    return f"({json.dumps({opinion.run_id: opinion.label for opinion in opinions})})[datum.value]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard import state, theme
 from dashboard.charts.probabilities import Opinion, probability_chart, probability_frame
+from dashboard.components import panels
 from dashboard.components.gallery import confidence_text, png
 from mnist_core.images import Pixels
 
@@ -30,9 +32,19 @@ def show(index: int) -> None:
     state.set_link(**{DIGIT: index})
 
 
+def _go_to(index: int, page: int) -> None:
+    """Enlarge the test image `index`, and turn the gallery behind it to its page."""
+    state.set_link(**{DIGIT: index, "page": state.page_number(page)})
+
+
 @st.dialog("Enlarged digit", width="large", icon=":material/zoom_in:", on_dismiss=close)
 def digit_dialog(
-    order: Sequence[int], labels: NDArray[np.uint8], images: Pixels | None, opinions: Callable[[int], list[Opinion]]
+    order: Sequence[int],
+    labels: NDArray[np.uint8],
+    images: Pixels | None,
+    opinions: Callable[[int], list[Opinion]],
+    *,
+    page_size: int,
 ) -> None:
     """Draw the digit that the link names, with buttons to its neighbours.
 
@@ -46,6 +58,8 @@ def digit_dialog(
         all test images, shape (n, 28, 28); None where they are not on this machine.
     opinions
         index → what the runs say of that image.
+    page_size
+        digits to a page of the gallery, which follows the enlarged one.
     """
     index = state.link_number(DIGIT, 0, len(labels) - 1)
     if index is None:
@@ -70,19 +84,24 @@ def digit_dialog(
         st.caption(
             "A network gives each of the ten digits a probability; together they make 100 %. The largest is its guess."
         )
-    _neighbours(list(order), index)
-    with st.expander("Data", key="digit_data"):
-        table = frame.pivot(index="digit", columns="label", values="probability").reset_index()
-        per_cent = st.column_config.NumberColumn(format="%.2f %%")
-        config = {name: per_cent for name in table.columns if name != "digit"}
-        st.dataframe(table, hide_index=True, column_config=config)
+    _neighbours(list(order), index, page_size)
+    panels.data_and_downloads(
+        frame,
+        theme.styled(
+            probability_chart(frame, [replace(item, colour=theme.on_paper(item.colour)) for item in said], named=True)
+        ),
+        shown=frame.pivot(index="digit", columns="label", values="probability").reset_index(),
+        key="digit",
+        filename=f"digit-{index}",
+        column_config={item.label: st.column_config.NumberColumn(format="%.2f %%") for item in said},
+    )
 
 
-def _neighbours(order: list[int], index: int) -> None:
+def _neighbours(order: list[int], index: int, page_size: int) -> None:
     """Buttons to the digits before and after it in the gallery."""
     place = order.index(index) if index in order else None
-    before = order[place - 1] if place else None
-    after = order[place + 1] if place is not None and place + 1 < len(order) else None
+    before = place - 1 if place else None
+    after = place + 1 if place is not None and place + 1 < len(order) else None
     with st.container(horizontal=True, vertical_alignment="center", key="digit_neighbours"):
         for label, target, shortcut in (("Previous", before, "Left"), ("Next", after, "Right")):
             st.button(
@@ -90,8 +109,8 @@ def _neighbours(order: list[int], index: int) -> None:
                 key=f"digit_{label.lower()}",
                 shortcut=shortcut,
                 disabled=target is None,
-                on_click=show,
-                args=(target,),
+                on_click=_go_to,
+                args=(order[target], target // page_size + 1) if target is not None else None,
             )
         if place is not None:
             st.caption(f"{place + 1:,} of {len(order):,}")

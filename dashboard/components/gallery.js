@@ -23,6 +23,19 @@ function span(className, text) {
   return element;
 }
 
+// What several runs guess: a line each with the confidence, or only the digits where there are many.
+function votes(list) {
+  const all = span("votes", "");
+  for (const vote of list) {
+    const one = span(vote.right ? "vote right" : "vote", "");
+    const mark = span("mark", "");
+    mark.style.background = vote.colour;
+    one.append(mark, span("said", vote.guess), span("sure", vote.sure));
+    all.append(one);
+  }
+  return all;
+}
+
 function button(item, place, columns) {
   const element = document.createElement("button");
   element.type = "button";
@@ -32,7 +45,7 @@ function button(item, place, columns) {
   const picture = span("picture", "");
   const [row, column] = [Math.floor(place / columns), place % columns];
   picture.style.backgroundPosition = `${-column * SIZE}px ${-row * SIZE}px`;
-  element.append(picture, span("guess", item.guess), span("sure", item.sure));
+  element.append(picture, span("guess", item.guess), item.votes ? votes(item.votes) : span("sure", item.sure));
   return element;
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import pandas as pd
 import streamlit as st
@@ -26,13 +26,15 @@ _COMPONENT = st.components.v2.component(
 )
 
 
-def gallery(frame: pd.DataFrame, images: Pixels, fingerprint: str, *, key: str, on_open: Callable[[int], None]) -> None:
-    """Draw digits with true → guessed and confidence beneath; `on_open` is told the index of one that is pressed.
+def gallery(
+    items: Sequence[Item], images: Pixels, fingerprint: str, *, key: str, on_open: Callable[[int], None]
+) -> None:
+    """Draw digits with what is said of them beneath; `on_open` is told the index of one that is pressed.
 
     Parameters
     ----------
-    frame
-        the digits in their order, columns as in `mnist_core.mistakes.judged`.
+    items
+        the digits in their order.
     images
         all test images, shape (n, 28, 28).
     fingerprint
@@ -48,16 +50,44 @@ def gallery(frame: pd.DataFrame, images: Pixels, fingerprint: str, *, key: str, 
         if event and event.get("opened") is not None:
             on_open(int(event["opened"]))
 
-    indices = tuple(frame["index"].tolist())
+    indices = tuple(item["index"] for item in items)
     _COMPONENT(
         key=key,
-        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": items(frame)},
+        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items)},
         on_opened_change=opened,
     )
 
 
-def items(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the buttons say."""
+class Item(TypedDict):
+    """What one button says. guess: the large line. sure: the small one. description: for a screen reader, and hovering.
+
+    votes: what several runs guess, in their order.
+    """
+
+    index: int
+    guess: str
+    sure: str
+    description: str
+    votes: NotRequired[list[Vote]]
+
+
+class Vote(TypedDict):
+    """The guess of one run: its colour, the digit, whether that is right, and the confidence where there is room."""
+
+    colour: str
+    guess: str
+    right: bool
+    sure: str
+
+
+def items(frame: pd.DataFrame) -> list[Item]:
+    """What the buttons say of one run's guesses: true → guessed, and the confidence.
+
+    Parameters
+    ----------
+    frame
+        columns as in `mnist_core.mistakes.judged`.
+    """
     rows = zip(frame["index"], frame["true"], frame["guess"], frame["confidence"], strict=True)
     return [
         {

@@ -74,13 +74,39 @@ def chart_with_table(
     styled = theme.styled(chart)
     paper = theme.styled(printed) if printed is not None else styled
     event = st.altair_chart(styled, width="stretch", height=height, key=key, on_select=on_select, alt=alt_text)
+    data_and_downloads(frame, paper, key=key, filename=filename, column_config=column_config)
+    return event
+
+
+def data_and_downloads(
+    frame: pd.DataFrame,
+    paper: alt.TopLevelMixin,
+    *,
+    key: str,
+    filename: str,
+    shown: pd.DataFrame | None = None,
+    column_config: dict[str, Any] | None = None,
+) -> None:
+    """What is folded away beneath a chart: its table, and CSV, PNG and SVG.
+
+    Parameters
+    ----------
+    frame
+        what the CSV holds.
+    paper
+        the styled chart in colours for white paper.
+    shown
+        another arrangement of the frame for the table.
+    key, filename, column_config
+        as of `chart_with_table`.
+    """
     with st.expander("Data and downloads", key=f"{key}_data"):
-        st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config)
+        table = frame if shown is None else shown
+        st.dataframe(table, hide_index=True, width="stretch", column_config=column_config)
         with st.container(horizontal=True, gap="small"):
             _download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", f"{key}_csv")
             _download("PNG", lambda: picture(paper, "png"), f"{filename}.png", "image/png", f"{key}_png")
             _download("SVG", lambda: picture(paper, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
-    return event
 
 
 def table(

@@ -1,5 +1,6 @@
 """The confusion matrix and the probability bars, from frame to chart specification."""
 
+import json
 import math
 
 import numpy as np
@@ -125,3 +126,16 @@ def test_bars_have_the_runs_colours_and_mark_the_true_digit(opinions: list[Opini
     assert bars["encoding"]["y"]["scale"]["domain"] == [0, 100]
     assert spec["datasets"][band["data"]["name"]] == [{"digit": 4, "low": 0, "high": 100}]
     assert "datum.value === 4" in bars["encoding"]["x"]["axis"]["labelExpr"]
+
+
+def test_bars_that_stand_alone_name_the_runs(opinions: list[Opinion]) -> None:
+    frame = probability_frame(opinions, true=4)
+    legend = [
+        probability_chart(frame, opinions, named=named).to_dict()["layer"][1]["encoding"]["color"]["legend"]
+        for named in (False, True)
+    ]
+    assert legend[0] is None
+    assert json.loads(legend[1]["labelExpr"].removesuffix(")[datum.value]").removeprefix("(")) == {
+        "aaa": "model_1",
+        "bbb": "model_2",
+    }

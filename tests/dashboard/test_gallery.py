@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dashboard import theme
 from dashboard.charts.probabilities import Opinion
 from dashboard.components import gallery
 from dashboard.components.digit_dialog import verdict
@@ -56,3 +57,8 @@ def test_the_verdict_names_each_runs_guess_and_escapes_its_name() -> None:
 )
 def test_a_confidence_is_never_rounded_up_to_certainty(sure: float, text: str) -> None:
     assert gallery.confidence_text(sure) == text
+
+
+def test_every_run_colour_has_its_counterpart_on_paper() -> None:
+    for light, dark in zip(theme.RUN_COLOURS, theme.RUN_COLOURS_DARK, strict=True):
+        assert theme.on_paper(dark) == theme.on_paper(light) == light

@@ -202,6 +202,21 @@ def test_an_enlarged_digit_shows_what_every_chosen_run_thinks(
     assert test.query_params["digit"] == "7"
 
 
+def test_the_gallery_behind_an_enlarged_digit_turns_its_page_with_it(app, make_run, fingerprint: str) -> None:
+    run = make_run("many", config(), errors=30, fingerprint=fingerprint)
+    test = app(PAGE, runs=run.id)
+    last, first = gallery_items(test)[-1]["index"], gallery_items(test)[0]["index"]
+    test.query_params["digit"] = str(last)
+    test.run()
+    test.button("digit_next").click().run()
+    assert test.query_params["page"] == "2"
+    shown = [item["index"] for item in gallery_items(test)]
+    assert test.query_params["digit"] == str(shown[0])
+    test.button("digit_previous").click().run()
+    assert "page" not in test.query_params
+    assert gallery_items(test)[0]["index"] == first
+
+
 def test_images_of_other_data_are_refused_with_the_reason_and_the_rest_works(app, make_run, fingerprint: str) -> None:
     run = make_run("elsewhere", config(), predictions=known_guesses())  # made with another fingerprint than that
     test = app(PAGE, runs=run.id)
