@@ -18,7 +18,7 @@ ORDER = [
     ["images", "metrics", "lease"],
     ["runs", "presets", "datasets", "mistakes", "estimates", "augmentation"],
     ["grids"],
-    ["store", "comparison", "statistics", "models", "optimizers", "checkpoints"],
+    ["store", "disagreements", "comparison", "statistics", "models", "optimizers", "checkpoints"],
     ["recipes"],
     ["engine"],
     ["training"],
@@ -31,7 +31,7 @@ ORDER = [
     ["searches"],
     ["terminal"],
     ["cli_options"],
-    ["cli_sweeps"],
+    ["cli_sweeps", "cli_disagreements"],
     ["cli", "reference"],
     ["__main__", "__init__"],
 ]

@@ -1,0 +1,61 @@
+"""The command `disagreements`: on which images runs disagree, and who is right there."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mnist_core.disagreements import (
+    Counts,
+    counts,
+    difference_matrix,
+    paired_predictions,
+    sentence,
+    top_changes,
+    votes,
+    wrong_counts,
+)
+from mnist_core.store import Store
+from mnist_core.terminal import Reporter
+
+
+def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Compare each run with the first, A, image by image; of more than two, also how many get an image wrong."""
+    store = Store(options.store)
+    runs = [store.find(text) for text in options.runs]
+    said = paired_predictions(runs)
+    baseline, names = runs[0], {run.id: f"{run.name} ({run.id})" for run in runs}
+    pairs: list[dict[str, Any]] = []
+    for run, theirs in zip(runs[1:], said[1:], strict=True):
+        found = counts(votes([said[0], theirs]))
+        matrix = difference_matrix(said[0], theirs)
+        pairs.append(
+            {"a": baseline.id, "b": run.id}
+            | found._asdict()
+            | {
+                "disagreements": found.disagreements,
+                "images": found.images,
+                "sentence": sentence(found, names[baseline.id], names[run.id]),
+                "difference_matrix": matrix.tolist(),
+                "top_changes": [change._asdict() for change in top_changes(matrix)],
+            }
+        )
+    wrong = wrong_counts(votes(said), len(runs)).tolist()
+    if reporter.as_json:
+        found_all = {"wrong_by": wrong} if len(runs) > 2 else {}
+        return reporter.json({"runs": [{"id": run.id, "name": run.name} for run in runs], "pairs": pairs} | found_all)
+    for pair in pairs:
+        reporter.say(f"A = {names[pair['a']]}, B = {names[pair['b']]}. {pair['sentence']}")
+    reporter.table([{"B": pair["b"]} | pair for pair in pairs], ["B", *Counts._fields, "disagreements", "images"])
+    for pair in pairs:
+        if pair["top_changes"]:
+            reporter.say(f"The confusions that changed most from A to {names[pair['b']]}:")
+            rows = [
+                {"true": item["true"], "guessed": item["guess"], "B_minus_A": f"{item['difference']:+d}"}
+                for item in pair["top_changes"]
+            ]
+            reporter.table(rows, ["true", "guessed", "B_minus_A"])
+    if len(runs) > 2:
+        reporter.say(f"How many of the {len(runs)} runs get an image wrong:")
+        reporter.table([{"runs": k, "images": images} for k, images in enumerate(wrong)], ["runs", "images"])
+    return 0

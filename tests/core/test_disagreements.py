@@ -1,0 +1,233 @@
+"""Disagreements of runs: against brute force over single images, scikit-learn, and cases small enough to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from mnist_core.configs import RunConfig
+from mnist_core.disagreements import (
+    GROUPS,
+    Change,
+    Counts,
+    counts,
+    difference_frame,
+    difference_matrix,
+    groups,
+    guessed,
+    moved,
+    ordered,
+    paired_predictions,
+    sentence,
+    top_changes,
+    unpaired,
+    votes,
+    wrong_by,
+    wrong_counts,
+)
+from mnist_core.errors import ComparisonError
+from mnist_core.mistakes import Cell
+from mnist_core.runs import Predictions, Run
+from mnist_core.store import Store
+
+IMAGES = 400
+
+
+def random_guesses(seed: int) -> Predictions:
+    """Right on about two images of three; the labels are the same for every seed."""
+    generator = np.random.default_rng(seed)
+    labels = np.random.default_rng(99).integers(0, 10, IMAGES).astype(np.uint8)
+    logits = generator.normal(size=(IMAGES, 10))
+    logits[np.arange(IMAGES), labels] += 2
+    exp = np.exp(logits)
+    return Predictions(labels, (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def certain(labels: list[int], guesses: list[int]) -> Predictions:
+    return Predictions(np.array(labels, np.uint8), np.eye(10, dtype=np.float32)[guesses])
+
+
+A, B, C = (random_guesses(seed) for seed in (1, 2, 3))
+
+
+def group_of(true: int, a: int, b: int) -> str:
+    """The definition, one image at a time."""
+    if a == true:
+        return "both_right" if b == true else "only_a"
+    if b == true:
+        return "only_b"
+    return "same_wrong" if a == b else "different_wrong"
+
+
+def test_groups_are_those_of_the_definition_and_every_one_occurs() -> None:
+    expected = [group_of(*row) for row in zip(A.labels, A.predicted, B.predicted, strict=True)]
+    assert groups(votes([A, B])).tolist() == expected
+    assert set(expected) == set(GROUPS)
+
+
+def test_the_counts_are_the_mcnemar_table() -> None:
+    found = counts(votes([A, B]))
+    # rows: A wrong, right; columns: B wrong, right
+    table = sklearn_metrics.confusion_matrix(A.predicted == A.labels, B.predicted == B.labels)
+    assert [[found.both_wrong, found.only_b], [found.only_a, found.both_right]] == table.tolist()
+    assert found.images == IMAGES
+    assert found.disagreements == int((A.predicted != B.predicted).sum())
+    # the accuracy of A minus that of B is (b − c) / n
+    difference = np.mean(A.predicted == A.labels) - np.mean(B.predicted == B.labels)
+    assert (found.only_a - found.only_b) / IMAGES == pytest.approx(difference)
+
+
+def test_swapping_the_runs_swaps_only_a_and_only_b() -> None:
+    there, back = counts(votes([A, B])), counts(votes([B, A]))
+    assert there._replace(only_a=there.only_b, only_b=there.only_a) == back
+
+
+def test_the_difference_matrix_is_scikit_learns_b_minus_a() -> None:
+    expected = sklearn_metrics.confusion_matrix(B.labels, B.predicted) - sklearn_metrics.confusion_matrix(
+        A.labels, A.predicted
+    )
+    found = difference_matrix(A, B)
+    np.testing.assert_array_equal(found, expected)
+    assert not found.sum(axis=1).any()
+    np.testing.assert_array_equal(difference_matrix(B, A), -found)
+
+
+def test_what_entered_and_left_a_cell_makes_its_difference_and_is_what_a_click_shows() -> None:
+    frame, said = difference_frame(A, B), votes([A, B])
+    assert frame["difference"].tolist() == (frame["entered"] - frame["left"]).tolist()
+    assert frame["difference"].to_numpy().reshape(10, 10).tolist() == difference_matrix(A, B).tolist()
+    assert (frame["b"] - frame["a"]).tolist() == frame["difference"].tolist()
+    for row in frame.itertuples():
+        shown = moved(said, Cell(row.true, row.guess))
+        here = (shown["guess_1"] == row.guess).sum(), (shown["guess_0"] == row.guess).sum()
+        assert here == (row.entered, row.left)
+        assert len(shown) == row.entered + row.left
+        assert set(shown["true"]) <= {row.true}
+
+
+@pytest.mark.parametrize(
+    ("cell", "indices"), [(Cell(), [1, 2, 3]), (Cell(true=4), [1, 2]), (Cell(guess=9), [2]), (Cell(4, 9), [2])]
+)
+def test_rows_and_columns_of_the_difference_hold_the_images_that_moved(cell: Cell, indices: list[int]) -> None:
+    #                  0  1  2  3        0 same guess; 1 and 2 a true 4; 3 a true 7
+    labels, a, b = [4, 4, 4, 7], [9, 4, 9, 7], [9, 1, 4, 2]
+    assert moved(votes([certain(labels, a), certain(labels, b)]), cell)["index"].tolist() == indices
+
+
+def test_a_cell_of_one_matrix_holds_its_images() -> None:
+    found = guessed(votes([A, B]), 1, Cell(3, 5))
+    expected = np.flatnonzero((B.labels == 3) & (B.predicted == 5))
+    assert found["index"].tolist() == expected.tolist()
+
+
+def test_top_changes_are_signed_largest_first_and_off_the_diagonal() -> None:
+    found = top_changes(difference_matrix(A, B), 6)
+    errors = difference_matrix(A, B)
+    np.fill_diagonal(errors, 0)
+    assert [abs(item.difference) for item in found] == sorted(np.abs(errors).ravel(), reverse=True)[:6]
+    assert all(errors[item.true, item.guess] == item.difference for item in found)
+    assert top_changes(difference_matrix(A, A)) == []
+    assert top_changes(difference_matrix(certain([4, 4], [9, 9]), certain([4, 4], [9, 4]))) == [Change(4, 9, -1)]
+
+
+def test_how_many_of_n_are_wrong_by_brute_force() -> None:
+    said = [A, B, C]
+    frame = votes(said)
+    expected = [sum(int(one.predicted[i] != one.labels[i]) for one in said) for i in range(IMAGES)]
+    assert frame["wrong"].tolist() == expected
+    assert wrong_counts(frame, 3).tolist() == [expected.count(k) for k in range(4)]
+    assert wrong_counts(votes([A, A]), 2)[1] == 0
+    for k in range(4):
+        assert len(wrong_by(frame, k)) == expected.count(k)
+        assert len(wrong_by(frame, k, at_least=True)) == sum(number >= k for number in expected)
+
+
+def test_no_image_is_too_hard_where_all_are_right() -> None:
+    right = certain([1, 2, 3], [1, 2, 3])
+    assert wrong_counts(votes([right, right, right]), 3).tolist() == [3, 0, 0, 0]
+
+
+def test_orders_are_by_their_definition() -> None:
+    frame = votes([A, B])
+    given = [one.probabilities[np.arange(IMAGES), one.labels].astype(float) for one in (A, B)]
+    np.testing.assert_allclose(frame["apart"], np.abs(given[0] - given[1]))
+    for row in frame.itertuples():
+        wrong = [
+            sure
+            for guess, sure in ((row.guess_0, row.confidence_0), (row.guess_1, row.confidence_1))
+            if guess != row.true
+        ]
+        assert row.surest == max(wrong or [row.confidence_0, row.confidence_1])
+    assert all(x >= y for x, y in pairwise(ordered(frame, "apart")["apart"]))
+    assert all(x >= y for x, y in pairwise(ordered(frame, "confident")["surest"]))
+    assert all(x <= y for x, y in pairwise(ordered(frame, "unsure")["surest"]))
+    assert ordered(frame.sample(frac=1, random_state=0), "index")["index"].tolist() == list(range(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (Counts(9_700, 50, 160, 90, 0), "They disagree on 210 of 10,000 images; where only one is right, it is "
+         "model_2 160 times and model_1 50 times."),
+        (Counts(8, 2, 0, 0, 0), "They disagree on 2 of 10 images; where only one is right, it is always model_1, "
+         "2 times."),
+        (Counts(8, 1, 1, 0, 0), "They disagree on 2 of 10 images; where only one is right, it is each of them "
+         "equally often, once."),
+        (Counts(9, 0, 0, 0, 1), "They disagree on 1 of 10 images; both are wrong on all of these, with different "
+         "guesses."),
+        (Counts(9, 0, 0, 1, 0), "They guess the same on all 10 images."),
+    ],
+)  # fmt: skip
+def test_the_sentence_says_whom_the_disagreements_favour(found: Counts, says: str) -> None:
+    assert sentence(found, "model_1", "model_2") == says
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(store: Store, small_config: RunConfig) -> Callable[..., Run]:
+    def run(name: str, said: Predictions | None, *, seed: int, fingerprint: str = "a" * 16) -> Run:
+        added, _ = store.add(small_config.replace(training__seed=seed), name=name, fingerprint=fingerprint)
+        writer = store.open_writer(added.id)
+        assert writer is not None
+        writer.started([])
+        if said is not None:
+            writer.predictions(said)
+        writer.ended("finished" if said else "cancelled", "")
+        return store.get(added.id)
+
+    return run
+
+
+def test_paired_runs_give_their_predictions(make) -> None:
+    found = paired_predictions([make("one", A, seed=0), make("two", B, seed=1)])
+    np.testing.assert_array_equal(found[1].probabilities, B.probabilities)
+
+
+def test_runs_on_other_data_are_refused_with_the_reason(make) -> None:
+    one, two = make("one", A, seed=0), make("two", B, seed=1, fingerprint="b" * 16)
+    with pytest.raises(ComparisonError, match=r"two was judged on other images .*bbbb.*than one .*aaaa"):
+        paired_predictions([one, two])
+
+
+def test_other_labels_are_refused_even_where_the_fingerprint_agrees(make) -> None:
+    shifted = replace(B, labels=np.roll(B.labels, 1))
+    one, two = make("one", A, seed=0), make("two", shifted, seed=1)
+    assert "train one of them again" in str(unpaired(one, A, two, shifted))
+    with pytest.raises(ComparisonError, match="labels stored with the guesses of two"):
+        paired_predictions([one, two])
+
+
+def test_a_run_without_guesses_and_one_run_alone_are_refused(make) -> None:
+    one = make("one", A, seed=0)
+    with pytest.raises(ComparisonError, match=r"two .* has no guesses on the test images, as it is cancelled"):
+        paired_predictions([one, make("two", None, seed=1)])
+    for runs in ([one], [one, one], []):
+        with pytest.raises(ComparisonError, match="give two or more, each once"):
+            paired_predictions(runs)
