@@ -16,7 +16,7 @@ ORDER = [
     ["errors"],
     ["configs", "events", "files", "keras_code"],
     ["images", "metrics", "lease"],
-    ["runs", "presets", "datasets", "mistakes", "estimates", "augmentation"],
+    ["runs", "presets", "datasets", "mistakes", "label_errors", "estimates", "augmentation"],
     ["grids"],
     ["store", "disagreements", "comparison", "statistics", "models", "optimizers", "checkpoints"],
     ["recipes"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +45,7 @@ def digit_dialog(
     opinions: Callable[[int], list[Opinion]],
     *,
     page_size: int,
+    badges: Mapping[int, str],
 ) -> None:
     """Draw the digit that the link names, with buttons to its neighbours.
 
@@ -60,6 +61,8 @@ def digit_dialog(
         index → what the runs say of that image.
     page_size
         digits to a page of the gallery, which follows the enlarged one.
+    badges
+        index → what is known of that image's label; most have none.
     """
     index = state.link_number(DIGIT, 0, len(labels) - 1)
     if index is None:
@@ -73,6 +76,8 @@ def digit_dialog(
             pixels = images[index] if theme.is_dark() else 255 - images[index]
             st.image(png(pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1)), width=28 * ENLARGED)
         st.caption(f"Test image {index:,}, counted from 0")
+        if index in badges:
+            st.info(badges[index], icon=":material/label_off:")
     with guesses:
         st.html(verdict(said, true))
         frame = probability_frame(said, true)

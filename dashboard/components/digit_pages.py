@@ -11,6 +11,7 @@ from dashboard import resources, state
 from dashboard.charts.probabilities import Opinion
 from dashboard.components import digit_dialog, panels
 from dashboard.components.gallery import Item, gallery
+from dashboard.components.label_errors import badged, label_badges
 from mnist_core.errors import DatasetError, DatasetMissing
 from mnist_core.images import Pixels
 from mnist_core.runs import Run
@@ -71,7 +72,7 @@ def digit_pages(
     elif images is None:
         as_table(shown)
     else:
-        gallery(items(shown), images, run.status.fingerprint, key="gallery", on_open=digit_dialog.show)
+        gallery(badged(items(shown), run), images, run.status.fingerprint, key="gallery", on_open=digit_dialog.show)
     _pager(number, pages, size, len(frame))
     if state.link_text(digit_dialog.DIGIT):
         heard = [item for item in voters if item.status.fingerprint == run.status.fingerprint]
@@ -85,6 +86,7 @@ def digit_pages(
                 if (found := resources.predictions(item)) is not None
             ],
             page_size=size,
+            badges=label_badges(run),
         )
 
 

@@ -46,6 +46,7 @@ function button(item, place, columns) {
   const [row, column] = [Math.floor(place / columns), place % columns];
   picture.style.backgroundPosition = `${-column * SIZE}px ${-row * SIZE}px`;
   element.append(picture, span("guess", item.guess), item.votes ? votes(item.votes) : span("sure", item.sure));
+  if (item.badge) element.append(span("badge", item.badge));
   return element;
 }
 

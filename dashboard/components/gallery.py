@@ -61,7 +61,7 @@ def gallery(
 class Item(TypedDict):
     """What one button says. guess: the large line. sure: the small one. description: for a screen reader, and hovering.
 
-    votes: what several runs guess, in their order.
+    votes: what several runs guess, in their order. badge: a mark in the corner of the picture.
     """
 
     index: int
@@ -69,6 +69,7 @@ class Item(TypedDict):
     sure: str
     description: str
     votes: NotRequired[list[Vote]]
+    badge: NotRequired[str]
 
 
 class Vote(TypedDict):

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import resources, state, theme
 from dashboard.components import panels
 from dashboard.components.digits_panel import digits_panel
+from dashboard.components.label_errors import label_effect, likely_panel
 from dashboard.components.matrix_panel import chosen_cell, matrix_panel, take_click
 from dashboard.components.run_picker import run_labels, run_picker
 from mnist_core.errors import StoreError
@@ -110,6 +111,7 @@ def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
     with right, st.container(key="gallery_panel"):
         digits_panel(run, cell, judged, labels, colours)
     _scores(run)
+    likely_panel(run)
 
 
 def _answer(run: Run) -> None:
@@ -138,6 +140,7 @@ def _answer(run: Run) -> None:
         else:
             st.metric("Most frequent confusion", "none")
             st.caption("every test image is guessed right")
+    label_effect(run)
 
 
 def _times(times: int) -> str:

@@ -58,17 +58,17 @@ def words(test: AppTest) -> str:
 
 
 def gallery_items(test: AppTest) -> list[dict]:
-    """What the buttons of the gallery say; empty where there is none."""
+    """What the buttons of the first gallery say; empty where there is none."""
 
-    def data(node) -> list[dict]:
+    def data(node) -> list[list[dict]]:
         found = []
         for child in getattr(node, "children", {}).values():
             if child.type == "bidi_component":
-                found += json.loads(child.proto.json)["items"]
+                found.append(json.loads(child.proto.json)["items"])
             found += data(child)
         return found
 
-    return data(test.main)
+    return next(iter(data(test.main)), [])
 
 
 def test_an_empty_store_offers_to_train(app) -> None:
@@ -265,3 +265,41 @@ def test_predictions_of_other_labels_never_get_pictures(app, make_run, fingerpri
     assert not test.exception
     assert gallery_items(test) == []
     assert "labels" in words(test)
+
+
+def test_labels_that_the_model_doubts_are_listed_and_no_known_error_is_claimed_for_other_data(app, run: Run) -> None:
+    test = app(PAGE, runs=run.id)
+    assert not test.exception
+    # 4 → 9 at 95 % is above the mean confidence of 9; the other mistakes are not
+    assert "**1** label is doubted." in words(test)
+    assert "known label error" not in words(test)
+
+
+def test_known_label_errors_are_counted_badged_and_explained(app, make_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboard import resources
+
+    labels = (np.arange(10_000) % 10).astype(np.uint8)
+    probabilities = np.full((10_000, 10), 0.01, np.float32)
+    labels[947], guess = 8, labels.copy()
+    guess[[947, 20]] = 9, 5
+    probabilities[np.arange(10_000), guess] = 0.91
+    run = make_run(
+        "m1",
+        preset="notebook/model_1",
+        rows=3,
+        fingerprint=MNIST_FINGERPRINT,
+        predictions=Predictions(labels, probabilities),
+    )
+    monkeypatch.setattr(resources, "test_images", lambda run: np.zeros((10_000, 28, 28), np.uint8))
+    test = app(PAGE, runs=run.id)
+    assert not test.exception
+    # the other 14 labels of this constructed data are not MNIST's, and the guesses agree with them
+    assert "**1** of its 2 wrong guesses is a known label error; on 1 of these" in words(test)
+    assert "the accuracy is **99.99 %**" in words(test)
+    by_index = {item["index"]: item for item in gallery_items(test)}
+    assert by_index[947]["badge"] == "label?"
+    assert "most reviewers saw a 9" in by_index[947]["description"]
+    assert "badge" not in by_index[20]
+    test.query_params["digit"] = "947"
+    test.run()
+    assert "the label says 8, most reviewers saw a 9" in words(test)
