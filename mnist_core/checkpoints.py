@@ -5,6 +5,7 @@
     weights_0 …     the model's arrays after the last finished epoch
     optimizer_0 …   the optimizer's arrays, its step counter among them
     best_0 …        the weights of the best epoch, where early stopping will restore them
+    lowest_0 …      the weights of the epoch of the lowest validation loss, where neither of those above are these
 
 The file is replaced as a whole after each epoch, so it is always that of a complete one.
 """
@@ -83,7 +84,11 @@ class Plateau:
 
 @dataclass
 class State:
-    """A training between two epochs: after `epoch` complete and finite ones."""
+    """A training between two epochs: after `epoch` complete and finite ones.
+
+    best_weights: of the epoch that early stopping will restore; empty where it will not.
+    lowest_weights: of `lowest_epoch`, that of the lowest validation loss, which a `min_delta` may set apart from it.
+    """
 
     weights: Arrays
     optimizer: Arrays
@@ -92,6 +97,16 @@ class State:
     stopper: Stopper = field(default_factory=Stopper)
     best_weights: Arrays = field(default_factory=list)
     plateau: Plateau = field(default_factory=Plateau)
+    lowest_weights: Arrays = field(default_factory=list)
+    lowest_epoch: int = 0
+
+    def shared_lowest(self) -> Arrays | None:
+        """The weights of the lowest validation loss, where they are among the others; None where they are not."""
+        if self.lowest_epoch == self.epoch:
+            return self.weights
+        if self.best_weights and self.lowest_epoch == self.stopper.best_epoch:
+            return self.best_weights
+        return None
 
 
 def identity(config: RunConfig, fingerprint: str) -> str:
@@ -106,8 +121,11 @@ def save(path: Path, identity: str, state: State) -> None:
         "rows": [row.to_json() for row in state.rows],
         "stopper": asdict(state.stopper),
         "plateau": asdict(state.plateau),
+        "lowest_epoch": state.lowest_epoch,
     }
     groups = {"weights": state.weights, "optimizer": state.optimizer, "best": state.best_weights}
+    if state.shared_lowest() is None:
+        groups["lowest"] = state.lowest_weights
     arrays: dict[str, Any] = {
         f"{name}_{index}": array for name, group in groups.items() for index, array in enumerate(group)
     }
@@ -126,12 +144,25 @@ def load(path: Path, identity: str) -> State | None:
             if str(archive["identity"]) != identity:
                 return None
             progress = json.loads(str(archive["progress"]))
-            groups = {name: _group(archive, name) for name in ("weights", "optimizer", "best")}
+            groups = {name: _group(archive, name) for name in ("weights", "optimizer", "best", "lowest")}
         rows = [EpochRow.from_json(row) for row in progress["rows"]]
         stopper = Stopper(**progress["stopper"])
         plateau = Plateau(**progress.get("plateau", {}))
         epoch = int(progress["epoch"])
-        return State(groups["weights"], groups["optimizer"], epoch, rows, stopper, groups["best"], plateau)
+        lowest = int(progress.get("lowest_epoch", 0))
+        state = State(
+            groups["weights"],
+            groups["optimizer"],
+            epoch,
+            rows,
+            stopper,
+            groups["best"],
+            plateau,
+            groups["lowest"],
+            lowest,
+        )
+        state.lowest_weights = state.shared_lowest() or state.lowest_weights
+        return state
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 

@@ -136,9 +136,11 @@ class Engine:
         scalar, total = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float64)
         words = [tf.TensorSpec([None, 4 * math.ceil(width / 4)], tf.uint16) for width in self._widths]
         order, pixels = tf.TensorSpec([len(images)], tf.int32), tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
+        # The training set goes in as an argument: TensorFlow never lets go of what a graph has captured.
+        data = [tf.TensorSpec(images.shape, tf.uint8), tf.TensorSpec(labels.shape, tf.int32)]
         moves = tf.TensorSpec([None, 8], tf.float32)
-        block = [order, words, [], scalar, scalar, total, scalar]
-        moving = [order, words, [moves], scalar, scalar, total, scalar]
+        block = [data, order, words, [], scalar, scalar, total, scalar]
+        moving = [data, order, words, [moves], scalar, scalar, total, scalar]
         self._block = tf.function(self._train_block, input_signature=block, autograph=False)
         self._moving_block = tf.function(self._train_block, input_signature=moving, autograph=False)
         self._evaluate = tf.function(self._all_probabilities, input_signature=[pixels], autograph=False)
@@ -176,8 +178,9 @@ class Engine:
         tensor, (loss, correct) = self._tf.constant, totals
         first, last = self.sizes.images_until(start), self.sizes.images_until(stop)
         block, maps = (self._block, []) if moves is None else (self._moving_block, [tensor(moves[first:last])])
+        data, loss_so_far = [self._images, self._labels], tensor(loss, self._tf.float64)
         loss, correct = block(
-            tensor(order), drawn, maps, tensor(start), tensor(stop), tensor(loss, self._tf.float64), tensor(correct)
+            data, tensor(order), drawn, maps, tensor(start), tensor(stop), loss_so_far, tensor(correct)
         )
         return float(loss), int(correct)
 
@@ -270,17 +273,17 @@ class Engine:
         kept = tf.cast(words[:, :width] >= threshold, tf.float32) * np.float32(_WORD / (_WORD - threshold))
         return values * (kept if values.shape.rank == 2 else tf.reshape(kept, tf.shape(values)))
 
-    def _gradients(self, rows: list[Any], words: list[list[Any]], moves: list[Any], batch: Any) -> Any:
+    def _gradients(self, data: list[Any], rows: list[Any], words: list[list[Any]], moves: list[Any], batch: Any) -> Any:
         """Gradients of the batch's mean loss; for each part, the sum of its losses, and how many are correct.
 
-        rows: for each part, its images' places in the training set. words: its random words, by dropout layer.
-        moves: its maps, where images are augmented.
+        data: images and labels of the training set. rows: for each part, its images' places in it. words: its random
+        words, by dropout layer. moves: its maps, where images are augmented.
         """
-        tf = self._tf
-        labels = [tf.gather(self._labels, some) for some in rows]
+        tf, (all_images, all_labels) = self._tf, data
+        labels = [tf.gather(all_labels, some) for some in rows]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
-            parts = [self._pixels(tf.gather(self._images, some)) for some in rows]
+            parts = [self._pixels(tf.gather(all_images, some)) for some in rows]
             if moves:
                 parts = [self._moved(part, some) for part, some in zip(parts, moves, strict=True)]
             logits = self._logits(parts, words)
@@ -311,7 +314,15 @@ class Engine:
         return penalty
 
     def _train_block(
-        self, order: Any, words: list[Any], moves: list[Any], start: Any, stop: Any, loss: Any, correct: Any
+        self,
+        data: list[Any],
+        order: Any,
+        words: list[Any],
+        moves: list[Any],
+        start: Any,
+        stop: Any,
+        loss: Any,
+        correct: Any,
     ) -> Any:
         tf, images, batch = self._tf, self.sizes.images, self.sizes.batch
         offset = start * batch  # of the first row of `words` and `moves` in the epoch
@@ -324,7 +335,7 @@ class Engine:
             drawn = [[item[low - offset : high - offset] for item in words] for low, high in bounds]
             maps = [item[low - offset : high - offset] for item in moves for low, high in bounds]
             rows = [order[low:high] for low, high in bounds]
-            gradients, losses, hits = self._gradients(rows, drawn, maps, tf.cast(size, tf.float32))
+            gradients, losses, hits = self._gradients(data, rows, drawn, maps, tf.cast(size, tf.float32))
             for part_loss, part_hits in zip(losses, hits, strict=True):
                 loss += tf.cast(part_loss, tf.float64)
                 correct += part_hits

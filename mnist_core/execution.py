@@ -99,11 +99,13 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
         **start,
     )
     if result.probabilities is not None:
+        if run.meta.keep_weights:
+            writer.model(result.model.save)
+            for epoch, said in result.others.items():
+                writer.predictions(Predictions(dataset.y_test, said[0], result.val_labels, said[1]), epoch)
         writer.predictions(
             Predictions(dataset.y_test, result.probabilities, result.val_labels, result.val_probabilities)
         )
-        if run.meta.keep_weights:
-            writer.model(result.model.save)
     reason = result.reason
     if pause and result.state == "cancelled" and paused() and not writer.cancel_requested:
         reason = pause.reason

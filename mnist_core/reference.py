@@ -63,8 +63,9 @@ def remake(target: Path) -> None:
             shutil.rmtree(old)
         for run_id in ids:
             (target / run_id).mkdir(parents=True)
-            for file in FILES:
-                shutil.copy(store.get(run_id).path / file, target / run_id / file)
+            path = store.get(run_id).path
+            for file in [*(path / name for name in FILES), *path.glob("predictions-*.npz")]:
+                shutil.copy(file, target / run_id / file.name)
 
 
 def main() -> int:

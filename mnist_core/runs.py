@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ from mnist_core.files import read_json, read_json_lines
 if TYPE_CHECKING:
     import pandas as pd
 
+ChosenEpoch = Literal["kept", "last", "best"]
+"""Which epoch's weights: those that the run keeps (the restored ones where early stopping restored them), those of the
+last complete and finite epoch, or those of the lowest validation loss."""
+
 
 class Meta(Frozen):
     """`meta.json`: what a person may change without changing the run."""
@@ -30,7 +35,7 @@ class Meta(Frozen):
     note: str = Field("", max_length=4000)
     preset: str | None = None
     keep_weights: bool = True
-    """Whether training keeps `model.keras`; a large sweep may do without."""
+    """Whether training keeps `model.keras`, and the predictions of other epochs; a large sweep may do without."""
 
 
 class Pause(Frozen):
@@ -202,16 +207,37 @@ class Run:
         except (OSError, ValueError, TypeError):
             return None
 
-    def predictions(self) -> Predictions | None:
-        """What the kept weights say of the test images; None where the run has none yet.
+    def epoch(self, chosen: ChosenEpoch) -> int | None:
+        """The number of an epoch, from 1; None where there is none of that kind (yet)."""
+        if chosen == "kept":
+            return self.status.kept_epoch
+        rows = [row for row in self.rows() if math.isfinite(row.loss) and math.isfinite(row.val_loss)]
+        if not rows:
+            return None
+        return rows[-1].epoch if chosen == "last" else min(rows, key=lambda row: row.val_loss).epoch
+
+    def predictions_file(self, epoch: int | None = None) -> Path:
+        """Where predictions are: of the weights of an epoch; without one, of the kept weights."""
+        return self.path / ("predictions.npz" if epoch is None else f"predictions-{epoch}.npz")
+
+    def predictions(self, chosen: ChosenEpoch = "kept") -> Predictions | None:
+        """What the weights of an epoch say of the test images; None where that is not stored.
+
+        It is stored when training ends: of the kept weights always, of the last and the best epoch where the run was
+        not cancelled and keeps weights.
 
         Raises
         ------
         StoreError
             where the file is damaged.
         """
+        epoch = self.epoch(chosen)
+        if chosen != "kept" and epoch is None:
+            return None
         try:
-            with np.load(self.path / "predictions.npz", allow_pickle=False) as archive:
+            with np.load(
+                self.predictions_file(None if epoch == self.status.kept_epoch else epoch), allow_pickle=False
+            ) as archive:
                 return Predictions(**{key: archive[key] for key in archive.files})
         except FileNotFoundError:
             return None

@@ -3,7 +3,7 @@
     artifacts/
     ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
     │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
-    │                        pause.json
+    │                        pause.json; of other epochs than the kept one: predictions-N.npz
     ├── reference/<id>/      finished runs that ship with the project, read-only
     ├── trash/<id>/          deleted runs, until restored or emptied
     └── datasets.json        registered datasets
@@ -412,11 +412,11 @@ class RunWriter:
         self.check()
         write_json(self.run.path / "environment.json", data)
 
-    def predictions(self, predictions: Predictions) -> None:
-        """What the kept weights say of the test images."""
+    def predictions(self, predictions: Predictions, epoch: int | None = None) -> None:
+        """What the weights of an epoch say of the test images; without an epoch, the kept weights."""
         self.check()
         arrays = {key: value for key, value in vars(predictions).items() if value is not None}
-        with replacing(self.run.path / "predictions.npz") as file:
+        with replacing(self.run.predictions_file(epoch)) as file:
             np.savez_compressed(file, **arrays)
 
     def model(self, save: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,8 @@ class TrainingResult:
         complete and finite one, or the one that early stopping restored. Both None where no epoch is complete.
     probabilities: what the kept weights say of the test images, float32 of shape (n, 10); None where kept_epoch is.
     val_labels, val_probabilities: the same for a held-out validation part; None where validation is the test set.
+    others: by epoch, the same probabilities of test images and held-out part for the last complete and finite epoch
+        and for the best one, where they are not the kept one; none of them for a cancelled training.
     seconds: wall time of this call.
     """
 
@@ -68,6 +70,7 @@ class TrainingResult:
     probabilities: NDArray[np.float32] | None
     val_labels: NDArray[np.uint8] | None
     val_probabilities: NDArray[np.float32] | None
+    others: Mapping[int, tuple[NDArray[np.float32], NDArray[np.float32] | None]]
     seconds: float
 
 
@@ -106,8 +109,15 @@ def train(
     began = time.perf_counter()
     run = _Training(config, dataset, on_event, should_stop, checkpoint, initial_weights)
     ending = run.epochs()
-    kept = run.keep(ending.state)
     held_out = isinstance(config.training.validation, HeldOutValidation)
+
+    def judge() -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        validation = run.engine.probabilities(run.split.x_val) if held_out else None
+        return run.engine.probabilities(dataset.x_test), validation
+
+    others = {} if ending.state == "cancelled" else {epoch: judge() for epoch in run.other_epochs()}
+    kept = run.keep(ending.state)
+    probabilities, val_probabilities = judge() if kept else (None, None)
     result = TrainingResult(
         state=ending.state,
         reason=ending.reason,
@@ -115,9 +125,10 @@ def train(
         model=run.model,
         best_epoch=_best_epoch(run.state.rows),
         kept_epoch=kept,
-        probabilities=run.engine.probabilities(dataset.x_test) if kept else None,
+        probabilities=probabilities,
         val_labels=run.split.y_val if held_out else None,
-        val_probabilities=run.engine.probabilities(run.split.x_val) if kept and held_out else None,
+        val_probabilities=val_probabilities,
+        others=others,
         seconds=time.perf_counter() - began,
     )
     on_event(ending)
@@ -194,6 +205,15 @@ class _Training:
             if not finite:
                 return Ended("diverged", f"the loss was not a finite number in epoch {epoch}; lower the learning rate")
         return Ended("finished", self._finished_because())
+
+    def other_epochs(self) -> Iterator[int]:
+        """Give the model the weights of the last and of the best epoch, in turn, where `keep` will give it others."""
+        state, rule = self.state, self.config.early_stopping
+        kept = state.stopper.best_epoch if rule and rule.restore_best and state.best_weights else state.epoch
+        for epoch, weights in {state.lowest_epoch: state.lowest_weights, state.epoch: state.weights}.items():
+            if epoch not in (0, kept):
+                self.engine.restore(weights)
+                yield epoch
 
     def keep(self, ended: str) -> int | None:
         """Give the model the weights that are worth keeping; the epoch that they are from."""
@@ -284,6 +304,8 @@ class _Training:
             state.plateau.note(self.config.schedule, row.val_loss)
         if rule and state.stopper.improves(rule, row.epoch, row.val_loss) and rule.restore_best:
             state.best_weights = state.weights
+        if _best_epoch(state.rows) == row.epoch:
+            state.lowest_epoch, state.lowest_weights = row.epoch, state.weights
         if self.checkpoint:
             checkpoints.save(self.checkpoint, self.identity, state)
 

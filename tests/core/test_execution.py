@@ -36,12 +36,18 @@ class FakeModel:
 class FakeTrain:
     """Trains nothing, in the manner of `train`: resumes, emits, checkpoints, asks whether to stop.
 
-    `before_epoch` is called with each epoch's number, and may raise, cancel or look around.
+    `before_epoch` is called with each epoch's number, and may raise, cancel or look around. `losses`: by epoch.
     """
 
-    def __init__(self, before_epoch: Callable[[int], None] = lambda epoch: None, state: str = "finished") -> None:
+    def __init__(
+        self,
+        before_epoch: Callable[[int], None] = lambda epoch: None,
+        state: str = "finished",
+        losses: list[float] | None = None,
+    ) -> None:
         self.before_epoch = before_epoch
         self.state = state
+        self.losses = losses or [0.5] * EPOCHS
         self.trained: list[int] = []
 
     def __call__(
@@ -65,15 +71,16 @@ class FakeTrain:
                 break
             for step in range(50):
                 on_event(Progress(epoch, EPOCHS, step, 50, float("nan"), 0.5, 0.1))
-            rows = [*rows, row(epoch)]
+            rows = [*rows, row(epoch, self.losses[epoch - 1])]
             checkpoints.save(checkpoint, identity, checkpoints.State([], [], len(rows), list(rows)))
-            on_event(EpochEnded(row(epoch), EPOCHS))
+            on_event(EpochEnded(rows[-1], EPOCHS))
             self.trained.append(epoch)
         on_event(Ended(state, reason))  # type: ignore[arg-type]
         probabilities = np.full((len(dataset.y_test), 10), 0.1, np.float32) if rows else None
         return SimpleNamespace(
             state=state, reason=reason, history=tuple(rows), model=FakeModel(), probabilities=probabilities,
             best_epoch=len(rows) or None, kept_epoch=len(rows) or None, val_labels=None, val_probabilities=None,
+            others={1: (np.eye(10, dtype=np.float32)[dataset.y_test], None)} if rows else {},
         )  # fmt: skip
 
 
@@ -119,6 +126,27 @@ def test_a_queued_run_is_trained_and_everything_is_kept(store: Store, run: Run) 
     assert not lease.held(run.path)
     assert not (run.path / "progress.json").exists()
     assert not run.checkpoint_file.exists()
+
+
+def test_predictions_of_the_best_epoch_are_kept_beside_those_of_the_kept_weights(store: Store, run: Run) -> None:
+    execute(store, run.id, train=FakeTrain(losses=[0.2, 0.5, 0.5]))
+    run = store.get(run.id)
+    assert [run.epoch(chosen) for chosen in ("kept", "last", "best")] == [3, 3, 1]
+    assert {chosen: len(run.predictions(chosen).wrong) for chosen in ("kept", "last", "best")} == {
+        "kept": len(run.predictions().wrong),
+        "last": len(run.predictions().wrong),
+        "best": 0,
+    }
+    assert len(run.predictions().wrong)
+
+
+def test_predictions_that_are_not_stored_are_none_and_not_others(store: Store, small_config: RunConfig) -> None:
+    run, _ = store.add(small_config, name="one of many", keep_weights=False)
+    assert [run.predictions(chosen) for chosen in ("kept", "last", "best")] == [None] * 3
+    execute(store, run.id, train=FakeTrain(losses=[0.2, 0.5, 0.5]))
+    run = store.get(run.id)
+    assert run.predictions("best") is None
+    assert run.predictions("last") is not None
 
 
 def test_it_is_running_while_it_trains(store: Store, run: Run) -> None:

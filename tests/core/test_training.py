@@ -483,6 +483,39 @@ def test_early_stopping_restores_the_best_weights_also_after_resuming(digits: Da
     assert np.array_equal(again.probabilities, result.probabilities)
 
 
+@pytest.mark.parametrize(("rule", "kept"), [(None, "last"), (EarlyStopping(patience=3, min_delta=0.05), "stopper")])
+def test_the_best_and_the_last_epoch_are_judged_too(
+    digits: Dataset, tmp_path: Path, rule: EarlyStopping | None, kept: str
+):
+    from mnist_core import metrics
+
+    # a rate high enough for the validation loss to rise again; a delta that sets the restored epoch apart from the best
+    config = a_run(epochs=12, learning_rate=0.03, early_stopping=rule)
+    file = tmp_path / "checkpoint.npz"
+    result = train(config, digits, checkpoint=file)
+    last, best = result.history[-1].epoch, result.best_epoch
+    assert result.kept_epoch != best
+    assert set(result.others) == {last, best} - {result.kept_epoch}
+    judged = {epoch: said for epoch, (said, _) in result.others.items()} | {result.kept_epoch: result.probabilities}
+    for epoch, said in judged.items():
+        assert metrics.scores(digits.y_test, said).loss == pytest.approx(result.history[epoch - 1].val_loss)
+    again = train(config, digits, checkpoint=file)  # all epochs are in the checkpoint; only the judging is done anew
+    assert {epoch: said.tolist() for epoch, (said, _) in again.others.items()} == {
+        epoch: said.tolist() for epoch, (said, _) in result.others.items()
+    }
+    assert np.array_equal(again.probabilities, result.probabilities)
+
+
+def test_held_out_images_are_judged_at_the_last_epoch_too(digits: Dataset):
+    rule = EarlyStopping(patience=2, min_delta=0.2)  # a delta so great that an early epoch is restored
+    result = train(a_run(epochs=12, early_stopping=rule, validation=HeldOutValidation(count=237)), digits)
+    last = len(result.history)
+    assert result.kept_epoch != last
+    _, held_out = result.others[last]
+    accuracy = (held_out.argmax(axis=1) == result.val_labels).mean()
+    assert accuracy == pytest.approx(result.history[-1].val_accuracy)
+
+
 def test_cancelling_drops_the_epoch_under_way_and_can_be_resumed(digits: Dataset, tmp_path: Path):
     config = a_run(epochs=3)
     whole = train(config, digits)
