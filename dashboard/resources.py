@@ -14,6 +14,7 @@ import streamlit as st
 from dashboard.theme import RUN_COLOURS, RUN_COLOURS_DARK, is_dark
 from mnist_core.comparison import RunSummary, summarise
 from mnist_core.datasets import Dataset
+from mnist_core.diagnosis import Finding, diagnose_run
 from mnist_core.errors import DatasetError
 from mnist_core.files import read_json, write_json
 from mnist_core.images import Pixels
@@ -92,6 +93,16 @@ def summary(run: Run) -> RunSummary:
 @st.cache_data(max_entries=400, show_spinner=False)
 def _summary(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> RunSummary:
     return summarise(_run)
+
+
+def diagnosis(run: Run) -> list[Finding]:
+    """What the run's curves say, cached until they change; raises StoreError where its files are damaged."""
+    return _diagnosis(run.id, run.version(), run.state, run)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _diagnosis(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> list[Finding]:
+    return diagnose_run(_run)
 
 
 def dataset(name: str) -> Dataset:

@@ -19,6 +19,7 @@ ORDER = [
     ["runs", "presets", "datasets", "mistakes", "label_errors", "estimates", "augmentation"],
     ["grids"],
     ["store", "disagreements", "comparison", "statistics", "models", "optimizers", "checkpoints"],
+    ["diagnosis", "calibration"],
     ["recipes"],
     ["engine"],
     ["training"],
@@ -32,6 +33,7 @@ ORDER = [
     ["terminal"],
     ["cli_options"],
     ["cli_sweeps", "cli_disagreements"],
+    ["cli_questions"],
     ["cli", "reference"],
     ["__main__", "__init__"],
 ]

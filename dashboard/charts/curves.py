@@ -38,7 +38,7 @@ PLOT_WIDTH = 420
 LABEL_GAP = 17
 """Pixels between two lines of text at the end of the curves."""
 MOST_VALUES = 3
-"""Runs of which the best value is written beside its dot."""
+"""Runs of which the best value is written beside its dot, and the diagnosis at its epoch."""
 LEGEND_COLUMNS = 2
 """More would be cut off on a phone."""
 LEGEND_ROW = 22
@@ -267,6 +267,7 @@ def curves_chart(
     height: int = HEIGHT,
     zoom: bool = False,
     x_max: float | None = None,
+    marks: Mapping[str, tuple[int, str]] | None = None,
 ) -> alt.LayerChart:
     """The curves of `curve_frame`, overlaid.
 
@@ -290,6 +291,8 @@ def curves_chart(
         dragging and the wheel move the axes. The axes then start over whenever the data change.
     x_max
         end of the horizontal axis, such as the planned epochs of a training that still runs.
+    marks
+        run id → an epoch of its validation line and what to write there; see `mark_frame`.
     """
     frame, step = thinned(frame)
     if log:
@@ -392,6 +395,8 @@ def curves_chart(
                     color=colour,
                 )
             )
+    if marks and len(runs) <= MOST_VALUES and not zoom:
+        layers += _marks(mark_frame(frame, marks, x, x_domain), horizontal, vertical("smoothed"), colour, paper)
     if len(frame):
         layers += _hover(frame, x, horizontal)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
@@ -400,6 +405,43 @@ def curves_chart(
     if note:
         chart = chart.properties(title=alt.TitleParams("", subtitle=note))
     return chart
+
+
+def mark_frame(
+    frame: pd.DataFrame, marks: Mapping[str, tuple[int, str]], x: Axis, x_domain: Sequence[float]
+) -> pd.DataFrame:
+    """Where each mark stands: a row a run whose validation line is drawn at that epoch.
+
+    Returns
+    -------
+    The rows of `frame` with the columns text, and left: whether the text goes to the left of its rule, as there is no
+    room to the right.
+    """
+    validation = frame[frame["kind"] == "validation"]
+    at = {(row.run, row.epoch): index for index, row in zip(validation.index, validation.itertuples(), strict=True)}
+    rows = [(at[run, epoch], text) for run, (epoch, text) in marks.items() if (run, epoch) in at]
+    found = frame.loc[[index for index, _ in rows]].assign(text=[text for _, text in rows])
+    middle = (x_domain[0] + x_domain[1]) / 2
+    return found.assign(left=found[x] > middle).sort_values(x, kind="stable").reset_index(drop=True)
+
+
+def _marks(marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, paper: str) -> list[alt.Chart]:
+    """A rule from the top, where a loss has long fallen and there is room, down to the line, with its words."""
+    layers = []
+    for index, left in enumerate(marks["left"]):
+        top = 8 + index * LABEL_GAP
+        one = alt.Chart(marks.iloc[[index]])
+        layers.append(
+            one.mark_rule(strokeDash=[2, 3], strokeWidth=1.5).encode(
+                x=horizontal, y=value, y2=alt.Y2Value(top), color=colour
+            )
+        )
+        for halo in ({"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"}, {}):
+            text = one.mark_text(
+                align="right" if left else "left", dx=-5 if left else 5, fontSize=13, fontWeight="bold", **halo
+            )
+            layers.append(text.encode(x=horizontal, y=alt.value(top), text="text:N", color=colour))
+    return layers
 
 
 def _hover(frame: pd.DataFrame, x: Axis, horizontal: alt.X) -> list[alt.Chart]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
@@ -43,7 +43,9 @@ SENTENCE = {
 }
 
 
-def curve_panels(runs: Sequence[Run], curves: Sequence[Curve]) -> None:
+def curve_panels(
+    runs: Sequence[Run], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]] | None = None
+) -> None:
     """The two charts, with their controls above them.
 
     Parameters
@@ -52,6 +54,8 @@ def curve_panels(runs: Sequence[Run], curves: Sequence[Curve]) -> None:
         the chosen runs.
     curves
         the same runs with their histories.
+    marks
+        run id → an epoch of its loss curve, and the words that are written there.
     """
     kinds, smoothing, log, x, zoom = _controls()
     colours = {curve.id: curve.colour for curve in curves}
@@ -70,6 +74,7 @@ def curve_panels(runs: Sequence[Run], curves: Sequence[Curve]) -> None:
                 return curves_chart(
                     frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
                     dark=dark, zoom=zoom, x_max=max(planned, default=None) if x == "epoch" else None,
+                    marks=marks if metric == "loss" else None,
                 )  # fmt: skip
 
             panels.chart_with_table(

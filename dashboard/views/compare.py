@@ -9,6 +9,7 @@ from dashboard.charts.curves import Curve
 from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
 from dashboard.components import panels
 from dashboard.components.curve_panels import curve_panels
+from dashboard.components.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.components.figures import Column, figure_table, run_cards, text_table
 from dashboard.components.manage import manage_button
 from dashboard.components.published import published_popover
@@ -52,7 +53,9 @@ def results(ids: list[str]) -> None:
         if run.state in ("diverged", "failed") and run.status.reason:
             st.warning(f"**{summaries.escaped(labels[run.id])}** {run.state}: {summaries.escaped(run.status.reason)}.")
 
-    curve_panels(runs, [Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs])
+    curves = [Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs]
+    curve_panels(runs, curves, diagnosis_marks(runs))
+    diagnosis_panel(runs, labels, colours)
 
     columns = [Column(labels[run.id], colours[run.id], "baseline" if run.id == baseline else "") for run in runs]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="all"):

@@ -114,6 +114,22 @@ def test_waiting_and_running_runs_show_no_invented_number(app: OpenPage, make_ru
     assert "Nothing has been tested yet" in text
 
 
+def test_the_curves_are_diagnosed_in_words_with_their_rule_and_marked(app: OpenPage, make_run: MakeRun) -> None:
+    rows = [epoch_row(epoch, turn=6) for epoch in range(1, 21)]
+    learning = [replace(row, clean_loss=0.3 * 0.9**row.epoch) for row in rows]
+    run = make_run("model_1", config((64,), epochs=20), rows=learning)
+    short = make_run("model_2", config((65,), epochs=2), rows=2)
+    page = app(runs=f"{run.id},{short.id}")
+    assert not page.exception
+    text = text_of(page)
+    assert "Overfits since about epoch 7:" in text
+    assert "Mean validation loss" in text
+    assert "Not enough evidence: 2 epochs" in text
+    assert "overfits" in page.get("vega_lite_chart")[0].proto.spec or any(
+        b"overfits" in data.data.data for data in page.get("vega_lite_chart")[0].proto.datasets
+    )
+
+
 def test_published_figures_stand_beside_the_measured_ones(app: OpenPage, make_run: MakeRun) -> None:
     run = make_run("model_1", preset="notebook/model_1", rows=3, errors=12)
     page = app(runs=run.id)

@@ -25,6 +25,7 @@ from dashboard.charts.curves import (
     described,
     end_labels,
     hover_frame,
+    mark_frame,
     thinned,
 )
 from mnist_core.events import HISTORY_COLUMNS, EpochRow
@@ -208,6 +209,26 @@ def test_best_values_of_two_close_runs_do_not_cover_each_other() -> None:
     first, second = best["text_y"] / span * HEIGHT
     assert abs(first - second) >= LABEL_GAP - 1e-6
     assert best["text"].tolist() == [f"{value:.4f}" for value in best["value"]]
+
+
+def test_a_mark_stands_at_its_epoch_of_the_validation_line_and_turns_to_where_there_is_room() -> None:
+    frame = curve_frame([curve("a"), curve("b"), curve("c")], "loss")
+    marks = mark_frame(frame, {"a": (7, "overfits"), "b": (2, "levels off"), "c": (99, "not there")}, "epoch", [1, 8])
+    assert marks[["run", "epoch", "kind", "text", "left"]].to_numpy().tolist() == [
+        ["b", 2, "validation", "levels off", False],
+        ["a", 7, "validation", "overfits", True],
+    ]
+
+
+def test_marks_are_drawn_for_few_runs_only() -> None:
+    def marked(names: str) -> bool:
+        frame = curve_frame([curve(name) for name in names], "loss")
+        chart = curves_chart(frame, dict.fromkeys(names, "#111111"), "loss", marks={"a": (4, "overfits")})
+        vl_convert.vegalite_to_vega(chart.to_dict())
+        return "overfits" in chart.to_json()
+
+    assert marked("abc")
+    assert not marked("abcd")
 
 
 @pytest.mark.parametrize("zoom", [False, True])
