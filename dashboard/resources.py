@@ -18,7 +18,7 @@ from mnist_core.diagnosis import Finding, diagnose_run
 from mnist_core.errors import DatasetError
 from mnist_core.files import read_json, write_json
 from mnist_core.images import Pixels
-from mnist_core.metrics import Scores, scores
+from mnist_core.metrics import Scores
 from mnist_core.runs import Predictions, Run
 from mnist_core.store import Problem, Store
 
@@ -81,8 +81,7 @@ def test_scores(run: Run) -> Scores | None:
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def _test_scores(run_id: str, version: tuple[int, ...], _run: Run) -> Scores | None:
-    found = predictions(_run)
-    return scores(found.labels, found.probabilities) if found else None
+    return _run.test_scores()
 
 
 def summary(run: Run) -> RunSummary:

@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--recipes", action="store_true", help="a line for runs that differ in their seeds alone: mean and deviation"
     )
+    runs.add_argument("--all", action="store_true", help="also the runs of the sweeps and searches that ship")
 
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
@@ -302,6 +303,11 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
     runs, problems = store.trash() if options.trash else store.scan()
     _report(problems, reporter)
+    if not options.all:
+        left_out = sum(not run.listed for run in runs)
+        runs = [run for run in runs if run.listed]
+        if left_out:
+            reporter.say(f"{left_out} runs of sweeps and searches that ship are left out; `runs --all` lists them")
     if options.recipes:
         found = figures(group(runs)).replace({float("nan"): None}).to_dict("records") if runs else []
         columns = ["recipe", "name", "dataset", "seeds", "finished", "test_accuracy", "test_accuracy_sd"]

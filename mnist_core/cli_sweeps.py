@@ -38,7 +38,7 @@ def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
         new = sum(item.outcome != "stored" for item in asked)
         reporter.say(f"sweep {found.name} ({found.id}): {len(asked)} runs, {new} of them to be trained")
         try:
-            _follow(store, found, reporter)
+            follow_sweep(store, found, reporter)
         except KeyboardInterrupt:
             _cancel(store, runner, found)
             raise
@@ -128,7 +128,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
-def _follow(store: Store, item: Sweep, reporter: Reporter) -> None:
+def follow_sweep(store: Store, item: Sweep, reporter: Reporter) -> None:
     """Wait until no run is live any more, telling how far the sweep is whenever one more has ended."""
     told, live_at = -1, time.monotonic()
     while True:

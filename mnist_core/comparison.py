@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mnist_core.configs import flatten
-from mnist_core.metrics import Interval, Scores, accuracy_interval, scores
+from mnist_core.metrics import Interval, Scores, accuracy_interval
 from mnist_core.runs import Run
 
 
@@ -50,8 +50,7 @@ def summarise(run: Run) -> RunSummary:
     finite = [row for row in rows if row.val_loss == row.val_loss]
     best = min(finite, key=lambda row: row.val_loss, default=None)
     last = rows[-1] if rows else None
-    predictions = run.predictions()
-    test = scores(predictions.labels, predictions.probabilities) if predictions else None
+    test = run.test_scores()
     return RunSummary(
         id=run.id,
         name=run.name,

@@ -18,6 +18,7 @@ from mnist_core.configs import Frozen, RunConfig
 from mnist_core.errors import StoreError
 from mnist_core.events import ENDED, HISTORY_COLUMNS, RESUMABLE, EpochRow, RunState
 from mnist_core.files import read_json, read_json_lines
+from mnist_core.metrics import Scores, scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 ChosenEpoch = Literal["kept", "last", "best"]
 """Which epoch's weights: those that the run keeps (the restored ones where early stopping restored them), those of the
 last complete and finite epoch, or those of the lowest validation loss."""
+
+
+SCORES = "scores.json"
+"""The file of a run that ships without its predictions: its figures on the test set, as `metrics.Scores` has them."""
 
 
 class Meta(Frozen):
@@ -145,6 +150,11 @@ class Run:
         return any(tag.startswith(("sweep ", "search ")) for tag in self.meta.tags)
 
     @property
+    def listed(self) -> bool:
+        """Whether it belongs into lists of runs: those of the sweeps that ship are found through their sweep."""
+        return not (self.read_only and self.one_of_many)
+
+    @property
     def live(self) -> bool:
         """Whether it is queued or running."""
         return self.state in ("queued", "running")
@@ -243,6 +253,29 @@ class Run:
             return None
         except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise StoreError(f"the predictions of run {self.id} are damaged ({error}); train it again") from error
+
+    def test_scores(self, chosen: ChosenEpoch = "kept") -> Scores | None:
+        """What the weights of an epoch are worth on the test set; None where that was not tested, or is not stored.
+
+        Runs that ship without their predictions, which are large, have the kept weights' figures in `scores.json`,
+        taken from the predictions when those were still there.
+
+        Raises
+        ------
+        StoreError
+            where a file is damaged.
+        """
+        found = self.predictions(chosen)
+        if found is not None:
+            return scores(found.labels, found.probabilities)
+        if self.epoch(chosen) != self.status.kept_epoch:
+            return None
+        try:
+            return Scores(**read_json(self.path / SCORES))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"the scores of run {self.id} are damaged ({error}); train it again") from error
 
     def environment(self) -> Environment | None:
         """What it was trained with; None where it has not been trained."""

@@ -2,7 +2,8 @@
 
 A search is a folder, `searches/<id>/`: `search.json` says what is searched and what each trial has come to, as far as
 it is decided; the trials' runs are ordinary runs. One controller at a time, the holder of the folder's lease, asks for
-runs and decides. When it dies, its runs go on, and the next controller takes up where it was.
+runs and decides. When it dies, its runs go on, and the next controller takes up where it was. Some searches ship,
+complete, in `reference/searches/`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.files import read_json, write_json
 from mnist_core.grids import describe
 from mnist_core.jobs import Runner, Wanted, request_all
-from mnist_core.metrics import Scores, scores
+from mnist_core.metrics import Scores
 from mnist_core.runs import Pause, Run
 from mnist_core.spaces import SearchSpec, Told
 from mnist_core.store import Problem, Store
@@ -113,10 +114,12 @@ def add(store: Store, spec: SearchSpec) -> Search:
     sweeps.check_held_out(store, [spec.config(spaces.corner(spec, 0))])
     text = f"{spec.model_dump_json(exclude={'source', 'note', 'assumptions'})} {store.catalog.fingerprint(dataset)}"
     search_id = hashlib.sha256(text.encode()).hexdigest()[:12]
-    if not (_folder(store, search_id) / "search.json").exists():
+    try:
+        return get(store, search_id)
+    except RunNotFound:
         _folder(store, search_id).mkdir(parents=True, exist_ok=True)
         _write(store, Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time()))
-    return get(store, search_id)
+        return get(store, search_id)
 
 
 def _write(store: Store, search: Search) -> None:
@@ -125,10 +128,11 @@ def _write(store: Store, search: Search) -> None:
 
 def get(store: Store, search_id: str) -> Search:
     """The search with exactly this id; raises RunNotFound."""
-    path = _folder(store, search_id) / "search.json"
-    if not search_id.isalnum() or not path.is_file():
-        raise RunNotFound(f"there is no search {search_id!r} in {store.root}")
-    return _read(path)
+    for root in store.roots:
+        path = root / "searches" / search_id / "search.json"
+        if search_id.isalnum() and path.is_file():
+            return _read(path)
+    raise RunNotFound(f"there is no search {search_id!r} in {store.root}")
 
 
 def _read(path: Path) -> Search:
@@ -141,14 +145,16 @@ def _read(path: Path) -> Search:
 
 
 def searches(store: Store) -> tuple[list[Search], list[Problem]]:
-    """The searches of a store, oldest first, and the files that could not be read, each with the reason."""
-    found, problems = [], []
-    for path in sorted((store.root / "searches").glob("*/search.json")):
-        try:
-            found.append(_read(path))
-        except StoreError as error:
-            problems.append(Problem(path, str(error)))
-    return sorted(found, key=lambda search: (search.created_at, search.id)), problems
+    """The searches of a store and those that ship, oldest first, and the files that cannot be read, with the reason."""
+    found: dict[str, Search] = {}
+    problems = []
+    for root in reversed(store.roots):  # one's own hides the one that ships
+        for path in sorted((root / "searches").glob("*/search.json")):
+            try:
+                found[path.parent.name] = _read(path)
+            except StoreError as error:
+                problems.append(Problem(path, str(error)))
+    return sorted(found.values(), key=lambda search: (search.created_at, search.id)), problems
 
 
 def find(store: Store, text: str) -> Search:
@@ -179,6 +185,8 @@ def state(store: Store, search: Search) -> Literal["complete", "running", "stopp
 def stop(store: Store, runner: Runner, search_id: str) -> None:
     """Ask the controller of a search to end, and its runs to stop; `run` takes them up again."""
     search = get(store, search_id)
+    if search.complete:
+        return
     (_folder(store, search_id) / "stop").touch()
     sweeps.cancel(store, runner, search.run_ids)
 
@@ -212,8 +220,9 @@ def run(
     JobError
         where another process is at work on it.
     """
-    get(store, search_id)
-    folder = _folder(store, search_id)
+    search, folder = get(store, search_id), _folder(store, search_id)
+    if search.complete:
+        return search
     held = lease.claim(folder)
     if held is None:
         raise JobError(f"another process is carrying out the search {search_id}; follow it, or stop it first")
@@ -429,8 +438,7 @@ def results(store: Store, search: Search) -> pd.DataFrame:
     winner = search.winner if search.complete else None
 
     def test(run: Run) -> Scores | None:
-        found = run.predictions() if winner and run.id == winner.run else None
-        return scores(found.labels, found.probabilities) if found else None
+        return run.test_scores() if winner and run.id == winner.run else None
 
     table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], store, test=test)
     front: dict[str, list[Any]] = {

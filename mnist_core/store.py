@@ -4,7 +4,8 @@
     ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
     │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
     │                        pause.json; of other epochs than the kept one: predictions-N.npz
-    ├── reference/<id>/      finished runs that ship with the project, read-only
+    ├── sweeps/  searches/   which runs belong together (see `sweeps` and `searches`)
+    ├── reference/           what ships with the project, read-only: finished runs as <id>/, their sweeps/ and searches/
     ├── trash/<id>/          deleted runs, until restored or emptied
     └── datasets.json        registered datasets
 
@@ -70,6 +71,8 @@ class Store:
         self._runs = self.root / "runs"
         self._reference = self.root / "reference"
         self._trash = self.root / "trash"
+        self.roots = (self.root, self._reference)
+        """Where sweeps and searches are: one's own, which may be written, come first."""
         try:
             self._runs.mkdir(parents=True, exist_ok=True)
             self._trash.mkdir(exist_ok=True)
@@ -87,6 +90,8 @@ class Store:
         problems: list[Problem] = []
         for folder in (self._reference, self._runs):  # a run of one's own hides the reference run of the same identity
             for path in _subfolders(folder):
+                if folder == self._reference and path.name in ("sweeps", "searches"):
+                    continue
                 try:
                     runs[path.name] = self._read(path)
                 except StoreError as error:
@@ -163,7 +168,9 @@ class Store:
 
         The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
         `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
-        ships; it hides that one. A new run that continues another needs that one to be in the store.
+        ships; it hides that one. So does a run without `tags`, asked for by itself, where only a sweep's ships (see
+        `Run.listed`), which has neither weights nor predictions; and one that ships unfinished, as a search left it.
+        A new run that continues another needs that one to be in the store.
         `tags` and `keep_weights` (see `Meta`) are for a new run.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
@@ -172,7 +179,8 @@ class Store:
         meta = checked_meta(name=name, preset=preset, tags=tags, keep_weights=keep_weights)
         with contextlib.suppress(RunNotFound):
             found = self.get(run_id)
-            if not (found.read_only and shadow_reference):
+            enough = found.ended_well and (found.listed or tags)
+            if not found.read_only or (enough and not shadow_reference):
                 return found, False
         if config.parent is not None:
             self.parent(config)

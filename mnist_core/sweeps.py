@@ -1,7 +1,7 @@
 """Sweeps in the store: many runs over a grid (see `grids`), how far they are, and what came of them.
 
 A sweep is a file, `sweeps/<id>.json`, which names its runs; everything else is read from those. A sweep that was cut
-short is simply asked for again: what is trained is not trained twice.
+short is simply asked for again: what is trained is not trained twice. Some ship, finished, in `reference/sweeps/`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from mnist_core.configs import Frozen, RunConfig, explain
-from mnist_core.errors import RunNotFound, StoreError
+from mnist_core.errors import ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.events import EpochRow
 from mnist_core.files import read_json, write_json
 from mnist_core.grids import Point, SweepSpec, describe, expand, plain_value
 from mnist_core.jobs import Requested, Runner, Wanted, request_all
-from mnist_core.metrics import Scores, scores
+from mnist_core.metrics import Scores
 from mnist_core.presets import PRESETS
 from mnist_core.runs import Run
 from mnist_core.store import Problem, Store
@@ -122,10 +122,10 @@ def start(
         train all anew.
     """
     sweep, points = make(store, spec)
-    path = _path(store, sweep.id)
-    if path.exists():
+    try:
         sweep = get(store, sweep.id)
-    else:
+    except RunNotFound:
+        path = _path(store.root, sweep.id)
         path.parent.mkdir(exist_ok=True)
         write_json(path, sweep.model_dump(mode="json"))
     distinct = {point.run: point_.config for point, point_ in zip(sweep.points, points, strict=True)}
@@ -152,19 +152,21 @@ def _preset_of(config: RunConfig) -> str | None:
     return next((item.name for item in PRESETS.values() if item.config == config), None)
 
 
-def _path(store: Store, sweep_id: str) -> Path:
-    return store.root / "sweeps" / f"{sweep_id}.json"
+def _path(root: Path, sweep_id: str) -> Path:
+    return root / "sweeps" / f"{sweep_id}.json"
 
 
 def sweeps(store: Store) -> tuple[list[Sweep], list[Problem]]:
-    """The sweeps of a store, oldest first, and the files that could not be read, each with the reason."""
-    found, problems = [], []
-    for path in sorted((store.root / "sweeps").glob("*.json")):
-        try:
-            found.append(_read(path))
-        except StoreError as error:
-            problems.append(Problem(path, str(error)))
-    return sorted(found, key=lambda sweep: (sweep.created_at, sweep.id)), problems
+    """The sweeps of a store and those that ship, oldest first, and the files that cannot be read, with the reason."""
+    found: dict[str, Sweep] = {}
+    problems = []
+    for root in reversed(store.roots):  # one's own hides the one that ships
+        for path in sorted((root / "sweeps").glob("*.json")):
+            try:
+                found[path.stem] = _read(path)
+            except StoreError as error:
+                problems.append(Problem(path, str(error)))
+    return sorted(found.values(), key=lambda sweep: (sweep.created_at, sweep.id)), problems
 
 
 def _read(path: Path) -> Sweep:
@@ -178,10 +180,10 @@ def _read(path: Path) -> Sweep:
 
 def get(store: Store, sweep_id: str) -> Sweep:
     """The sweep with exactly this id; raises RunNotFound."""
-    path = _path(store, sweep_id)
-    if not sweep_id.isalnum() or not path.is_file():
-        raise RunNotFound(f"there is no sweep {sweep_id!r} in {store.root}")
-    return _read(path)
+    for root in store.roots:
+        if sweep_id.isalnum() and _path(root, sweep_id).is_file():
+            return _read(_path(root, sweep_id))
+    raise RunNotFound(f"there is no sweep {sweep_id!r} in {store.root}")
 
 
 def find(store: Store, text: str) -> Sweep:
@@ -203,9 +205,12 @@ def find(store: Store, text: str) -> Sweep:
 
 
 def forget(store: Store, sweep_id: str) -> None:
-    """Take a sweep off the list; its runs stay."""
-    get(store, sweep_id)
-    _path(store, sweep_id).unlink(missing_ok=True)
+    """Take a sweep off the list; its runs stay. Raises ReadOnlyRun for one that ships."""
+    sweep = get(store, sweep_id)
+    path = _path(store.root, sweep_id)
+    if not path.is_file():
+        raise ReadOnlyRun(f"the sweep {sweep.name} ships with the project and stays on the list")
+    path.unlink()
 
 
 # -- how far it is -----------------------------------------------------------------------------------------------------
@@ -318,14 +323,9 @@ def frame(
     rows, known = [], {}
     for values, run_id in points:
         if run_id not in known:
-            known[run_id] = _figures(_run(store, run_id), test or _test_scores)
+            known[run_id] = _figures(_run(store, run_id), test or Run.test_scores)
         rows.append({path: plain_value(path, values.get(path)) for path in paths} | {"run": run_id} | known[run_id])
     return pd.DataFrame(rows)
-
-
-def _test_scores(run: Run) -> Scores | None:
-    found = run.predictions()
-    return scores(found.labels, found.probabilities) if found else None
 
 
 def _figures(run: Run | None, test: Callable[[Run], Scores | None]) -> dict[str, Any]:

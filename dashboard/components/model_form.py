@@ -127,7 +127,7 @@ def _without_seed(run: Run) -> str:
 
 
 def _source(runs: list[Run], base: Base) -> None:
-    options = [f"preset:{name}" for name in PRESETS] + [f"run:{run.id}" for run in reversed(runs)]
+    options = [f"preset:{name}" for name in PRESETS] + [f"run:{run.id}" for run in reversed(runs) if run.listed]
     if base.source not in options:  # the run has been deleted since
         options.append(base.source)
     names = {f"run:{run.id}": run.name for run in runs}

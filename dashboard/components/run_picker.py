@@ -47,8 +47,13 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None)
     state.widget(KEY, ids)
     st.multiselect(
         label,
-        # the runs of a sweep come last: there may be hundreds
-        [run.id for many in (False, True) for run in reversed(runs) if run.one_of_many is many],
+        # the runs of a sweep come last: there may be hundreds; those of one that ships are found on the Sweeps page
+        [
+            run.id
+            for many in (False, True)
+            for run in reversed(runs)
+            if run.one_of_many is many and (run.listed or run.id in ids)
+        ],
         format_func=lambda run_id: labels[run_id],
         key=KEY,
         max_selections=MOST,
