@@ -5,15 +5,25 @@ No Streamlit here: `values_of` and `config_of` are each other's inverse, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from mnist_core.configs import (
+    Augmentation,
+    ConvLayer,
+    CosineSchedule,
     DenseLayer,
     EarlyStopping,
+    FlattenLayer,
+    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
+    PlateauSchedule,
+    PoolLayer,
     RunConfig,
+    StepSchedule,
     TrainingConfig,
     bounds,
     flatten,
@@ -29,11 +39,30 @@ RATE, BATCH, EPOCHS, MOMENTUM, SEED = (
 )
 COUNT, FRACTION = (bounds(HeldOutValidation, field) for field in ("count", "fraction"))
 PATIENCE, MIN_DELTA = (bounds(EarlyStopping, field) for field in ("patience", "min_delta"))
+FILTERS, KERNEL = (bounds(ConvLayer, field) for field in ("filters", "kernel"))
+TILE = bounds(PoolLayer, "size")
+FACTOR, EVERY = (bounds(StepSchedule, field) for field in ("factor", "every"))
+FINAL = bounds(CosineSchedule, "final")
+SMOOTHING = bounds(TrainingConfig, "label_smoothing")
 
-LAYER_FIELDS = ("dropout", "units", "activation", "l2")
 
-# What the form has no widgets for, and hands on as it is.
-CARRIED = ("augmentation", "schedule", "label_smoothing")
+def _fields(config_type: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field for field in config_type.model_fields if field != "kind")
+
+
+LAYER_TYPES: dict[str, type[BaseModel]] = {
+    "conv": ConvLayer,
+    "pool": PoolLayer,
+    "flatten": FlattenLayer,
+    "global_average": GlobalAverageLayer,
+    "dense": DenseLayer,
+}
+LAYER_FIELDS = {kind: _fields(config_type) for kind, config_type in LAYER_TYPES.items()}
+SCHEDULES: dict[str, type[BaseModel]] = {"step": StepSchedule, "cosine": CosineSchedule, "plateau": PlateauSchedule}
+CONSTANT = "constant"
+"""The form's word for no schedule."""
+MOVES = {field: bounds(Augmentation, field) for field in _fields(Augmentation)}
+"""The ways in which augmentation moves images, with their bounds."""
 
 # Steps that a slider makes between two whole numbers, up to each limit: fine where a step matters.
 _STEPS = ((20, 1), (50, 2), (100, 5), (200, 10), (500, 25), (1000, 50), (10**9, 100))
@@ -47,16 +76,12 @@ def layer_key(layer: int, field: str) -> str:
 def values_of(config: RunConfig) -> dict[str, Any]:
     """What each widget holds for `config`; choices that it leaves open (such as patience) get their defaults.
 
-    The layers of a convolutional network have no widgets: they are in `train_network` as plain data, empty for a dense
-    one. What else has none is in `train_carried`.
+    A few settings of a schedule have no widget, and keep their value here.
     """
     training = config.training
     validation, stopping = training.validation, training.early_stopping or EarlyStopping()
     held = validation if isinstance(validation, HeldOutValidation) else None
     values: dict[str, Any] = {
-        "train_layers": 0 if config.model.convolutional else len(config.model.layers),
-        "train_network": config.model.model_dump(mode="json")["layers"] if config.model.convolutional else [],
-        "train_carried": {field: training.model_dump(mode="json")[field] for field in CARRIED},
         "train_dataset": config.dataset.name,
         "train_optimizer": training.optimizer,
         "train_momentum": training.momentum,
@@ -72,11 +97,41 @@ def values_of(config: RunConfig) -> dict[str, Any]:
         "train_restore_best": stopping.restore_best,
         "train_seed": training.seed,
         "train_parent": config.parent or "",
+        "train_label_smoothing": training.label_smoothing,
+        "train_schedule": training.schedule.kind if training.schedule else CONSTANT,
     }
-    if not config.model.convolutional:
-        for index, layer in enumerate(config.model.layers):
-            values |= {layer_key(index, field): getattr(layer, field) for field in LAYER_FIELDS}
-    return values
+    for config_type in SCHEDULES.values():
+        values |= {schedule_key(name): config_type.model_fields[name].default for name in _fields(config_type)}
+    if training.schedule:
+        values |= {schedule_key(name): getattr(training.schedule, name) for name in _fields(type(training.schedule))}
+    values |= {move_key(move): getattr(training.augmentation, move, 0.0) for move in MOVES}
+    return with_layers(values, config.model.model_dump(mode="json")["layers"])
+
+
+def schedule_key(field: str) -> str:
+    """The widget of one setting of the learning-rate schedule."""
+    return f"train_schedule_{field}"
+
+
+def move_key(move: str) -> str:
+    """The widget of one way in which augmentation moves images."""
+    return f"train_augment_{move}"
+
+
+def layers_in(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The layers that the widgets describe, as plain data."""
+    kinds = [values[layer_key(index, "kind")] for index in range(values["train_layers"])]
+    return [
+        {"kind": kind, **{field: values[layer_key(index, field)] for field in LAYER_FIELDS[kind]}}
+        for index, kind in enumerate(kinds)
+    ]
+
+
+def with_layers(values: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The values with these layers, plain data, in place of those that they had."""
+    kept = {key: value for key, value in values.items() if not key.startswith("train_layer_")}
+    found = {layer_key(index, field): value for index, layer in enumerate(layers) for field, value in layer.items()}
+    return {**kept, "train_layers": len(layers), **found}
 
 
 def config_of(values: Mapping[str, Any]) -> RunConfig:
@@ -98,12 +153,14 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
     if values["train_stopping"]:
         names = {"patience": "train_patience", "min_delta": "train_min_delta", "restore_best": "train_restore_best"}
         stopping = {name: values[key] for name, key in names.items()}
-    layers = values["train_network"] or [
-        {field: values[layer_key(index, field)] for field in LAYER_FIELDS} for index in range(values["train_layers"])
-    ]
+    schedule = None
+    if values["train_schedule"] != CONSTANT:
+        kind = values["train_schedule"]
+        schedule = {"kind": kind} | {name: values[schedule_key(name)] for name in _fields(SCHEDULES[kind])}
+    moves = {move: values[move_key(move)] for move in MOVES}
     return parse_config(
         {
-            "model": {"layers": layers},
+            "model": {"layers": layers_in(values)},
             "training": {
                 "optimizer": optimizer,
                 # the slider keeps its place while another optimizer is chosen
@@ -114,7 +171,9 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
                 "validation": validation,
                 "early_stopping": stopping,
                 "seed": values["train_seed"],
-                **values["train_carried"],
+                "augmentation": moves if any(moves.values()) else None,
+                "schedule": schedule,
+                "label_smoothing": values["train_label_smoothing"],
             },
             "dataset": {"name": values["train_dataset"]},
             "parent": values["train_parent"] or None,
@@ -122,28 +181,62 @@ def config_of(values: Mapping[str, Any]) -> RunConfig:
     )
 
 
-def with_layer_added(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with one more layer at the end, a copy of the last."""
-    count = values["train_layers"]
-    if not 0 < count < LAYERS.maximum:
+def addable(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The kinds of layers of which there may be one more."""
+    if len(layers) >= (LAYERS.maximum or 1):
+        return []
+    kinds = [layer["kind"] for layer in layers]
+    found = ["dense", "conv", "pool"]
+    # one way of putting the pixels in a row is enough, and there must be pixels
+    if {"conv", "pool"} & set(kinds) and not {"flatten", "global_average"} & set(kinds):
+        found += ["flatten", "global_average"]
+    return found
+
+
+def with_layer_added(values: Mapping[str, Any], kind: str = "dense") -> dict[str, Any]:
+    """The values with one more layer, a copy of the last of its kind, where it can stand.
+
+    A dense layer comes last; the others follow the last layer that works on pixels.
+    """
+    layers = layers_in(values)
+    if kind not in addable(layers):
         return dict(values)
-    copy = {layer_key(count, field): values[layer_key(count - 1, field)] for field in LAYER_FIELDS}
-    return {**values, **copy, "train_layers": count + 1}
+    alike = [layer for layer in layers if layer["kind"] == kind]
+    new = dict(alike[-1]) if alike else LAYER_TYPES[kind]().model_dump(mode="json")
+    on_pixels = [index for index, layer in enumerate(layers) if layer["kind"] in ("conv", "pool")]
+    place = len(layers) if kind == "dense" else max(on_pixels, default=-1) + 1
+    return with_layers(values, [*layers[:place], new, *layers[place:]])
 
 
 def without_layer(values: Mapping[str, Any], layer: int) -> dict[str, Any]:
     """The values without one layer; those after it move up. The only layer stays."""
-    count = values["train_layers"]
-    if count <= 1:
+    layers = layers_in(values)
+    if len(layers) <= 1:
         return dict(values)
-    moved = {
-        layer_key(index, field): values[layer_key(index + 1, field)]
-        for index in range(layer, count - 1)
-        for field in LAYER_FIELDS
-    }
-    last = {layer_key(count - 1, field) for field in LAYER_FIELDS}
-    kept = {key: value for key, value in values.items() if key not in last}
-    return {**kept, **moved, "train_layers": count - 1}
+    return with_layers(values, layers[:layer] + layers[layer + 1 :])
+
+
+def with_layer_moved(values: Mapping[str, Any], layer: int, by: int) -> dict[str, Any]:
+    """The values with one layer moved by so many places, as far as there are places."""
+    layers = layers_in(values)
+    moved = layers.pop(layer)
+    layers.insert(max(0, layer + by), moved)
+    return with_layers(values, layers)
+
+
+def outcomes(layers: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[int, ...], int] | None]:
+    """For each layer, the shape of what it gives on and its parameters; None from the first that does not fit."""
+    for count in range(len(layers), 0, -1):
+        try:
+            rows = ModelConfig.model_validate({"layers": layers[:count]}).layer_table()
+        except ValidationError:
+            continue
+        found: list[tuple[tuple[int, ...], int] | None] = []
+        for index in range(count):
+            own = [row for row in rows if row.layer == index]
+            found.append((own[-1].output_shape, sum(row.parameters for row in own)))
+        return found + [None] * (len(layers) - count)
+    return [None] * len(layers)
 
 
 def whole_numbers(low: int, high: int, extra: Iterable[int] = ()) -> list[int]:

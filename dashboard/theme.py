@@ -24,6 +24,7 @@ CSS = """
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 /* room for one job, so that the curves stay where they are when it ends */
 .st-key-live_jobs { min-height: 5.2rem; }
+.st-key-train_preview img { image-rendering: pixelated; }
 </style>
 """
 

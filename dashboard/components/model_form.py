@@ -12,10 +12,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import draft, resources, state, theme, timings
-from dashboard.components import panels
+from dashboard.components import layer_form, panels, settings_form
 from dashboard.components.datasets import usable
 from mnist_core import estimates
-from mnist_core.configs import ACTIVATIONS, OPTIMIZERS, RunConfig
+from mnist_core.configs import RunConfig
 from mnist_core.datasets import BUILT_IN
 from mnist_core.errors import MnistCoreError
 from mnist_core.presets import PRESETS, on_dataset
@@ -24,32 +24,11 @@ from mnist_core.runs import Run
 SOURCE = "train_source"
 FIRST = "preset:notebook/model_1"
 CONTINUE = "train_continue"
-OPTIMIZER_NAMES = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
-HELP = {
-    "dropout": "The share of the layer's outputs that is switched off at random at each training step. It keeps the "
-    "network from relying on single neurons, and so from learning the training images by heart (overfitting). "
-    "0 is no dropout.",
-    "units": "Neurons in the layer. More of them can learn finer differences, cost more time, and overfit sooner.",
-    "activation": "The function that bends each neuron's output. Without it, several layers are no better than one.",
-    "l2": "A penalty on large weights, added to the loss. It is another way to hold overfitting down. 0 is none.",
-    "epochs": "One epoch is one pass over all training images.",
-    "batch_size": "Images that the network sees before each correction of its weights.",
-    "learning_rate": "How large each correction of the weights is. Too large, and training "
-    "diverges; too small, and it crawls.",
-    "optimizer": "The rule that turns the slope of the loss into corrections of the weights.",
-    "momentum": "How much of the last correction is carried over into the next one. Only SGD uses it.",
-    "validation": "The images on which each epoch is judged. Judged on the test set, as in the course notebooks, the "
-    "test score is no longer that of unseen images; holding out part of the training images avoids this.",
-    "stopping": "End the training when the validation loss has stopped falling.",
-    "patience": "Epochs without a lower validation loss that are waited for.",
-    "restore_best": "Keep the weights of the epoch with the lowest validation loss instead of the last one's.",
-    "min_delta": "How far the validation loss must fall to count as lower.",
-    "continue": "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another "
-    "learning rate, for example. The layers and their units must stay as they are.",
-    "seed": "The number that all chance starts from: first weights, dropout, order of images. The same seed gives the "
-    "same training again; another seed shows how much of a difference is luck.",
-}  # fmt: skip
+CONTINUE_HELP = (
+    "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another learning "
+    "rate, for example. The layers and their units must stay as they are."
+)
 
 
 @dataclass(frozen=True)
@@ -82,13 +61,20 @@ def training_form(runs: list[Run]) -> Wish | None:
         _dataset()
     _notes(base)
     _parent(base, runs)
-    values = _values()
-    _layers(values, base)
+    layer_form.layer_form(_values, base.config)
+    epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
+    with epochs:
+        settings_form.epochs_slider(base.config)
+    with add:
+        layer_form.add_menu(_values)
     start = st.container()
-    _settings(base)
+    places = settings_form.settings_form(base.config)
     # drawn into its place last, as it says what all the others add up to
     with start:
         config, wish = _start(base, runs)
+    if config is not None:
+        settings_form.rate_picture(places.rate, config.training)
+        settings_form.preview(places.preview, config.training.augmentation, config.dataset.name)
     _layer_table(config)
     return wish
 
@@ -180,7 +166,7 @@ def _parent(base: Base, runs: list[Run]) -> None:
             key=CONTINUE,
             persist_state="session",
             on_change=switched,
-            help=HELP["continue"],
+            help=CONTINUE_HELP,
         )
     parent = str(state.widget_value("train_parent") or "")
     if parent and not state.widget_value(CONTINUE):
@@ -242,183 +228,15 @@ def _dataset() -> None:
     )
 
 
-# -- layers ------------------------------------------------------------------------------------------------------------
-
-
 def _values() -> dict[str, Any]:
     """What all widgets hold."""
-    count = int(str(state.widget_value("train_layers")))
     keys = [key for key in draft.values_of(PRESETS["notebook/model_1"].config) if not key.startswith("train_layer_")]
-    keys += [draft.layer_key(index, field) for index in range(count) for field in draft.LAYER_FIELDS]
-    return {key: state.widget_value(key) for key in keys}
-
-
-def _layers(values: dict[str, Any], base: Base) -> None:
-    count = values["train_layers"]
-    if values["train_network"]:
-        st.caption(
-            f"{base.config.model.summary()}. This network is convolutional; its layers cannot be edited here yet."
-        )
-        _epochs(base)
-        return
-    for index in range(count):
-        _layer(index, count, values, base)
-    epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
-    with epochs:
-        _epochs(base)
-    add.button(
-        "Layer",
-        icon=":material/add:",
-        type="tertiary",
-        key="train_add",
-        help="Add a layer like the last one",
-        disabled=count >= (draft.LAYERS.maximum or 1),
-        on_click=lambda: state.fill(draft.with_layer_added(_values())),
-    )
-
-
-def _layer(index: int, count: int, values: dict[str, Any], base: Base) -> None:
-    def key(field: str) -> str:
-        return draft.layer_key(index, field)
-
-    layers, first = base.config.model.layers, index == 0
-    dropout, units, more = st.columns([5, 5, 3], gap="medium", vertical_alignment="center")
-    # fine steps only where the start needs them: five hundredths are easier to hit in front of a class
-    fine = any(round(la.dropout * 100) % 5 for la in layers)
-    dropout.slider(
-        f"Layer {index + 1}: dropout",
-        draft.DROPOUT.minimum,
-        draft.DROPOUT.maximum,
-        step=0.01 if fine else 0.05,
-        key=key("dropout"),
-        persist_state="session",
-        help=HELP["dropout"] if first else None,
-    )
-    units.select_slider(
-        "Units",
-        draft.whole_numbers(int(draft.UNITS.minimum or 1), int(draft.UNITS.maximum or 1), [la.units for la in layers]),
-        key=key("units"),
-        persist_state="session",
-        help=HELP["units"] if first else None,
-    )
-    l2 = values[key("l2")]
-    label = f"{values[key('activation')]}{f', L2 {draft.scientific(l2)}' if l2 else ''}"
-    with more.popover(
-        label, type="tertiary", key=f"train_more_{index}", help="Activation, L2 penalty, remove the layer"
-    ):
-        st.selectbox("Activation", ACTIVATIONS, key=key("activation"), persist_state="session", help=HELP["activation"])
-        st.select_slider(
-            "L2 penalty",
-            [0.0, *draft.decades(1e-6, draft.L2.maximum or 1.0, [la.l2 for la in layers])],
-            format_func=draft.scientific,
-            key=key("l2"),
-            persist_state="session",
-            help=HELP["l2"],
-        )
-        if count > 1:
-            st.button(
-                f"Remove layer {index + 1}",
-                icon=":material/close:",
-                key=f"train_remove_{index}",
-                on_click=lambda: state.fill(draft.without_layer(_values(), index)),
-            )
-
-
-# -- training settings -------------------------------------------------------------------------------------------------
-
-
-def _epochs(base: Base) -> None:
-    training = base.config.training
-    st.select_slider(
-        "Epochs",
-        draft.whole_numbers(int(draft.EPOCHS.minimum or 1), int(draft.EPOCHS.maximum or 1), [training.epochs]),
-        key="train_epochs",
-        persist_state="session",
-        help=HELP["epochs"],
-    )
-
-
-def _settings(base: Base) -> None:
-    training = base.config.training
-    with st.expander("Training settings", key="train_settings", icon=":material/tune:"):
-        st.segmented_control(
-            "Optimizer",
-            OPTIMIZERS,
-            format_func=OPTIMIZER_NAMES.__getitem__,
-            key="train_optimizer",
-            persist_state="session",
-            required=True,
-            help=HELP["optimizer"],
-        )
-        if state.widget_value("train_optimizer") == "sgd":
-            low, high = draft.MOMENTUM.minimum, draft.MOMENTUM.maximum
-            st.slider(
-                "Momentum", low, high, step=0.01, key="train_momentum", persist_state="session", help=HELP["momentum"]
-            )
-        st.select_slider(
-            "Learning rate",
-            draft.decades(draft.RATE.minimum or 1e-7, draft.RATE.maximum or 1.0, [training.learning_rate]),
-            format_func=draft.scientific,
-            key="train_learning_rate",
-            persist_state="session",
-            help=HELP["learning_rate"],
-        )
-        sizes = [2**power for power in range(14) if 2**power <= (draft.BATCH.maximum or 1)]
-        st.select_slider(
-            "Batch size",
-            sorted({*sizes, training.batch_size}),
-            key="train_batch_size",
-            persist_state="session",
-            help=HELP["batch_size"],
-        )
-        _validation()
-        _stopping()
-        low, high = int(draft.SEED.minimum or 0), int(draft.SEED.maximum or 0)
-        st.number_input("Seed", low, high, step=1, key="train_seed", persist_state="session", help=HELP["seed"])
-
-
-def _validation() -> None:
-    words = {"test": "test set", "count": "a number of training images", "fraction": "a share of the training images"}
-    st.selectbox(
-        "Validate on",
-        list(words),
-        format_func=lambda source: words[source],
-        key="train_validation",
-        persist_state="session",
-        help=HELP["validation"],
-    )
-    source = state.widget_value("train_validation")
-    if source == "count":
-        low, high = int(draft.COUNT.minimum or 1), int(draft.COUNT.maximum or 1)
-        st.number_input("Images held out", low, high, step=100, key="train_held_count", persist_state="session")
-    elif source == "fraction":
-        low, high = draft.FRACTION.minimum, draft.FRACTION.maximum
-        st.slider("Share held out", low, high, step=0.01, key="train_held_fraction", persist_state="session")
-
-
-def _stopping() -> None:
-    st.toggle("Early stopping", key="train_stopping", persist_state="session", help=HELP["stopping"])
-    if state.widget_value("train_stopping"):
-        st.select_slider(
-            "Patience in epochs",
-            draft.whole_numbers(int(draft.PATIENCE.minimum or 1), int(draft.PATIENCE.maximum or 1)),
-            key="train_patience",
-            persist_state="session",
-            help=HELP["patience"],
-        )
-        st.toggle(
-            "Restore the best epoch", key="train_restore_best", persist_state="session", help=HELP["restore_best"]
-        )
-        st.number_input(
-            "Least improvement of the validation loss",
-            draft.MIN_DELTA.minimum,
-            draft.MIN_DELTA.maximum,
-            step=0.001,
-            format="%.4f",
-            key="train_min_delta",
-            persist_state="session",
-            help=HELP["min_delta"],
-        )
+    values = {key: state.widget_value(key) for key in keys}
+    for index in range(int(str(values["train_layers"]))):
+        kind = str(state.widget_value(draft.layer_key(index, "kind")))
+        fields = ("kind", *draft.LAYER_FIELDS[kind])
+        values |= {draft.layer_key(index, field): state.widget_value(draft.layer_key(index, field)) for field in fields}
+    return values
 
 
 # -- what it costs, and the start --------------------------------------------------------------------------------------

@@ -70,6 +70,69 @@ def test_layers_stay_between_one_and_the_limit() -> None:
     assert len(draft.config_of(values).model.layers) == 12
 
 
+def kinds(values: dict[str, object]) -> list[str]:
+    return [layer["kind"] for layer in draft.layers_in(values)]
+
+
+def test_a_layer_is_added_where_it_can_stand() -> None:
+    values = draft.values_of(MODEL_1)
+    assert draft.addable(draft.layers_in(values)) == ["dense", "conv", "pool"]
+    for kind in ("conv", "pool", "global_average", "dense"):
+        values = draft.with_layer_added(values, kind)
+    assert kinds(values) == ["conv", "pool", "global_average", "dense", "dense", "dense"]
+    assert "flatten" not in draft.addable(draft.layers_in(values))
+    assert draft.config_of(values).model.layers[3:] == (MODEL_1.model.layers[0],) * 3
+
+
+def test_a_layer_is_moved_within_the_network() -> None:
+    values = draft.with_layer_added(draft.values_of(MODEL_1), "conv")
+    down = draft.with_layer_moved(values, 0, 1)
+    assert kinds(down) == ["dense", "conv", "dense"]
+    assert draft.with_layer_moved(down, 1, -1) == values
+    assert draft.with_layer_moved(values, 0, -1) == values
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_outcomes_of_the_layers_are_those_of_the_layer_table(name: str) -> None:
+    model = PRESETS[name].config.model
+    found = draft.outcomes(draft.layers_in(draft.values_of(PRESETS[name].config)))
+    table = model.layer_table()
+    implied = sum(row.parameters for row in table if row.layer is None)
+    assert sum(outcome[1] for outcome in found if outcome) + implied == model.parameter_count()
+    for index, outcome in enumerate(found):
+        assert outcome is not None
+        assert outcome[0] == [row for row in table if row.layer == index][-1].output_shape
+
+
+def test_outcomes_end_where_the_layers_no_longer_fit() -> None:
+    layers = [{"kind": "conv", "filters": 4}, {"kind": "dense"}, {"kind": "pool"}, {"kind": "dense"}]
+    first, second, *others = draft.outcomes(layers)
+    assert first == ((28, 28, 4), 40)
+    assert second == ((64,), (28 * 28 * 4 + 1) * 64)
+    assert others == [None, None]
+
+
+@pytest.mark.parametrize("kind", ["step", "cosine", "plateau"])
+def test_a_schedule_and_what_it_holds_survive_the_form(kind: str) -> None:
+    fields = {"step": {"every": 3}, "cosine": {"final": 0.1}, "plateau": {"patience": 4, "cooldown": 2}}[kind]
+    config = MODEL_1.replace(
+        training__schedule={"kind": kind, **fields},
+        training__augmentation={"shift": 1.5, "zoom": 0.05},
+        training__label_smoothing=0.1,
+    )
+    assert draft.config_of(draft.values_of(config)) == config
+
+
+def test_the_pictured_rate_is_that_of_the_schedule() -> None:
+    from dashboard.charts.schedule import rate_frame
+
+    training = MODEL_1.replace(training__epochs=4, training__schedule={"kind": "step", "every": 2}).training
+    frame = rate_frame(training)
+    assert frame is not None
+    assert list(frame["rate"]) == [1e-3, 1e-3, 5e-4, 5e-4]
+    assert rate_frame(MODEL_1.replace(training__schedule={"kind": "plateau"}).training) is None
+
+
 def test_whole_numbers_hold_bounds_powers_and_what_is_in_use() -> None:
     found = draft.whole_numbers(1, 2048, [25, 5000])
     assert found == sorted(set(found))

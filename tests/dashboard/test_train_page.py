@@ -74,6 +74,12 @@ def click(test: AppTest, label: str) -> AppTest:
     return test
 
 
+def unfold(test: AppTest, menu: str) -> AppTest:
+    """Open a menu, which is drawn only while it is open."""
+    test.session_state[menu] = True
+    return test.run()
+
+
 def words(test: AppTest) -> str:
     parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning]
     return "\n".join(str(part.value) for part in parts)
@@ -129,22 +135,18 @@ def test_the_parameter_count_follows_the_units(page: AppTest) -> None:
 
 
 def test_layers_are_added_and_removed(page: AppTest) -> None:
-    page.button(key="train_add").click().run()
+    page.menu_button(key="train_add").click("dense").run()
     assert page.slider(key="train_layer_2_dropout").value == 0.2
     page.slider(key="train_layer_2_dropout").set_value(0.7).run()
-    page.button(key="train_remove_0").click().run()
+    unfold(page, "train_more_0").button(key="train_remove_0").click().run()
     assert page.slider(key="train_layer_1_dropout").value == 0.7
     assert "train_layer_2_dropout" not in [slider.key for slider in page.slider]
 
 
-def test_a_convolutional_preset_is_trained_as_it_is_and_its_training_settings_can_be_changed(
-    page: AppTest, store: Store
-) -> None:
+def test_a_convolutional_preset_fills_the_list_of_layers(page: AppTest, store: Store) -> None:
     page.selectbox(key="train_source").set_value("preset:coursera/cnn").run()
     assert not page.exception
-    assert "its layers cannot be edited here yet" in words(page)
-    assert not [slider for slider in page.slider if slider.key.startswith("train_layer_")]
-    assert "26×26" not in str(page.table[0].value)
+    assert "24×24×24" in words(page)
     assert "24×24×24" in str(page.table[0].value)
     page.select_slider(key="train_epochs").set_value(3).run()
     click(page, "Train")
@@ -156,13 +158,67 @@ def test_a_convolutional_preset_is_trained_as_it_is_and_its_training_settings_ca
     assert page.slider(key="train_layer_1_dropout").value == 0.2
 
 
+def test_a_dense_network_becomes_convolutional_and_its_layers_are_moved_and_removed(
+    page: AppTest, store: Store
+) -> None:
+    for kind in ("conv", "pool"):
+        page.menu_button(key="train_add").click(kind).run()
+    page.button(key="train_open_0").click().run().select_slider(key="train_layer_0_filters").set_value(8).run()
+    assert "28×28×8 · 80" in words(page)
+    assert "14×14×8" in words(page)
+    page.button(key="train_down_0").click().run()  # pooling first
+    assert "14×14×8 · 80" in words(page)
+    click(page, "Train")
+    layers = store.runs()[0].config.model.layers
+    assert [layer.kind for layer in layers] == ["pool", "conv", "dense", "dense"]
+    page.button(key="train_open_1").click().run()  # folds it
+    for _ in range(2):
+        page.button(key="train_open_0").click().run().button(key="train_remove_0").click().run()
+    assert page.slider(key="train_layer_0_dropout").label == "Layer 1: dropout"  # a dense one again
+
+
+def test_layers_that_do_not_fit_are_refused_in_words_and_the_others_keep_their_shapes(page: AppTest) -> None:
+    page.selectbox(key="train_source").set_value("preset:coursera/cnn").run()
+    before = [caption.value for caption in page.caption if "×" in caption.value]
+    last = len(PRESETS["coursera/cnn"].config.model.layers) - 1
+    page.button(key=f"train_open_{last}").click().run().button(key=f"train_up_{last}").click().run()
+    page.button(key=f"train_up_{last - 1}").click().run()
+    assert "needs pixels in their places" in words(page)
+    assert "does not fit" in words(page)
+    assert before[0] in words(page)
+    assert next(button for button in page.button if button.label == "Train").disabled
+
+
+def test_schedule_smoothing_and_augmentation_are_trained_with_and_pictured(page: AppTest, store: Store) -> None:
+    assert "None: all sliders are at 0." in words(page)
+    page.selectbox(key="train_schedule").set_value("step").run()
+    page.select_slider(key="train_schedule_every").set_value(10).run()
+    assert "0.001 at first, 0.00025 in the last epoch" in words(page)  # 30 epochs: halved twice
+    page.slider(key="train_label_smoothing").set_value(0.1).run()
+    page.slider(key="train_augment_rotation").set_value(15.0).run()
+    assert "None: all sliders are at 0." not in words(page)
+    assert len(page.get("image")) == 1
+    first = page.get("image")[0].value
+    page.button(key="train_preview_next").click().run()
+    assert page.get("image")[0].value != first
+    click(page, "Train")
+    expected = MODEL_1.replace(
+        training__schedule={"kind": "step", "factor": 0.5, "every": 10},
+        training__label_smoothing=0.1,
+        training__augmentation={"rotation": 15},
+    )
+    assert store.runs()[0].config == expected
+    page.selectbox(key="train_schedule").set_value("plateau").run()
+    assert "depends on the validation loss" in words(page)
+
+
 def test_another_preset_sets_every_slider_and_leaves_the_dataset(page: AppTest) -> None:
     page.slider(key="train_layer_0_dropout").set_value(0.9).run()
     page.selectbox(key="train_source").set_value("preset:tuning/best_mlp").run()
     assert not page.exception
     assert page.slider(key="train_layer_0_dropout").value == 0.0
     assert page.select_slider(key="train_layer_0_units").value == 128
-    assert page.selectbox(key="train_layer_0_activation").value == "tanh"
+    assert unfold(page, "train_more_0").selectbox(key="train_layer_0_activation").value == "tanh"
     assert page.toggle(key="train_stopping").value
     assert page.number_input(key="train_held_count").value == 10_000
 
