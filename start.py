@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 COMMANDS = {
     "dashboard": ("requirements.txt", ["-m", "dashboard"]),
-    "tests": ("requirements-dev.txt", ["-m", "pytest"]),
+    # side by side in two processes; the tests of a file stay together, as they share what they have started
+    "tests": ("requirements-dev.txt", ["-m", "pytest", "-n", "2", "--dist", "loadfile"]),
     "cli": ("requirements.txt", ["-m", "mnist_core"]),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import uuid
@@ -38,6 +39,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     if DEMANDED and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, but REQUIRE_ALL_TESTS=1 asks for every test: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_old_to_collect() -> None:
+    """Take what earlier modules left out of the garbage collector's sight.
+
+    Streamlit collects all garbage after each run of a script; with TensorFlow's graphs about, that took seconds a test.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
