@@ -25,6 +25,14 @@ PAGES = {
         st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
         st.Page("views/sweeps.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
     ],
+    "Questions": [
+        st.Page(
+            "views/loss_or_accuracy.py",
+            title="Loss or accuracy?",
+            icon=":material/balance:",
+            url_path="loss-or-accuracy",
+        ),
+    ],
     "Background": [
         st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
         st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),

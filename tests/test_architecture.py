@@ -19,7 +19,7 @@ ORDER = [
     ["runs", "presets", "datasets", "mistakes", "label_errors", "forward", "estimates", "augmentation"],
     ["grids"],
     ["store", "disagreements", "comparison", "statistics", "models", "optimizers", "checkpoints"],
-    ["diagnosis", "calibration"],
+    ["diagnosis", "calibration", "loss_or_accuracy"],
     ["neighbours", "occlusion"],
     ["recipes"],
     ["engine"],

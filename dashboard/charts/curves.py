@@ -27,8 +27,28 @@ COLUMNS: dict[tuple[Metric, Kind], str] = {
     ("accuracy", "validation"): "val_accuracy",
     ("accuracy", "dropout off"): "clean_accuracy",
 }
-DASH = {"training": [5, 3], "validation": [1, 0], "dropout off": [1, 3]}
-WIDTH = {"training": 1.3, "validation": 2.8, "dropout off": 1.8}
+DASH = {
+    "training": [5, 3],
+    "validation": [1, 0],
+    "dropout off": [1, 3],
+    "from wrong images": [1, 0],
+    "from right images": [5, 3],
+    "accuracy": [1, 0],
+    "mean confidence": [5, 3],
+    "calibration error": [1, 0],
+}
+"""The kinds of lines, in the order of the legend; the first three are those of `KINDS`."""
+WIDTH = {
+    "training": 1.3,
+    "validation": 2.8,
+    "dropout off": 1.8,
+    "from wrong images": 2.8,
+    "from right images": 1.6,
+    "accuracy": 2.8,
+    "mean confidence": 1.6,
+    "calibration error": 2.8,
+}
+"""The strongest line of a run carries its name."""
 
 POINT_LIMIT = 2000
 """A chart with more points than this is slow to send and to draw (measured)."""
@@ -142,7 +162,7 @@ def end_labels(frame: pd.DataFrame, x: Axis, *, log: bool, height: int = HEIGHT)
     """
     rows = []
     for run, of_run in frame.groupby("run", sort=False):
-        kind = next(kind for kind in ("validation", "dropout off", "training") if (of_run["kind"] == kind).any())
+        kind = max(of_run["kind"].unique(), key=WIDTH.__getitem__)
         end = of_run[of_run["kind"] == kind].iloc[-1]
         rows.append({"run": run, "label": end["label"], "x": end[x], "y": end["smoothed"]})
     if not rows:
@@ -299,7 +319,7 @@ def curves_chart(
         frame = frame[(frame["value"] > 0) & (frame["smoothed"] > 0)]
     runs = list(dict.fromkeys(frame["run"]))
     names = dict(zip(frame["run"], frame["label"], strict=True))
-    kinds = [kind for kind in KINDS if (frame["kind"] == kind).any()]
+    kinds = [kind for kind in DASH if (frame["kind"] == kind).any()]
     # zoomed, a name at the end of its line would drift out of the picture
     ends = None if zoom else end_labels(frame, x, log=log, height=height)
 
@@ -319,7 +339,10 @@ def curves_chart(
         legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300) if len(kinds) > 1 else None,
     )
     stroke_width = alt.StrokeWidth(
-        "kind:N", scale=alt.Scale(domain=kinds, range=[WIDTH[kind] for kind in kinds]), sort=kinds, legend=None
+        "kind:N",
+        scale=alt.Scale(type="ordinal", domain=kinds, range=[WIDTH[kind] for kind in kinds]),
+        sort=kinds,
+        legend=None,
     )
     last = float(frame[x].max()) if len(frame) else 1.0
     first = 1.0 if x == "epoch" else 0.0

@@ -1,0 +1,306 @@
+"""Which is more meaningful, the loss or the accuracy? Answered with the chosen runs, in numbers, pictures and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, state, summaries, theme
+from dashboard.charts.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
+from dashboard.charts.curves import Curve, Metric, curves_chart
+from dashboard.components import panels
+from dashboard.components.figures import plain_table
+from dashboard.components.run_picker import run_picker, short_labels
+from mnist_core.calibration import (
+    BINS,
+    COLDEST,
+    fit_temperature,
+    loss_at,
+    reliability,
+    tempered_scores,
+    with_temperature,
+)
+from mnist_core.errors import StoreError
+from mnist_core.events import EpochRow
+from mnist_core.loss_or_accuracy import closing, course, course_sentence, wrong_cost
+from mnist_core.runs import Predictions, Run
+
+# 0.25 to 4 in 32 steps of equal ratio
+TEMPERATURES = tuple(round(2 ** (step / 8), 4) for step in range(-16, 17))
+
+MEANING = (
+    "**Accuracy** counts right guesses. The **loss** (cross-entropy, in nats) is minus the logarithm of the "
+    "probability given to the true digit, averaged over the images: it also asks how sure the network was, and "
+    "has no upper bound. Go by the accuracy where only the guess counts; go by the loss where the stated "
+    "probabilities are used, and to see when training should have stopped, as it turns before the accuracy does."
+)
+BIN_KINDS = ("equal counts", "equal widths")
+HEIGHT = 300
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Loss or accuracy?")
+    with panels.in_words():
+        runs, problems = resources.scan()
+        _page(runs)
+        panels.store_problems(problems)
+
+
+def _page(runs: list[Run]) -> None:
+    if not runs:
+        panels.empty_state(
+            "No runs yet",
+            "Train a model, and this page shows where its loss comes from and what its accuracy leaves out.",
+            button="Train a first model",
+            page="views/train.py",
+        )
+        return
+    chosen = [run for run in run_picker(runs) if _readable(run)]
+    trained = [run for run in chosen if not resources.history(run).empty]
+    if not trained:
+        panels.empty_state("Nothing to show yet", "Choose a run above that has finished an epoch.")
+        return
+    labels = short_labels(chosen)
+    colours = resources.colours([run.id for run in chosen])
+    said = {run.id: found for run in trained if (found := resources.predictions(run)) is not None}
+    _answer(trained, labels, colours, said)
+    _by_epoch([Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in trained])
+    _confidence(trained, labels, colours, said)
+
+
+def _readable(run: Run) -> bool:
+    try:
+        resources.history(run)
+        resources.predictions(run)
+    except StoreError as error:
+        st.error(panels.sentence(error), icon=":material/error:")
+        return False
+    return True
+
+
+def _answer(
+    runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], said: Mapping[str, Predictions]
+) -> None:
+    """Which run is better by which measure, then what became of each since its best epoch."""
+    same = [run for run in runs if run.id in said and run.status.fingerprint == runs[0].status.fingerprint]
+    sentence = closing({summaries.escaped(labels[run.id]): said[run.id] for run in same})
+    if sentence:
+        st.markdown(f"#### {sentence}", anchors=False)
+    if len(same) < len(runs):
+        left = [summaries.escaped(labels[run.id]) for run in runs if run not in same]
+        st.caption(f"Not compared, as there is no test result on the same images: {', '.join(left)}.")
+    st.markdown(MEANING)
+    for run in runs:
+        found = course(run.rows())
+        if found is not None:
+            text = course_sentence(f"**{summaries.escaped(labels[run.id])}**", found)
+            st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
+
+
+def _by_epoch(curves: list[Curve]) -> None:
+    """Where the loss comes from, and what confidence does, epoch by epoch, on the validation images."""
+    priced = [replace(curve, history=curve.history.assign(wrong_cost=_costs(curve.history))) for curve in curves]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _lines(
+            curves, {"from wrong images": "val_loss_wrong", "from right images": "val_loss_correct"}, "loss",
+            key="split", title="Where the validation loss comes from",
+            sentence="A few wrong images make up most of it. The two lines add up to the loss (without L2 penalty).",
+            help="The mean over all validation images, split into what the wrongly and the rightly guessed ones "
+            "contribute. Right images soon cost next to nothing; a wrong one costs the more the surer the network was.",
+        )  # fmt: skip
+    with right:
+        _lines(
+            curves, {"accuracy": "val_accuracy", "mean confidence": "val_confidence"}, "accuracy",
+            key="confidence", title="Right, and sure",
+            sentence="Share of images that are right, beside the mean probability that the network gives its guesses.",
+            help="Confidence is the probability that the network gives to the digit that it guesses. Where the dashed "
+            "line is above the solid one, the network is surer than it is right: overconfident.",
+        )  # fmt: skip
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _lines(
+            priced, {"from wrong images": "wrong_cost"}, "loss",
+            key="cost", title="What a wrong image costs",
+            sentence="Mean loss of a wrongly guessed image. It grows as the network gets surer of all it says.",
+            help="In nats: 2.3 means that the true digit was given a probability of a tenth, 4.6 a hundredth, 6.9 a "
+            "thousandth.",
+        )  # fmt: skip
+    with right:
+        _lines(
+            curves, {"calibration error": "val_ece"}, "loss",
+            key="ece", title="How far confidence is off",
+            sentence="Expected calibration error: the gap between stated confidence and the share that is right.",
+            help="ECE: the images are put into 15 bins by confidence; in each, mean confidence is compared with the "
+            "share that is right; the gaps are averaged by the number of images (Guo et al. 2017). 0 is perfect.",
+        )  # fmt: skip
+
+
+def _costs(history: pd.DataFrame) -> pd.Series:
+    rows = [EpochRow.from_json(dict(row)) for row in history.to_dict("records")]
+    return pd.Series([wrong_cost(row) for row in rows], history.index, dtype=float)
+
+
+def _lines(
+    curves: list[Curve], columns: Mapping[str, str], metric: Metric, *, key: str, title: str, sentence: str, help: str
+) -> None:
+    frame = history_frame(curves, columns)
+    colours = {curve.id: curve.colour for curve in curves}
+
+    def drawn(dark: bool) -> object:
+        return curves_chart(frame, colours, metric, dark=dark, height=HEIGHT)
+
+    ends = [
+        f"{last['label']}, {kind}: {last['value']:.4f} in epoch {last['epoch']}"
+        for (_, kind), part in frame.groupby(["run", "kind"], sort=False)
+        for last in [part.iloc[-1]]
+    ]
+    panels.chart_with_table(
+        drawn(theme.is_dark()),
+        frame.drop(columns=["run", "smoothed", "best"]),
+        alt_text=f"{title}, by epoch. " + ". ".join(ends) + ".",
+        key=f"loss_{key}",
+        filename=f"{key}-by-epoch",
+        title=title,
+        sentence=sentence,
+        help=help,
+        printed=drawn(False) if theme.is_dark() else None,
+    )
+
+
+# -- one run's confidence ----------------------------------------------------------------------------------------------
+
+
+@st.fragment
+def _confidence(
+    runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], said: Mapping[str, Predictions]
+) -> None:
+    """Reliability and temperature of one of the runs."""
+    tested = [run for run in runs if run.id in said]
+    panels.heading(
+        "Can its confidence be trusted?",
+        "Of all guesses made with 90 % confidence, 90 % should be right. A temperature makes all guesses surer or less "
+        "sure, and none another one.",
+        "Temperature scaling (Guo et al. 2017): the logarithms of the probabilities are divided by T, then made to add "
+        "up to 1 again. T above 1 makes every guess less sure, T below 1 surer; the order of the digits, and so the "
+        "accuracy, stays.",
+    )
+    if not tested:
+        st.caption("No chosen run has guessed the test images yet; that happens when its training ends.")
+        return
+    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    with left:
+        run = _inspected(tested, labels)
+        kind = st.segmented_control(
+            "Bins", BIN_KINDS, default=BIN_KINDS[0], required=True, key="bins",
+            help="Most guesses are made with nearly full confidence. Equal counts puts as many images in each bin; "
+            "equal widths is the classic picture, in which the last bin holds nearly all of them.",
+        )  # fmt: skip
+    with right:
+        temperature = st.select_slider(
+            "Temperature", TEMPERATURES, 1.0, format_func=lambda value: f"{value:.2f}", key="temperature",
+            help="1 leaves the probabilities as trained.",
+        )  # fmt: skip
+    _tempered(run, said[run.id], float(temperature), colours[run.id], equal_counts=kind != BIN_KINDS[1])
+
+
+def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
+    ids = [run.id for run in tested]
+    wanted = state.link_text("inspect")
+    found = wanted if wanted in ids else ids[0]
+    if len(ids) > 1:
+        state.widget("calibrated", found)
+        st.radio(
+            "Run to look at", ids, format_func=labels.__getitem__, horizontal=True, key="calibrated",
+            on_change=lambda: state.set_link(inspect=state.widget_value("calibrated")),
+        )  # fmt: skip
+    return tested[ids.index(found)]
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _fitted(run_id: str, version: tuple[int, ...], _said: Predictions) -> float | None:
+    """The temperature that suits the held-out images best; None where there are none."""
+    if _said.val_labels is None or _said.val_probabilities is None:
+        return None
+    return fit_temperature(_said.val_labels, _said.val_probabilities)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _loss_by_temperature(run_id: str, version: tuple[int, ...], _said: Predictions) -> pd.DataFrame:
+    losses = [loss_at(_said.labels, _said.probabilities, value) for value in TEMPERATURES]
+    return pd.DataFrame({"temperature": TEMPERATURES, "loss": losses})
+
+
+def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, equal_counts: bool) -> None:
+    fitted = _fitted(run.id, run.version(), said)
+    wanted = {"as trained": 1.0, "chosen": temperature} | ({"fitted": fitted} if fitted else {})
+    figures = {name: tempered_scores(said.labels, said.probabilities, value) for name, value in wanted.items()}
+    bins = reliability(said.labels, with_temperature(said.probabilities, temperature), equal_counts=equal_counts)
+    plain_table(
+        pd.DataFrame(
+            [
+                {
+                    "on the test images": name,
+                    "temperature": f"{wanted[name]:.2f}",
+                    "accuracy": theme.percent(item.accuracy),
+                    "loss": theme.loss(item.loss),
+                    "calibration error (ECE)": theme.loss(item.ece),
+                    "mean confidence": theme.percent(item.mean_confidence),
+                }
+                for name, item in figures.items()
+            ]
+        )
+    )
+    if fitted is not None and fitted < 1.1 * COLDEST:
+        st.caption(
+            "Every held-out image is guessed right, so the surer the better: no temperature can be fitted to them."
+        )
+    elif fitted is None:
+        st.caption(
+            "No fitted temperature: this run's validation images are the test images, so nothing was held out to fit "
+            "it on, and the lowest point of the line below would be chosen on the very images it is judged on. Train "
+            "with a held-out part of the training images to get one."
+        )
+    else:
+        held = len(said.val_labels) if said.val_labels is not None else 0
+        st.caption(
+            f"Fitted: the temperature with the lowest loss on the {held:,} held-out images, {fitted:.2f}. "
+            + ("Above 1, so the network is surer than it should be." if fitted > 1.02 else "")
+            + ("Below 1, so the network is less sure than it could be." if fitted < 0.98 else "")
+        )
+    left, right = st.columns(2, gap="medium")
+    counts = [item.images for item in bins]
+    with left:
+        frame = reliability_frame(bins)
+        many = f"{min(counts):,} images" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,} images"
+        panels.chart_with_table(
+            reliability_chart(frame, colour, stretched=equal_counts),
+            frame,
+            alt_text=f"Reliability diagram at temperature {temperature:.2f}: "
+            + "; ".join(f"confidence {item.confidence:.3f}, right {item.accuracy:.3f}" for item in bins),
+            key="reliability",
+            filename=f"reliability-{run.id}",
+            title="Reliability diagram",
+            sentence=f"At temperature {temperature:.2f}. Below the grey diagonal: surer than right. "
+            f"{len(bins)} bins of {many}." + (" The axes are stretched towards 100 %." if equal_counts else ""),
+            help=f"The guesses in at most {BINS} bins by confidence; bars are 95 % intervals (Wilson 1927) of the "
+            "share that is right: with few images, a point off the diagonal may be chance.",
+        )
+    with right:
+        curve = _loss_by_temperature(run.id, run.version(), said)
+        panels.chart_with_table(
+            temperature_chart(curve, colour, chosen=temperature, fitted=fitted),
+            curve,
+            alt_text=f"Loss on the test images by temperature, {curve['loss'].min():.4f} at the lowest.",
+            key="loss_by_temperature",
+            filename=f"temperature-{run.id}",
+            title="Loss by temperature",
+            sentence="The dot is the chosen temperature. The accuracy is the same all along.",
+        )
+
+
+main()
