@@ -6,6 +6,7 @@ Caches are keyed by run id and version, never by arrays: Streamlit hashes large 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +20,15 @@ from mnist_core.errors import DatasetError
 from mnist_core.files import read_json, write_json
 from mnist_core.images import Pixels
 from mnist_core.metrics import Scores
-from mnist_core.runs import Predictions, Run
+from mnist_core.runs import ChosenEpoch, Predictions, Run
 from mnist_core.store import Problem, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_core.jobs import ServiceRunner
+    from mnist_core.recipe_verdicts import RecipeVerdict
+    from mnist_core.verdicts import Judgement
 
 
 @functools.cache
@@ -64,34 +67,51 @@ def _history(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame:
     return _run.history()
 
 
-def predictions(run: Run) -> Predictions | None:
-    """The run's predictions, cached until they change."""
-    return _predictions(run.id, run.version(), run)
+def predictions(run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
+    """The run's predictions of an epoch, cached until they change."""
+    return _predictions(run.id, run.version(), chosen, run)
 
 
 @st.cache_resource(max_entries=40, show_spinner=False)
-def _predictions(run_id: str, version: tuple[int, ...], _run: Run) -> Predictions | None:
-    return _run.predictions()
+def _predictions(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _run: Run) -> Predictions | None:
+    return _run.predictions(chosen)
 
 
-def test_scores(run: Run) -> Scores | None:
-    """What the run's kept weights are worth on the test set; None before there are predictions."""
-    return _test_scores(run.id, run.version(), run)
+def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noqa: PT028 -- not a test
+    """What the run's weights of an epoch are worth on the test set; None before there are predictions."""
+    return _test_scores(run.id, run.version(), chosen, run)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _test_scores(run_id: str, version: tuple[int, ...], _run: Run) -> Scores | None:
-    return _run.test_scores()
+def _test_scores(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _run: Run) -> Scores | None:
+    return _run.test_scores(chosen)
 
 
-def summary(run: Run) -> RunSummary:
+def summary(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
     """The run's figures, cached until they change; raises StoreError where its files are damaged."""
-    return _summary(run.id, run.version(), run.state, run)
+    return _summary(run.id, run.version(), run.state, chosen, run)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _summary(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> RunSummary:
-    return summarise(_run)
+def _summary(run_id: str, version: tuple[int, ...], state: str, chosen: ChosenEpoch, _run: Run) -> RunSummary:
+    return summarise(_run, chosen)
+
+
+def judgement(runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, names: Mapping[str, str]) -> Judgement:
+    """All other runs against the one with the id `baseline`, cached until one of them changes."""
+    key = tuple((run.id, run.version(), run.state, names[run.id]) for run in runs)
+    return _judgement(key, baseline, chosen, runs)
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def _judgement(
+    key: tuple[tuple[str, tuple[int, ...], str, str], ...], baseline: str, chosen: ChosenEpoch, _runs: Sequence[Run]
+) -> Judgement:
+    from mnist_core.verdicts import judge
+
+    names = {run_id: name for run_id, _, _, name in key}
+    base = next(run for run in _runs if run.id == baseline)
+    return judge(_runs, base, chosen, names=names, predictions=lambda run: predictions(run, chosen))
 
 
 def diagnosis(run: Run) -> list[Finding]:
@@ -102,6 +122,20 @@ def diagnosis(run: Run) -> list[Finding]:
 @st.cache_data(max_entries=400, show_spinner=False)
 def _diagnosis(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> list[Finding]:
     return diagnose_run(_run)
+
+
+def recipe_judgement(
+    runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, names: Mapping[str, str]
+) -> list[RecipeVerdict]:
+    """The recipes of all other runs against that of the one with the id `baseline`, over all seeds in the store."""
+    from mnist_core.recipe_verdicts import judge_recipes
+
+    def accuracy(run: Run) -> float | None:
+        found = test_scores(run, chosen)
+        return found.accuracy if found else None
+
+    base = next(run for run in runs if run.id == baseline)
+    return judge_recipes(runs, base, scan()[0], names=names, accuracy=accuracy)
 
 
 def dataset(name: str) -> Dataset:

@@ -6,13 +6,15 @@ The chosen runs live in the URL (`?runs=…`), so that a view is a link, and tra
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 import streamlit as st
 
-from mnist_core.runs import Run
+from mnist_core.runs import ChosenEpoch, Run
 
 CHOSEN = "runs"
 BASELINE = "baseline"
+EPOCH = "weights"
 MOST_AT_FIRST = 2
 
 
@@ -93,6 +95,23 @@ def choose_baseline(run_id: str) -> None:
     """Measure the others against this run, here and in the link."""
     st.session_state[BASELINE] = run_id
     st.query_params[BASELINE] = run_id
+
+
+def chosen_epoch() -> ChosenEpoch:
+    """The epoch whose weights are judged, on every page: that in the URL (`?weights=…`), else the last choice."""
+    wanted = st.query_params.get(EPOCH) or st.session_state.get(EPOCH)
+    found = next((chosen for chosen in get_args(ChosenEpoch) if chosen == wanted), "kept")
+    choose_epoch(found)
+    return found
+
+
+def choose_epoch(chosen: ChosenEpoch) -> None:
+    """Judge the weights of this epoch from now on, here and in the link, where the default needs no place."""
+    st.session_state[EPOCH] = chosen
+    if chosen == "kept":
+        st.query_params.pop(EPOCH, None)
+    elif st.query_params.get(EPOCH) != chosen:
+        st.query_params[EPOCH] = chosen
 
 
 def link_text(name: str) -> str | None:

@@ -9,18 +9,16 @@ from typing import Any
 import pandas as pd
 
 from dashboard import theme
-from mnist_core.comparison import RunSummary, differences
-from mnist_core.metrics import Interval
+from mnist_core.comparison import RunSummary, differences, setting_words, value_words
 from mnist_core.runs import Run
+from mnist_core.verdicts import Judgement
 
 ABSENT = "–"
 MINUS = "\N{MINUS SIGN}"
 
 
-def answer(
-    summaries: Sequence[RunSummary], labels: Mapping[str, str], fingerprints: Mapping[str, str], baseline: str
-) -> str:
-    """What the chosen runs show, in one or two sentences (Markdown). Differences are stated, never called significant.
+def answer(summaries: Sequence[RunSummary], labels: Mapping[str, str], judgement: Judgement) -> str:
+    """What the chosen runs show, in one or two sentences (plain text); their verdict, where there is one.
 
     Parameters
     ----------
@@ -28,69 +26,29 @@ def answer(
         of the chosen runs.
     labels
         run id → label.
-    fingerprints
-        run id → fingerprint of its dataset; accuracies on different images are not compared.
-    baseline
-        the id of the run that the others are measured against.
+    judgement
+        of all of them against the baseline.
     """
     by_id = {item.id: item for item in summaries}
-    base = by_id[baseline]
-    name = _names(labels)
-    tested = [item for item in summaries if item.test is not None]
-    have = "has" if len(summaries) == 1 else "have"
+    base = by_id[judgement.baseline]
+    verdicts = judgement.verdicts
+    if verdicts:
+        text = judgement.headline(labels)
+        return text + _cost(by_id[verdicts[0].run], base) if len(verdicts) == 1 else text
+    result = "test result" if judgement.chosen == "kept" else f"test result of the {judgement.chosen} epoch"
     if base.test is None:
-        waiting = ", ".join(name(item.id) for item in summaries if item.test is None)
-        if not tested:
-            return f"Nothing has been tested yet: {waiting} {have} no test result so far."
-        return f"{name(baseline)}, the baseline, has no test result yet: nothing to measure the others against."
+        waiting = ", ".join(labels[item.id] for item in summaries if item.test is None)
+        have = "has" if len(summaries) == 1 else "have"
+        if all(item.test is None for item in summaries):
+            start = "Nothing has been tested yet: " if judgement.chosen == "kept" else ""
+            return f"{start}{waiting} {have} no {result} so far."
+        return f"{labels[base.id]}, the baseline, has no {result}: nothing to measure the others against."
+    right = f"{labels[base.id]} classifies {theme.percent(base.test.accuracy)} of {base.test.images:,} test images"
     if len(summaries) == 1:
-        return (
-            f"{name(baseline)} classifies **{theme.percent(base.test.accuracy)}** of {base.test.images:,} test images "
-            f"correctly: {_wrong(base.test.errors)}."
-        )
-    rivals = [item for item in tested if item.id != baseline and fingerprints[item.id] == fingerprints[baseline]]
-    others = [item for item in summaries if item.id != baseline]
-    if not rivals:
-        if any(item.test for item in others):
-            return "These runs were tested on different images, so their accuracies cannot be compared."
-        return (
-            f"{name(baseline)} gets **{theme.percent(base.test.accuracy)}** right; the others have no test result yet."
-        )
-    best = max(rivals, key=lambda item: _accuracy(item))
-    gain = _accuracy(best) - base.test.accuracy
-    if best.test is not None and best.test.errors == base.test.errors:
-        share = theme.percent(base.test.accuracy)
-        text = f"{name(best.id)} and {name(baseline)} get equally many test images right, **{share}**"
-    elif gain > 0:
-        text = (
-            f"{name(best.id)} classifies **{theme.percent(_accuracy(best))}** of the test images correctly, "
-            f"**{_points(gain)}** more than {name(baseline)}"
-        )
-    else:
-        text = (
-            f"{name(baseline)} classifies **{theme.percent(base.test.accuracy)}** of the test images correctly, "
-            f"**{_points(-gain)}** more than {name(best.id)}" + (", the next best" if len(rivals) > 1 else "")
-        )
-    text += (_cost(best, base) if gain > 0 else _cost(base, best) if gain < 0 else "") + ". "
-    if best.test_accuracy_interval and base.test_accuracy_interval:
-        if overlap(best.test_accuracy_interval, base.test_accuracy_interval):
-            text += "Their 95 % intervals overlap, so the difference may be noise."
-        else:
-            text += "Their 95 % intervals do not overlap; how another seed would turn out, one training cannot tell."
-    if len(rivals) < len(others):
-        left = len(others) - len(rivals)
-        which = "One run is" if left == 1 else f"{left} runs are"
-        text += f" {which} left out, without a test result on the same images."
-    return text
-
-
-def overlap(first: Interval, second: Interval) -> bool:
-    """Whether two intervals have a value in common."""
-    return first.low <= second.high and second.low <= first.high
-
-
-def _names(labels: Mapping[str, str]) -> Callable[[str], str]:
-    return lambda run_id: f"**{escaped(labels[run_id])}**"
+        return f"{right} correctly: {_wrong(base.test.errors)}."
+    if any(item.test for item in summaries if item is not base):
+        return "These runs were tested on different images, so their accuracies cannot be compared."
+    return f"{right} correctly; the others have no {result} yet."
 
 
 def escaped(text: str) -> str:
@@ -98,25 +56,15 @@ def escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~>$:<&" else c for c in text)
 
 
-def _accuracy(item: RunSummary) -> float:
-    return item.test.accuracy if item.test else float("nan")
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.2f} percentage points"
-
-
 def _wrong(errors: int) -> str:
     return "none is wrong" if errors == 0 else "one is wrong" if errors == 1 else f"{errors:,} are wrong"
 
 
-def _cost(better: RunSummary, worse: RunSummary) -> str:
-    ratio = better.parameters / worse.parameters
+def _cost(item: RunSummary, base: RunSummary) -> str:
+    ratio = item.parameters / base.parameters
     if ratio > 1.05:
-        return f", with {ratio:.1f} times the parameters"
-    if ratio < 0.95:
-        return f", with {100 * (1 - ratio):.0f} % fewer parameters"
-    return ", with about as many parameters"
+        return f" It has {ratio:.1f} times the parameters."
+    return f" It has {100 * (1 - ratio):.0f} % fewer parameters." if ratio < 0.95 else ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +95,7 @@ _TEST = "On the test images"
 _time = (theme.duration, _signed(theme.duration))
 
 ROWS: tuple[Row, ...] = (
+    Row(_TEST, "Epoch", "the one whose weights are judged here", lambda s: s.tested_epoch, *_whole),
     Row(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
     Row(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
     Row(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
@@ -208,22 +157,8 @@ def exact_frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
 
 def difference_frame(runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame:
     """Where the configurations differ: one row a setting in words, one column a run."""
-    rows = [[setting_words(path), *(_setting(value) for value in values)] for path, values in differences(runs).items()]
+    rows = [
+        [setting_words(path), *(value_words(value, ABSENT) for value in values)]
+        for path, values in differences(runs).items()
+    ]
     return pd.DataFrame(rows, columns=["setting", *columns])
-
-
-def setting_words(path: str) -> str:
-    """A configuration's dotted path in words, such as ``layer 1: dropout`` for ``model.layers.0.dropout``."""
-    parts = path.split(".")
-    if parts[:2] == ["model", "layers"] and len(parts) > 2:
-        return f"layer {int(parts[2]) + 1}: {' '.join(parts[3:]).replace('_', ' ').replace('l2', 'L2')}"
-    words = " ".join(parts[1:]) if parts[0] in ("training", "dataset") else " ".join(parts)
-    return {"name": "dataset", "l2": "L2"}.get(words, words.replace("_", " "))
-
-
-def _setting(value: Any) -> str:
-    if value is None:
-        return ABSENT
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)

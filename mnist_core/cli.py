@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core import __version__, cli_disagreements, cli_questions, cli_sweeps
+from mnist_core import __version__, cli_compare, cli_disagreements, cli_questions, cli_sweeps
 from mnist_core.cli_options import (
     add_changes,
     add_here,
@@ -22,7 +22,7 @@ from mnist_core.cli_options import (
     make_runner,
     output_to_stderr,
 )
-from mnist_core.comparison import RunSummary, differences, summarise
+from mnist_core.comparison import RunSummary, summarise
 from mnist_core.configs import RunConfig, flatten, with_values
 from mnist_core.datasets import download_mnist
 from mnist_core.errors import ConfigError, MnistCoreError
@@ -104,8 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
 
-    compare = command("compare", _compare, "compare runs with the first of them")
-    compare.add_argument("runs", nargs="+", metavar="RUN")
+    cli_compare.add_arguments(command("compare", cli_compare.compare, "compare runs with the first of them"))
 
     disagreements = command(
         "disagreements", cli_disagreements.disagreements, "on which images runs disagree, and who is right there"
@@ -373,36 +372,6 @@ def _summary_row(summary: RunSummary) -> dict[str, Any]:
         "test_accuracy": test.accuracy if test else None,
         "test_loss": test.loss if test else None,
     }
-
-
-def _compare(options: argparse.Namespace, reporter: Reporter) -> int:
-    store = Store(options.store)
-    runs = [store.find(text) for text in options.runs]
-    if len({run.id for run in runs}) < 2:
-        raise ConfigError(f"{len(runs)} run was given; give two or more different runs")
-    summaries = [summarise(run) for run in runs]
-    differing = differences(runs)
-    if reporter.as_json:
-        return reporter.json({"runs": [summary.to_json() for summary in summaries], "differences": differing})
-    baseline = summaries[0]
-    rows = []
-    for run, summary in zip(runs, summaries, strict=True):
-        row = _summary_row(summary)
-        same_images = run.status.fingerprint == runs[0].status.fingerprint
-        if summary is not baseline and same_images and summary.test and baseline.test:
-            row["accuracy_points"] = f"{100 * (summary.test.accuracy - baseline.test.accuracy):+.2f}"
-            row["loss_difference"] = f"{summary.test.loss - baseline.test.loss:+.4f}"
-        rows.append(row)
-    reporter.table(rows, [*_SUMMARY, "accuracy_points", "loss_difference"])
-    fields: list[dict[str, Any]] = [
-        {"field": path} | {run.id: _plain(value) for run, value in zip(runs, values, strict=True)}
-        for path, values in differing.items()
-    ]
-    return reporter.table(fields, ["field", *(run.id for run in runs)])
-
-
-def _plain(value: Any) -> str | None:
-    return f"{value:g}" if isinstance(value, float) else None if value is None else str(value)
 
 
 def _resume(options: argparse.Namespace, reporter: Reporter) -> int:

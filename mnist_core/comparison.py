@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist_core.configs import flatten
 from mnist_core.metrics import Interval, Scores, accuracy_interval
-from mnist_core.runs import Run
+from mnist_core.runs import ChosenEpoch, Run
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class RunSummary:
     """The figures of one run; what was not measured is None.
 
     final_*, best_*: validation figures of the last epoch and of the epoch with the lowest validation loss.
-    test: scores of the kept weights on the test set, with Wilson's 95 % interval of the accuracy.
+    test: scores on the test set of the weights of `tested_epoch`, with Wilson's 95 % interval of the accuracy.
     train_seconds: all epochs together. model_bytes: size of the Keras file.
     """
 
@@ -31,6 +31,7 @@ class RunSummary:
     best_epoch: int | None
     best_val_loss: float | None
     best_val_accuracy: float | None
+    tested_epoch: int | None
     test: Scores | None
     test_accuracy_interval: Interval | None
     train_seconds: float | None
@@ -44,13 +45,13 @@ class RunSummary:
         return data
 
 
-def summarise(run: Run) -> RunSummary:
-    """The figures of a run, from its history and its stored predictions."""
+def summarise(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
+    """The figures of a run, from its history and its stored predictions of the chosen epoch."""
     rows = run.rows()
     finite = [row for row in rows if row.val_loss == row.val_loss]
     best = min(finite, key=lambda row: row.val_loss, default=None)
     last = rows[-1] if rows else None
-    test = run.test_scores()
+    test = run.test_scores(chosen)
     return RunSummary(
         id=run.id,
         name=run.name,
@@ -63,6 +64,7 @@ def summarise(run: Run) -> RunSummary:
         best_epoch=best.epoch if best else None,
         best_val_loss=best.val_loss if best else None,
         best_val_accuracy=best.val_accuracy if best else None,
+        tested_epoch=run.epoch(chosen) if test else None,
         test=test,
         test_accuracy_interval=accuracy_interval(test.images - test.errors, test.images) if test else None,
         train_seconds=sum(row.seconds for row in rows) if rows else None,
@@ -80,3 +82,21 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     paths = dict.fromkeys(path for config in flat for path in config)
     rows = {path: [config.get(path) for config in flat] for path in paths}
     return {path: values for path, values in rows.items() if any(value != values[0] for value in values)}
+
+
+def setting_words(path: str) -> str:
+    """A configuration's dotted path in words, such as ``layer 1: dropout`` for ``model.layers.0.dropout``."""
+    parts = path.split(".")
+    if parts[:2] == ["model", "layers"] and len(parts) > 2:
+        return f"layer {int(parts[2]) + 1}: {' '.join(parts[3:]).replace('_', ' ').replace('l2', 'L2')}"
+    words = " ".join(parts[1:]) if parts[0] in ("training", "dataset") else " ".join(parts)
+    return {"name": "dataset", "l2": "L2"}.get(words, words.replace("_", " "))
+
+
+def value_words(value: Any, absent: str = "none") -> str:
+    """A setting's value as a person writes it; `absent` where there is none."""
+    if value is None:
+        return absent
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import summaries, theme
 from mnist_core.comparison import RunSummary
-from mnist_core.runs import Run
+from mnist_core.runs import ChosenEpoch, Run
 
 STYLE = """
 <style>
@@ -64,8 +64,9 @@ def run_cards(
     colours: Mapping[str, str],
     baseline: str,
     fingerprints: Mapping[str, str],
+    chosen: ChosenEpoch,
 ) -> None:
-    """For each run, its test accuracy with the 95 % interval, large, then its parameters and training time."""
+    """For each run, the test accuracy of the chosen epoch with its 95 % interval, then parameters and training time."""
     base = figures[baseline]
     several = len(runs) > 1
     cards = []
@@ -78,9 +79,9 @@ def run_cards(
         if item.test and item.test_accuracy_interval:
             low, high = item.test_accuracy_interval
             large = theme.percent(item.test.accuracy)
-            small = f"test accuracy, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
+            small = f"test accuracy at epoch {item.tested_epoch}, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
         else:
-            large, small = summaries.ABSENT, status_words(run, item.epochs_done)
+            large, small = summaries.ABSENT, status_words(run, item.epochs_done, chosen)
         seconds = theme.duration(item.train_seconds) if item.train_seconds else summaries.ABSENT
         cards.append(
             f'<div class="card" style="border-top-color:{colours[run.id]}">'
@@ -93,8 +94,10 @@ def run_cards(
     st.html(STYLE + f'<div class="cards">{"".join(cards)}</div>')
 
 
-def status_words(run: Run, epochs_done: int) -> str:
-    """Why a run has no test result, in words."""
+def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> str:
+    """Why a run has no test result of the chosen epoch, in words."""
+    if chosen != "kept" and run.ended and run.status.kept_epoch is not None:
+        return f"no test result of its {chosen} epoch ({run.epoch(chosen)}) is stored: choose the kept epoch"
     if run.state == "running":
         return f"training, {epochs_done} of {run.config.training.epochs} epochs done"
     words = {

@@ -14,25 +14,27 @@ from dashboard.components.figures import Column, figure_table, run_cards, text_t
 from dashboard.components.manage import manage_button
 from dashboard.components.published import published_popover
 from dashboard.components.run_picker import run_picker, short_labels
+from dashboard.components.verdict_panel import epoch_switch, verdict_panel
 from dashboard.theme import is_dark
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.runs import Run
 
 INTERVALS = (
-    "A test set is a sample of digits: with other test images the accuracy would have come out a little differently. "
-    "The 95 % interval (Wilson 1927) says by how much: drawn this way again and again, 19 of 20 such intervals hold "
-    "the accuracy on all digits of this kind. When two intervals overlap, the difference may be noise; when they do "
-    "not, test noise alone hardly explains it. It says nothing about training again with another seed."
+    "A test set is a sample of digits: with other test images an accuracy, and a difference, would have come out "
+    "a little differently. The 95 % interval, in brackets, says by how much: drawn this way again and again, 19 of 20 "
+    "such intervals hold the true value. Two accuracies are compared image by image, which tells more than whether "
+    "their own intervals (Wilson 1927) overlap; p is how often a difference this large would arise if both networks "
+    "were equally good (McNemar's exact test). It says nothing about training again with another seed."
 )
 
 
 def results(ids: list[str]) -> None:
     """All that depends on the chosen runs, read anew from the store."""
-    runs, figures = [], {}
+    runs, figures, chosen = [], {}, state.chosen_epoch()
     for run_id in ids:
         try:
             run = resources.store().get(run_id)
-            figures[run_id] = resources.summary(run)
+            figures[run_id] = resources.summary(run, chosen)
             resources.history(run)
             runs.append(run)
         except RunNotFound:
@@ -47,12 +49,17 @@ def results(ids: list[str]) -> None:
     baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
     items = [figures[run.id] for run in runs]
 
-    st.markdown(f"#### {summaries.answer(items, labels, fingerprints, baseline)}", help=INTERVALS, anchors=False)
-    run_cards(runs, figures, labels, colours, baseline, fingerprints)
+    measured_against(runs, labels, baseline)
+    judgement = resources.judgement(runs, baseline, chosen, labels)
+    answer = summaries.escaped(summaries.answer(items, labels, judgement))
+    st.markdown(f"#### {answer}", help=INTERVALS, anchors=False)
+    run_cards(runs, figures, labels, colours, baseline, fingerprints, chosen)
     for run in runs:
         if run.state in ("diverged", "failed") and run.status.reason:
             st.warning(f"**{summaries.escaped(labels[run.id])}** {run.state}: {summaries.escaped(run.status.reason)}.")
 
+    if len(runs) > 1:
+        verdict_panel(judgement, resources.recipe_judgement(runs, baseline, chosen, labels), labels, colours)
     curves = [Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs]
     curve_panels(runs, curves, diagnosis_marks(runs))
     diagnosis_panel(runs, labels, colours)
@@ -64,10 +71,7 @@ def results(ids: list[str]) -> None:
                 "All figures",
                 "Small: the difference from the baseline; pp are percentage points." if len(runs) > 1 else "",
             )
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            published_popover(runs, figures)
-            if len(runs) > 1:
-                baseline_picker(runs, labels, baseline)
+        published_popover(runs, figures)
     figure_table(items, columns, baseline, fingerprints)
     panels.csv_button(summaries.exact_frame(items), "figures", key="figures_csv")
 
@@ -78,18 +82,21 @@ def results(ids: list[str]) -> None:
         configurations(runs, labels, columns)
 
 
-def baseline_picker(runs: list[Run], labels: dict[str, str], baseline: str) -> None:
-    """Choose the run that the others are measured against."""
-    state.widget("baseline_picker", baseline)
-    st.selectbox(
-        "Baseline",
-        [run.id for run in runs],
-        format_func=lambda run_id: f"Baseline: {labels[run_id]}",
-        key="baseline_picker",
-        label_visibility="collapsed",
-        width=260,
-        on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
-    )
+def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> None:
+    """Choose the run that the others are measured against, and the epoch whose weights are judged."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="measured"):
+        if len(runs) > 1:
+            state.widget("baseline_picker", baseline)
+            st.selectbox(
+                "Baseline",
+                [run.id for run in runs],
+                format_func=lambda run_id: labels[run_id],
+                key="baseline_picker",
+                width=260,
+                help="The run that the others are measured against.",
+                on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
+            )
+        epoch_switch()
 
 
 def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 
+import numpy as np
 import pytest
 from conftest import MakeRun
+from scipy import stats
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config, epoch_row
+from synthetic_runs import config, epoch_row, guesses
 
 from dashboard.components.panels import picture
+from mnist_core.cli import main
+from mnist_core.metrics import image_losses
+from mnist_core.runs import Run
 from mnist_core.store import Store
 
 OpenPage = Callable[..., AppTest]
@@ -41,11 +49,13 @@ def test_two_runs_open_with_the_answer_the_figures_and_the_charts(app: OpenPage,
     page = app()
     assert not page.exception
     text = text_of(page)
-    assert "model_2 classifies 98.40 % of the test images correctly, 0.80 percentage points more than model_1" in text
+    assert "model_2 and model_1 are too close to call: a difference of +0.80 points [" in text
+    assert "It has 7.9 times the parameters." in text
+    assert "98.40 % +0.80 pp" in re.sub("<[^>]*>", "", text)
     assert "97.60 %" in text
     assert "437,310" in text
     assert "layer 1: units" in text
-    assert len(page.get("vega_lite_chart")) == 3
+    assert len(page.get("vega_lite_chart")) == 4
 
 
 def test_the_choice_and_the_baseline_are_in_the_link_and_come_back_from_it(app: OpenPage, make_run: MakeRun) -> None:
@@ -125,9 +135,94 @@ def test_the_curves_are_diagnosed_in_words_with_their_rule_and_marked(app: OpenP
     assert "Overfits since about epoch 7:" in text
     assert "Mean validation loss" in text
     assert "Not enough evidence: 2 epochs" in text
-    assert "overfits" in page.get("vega_lite_chart")[0].proto.spec or any(
-        b"overfits" in data.data.data for data in page.get("vega_lite_chart")[0].proto.datasets
-    )
+    loss = page.get("vega_lite_chart")[1].proto  # after the verdicts
+    assert "overfits" in loss.spec or any(b"overfits" in data.data.data for data in loss.datasets)
+
+
+@pytest.fixture
+def three(make_run: MakeRun) -> list[Run]:
+    """500 images each; the last has a tenth of the errors and half the epochs. The third epoch is the best."""
+    rows = [epoch_row(epoch, speed=2, turn=1) for epoch in range(1, 7)]
+    return [
+        make_run("base", config((64,)), rows=rows, predictions=guesses(100)),
+        make_run("alike", config((65,)), rows=rows, predictions=guesses(98, seed=3)),
+        make_run("good", config((66,), epochs=3), predictions=guesses(10, seed=4)),
+    ]
+
+
+def test_the_page_the_json_and_scipy_have_the_same_numbers(
+    app: OpenPage, three: list[Run], store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [run.id for run in three]
+    assert main(["compare", *ids, "--json", "--store", str(store.root)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    page = app(runs=",".join(ids))
+    assert not page.exception
+    text = unescape(text_of(page))
+    assert "Against base: good is better; alike is too close to call." in text
+    said = [run.predictions() for run in three]
+    right = [item.predicted == item.labels for item in said if item]
+    losses = [image_losses(item.labels, item.probabilities) for item in said if item]
+    p_values = []
+    for number, verdict in enumerate(found["verdicts"], start=1):
+        b, c = int((right[0] & ~right[number]).sum()), int((~right[0] & right[number]).sum())
+        p_values.append(stats.binomtest(min(b, c), b + c).pvalue)
+        paired = stats.ttest_rel(losses[number], losses[0])
+        assert (verdict["table"]["only_baseline"], verdict["table"]["only_run"]) == (b, c)
+        assert verdict["accuracy"]["p"] == pytest.approx(p_values[-1])
+        assert verdict["loss"]["p"] == pytest.approx(paired.pvalue)
+        assert verdict["sentence"] in text
+        assert verdict["loss_sentence"] in text
+        for limit in (*verdict["limits"], *(concern["sentence"] for concern in verdict["concerns"])):
+            assert limit in text
+        assert f"{c:,}</td>" in text
+    assert [item["p_adjusted"] for item in found["verdicts"]] == pytest.approx([p_values[0], 2 * p_values[1]])
+    assert [recipe["sentence"] in text for recipe in found["recipes"]] == [True, True]
+
+
+def test_what_undermines_a_verdict_is_said_aloud(app: OpenPage, three: list[Run]) -> None:
+    page = app(runs=f"{three[0].id},{three[2].id}")
+    assert [warning.value for warning in page.warning if "Not a fair comparison" in warning.value]
+    assert "base was trained for 6 epochs and good for 3; the shorter one had far less training" in text_of(page)
+    page = app(runs=f"{three[0].id},{three[1].id}")
+    assert not [warning for warning in page.warning if "Not a fair comparison" in warning.value]
+
+
+def test_the_epoch_is_chosen_once_and_is_never_silently_another(app: OpenPage, three: list[Run]) -> None:
+    base, alike, _ = three
+    page = app(runs=f"{base.id},{alike.id}")
+    assert page.query_params.get("weights") is None
+    page.button_group(key="epoch_switch").set_value("best").run()
+    assert link(page, "weights") == "best"
+    assert "base, alike have no test result of the best epoch" in text_of(page)
+    assert "no test result of its best epoch (3) is stored" in text_of(page)
+    assert "80.00 %" not in text_of(page)  # the accuracy of the kept epoch
+    page.switch_page("views/models.py").run()
+    page.switch_page("views/compare.py").run()
+    assert link(page, "weights") == "best"
+    for run, errors in ((base, 5), (alike, 45)):
+        arrays = {name: value for name, value in vars(guesses(errors)).items() if value is not None}
+        np.savez(run.predictions_file(3), **arrays)
+        (run.path / "status.json").touch()  # training writes it last
+    again = app(runs=f"{base.id},{alike.id}", weights="best")
+    assert "alike is worse than base by 8.00 points" in text_of(again)
+    assert "test accuracy at epoch 3" in text_of(again)
+    assert any("chosen by the loss on the test images" in warning.value for warning in again.warning)
+
+
+def test_runs_on_other_data_are_refused_with_the_reason(app: OpenPage, make_run: MakeRun) -> None:
+    here, there = make_run("here", config((8,))), make_run("there", config((9,)), fingerprint="6" * 16)
+    text = text_of(app(runs=f"{here.id},{there.id}"))
+    assert "These runs were tested on different images" in text
+    assert "there is not compared: here was tested and there on different data, both called digits" in text
+
+
+def test_seeds_of_both_recipes_in_the_store_are_compared_too(app: OpenPage, make_run: MakeRun) -> None:
+    small = [make_run("small", config((8,), seed=seed), errors=60 + seed) for seed in range(3)]
+    large = [make_run("large", config((9,), seed=seed), errors=20 + seed) for seed in range(3)]
+    text = text_of(app(runs=f"{small[0].id},{large[0].id}"))
+    assert "As a recipe, large is better by 8.00 points" in text
+    assert "large 95.80 ± 0.20 % over 3 seeds, small 87.80 ± 0.20 % over 3" in text
 
 
 def test_published_figures_stand_beside_the_measured_ones(app: OpenPage, make_run: MakeRun) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from conftest import MakeRun
 from synthetic_runs import config
 
 from dashboard.components.run_picker import chip_css, run_labels, short_labels
-from dashboard.summaries import ROWS, answer, cells, difference_frame, escaped, exact_frame, overlap, setting_words
-from mnist_core.comparison import RunSummary, summarise
+from dashboard.summaries import ROWS, answer, cells, difference_frame, escaped, exact_frame
+from mnist_core.comparison import RunSummary, setting_words, summarise
 from mnist_core.configs import flatten
-from mnist_core.metrics import Interval
 from mnist_core.presets import PRESETS
+from mnist_core.store import Store
+from mnist_core.verdicts import judge
 
-LARGE_WINS = "large classifies 98.00 % of the test images correctly, 2.00 percentage points more than small"
 ROW = {row.name: row for row in ROWS}
 
 
@@ -28,68 +26,47 @@ def pair(make_run: MakeRun) -> list[RunSummary]:
     ]
 
 
-def told(items: list[RunSummary], baseline: int = 0, fingerprints: dict[str, str] | None = None) -> str:
+def told(items: list[RunSummary], store: Store, baseline: int = 0) -> str:
     labels = {item.id: item.name for item in items}
-    text = answer(items, labels, fingerprints or dict.fromkeys(labels, "same"), items[baseline].id)
-    return text.replace("*", "")
+    runs = [store.get(item.id) for item in items]
+    return answer(items, labels, judge(runs, runs[baseline]))
 
 
-def test_overlapping_intervals_are_said_to_be_perhaps_noise(pair: list[RunSummary]) -> None:
-    text = told(pair)
-    assert text.startswith(
-        "large classifies 98.00 % of the test images correctly, 2.00 percentage points more than small"
-    )
-    assert "overlap, so the difference may be noise" in text
-    assert "significan" not in text
+def test_the_answer_is_the_verdict_with_its_cost(pair: list[RunSummary], store: Store) -> None:
+    text = told(pair, store)
+    assert text.startswith("large and small are too close to call: a difference of +2.00 points [")
+    assert text.endswith("It has 4.3 times the parameters.")
+    assert told(pair, store, 1).endswith("It has 77 % fewer parameters.")
 
 
-def test_the_baseline_may_be_the_better_one(pair: list[RunSummary]) -> None:
-    assert "large classifies 98.00 % of the test images correctly, 2.00 percentage points more than small" in told(
-        pair, 1
-    )
+def test_a_run_alone_is_stated(pair: list[RunSummary], store: Store) -> None:
+    text = "small classifies 96.00 % of 500 test images correctly: 20 are wrong."
+    assert told(pair[:1], store) == text
 
 
-def test_intervals_apart_are_stated_without_claiming_more(make_run: MakeRun) -> None:
-    items = [
-        summarise(make_run("bad", config((32,)), errors=150)),
-        summarise(make_run("good", config((64,)), errors=5)),
-    ]
-    assert "do not overlap" in told(items)
-    assert "seed" in told(items)
-
-
-def test_equal_errors_are_equal(make_run: MakeRun) -> None:
-    items = [summarise(make_run(name, config((size,)), errors=7)) for name, size in (("a", 32), ("b", 33))]
-    assert "equally many" in told(items)
-
-
-def test_different_test_images_are_not_compared(pair: list[RunSummary]) -> None:
-    fingerprints = {pair[0].id: "one", pair[1].id: "another"}
-    assert told(pair, 0, fingerprints) == (
+def test_different_test_images_are_not_compared(pair: list[RunSummary], make_run: MakeRun, store: Store) -> None:
+    other = summarise(make_run("other", config((16,)), fingerprint="6" * 16))
+    assert told([pair[0], other], store) == (
         "These runs were tested on different images, so their accuracies cannot be compared."
     )
+    fingerprints = {pair[0].id: "one", pair[1].id: "another"}
     assert cells(ROW["Accuracy"], pair, pair[0].id, fingerprints)[1].difference == ""
     assert cells(ROW["Parameters"], pair, pair[0].id, fingerprints)[1].difference.startswith("+")
 
 
-def test_nothing_is_said_of_what_was_not_measured(make_run: MakeRun) -> None:
+def test_nothing_is_said_of_what_was_not_measured(make_run: MakeRun, store: Store) -> None:
     waiting = summarise(make_run("waiting", config((16,)), state="queued"))
     done = summarise(make_run("done", config((32,)), errors=3))
-    assert "no test result" in told([waiting])
-    assert "no test result yet" in told([waiting, done])
-    assert "99.40 %" in told([done, waiting])
-    assert cells(ROW["Accuracy"], [waiting, done], waiting.id, {waiting.id: "s", done.id: "s"})[0].text == "–"
-    assert (
-        cells(ROW["Loss at the best epoch"], [waiting, done], done.id, {waiting.id: "s", done.id: "s"})[0].text == "–"
+    assert told([waiting], store) == "Nothing has been tested yet: waiting has no test result so far."
+    assert told([waiting, done], store) == (
+        "waiting, the baseline, has no test result: nothing to measure the others against."
     )
-
-
-def test_fewer_parameters_are_said_where_they_win(pair: list[RunSummary]) -> None:
-    smaller = [pair[0], replace(pair[1], parameters=pair[0].parameters // 2)]
-    assert "with 50 % fewer parameters" in told(smaller)
-    larger = [pair[0], replace(pair[1], parameters=pair[0].parameters * 3)]
-    assert "with 3.0 times the parameters" in told(larger)
-    assert "with 3.0 times the parameters" in told(larger, baseline=1)
+    assert told([done, waiting], store) == (
+        "done classifies 99.40 % of 500 test images correctly; the others have no test result yet."
+    )
+    same = dict.fromkeys((waiting.id, done.id), "s")
+    assert cells(ROW["Accuracy"], [waiting, done], waiting.id, same)[0].text == "–"
+    assert cells(ROW["Loss at the best epoch"], [waiting, done], done.id, same)[0].text == "–"
 
 
 def test_a_cell_is_the_number_and_its_signed_difference(pair: list[RunSummary]) -> None:
@@ -104,15 +81,6 @@ def test_the_csv_is_unrounded(pair: list[RunSummary]) -> None:
     frame = exact_frame(pair)
     assert frame["on the test images: loss"].tolist() == [item.test.loss for item in pair if item.test]
     assert frame["test accuracy, 95 % interval, low"].notna().all()
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [((0.1, 0.2), (0.15, 0.3), True), ((0.1, 0.2), (0.2, 0.3), True), ((0.1, 0.2), (0.21, 0.3), False)],
-)
-def test_overlap(first: tuple[float, float], second: tuple[float, float], expected: bool) -> None:
-    assert overlap(Interval(*first), Interval(*second)) is expected
-    assert overlap(Interval(*second), Interval(*first)) is expected
 
 
 def test_only_settings_that_differ_are_listed_in_words(make_run: MakeRun) -> None:

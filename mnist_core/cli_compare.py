@@ -1,0 +1,99 @@
+"""The command `compare`: which of several runs is better than the first, whether it is real, and whether it is fair."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, get_args
+
+from mnist_core.comparison import differences, summarise, value_words
+from mnist_core.errors import ConfigError
+from mnist_core.recipe_verdicts import judge_recipes
+from mnist_core.runs import ChosenEpoch, Run
+from mnist_core.store import Store
+from mnist_core.terminal import Reporter
+from mnist_core.verdicts import Judgement, judge
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `compare` takes."""
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+    add_epoch(parser)
+
+
+def add_epoch(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses whose predictions are judged."""
+    parser.add_argument(
+        "--epoch",
+        choices=get_args(ChosenEpoch),
+        default="kept",
+        help="whose weights are judged: those that are kept (restored by early stopping, where it did), those of the "
+        "last epoch, or those of the lowest validation loss",
+    )
+
+
+def found_runs(store: Store, texts: list[str]) -> list[Run]:
+    """The runs that these name; raises ConfigError where they are not two or more."""
+    runs = [store.find(text) for text in texts]
+    runs = list({run.id: run for run in runs}.values())
+    if len(runs) < 2:
+        raise ConfigError(f"{len(runs)} run was given; give two or more different runs")
+    return runs
+
+
+def compare(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Compare runs with the first of them."""
+    store, chosen = Store(options.store), options.epoch
+    runs = found_runs(store, options.runs)
+    summaries = [summarise(run, chosen) for run in runs]
+
+    def accuracy(run: Run) -> float | None:
+        test = run.test_scores(chosen)
+        return test.accuracy if test else None
+
+    judgement = judge(runs, runs[0], chosen)
+    recipes = judge_recipes(runs, runs[0], store.scan()[0], accuracy=accuracy)
+    differing = differences(runs)
+    if reporter.as_json:
+        return reporter.json(
+            {"runs": [summary.to_json() for summary in summaries], "differences": differing}
+            | judgement.to_json()
+            | {"recipes": [item.to_json() for item in recipes]}
+        )
+    rows: list[dict[str, Any]] = []
+    for summary in summaries:
+        test = summary.test
+        row = summary.to_json() | {
+            "test_accuracy": test.accuracy if test else None,
+            "test_loss": test.loss if test else None,
+        }
+        verdict = next((item for item in judgement.verdicts if item.run == summary.id), None)
+        if verdict:
+            row["accuracy_points"] = f"{100 * verdict.accuracy.value:+.2f}"
+            row["loss_difference"] = f"{verdict.loss.value:+.4f}"
+        rows.append(row)
+    reporter.table(rows, _COLUMNS)
+    _print_verdicts(judgement, [item.sentence for item in recipes], {run.id: run.name for run in runs})
+    fields: list[dict[str, Any]] = [
+        {"field": path} | {run.id: value_words(value, "–") for run, value in zip(runs, values, strict=True)}
+        for path, values in differing.items()
+    ]
+    return reporter.table(fields, ["field", *(run.id for run in runs)])
+
+
+_COLUMNS = (
+    "id", "name", "state", "dataset", "parameters", "best_epoch", "best_val_loss", "final_val_loss", "tested_epoch",
+    "test_accuracy", "test_loss", "train_seconds", "accuracy_points", "loss_difference",
+)  # fmt: skip
+
+
+def _print_verdicts(judgement: Judgement, recipes: list[str], names: dict[str, str]) -> None:
+    for item in judgement.verdicts:
+        print(f"\n{item.sentence}\n{item.loss_sentence}")
+        for concern in item.concerns:
+            print(f"  {concern.severity}: {concern.sentence}")
+    for refusal in judgement.refusals:
+        print(f"\n{names[refusal.run]} is not compared: {refusal.reason}.")
+    print()
+    for line in (*recipes, *dict.fromkeys(limit for item in judgement.verdicts for limit in item.limits)):
+        print(line)
+    print()

@@ -1,0 +1,354 @@
+"""Verdicts, recipe verdicts and the fair-comparison guard, on made-up runs whose every count is known."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mnist_core.configs import RunConfig
+from mnist_core.events import EpochRow
+from mnist_core.fairness import concerns
+from mnist_core.metrics import image_losses, scores
+from mnist_core.recipe_verdicts import judge_recipes
+from mnist_core.runs import Predictions, Run
+from mnist_core.store import Store
+from mnist_core.verdicts import Refusal, Verdict, judge
+
+IMAGES = 1_000
+MakeRun = Callable[..., Run]
+
+
+def answers(wrong: range, *, sure: float = 0.9, images: int = IMAGES) -> Predictions:
+    """Predictions that give `sure` to the guess, which is wrong for the images `wrong`."""
+    labels = (np.arange(images) % 10).astype(np.uint8)
+    guess = labels.astype(int)
+    guess[wrong.start : wrong.stop] = (guess[wrong.start : wrong.stop] + 1) % 10
+    probabilities = np.full((images, 10), (1 - sure) / 9, dtype=np.float32)
+    probabilities[np.arange(images), guess] = sure
+    return Predictions(labels, probabilities)
+
+
+def row(epoch: int) -> EpochRow:
+    """A made-up epoch; the validation loss is lowest in the second."""
+    return EpochRow(epoch, *(0.5,) * 4, 0.4 + 0.01 * abs(epoch - 2), *(0.5,) * 8)
+
+
+@pytest.fixture
+def make(store: Store) -> MakeRun:
+    """`make("a", answers(range(40)), training__epochs=5)`: a run in the store that says so."""
+    numbers = itertools.count(1)
+
+    def run(
+        name: str, said: Predictions | None, *, done: int | None = None, kept: int | None = None,
+        state: str = "finished", fingerprint: str = "5" * 16, **changes: Any,
+    ) -> Run:  # fmt: skip
+        config = RunConfig.model_validate(
+            {"model": {"layers": [{"units": 16}]}, "training": {"epochs": 4}, "dataset": {"name": "digits"}}
+        )
+        config = config.replace(**(changes or {"model__layers": [{"units": 16 + next(numbers)}]}))
+        added, _ = store.add(config, name=name, fingerprint=fingerprint)
+        writer = store.open_writer(added.id)
+        assert writer is not None
+        writer.started([])
+        done = config.training.epochs if done is None else done
+        for epoch in range(1, done + 1):
+            writer.epoch(row(epoch))
+        if said is not None:
+            writer.predictions(said)
+        kept = (kept or done) if said is not None else None
+        writer.ended(state, "", best_epoch=2 if done > 1 else 1, kept_epoch=kept)
+        return store.get(added.id)
+
+    return run
+
+
+def only(runs: list[Run], baseline: Run, **options: Any) -> Verdict:
+    (found,) = judge(runs, baseline, **options).results
+    assert isinstance(found, Verdict)
+    return found
+
+
+def test_a_clear_difference_is_said_to_be_real_with_its_interval(make: MakeRun) -> None:
+    first, second = make("first", answers(range(100))), make("second", answers(range(60, 90)))
+    found = only([first, second], first)
+    assert found.table == (900, 0, 70, 30)
+    assert found.outcome == "better"
+    assert found.accuracy.p == pytest.approx(stats.binomtest(0, 70).pvalue)
+    low, high = (f"{100 * end:.2f}" for end in found.accuracy.interval)
+    assert found.sentence == (
+        f"second is better than first by 7.00 points [{low}, {high}]; a difference this large would hardly arise by "
+        "chance on these 1,000 images (p < 0.001)."
+    )
+    assert found.loss_sentence.startswith("Its loss says the same: lower by ")
+    turned = only([first, second], second)
+    assert turned.sentence == found.sentence.replace("second is better than first", "first is worse than second")
+
+
+def test_a_difference_that_chance_may_make_is_too_close_to_call(make: MakeRun) -> None:
+    first, second = make("first", answers(range(40))), make("second", answers(range(15, 50)))
+    found = only([first, second], first)
+    assert (found.table.only_baseline, found.table.only_run) == (10, 15)
+    assert found.outcome == "close"
+    p = stats.binomtest(10, 25).pvalue
+    assert found.sentence == (
+        "second and first are too close to call: a difference of +0.50 points [−0.48, 1.48] could well arise by "
+        f"chance on these 1,000 images (p = {p:.3f})."
+    )
+
+
+def test_loss_and_accuracy_may_disagree_and_it_is_said(make: MakeRun) -> None:
+    careful, bold = make("careful", answers(range(100), sure=0.8)), make("bold", answers(range(70), sure=0.9999))
+    found = only([careful, bold], careful)
+    assert (found.outcome, found.loss_outcome) == ("better", "worse")
+    assert "But its loss is higher by" in found.loss_sentence
+    assert "right more often, it gives the true digits less probability on the whole" in found.loss_sentence
+    again = only([careful, bold], bold)
+    assert (again.outcome, again.loss_outcome) == ("worse", "better")
+    assert "wrong more often, it gives the true digits more probability" in again.loss_sentence
+
+
+def test_runs_that_are_right_on_the_same_images_do_not_differ(make: MakeRun) -> None:
+    first, second = make("first", answers(range(40))), make("second", answers(range(40), sure=0.8))
+    found = only([first, second], first)
+    assert (found.accuracy.p, found.outcome) == (1.0, "close")
+    assert "right on the very same of these 1,000 images" in found.sentence
+
+
+def test_several_comparisons_are_adjusted_for(make: MakeRun) -> None:
+    base = make("base", answers(range(100)))
+    others = [make(f"run {lost}", answers(range(lost, 100))) for lost in (6, 7, 60)]
+    found = judge([base, *others], base, names={run.id: run.name for run in others})
+    p = [stats.binomtest(0, lost).pvalue for lost in (6, 7, 60)]
+    assert [item.accuracy.p for item in found.verdicts] == pytest.approx(p)
+    assert [item.p_adjusted for item in found.verdicts] == pytest.approx([p[0], 2 * p[1], 3 * p[2]])
+    assert all("adjusted for 3 comparisons" in item.sentence for item in found.verdicts)
+    assert any("Holm" in limit for limit in found.verdicts[0].limits)
+    alone = make("run alone", answers(range(6, 100)))
+    crowd = [make(f"crowd {number}", answers(range(6, 100))) for number in range(3)]
+    assert only([base, alone], base).outcome == "better"
+    adjusted = judge([base, alone, *crowd], base)
+    assert {item.outcome for item in adjusted.verdicts} == {"close"}
+    assert adjusted.headline({base.id: "base"}).startswith("Against base: ")
+
+
+def test_the_headline_of_several_says_who_is_better_worse_and_close(make: MakeRun) -> None:
+    runs = [
+        make(name, answers(wrong))
+        for name, wrong in (
+            ("base", range(100)), ("good", range(40)), ("bad", range(200)), ("same", range(5, 104)),
+            ("poor", range(220)),
+        )
+    ]  # fmt: skip
+    text = judge(runs, runs[0]).headline({run.id: run.name for run in runs})
+    assert text == "Against base: good is better; bad and poor are worse; same is too close to call."
+
+
+def test_what_cannot_be_compared_is_refused_with_the_reason(make: MakeRun) -> None:
+    base = make("base", answers(range(10)))
+    mnist = make("elsewhere", answers(range(10)), dataset__name="mnist", fingerprint="7" * 16)
+    changed = make("changed", answers(range(10)), fingerprint="6" * 16)
+    failed = make("failed", None, state="failed")
+    fewer = make("fewer", answers(range(10), images=900))
+    found = judge([base, mnist, changed, failed, fewer], base)
+    assert [type(item) for item in found.results] == [Refusal, Refusal, Refusal, Refusal]
+    reasons = [item.reason for item in found.refusals]
+    assert "base was tested and changed on different data, both called digits" in reasons[1]
+    assert "failed is failed and has no test result" in reasons[2]
+    assert "one run was tested on 1,000 images and the other on 900" in reasons[3]
+    assert found.headline({}) == ""
+
+
+def test_a_baseline_without_a_result_is_named(make: MakeRun) -> None:
+    base, run = make("base", None, state="cancelled"), make("run", answers(range(10)))
+    assert "base is cancelled and has no test result" in judge([base, run], base).refusals[0].reason
+
+
+def test_the_last_or_best_epoch_is_never_silently_another(make: MakeRun, store: Store) -> None:
+    first, second = make("first", answers(range(40))), make("second", answers(range(20)))
+    assert only([first, second], first, chosen="last").epochs == (4, 4)  # the kept epoch is the last
+    refused = judge([first, second], first, "best").refusals[0]
+    assert refused.reason.startswith("no predictions of the best epoch (2) of first are stored; choose the kept epoch")
+    for run, wrong in ((first, range(30)), (second, range(30, 50))):
+        np.savez(run.predictions_file(2), **{k: v for k, v in vars(answers(wrong)).items() if v is not None})
+    found = only([first, second], first, chosen="best")
+    assert (found.epochs, found.table) == ((2, 2), (950, 20, 30, 0))
+    assert any(
+        concern.severity == "undermines" and "chosen by the loss on the test images" in concern.sentence
+        for concern in found.concerns
+    )
+
+
+def test_the_limits_name_the_seed_and_the_test_images_that_served_as_validation(make: MakeRun) -> None:
+    first = make("first", answers(range(40)))
+    second = make("second", answers(range(20)), training__validation={"source": "held_out", "count": 100})
+    limits = only([first, second], first).limits
+    assert limits[0].startswith("One training of each")
+    assert limits[1].startswith("first used the test images for validation too")
+    assert len(limits) == 2
+
+
+def test_the_numbers_as_json(make: MakeRun) -> None:
+    first, second = make("first", answers(range(100))), make("second", answers(range(60, 90)))
+    data = json.loads(json.dumps(judge([first, second], first).to_json(), allow_nan=False))
+    (found,) = data["verdicts"]
+    assert (data["baseline"], data["epoch"], found["outcome"]) == (first.id, "kept", "better")
+    assert found["table"] == {
+        "both_right": 900, "only_baseline": 0, "only_run": 70, "both_wrong": 30, "images": 1_000,
+    }  # fmt: skip
+    losses = [image_losses(said.labels, said.probabilities) for said in (second.predictions(), first.predictions())]
+    oracle = stats.ttest_rel(*losses)
+    assert found["loss"]["p"] == pytest.approx(oracle.pvalue)
+    assert found["loss"]["interval"] == pytest.approx(list(oracle.confidence_interval()))
+
+
+# -- recipes -----------------------------------------------------------------------------------------------
+
+
+def test_recipes_are_compared_over_their_seeds(make: MakeRun, store: Store) -> None:
+    small = [make(f"small, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(4)]
+    large = [
+        make(f"large, seed {s}", answers(range(20 + 2 * s)), training__seed=s, model__layers=[{"units": 99}])
+        for s in range(3)
+    ]
+    (found,) = judge_recipes([small[0], large[1]], small[0], store.runs(), names={large[1].id: "large"})
+    values = [[scores(said.labels, said.probabilities).accuracy for run in runs if (said := run.predictions())]
+              for runs in (small, large)]  # fmt: skip
+    oracle = stats.ttest_ind(values[1], values[0], equal_var=False)
+    assert [list(found.baseline_values), list(found.values)] == values
+    assert found.difference is not None
+    assert found.difference.p == pytest.approx(oracle.pvalue)
+    assert list(found.difference.interval) == pytest.approx(list(oracle.confidence_interval()))
+    assert found.superiority == 1.0
+    assert found.sentence.startswith("As a recipe, large is better by 3.95 points")
+    assert f"large 97.80 ± {100 * np.std(values[1], ddof=1):.2f} % over 3 seeds" in found.sentence
+    assert "beats one of small, seed 0 in 100 % of the pairs" in found.sentence
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_under_three_seeds_a_side_it_cannot_tell(make: MakeRun, store: Store) -> None:
+    base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(4)]
+    other = make("other", answers(range(20)))
+    (found,) = judge_recipes([base[0], other], base[0], store.runs())
+    assert (found.difference, found.superiority, found.outcome) == (None, None, None)
+    assert "1 and 4 finished seeds can't tell: train at least 3 of each" in found.sentence
+    assert found.to_json()["sample"]["sd"] is None
+
+
+def test_seeds_of_one_recipe_and_runs_on_other_data_are_passed_over(make: MakeRun, store: Store) -> None:
+    base, again = (make(f"seed {s}", answers(range(60)), training__seed=s) for s in (0, 1))
+    elsewhere = make("elsewhere", answers(range(10)), fingerprint="6" * 16)
+    assert judge_recipes([base, again, elsewhere], base, store.runs()) == []
+
+
+# -- the guard ---------------------------------------------------------------------------------------------
+
+
+def told(first: Run, second: Run, **options: Any) -> dict[str, tuple[str, str]]:
+    return {item.topic: (item.severity, item.sentence) for item in concerns(first, second, **options)}
+
+
+@pytest.fixture
+def base(make: MakeRun) -> Run:
+    return make("base", answers(range(10)), training__seed=0)
+
+
+def test_another_network_is_what_is_compared_and_nothing_else_is_said(make: MakeRun, base: Run) -> None:
+    found = told(base, make("wide", answers(range(5)), model__layers=[{"units": 99}]))
+    assert list(found) == ["network"]
+    assert found["network"] == (
+        "compared",
+        "base (16 relu, 12,730 parameters) against wide (99 relu, 78,715 parameters).",
+    )
+
+
+def test_a_single_setting_is_what_is_compared(make: MakeRun, base: Run) -> None:
+    found = told(base, make("slow", answers(range(5)), training__learning_rate=1e-4))
+    assert found == {"learning rate": ("compared", "Learning rate: 0.001 against 0.0001.")}
+
+
+def test_several_settings_at_once_cannot_be_told_apart(make: MakeRun, base: Run) -> None:
+    found = told(base, make("x", answers(range(5)), training__learning_rate=1e-4, training__batch_size=32))
+    assert found["settings"][0] == "worth knowing"
+    assert "2 settings differ at once" in found["settings"][1]
+
+
+def test_settings_beside_another_network_may_have_a_part(make: MakeRun, base: Run) -> None:
+    found = told(base, make("x", answers(range(5)), model__layers=[{"units": 9}], training__learning_rate=1e-4))
+    assert found["learning rate"] == (
+        "worth knowing", "Learning rate: 0.001 against 0.0001; part of the difference may come from this.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("epochs", "severity"), [(5, "worth knowing"), (8, "undermines"), (1, "undermines")])
+def test_far_fewer_epochs_undermine_the_comparison(make: MakeRun, base: Run, epochs: int, severity: str) -> None:
+    other = make("x", answers(range(5)), model__layers=[{"units": 9}], training__epochs=epochs)
+    assert told(base, other)["epochs"][0] == severity
+
+
+def test_epochs_alone_are_what_is_compared(make: MakeRun, base: Run) -> None:
+    assert told(base, make("long", answers(range(5)), training__epochs=12))["epochs"][0] == "compared"
+
+
+def test_seeds_alone_show_luck(make: MakeRun, base: Run) -> None:
+    severity, sentence = told(base, make("again", answers(range(5)), training__seed=7))["seed"]
+    assert severity == "compared"
+    assert "Nothing else differs, so the verdict shows what luck can do." in sentence
+
+
+def test_a_run_that_was_cut_short_undermines_it(make: MakeRun, base: Run) -> None:
+    cut = make("cut", answers(range(5)), state="cancelled", done=2, model__layers=[{"units": 9}])
+    assert told(base, cut)["state"] == (
+        "undermines", "cut is cancelled, with 2 of 4 epochs done: it may not show what it can do.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "topic", "severity"),
+    [
+        ({"source": "test"}, {"source": "held_out", "fraction": 0.2}, "validation", "undermines"),
+        ({"source": "held_out", "count": 50}, {"source": "held_out", "fraction": 0.2}, "validation", "worth knowing"),
+        ({"source": "held_out", "count": 50}, {"source": "held_out", "count": 50}, "split", "worth knowing"),
+    ],
+)
+def test_where_validation_images_come_from_is_told(
+    make: MakeRun, first: dict[str, Any], second: dict[str, Any], topic: str, severity: str
+) -> None:
+    runs = [
+        make(f"run {seed}", answers(range(5)), training__validation=source, training__seed=seed)
+        for seed, source in enumerate((first, second))
+    ]
+    assert told(*runs)[topic][0] == severity
+
+
+def test_a_restored_epoch_against_a_last_one(make: MakeRun, base: Run) -> None:
+    stopping = {"training__early_stopping": {"patience": 1}, "model__layers": [{"units": 9}]}
+    peeking = make("peeking", answers(range(5)), kept=2, **stopping)
+    severity, sentence = told(base, peeking)["chosen epoch"]
+    assert severity == "undermines"
+    assert "peeking are of epoch 2, which early stopping restored; those of base of its last, 4." in sentence
+    assert "picked on the test images" in sentence
+    assert "chosen epoch" not in told(base, peeking, chosen="last")
+
+
+def test_weights_from_another_run_and_other_versions_are_told(
+    make: MakeRun, base: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "parent", lambda self, config: base.path)  # whether the weights fit is the store's care
+    child = make("child", answers(range(5)), parent=base.id)
+    assert told(base, child)["start"][0] == "undermines"
+    facts = {
+        "python": "3", "mnist_core": "0", "tensorflow": "1", "keras": "1", "numpy": "1", "platform": "p",
+        "processor": "c", "threads": 2,
+    }  # fmt: skip
+    (base.path / "environment.json").write_text(json.dumps(facts))
+    (child.path / "environment.json").write_text(json.dumps(facts | {"keras": "2", "threads": 8}))
+    found = told(base, child)
+    assert "Keras 1 and 2" in found["versions"][1]
+    assert "their training times cannot be compared" in found["machine"][1]
+    assert [item.severity for item in concerns(base, child)] == ["undermines", "worth knowing", "worth knowing"]
