@@ -34,6 +34,7 @@ PAGES = {
         ),
     ],
     "Background": [
+        st.Page("views/published.py", title="Published", icon=":material/menu_book:", url_path="published"),
         st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
         st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
     ],

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_core.jobs import ServiceRunner
+    from mnist_core.published import Row
     from mnist_core.recipe_verdicts import RecipeVerdict
     from mnist_core.verdicts import Judgement
 
@@ -85,6 +86,23 @@ def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noq
 @st.cache_data(max_entries=400, show_spinner=False)
 def _test_scores(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _run: Run) -> Scores | None:
     return _run.test_scores(chosen)
+
+
+def published() -> list[Row]:
+    """What is published beside what was measured, cached until a run, a sweep or a search changes."""
+    found = store()
+    paths = [
+        path for root in found.roots for path in (*root.glob("sweeps/*.json"), *root.glob("searches/*/search.json"))
+    ]
+    versions = [(str(path), path.stat().st_mtime_ns) for path in paths]
+    return _published((*versions, *((run.id, run.state, run.version()) for run in found.runs())))
+
+
+@st.cache_data(max_entries=4, show_spinner="Comparing with what is published …")
+def _published(versions: tuple[object, ...]) -> list[Row]:
+    from mnist_core.published import rows
+
+    return rows(store(), summary=summary, test=test_scores)
 
 
 def summary(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:

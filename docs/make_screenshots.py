@@ -23,7 +23,7 @@ from tests.e2e.browser import Screen, Server, end_everything, start_server  # no
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
-PAGES = ("compare", "train", "mistakes", "models", "sweeps", "data", "loss-or-accuracy")
+PAGES = ("compare", "train", "mistakes", "models", "published", "sweeps", "data", "loss-or-accuracy")
 SIZES = {1280: 1000, 390: 844}
 
 
@@ -55,7 +55,7 @@ def shoot(chromium: Browser, server: Server, name: str, query: str = "") -> None
             page = context.new_page()
             page.goto(f"{server.url}/{'' if name == 'compare' else name}?{query}")
             page.get_by_role("heading", level=1).wait_for()
-            if name not in ("sweeps", "data"):  # theirs are below the fold, or not yet there
+            if name not in ("sweeps", "published", "data"):  # theirs are below the fold, or not yet there
                 page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg.marks").first.wait_for()
             page.wait_for_timeout(2_500)
             suffix = "" if width == 1280 else f"-{width}"

@@ -116,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     diagnose.add_argument("runs", nargs="+", metavar="RUN")
 
+    command("published", cli_questions.published, "compare every published figure with what was measured here")
+
     again = command("resume", _resume, "go on with a cancelled, interrupted or failed run, and wait for it")
     again.add_argument("run", metavar="RUN")
     add_here(again)

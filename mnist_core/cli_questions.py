@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mnist_core import published as compared
 from mnist_core.diagnosis import diagnose_run
 from mnist_core.store import Store
 from mnist_core.terminal import Reporter
@@ -26,4 +27,33 @@ def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
             print(f"  {item.sentence}\n    Rule: {item.rule}")
         if not items:
             print("  Nothing unusual." if run.epochs_done else "  No epoch is finished yet.")
+    return 0
+
+
+def published(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Every published figure beside the one measured here, and whether it reproduces."""
+    found = compared.rows(Store(options.store))
+    if reporter.as_json:
+        return reporter.json([row.to_json() for row in found])
+    lines = [
+        {
+            "name": row.name,
+            "published_accuracy": row.published.test_accuracy,
+            "measured_accuracy": row.measured.accuracy.mean if row.measured else None,
+            "sd_points": 100 * row.measured.accuracy.sd if row.measured and row.measured.accuracy.sd else None,
+            "seeds": row.measured.accuracy.n if row.measured else None,
+            "published_loss": row.published.test_loss,
+            "measured_loss": row.measured.loss.mean if row.measured else None,
+            "verdict": row.sentence,
+        }
+        for row in found
+    ]
+    reporter.table(lines, list(lines[0]))
+    for row in found:
+        for claim in row.claims:
+            reporter.say(
+                f"{row.name}: {'holds' if claim.holds else 'does not hold'}: {claim.published}; {claim.measured}"
+            )
+    said = compared.counts(found)
+    reporter.say(", ".join(f"{count} {outcome}" for outcome, count in said.items() if count))
     return 0

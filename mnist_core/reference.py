@@ -20,7 +20,6 @@ from pathlib import Path
 
 from mnist_core import searches, sweeps
 from mnist_core.cli_sweeps import follow_sweep
-from mnist_core.configs import RunConfig
 from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.files import write_json
 from mnist_core.grids import SWEEPS
@@ -74,14 +73,25 @@ class Maker:
     def _preset(self, preset: Preset) -> None:
         if preset.continues and not self._first_run(preset.continues) <= self.shipped:
             self._preset(PRESETS[preset.continues])
+        wanted = self._wanted(preset)
+        asked = request_all(self.store, self.runner, wanted)
+        follow(self.store, [item.run.id for item in asked], self.reporter)
+        for one, item in zip(wanted, asked, strict=True):
+            self._ship(self._finished(item.run.id), whole=one.config.training.seed == preset.config.training.seed)
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Have the models among `names` begun, so that no worker waits for another's last epochs."""
+        first = [PRESETS[name] for name in names if name in PRESETS and not PRESETS[name].continues]
+        request_all(self.store, self.runner, [one for preset in first for one in self._wanted(preset)])
+
+    def _wanted(self, preset: Preset) -> list[Wanted]:
+        found = []
         for dataset in ("mnist", "digits") if preset.name in ALSO_ON_DIGITS else ("mnist",):
             config = on_dataset(preset, dataset, self.store.catalog.fingerprint(dataset))
-            configs = with_seeds(config, SEEDS if dataset == "mnist" else 1)
-            wanted = [Wanted(one, _name(preset, number, one), preset.name) for number, one in enumerate(configs)]
-            asked = request_all(self.store, self.runner, wanted)
-            follow(self.store, [item.run.id for item in asked], self.reporter)
-            for number, item in enumerate(asked):
-                self._ship(self._finished(item.run.id), whole=number == 0)
+            for number, one in enumerate(with_seeds(config, SEEDS if dataset == "mnist" else 1)):
+                name = preset.name + (f", seed {one.training.seed}" if number else "")
+                found.append(Wanted(one, name, preset.name))
+        return found
 
     def _first_run(self, preset: str) -> set[str]:
         return {PRESETS[preset].config.run_id(self.store.catalog.fingerprint("mnist"))}
@@ -170,10 +180,6 @@ def ship(run: Run, target: Path, *, whole: bool) -> None:
     staging.rename(target / run.id)
 
 
-def _name(preset: Preset, number: int, config: RunConfig) -> str:
-    return preset.name + (f", seed {config.training.seed}" if number else "")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     form = argparse.RawDescriptionHelpFormatter
@@ -190,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runner = ServiceRunner(store)
         maker = Maker(store, runner, options.target, Reporter(as_json=False))
         try:
+            maker.ask(options.only or NAMES)
             for name in options.only or NAMES:
                 maker.make(name)
             if not options.only:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     ["errors"],
     ["configs", "events", "files", "keras_code"],
-    ["images", "metrics", "lease"],
+    ["images", "metrics", "lease", "claims"],
     ["runs", "presets", "datasets", "mistakes", "label_errors", "forward", "estimates", "augmentation"],
     ["grids"],
     ["store", "disagreements", "comparison", "statistics", "models", "optimizers", "checkpoints"],
@@ -33,6 +33,7 @@ ORDER = [
     ["sweeps"],
     ["spaces"],
     ["searches"],
+    ["published"],
     ["terminal"],
     ["cli_options"],
     ["cli_sweeps", "cli_disagreements", "cli_compare"],

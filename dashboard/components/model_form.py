@@ -108,6 +108,12 @@ def _fill(source: str, runs: list[Run], dataset: str | None) -> Base:
     return base
 
 
+def start_from(preset: str, dataset: str) -> None:
+    """Fill the form from a preset, for a page that sends people here."""
+    state.fill({SOURCE: f"preset:{preset}"})
+    _fill(f"preset:{preset}", [], dataset)
+
+
 def _without_seed(run: Run) -> str:
     return run.name.removesuffix(f", seed {run.config.training.seed}")
 

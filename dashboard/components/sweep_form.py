@@ -65,6 +65,11 @@ def start_form() -> None:
         _start(spec)
 
 
+def start_from(kind: str, name: str) -> None:
+    """Have the form show a published sweep or search, for a page that sends people here."""
+    state.fill({"sweep_what": f"{kind}:{name}"})
+
+
 def _label(option: str) -> str:
     kind, _, name = option.partition(":")
     return "a grid of your own" if option == OWN else f"{' · '.join(name.split('/'))} ({kind})"

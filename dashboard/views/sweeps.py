@@ -99,7 +99,8 @@ sweep_panels.turn_page()
 st.title("Sweeps")
 with panels.in_words():
     items = known()
-    with st.expander("Start a sweep or a search", expanded=not items, icon=":material/add:", key="sweep_start"):
+    wanted = not items or state.link_text("start") is not None
+    with st.expander("Start a sweep or a search", expanded=wanted, icon=":material/add:", key="sweep_start"):
         sweep_form.start_form()
     if not items:
         panels.empty_state(

@@ -1,0 +1,181 @@
+"""Published against measured: the rule, its verdicts, and every row that is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_core.cli import main
+from mnist_core.datasets import MNIST_FINGERPRINT
+from mnist_core.events import EpochRow
+from mnist_core.files import write_json
+from mnist_core.grids import SWEEPS, expand
+from mnist_core.presets import PRESETS
+from mnist_core.published import (
+    IMAGES,
+    Measured,
+    Spread,
+    accuracy_tolerance,
+    accuracy_verdict,
+    loss_tolerance,
+    loss_verdict,
+    rows,
+)
+from mnist_core.recipes import with_seeds
+from mnist_core.runs import Predictions, Run
+from mnist_core.spaces import SEARCHES
+from mnist_core.store import Store
+from mnist_core.sweeps import Sweep, SweepPoint
+
+AddRun = Callable[..., Run]
+
+
+@pytest.fixture
+def add_run(store: Store) -> AddRun:
+    """`add_run(config, accuracy)` puts a finished run with made-up predictions of MNIST's size into `store`."""
+
+    def add(config: object, accuracy: float, *, train_error: float = 0.01, predictions: bool = True) -> Run:
+        run, _ = store.add(config, name="made up", fingerprint=MNIST_FINGERPRINT)  # type: ignore[arg-type]
+        writer = store.open_writer(run.id)
+        assert writer is not None
+        writer.started([])
+        writer.epoch(
+            EpochRow(
+                epoch=1, loss=0.1, accuracy=0.97, clean_loss=0.1, clean_accuracy=1 - train_error, val_loss=0.1,
+                val_accuracy=accuracy, val_loss_correct=0.05, val_loss_wrong=0.05, penalty=0.0, val_confidence=0.97,
+                val_ece=0.01, learning_rate=1e-3, seconds=0.5,
+            )
+        )  # fmt: skip
+        if predictions:
+            labels = (np.arange(IMAGES) % 10).astype(np.uint8)
+            guessed = np.where(np.arange(IMAGES) < round(accuracy * IMAGES), labels, (labels + 1) % 10)
+            probabilities = np.full((IMAGES, 10), 0.01, np.float32)
+            probabilities[np.arange(IMAGES), guessed] = 0.91
+            writer.predictions(Predictions(labels, probabilities))
+        writer.ended("finished", "all epochs done", best_epoch=1, kept_epoch=1)
+        return store.get(run.id)
+
+    return add
+
+
+def measured(accuracy: Spread, loss: Spread | None = None, loss_error: float | None = 0.004) -> Measured:
+    return Measured(("0" * 12,), accuracy, loss or Spread(0.1, None, 1), (1,), None, None, (1,), loss_error)
+
+
+@pytest.mark.parametrize(("seeds", "sd"), [(3, 0.001), (5, 0.003)])
+def test_a_model_that_is_the_published_one_reproduces_19_times_in_20(seeds: int, sd: float) -> None:
+    random = np.random.default_rng(0)
+    within = []
+    for _ in range(4000):
+        # all seeds are tested on the same images: their common luck does not average out
+        luck = random.normal(0, np.sqrt(0.976 * 0.024 / IMAGES), 2)
+        own = random.normal(0.976, sd, seeds + 1)
+        published, mean = own[0] + luck[0], own[1:].mean() + luck[1]
+        within.append(abs(mean - published) <= accuracy_tolerance(published, Spread(mean, sd, seeds)))
+    assert np.mean(within) == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_seed_is_judged_more_strictly() -> None:
+    assert accuracy_tolerance(0.9762, Spread(0.9759, None, 1)) == pytest.approx(0.00424, abs=1e-5)
+    assert accuracy_tolerance(0.9762, Spread(0.9759, 0.002, 3)) > accuracy_tolerance(0.9762, Spread(0.9759, None, 1))
+    assert loss_tolerance(Spread(0.1, 0.0, 3), 0.01) == pytest.approx(1.96 * 0.01 * np.sqrt(2))
+
+
+def test_verdicts_in_words() -> None:
+    assert accuracy_verdict(0.97, None) == ("not trained", "Not trained yet.")
+    assert accuracy_verdict(0.9762, measured(Spread(0.9759, None, 1))) == (
+        "reproduces",
+        "Reproduces: 0.03 points below what is published, and up to 0.42 are chance.",
+    )
+    outcome, sentence = accuracy_verdict(0.0892, measured(Spread(0.977, 0.001, 3)))
+    assert outcome == "differs"
+    assert "88.78 points above what is published" in sentence
+    outcome, sentence = accuracy_verdict(None, measured(Spread(0.97, 0.001, 3)))
+    assert (outcome, sentence) == (
+        "nothing to compare",
+        "The source prints no test figure; here it is 97.00 ± 0.10 % (3 seeds).",
+    )
+    assert loss_verdict(0.0965, measured(Spread(0.98, None, 1), Spread(0.074, None, 1))).startswith("The loss differs")
+    assert loss_verdict(0.0965, measured(Spread(0.98, None, 1), Spread(0.09, None, 1))).startswith("The loss agrees")
+    assert loss_verdict(0.0965, measured(Spread(0.98, None, 1), loss_error=None)) == ""
+
+
+def test_every_published_model_sweep_and_search_has_its_row(store: Store) -> None:
+    found = rows(store)
+    assert [row.name for row in found] == [*PRESETS, *SWEEPS, *SEARCHES]
+    assert {row.outcome for row in found} == {"not trained"}
+    assert all(row.source for row in found)
+
+
+def test_seeds_of_a_model_are_one_figure_and_other_data_are_none(store: Store, add_run: AddRun) -> None:
+    config = PRESETS["notebook/model_1"].config
+    for one, accuracy in zip(with_seeds(config, 3), (0.975, 0.976, 0.977), strict=True):
+        add_run(one, accuracy)
+    add_run(config.replace(training__epochs=2), 0.5)  # another recipe
+    row = next(row for row in rows(store) if row.name == "notebook/model_1")
+    assert row.outcome == "reproduces"
+    assert row.measured is not None
+    assert (row.measured.accuracy.mean, row.measured.accuracy.n) == (pytest.approx(0.976), 3)
+    assert row.measured.accuracy.sd == pytest.approx(0.001)
+    assert [store.get(run_id).config.training.seed for run_id in row.opens] == [0, 1, 2]
+    assert row.measured.loss_error is not None
+    # √(p(1 − p)/n) · the distance of the two losses an image can have here
+    assert row.measured.loss_error == pytest.approx(np.sqrt(0.975 * 0.025 / IMAGES) * np.log(91), rel=1e-3)
+
+
+def test_a_dead_network_does_not_reproduce_from_healthy_weights(store: Store, add_run: AddRun) -> None:
+    add_run(PRESETS["notebook/model_1"].config, 0.976)
+    run = store.get(PRESETS["notebook/model_1"].config.run_id(MNIST_FINGERPRINT))
+    (run.path / "model.keras").write_bytes(b"weights")  # never read here
+    add_run(PRESETS["notebook/model_1_lr_1e-4"].config, 0.978)
+    row = next(row for row in rows(store) if row.name == "notebook/model_1_lr_1e-4")
+    assert row.outcome == "differs"
+    assert any("not a healthy network" in reason for reason in row.reasons)
+
+
+def stored_sweep(store: Store, add_run: AddRun, errors: list[float]) -> None:
+    """`coursera/lambda`, as if it had been trained."""
+    points = expand(SWEEPS["coursera/lambda"])
+    runs = [add_run(point.config, 1 - error, train_error=error) for point, error in zip(points, errors, strict=True)]
+    sweep = Sweep(
+        id="0" * 12, spec=SWEEPS["coursera/lambda"], dataset="mnist", optimistic=True, created_at=1.0,
+        points=tuple(SweepPoint(values=point.values, run=run.id) for point, run in zip(points, runs, strict=True)),
+    )  # fmt: skip
+    path = store.root / "sweeps" / f"{sweep.id}.json"
+    path.parent.mkdir()
+    write_json(path, sweep.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("errors", "outcome"),
+    [([0.03, 0.04, 0.05, 0.08, 0.1, 0.13, 0.16], "reproduces"), ([0.1, 0.04, 0.05, 0.08, 0.1, 0.13, 0.16], "differs")],
+)
+def test_a_sweep_is_judged_by_what_its_source_says(
+    store: Store, add_run: AddRun, errors: list[float], outcome: str
+) -> None:
+    stored_sweep(store, add_run, errors)
+    row = next(row for row in rows(store) if row.name == "coursera/lambda")
+    assert (row.outcome, row.stored, len(row.claims)) == (outcome, "0" * 12, 2)
+    assert row.opens
+
+
+def test_the_command_prints_the_same(store: Store, add_run: AddRun, capsys: pytest.CaptureFixture[str]) -> None:
+    add_run(PRESETS["coursera/first"].config, 0.965)
+    assert main(["published", "--json", "--store", str(store.root)]) == 0
+    found = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    row = next(row for row in rows(store) if row.name == "coursera/first")
+    assert found["coursera/first"] == json.loads(json.dumps(row.to_json()))
+    assert main(["published", "--store", str(store.root)]) == 0
+    said = capsys.readouterr()
+    assert "1 reproduces" in said.err
+    assert "96.40 %" in said.out
+
+
+def test_damaged_runs_have_no_figures(store: Store, add_run: AddRun) -> None:
+    run = add_run(PRESETS["coursera/first"].config, 0.965)
+    Path(run.path / "predictions.npz").write_bytes(b"damaged")
+    assert next(row for row in rows(store) if row.name == "coursera/first").outcome == "not trained"
