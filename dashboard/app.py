@@ -23,6 +23,12 @@ PAGES = {
         st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", default=True),
         st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
         st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
+        st.Page(
+            "views/disagreements.py",
+            title="Disagreements",
+            icon=":material/call_split:",
+            url_path="disagreements",
+        ),
         st.Page("views/sweeps.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
     ],
     "Questions": [

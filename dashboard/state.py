@@ -147,8 +147,13 @@ def fresh_key(key: str) -> str:
     return f"{key}_{st.session_state.get(f'{key}:fresh', 0)}"
 
 
-def forget_selection(key: str) -> None:
-    """Draw the chart anew, without what was clicked in it: a chart's selection cannot be written."""
+def forget_selection(key: str, *, only_used: bool = False) -> None:
+    """Draw the chart anew, without what was clicked in it: a chart's selection cannot be written.
+
+    With `only_used`, a chart in which nothing is selected stays as it is.
+    """
+    if only_used and not st.session_state.get(f"{key}:seen"):
+        return
     st.session_state[f"{key}:fresh"] = st.session_state.get(f"{key}:fresh", 0) + 1
 
 

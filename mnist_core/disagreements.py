@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mnist_core.configs import CLASSES
 from mnist_core.errors import ComparisonError
 from mnist_core.metrics import confidence, confusion_matrix
-from mnist_core.mistakes import Cell
+from mnist_core.mistakes import Cell, in_cell
 from mnist_core.runs import Predictions, Run
 
 if TYPE_CHECKING:
@@ -104,9 +104,12 @@ def paired_predictions(runs: Sequence[Run]) -> list[Predictions]:
     for run in runs:
         said = run.predictions()
         if said is None:
-            raise ComparisonError(
-                f"{run.name} ({run.id}) has no guesses on the test images, as it is {run.state}; let its training end"
+            why = (
+                "they are not stored with it; train it again to have them"
+                if run.state == "finished"
+                else f"it is {run.state}; let its training end"
             )
+            raise ComparisonError(f"{run.name} ({run.id}) has no guesses on the test images: {why}")
         reason = unpaired(runs[0], found[0], run, said) if found else None
         if reason:
             raise ComparisonError(reason)
@@ -209,8 +212,12 @@ def moved(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
 
 
 def guessed(frame: pd.DataFrame, run: int, cell: Cell) -> pd.DataFrame:
-    """The images of a `votes` frame that are in this cell of the confusion matrix of run number `run`."""
-    return frame[(frame["true"] == cell.true) & (frame[f"guess_{run}"] == cell.guess)]
+    """The images of a `votes` frame in a cell of the confusion matrix of run number `run`.
+
+    A row, a column or the whole of it means its mistakes only, as `mnist_core.mistakes.in_cell` has it.
+    """
+    guess = frame[f"guess_{run}"]
+    return frame.loc[in_cell(frame.assign(guess=guess, correct=guess == frame["true"]), cell).index]
 
 
 def top_changes(matrix: NDArray[np.int64], most: int = 5) -> list[Change]:

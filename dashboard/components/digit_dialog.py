@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -128,8 +127,7 @@ def verdict(opinions: Sequence[Opinion], true: int) -> str:
         guess = int(opinion.probabilities.argmax())
         right = "right" if guess == true else "wrong"
         lines.append(
-            f"<div><span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;"
-            f"background:{opinion.colour}'></span> <b>{html.escape(opinion.label)}</b> guesses <b>{guess}</b> "
+            f"<div>{panels.swatch(opinion.label, opinion.colour)} guesses <b>{guess}</b> "
             f"at {confidence_text(float(opinion.probabilities[guess]))} ({right})</div>"
         )
     return "<div style='line-height:1.7'>" + "".join(lines) + "</div>"

@@ -31,6 +31,16 @@ def size_box() -> None:
     st.selectbox("Per page", SIZES, key="size", width=85, on_change=_size)
 
 
+def sort_box(orders: Mapping[str, str], order: str) -> None:
+    """The box that chooses the order of the digits: name in the link → its words."""
+    state.widget("sort", order)
+    st.selectbox("Sort", list(orders), format_func=orders.__getitem__, key="sort", width=200, on_change=_sort)
+
+
+def _sort() -> None:
+    state.set_link(sort=state.widget_value("sort"), page=None)
+
+
 def _size() -> None:
     state.set_link(size=state.widget_value("size"), page=None)
 

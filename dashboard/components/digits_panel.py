@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.components import matrix_panel, panels
-from dashboard.components.digit_pages import digit_pages, size_box
+from dashboard.components.digit_pages import digit_pages, size_box, sort_box
 from dashboard.components.gallery import items
 from mnist_core.mistakes import Cell, in_cell, mistakes, ordered
 from mnist_core.runs import Run
@@ -96,23 +96,18 @@ def _controls(cell: Cell, order: str) -> None:
     """Boxes for the cell, the order and the page size."""
     state.widget("true", ANY if cell.true is None else cell.true)
     state.widget("guess", ANY if cell.guess is None else cell.guess)
-    state.widget("sort", order)
     digits = [ANY, *range(10)]
-    orders = [name for name in ORDERS if name != "correct" or cell == Cell()]
+    orders = {name: words for name, words in ORDERS.items() if name != "correct" or cell == Cell()}
     with st.container(horizontal=True, gap="small", key="digits_controls"):
         st.selectbox("True digit", digits, key="true", width=105, on_change=_pick)
         st.selectbox("Guessed digit", digits, key="guess", width=125, on_change=_pick)
-        st.selectbox("Sort", orders, format_func=ORDERS.__getitem__, key="sort", width=200, on_change=_sort)
+        sort_box(orders, order)
         size_box()
 
 
 def _pick() -> None:
     true, guess = (None if digit == ANY else digit for digit in map(state.widget_value, ("true", "guess")))
     matrix_panel.choose_cell(Cell(true, guess))
-
-
-def _sort() -> None:
-    state.set_link(sort=state.widget_value("sort"), page=None)
 
 
 def _as_table(frame: pd.DataFrame) -> None:

@@ -102,6 +102,42 @@ def items(frame: pd.DataFrame) -> list[Item]:
     ]
 
 
+def vote_items(frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str]) -> list[Item]:
+    """What the buttons say of several runs' guesses: the true digit, then each run's guess in its colour.
+
+    Parameters
+    ----------
+    frame
+        columns as in `mnist_core.disagreements.votes`.
+    labels, colours
+        of the runs, in their order. With more than two there is room for the guesses only.
+    """
+    runs = range(len(labels))
+    said = [(frame[f"guess_{run}"].tolist(), frame[f"confidence_{run}"].tolist()) for run in runs]
+    found: list[Item] = []
+    for place, (index, true) in enumerate(zip(frame["index"].tolist(), frame["true"].tolist(), strict=True)):
+        each = [(guess[place], confidence_text(sure[place])) for guess, sure in said]
+        spoken = "; ".join(f"{label} guesses {each[run][0]} at {each[run][1]}" for run, label in enumerate(labels))
+        found.append(
+            {
+                "index": index,
+                "guess": f"a {true}",
+                "sure": "",
+                "description": f"Test image {index}: true digit {true}; {spoken}",
+                "votes": [
+                    {
+                        "colour": colours[run],
+                        "guess": str(each[run][0]),
+                        "right": each[run][0] == true,
+                        "sure": each[run][1] if len(labels) == 2 else "",
+                    }
+                    for run in runs
+                ],
+            }
+        )
+    return found
+
+
 def confidence_text(sure: float) -> str:
     """A confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has."""
     return "> 99.9 %" if sure >= 0.9995 else f"{100 * sure:.1f} %"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import resources, state, theme
-from dashboard.charts.confusion import SELECTION, confusion_cells, confusion_chart
+from dashboard.charts.confusion import HEIGHT, SELECTION, confusion_cells, confusion_chart
 from dashboard.components import panels
 from mnist_core.mistakes import Cell, confusion_frame
 from mnist_core.runs import Run
@@ -35,8 +35,6 @@ def choose_cell(cell: Cell) -> None:
 
 def matrix_panel(run: Run, cell: Cell) -> None:
     """Draw the matrix of a run that has predictions, with `cell` framed."""
-    predictions = resources.predictions(run)
-    assert predictions is not None
     panels.heading(
         "Which digits it confuses",
         "Row: the digit written. Column: the guess. Click a coloured cell.",
@@ -47,13 +45,34 @@ def matrix_panel(run: Run, cell: Cell) -> None:
     shares = state.link_text("cells") == "percent"
     state.widget("cells", PER_CENT if shares else COUNTS)
     st.radio("Cells show", [COUNTS, PER_CENT], horizontal=True, key="cells", on_change=_switch)
-    cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell)
+    draw_matrix(run, cell, key=KEY, shares=shares)
+
+
+def draw_matrix(run: Run, cell: Cell | None, *, key: str, shares: bool = False, height: int = HEIGHT) -> None:
+    """Draw the matrix alone of a run that has predictions, with its table and downloads.
+
+    Parameters
+    ----------
+    run
+        whose guesses these are.
+    cell
+        the cell, row or column to frame; None for none.
+    key
+        under which `state.new_selection` finds a click.
+    shares
+        whether to show per cent of the true digit's images in place of counts.
+    height
+        in pixels.
+    """
+    predictions = resources.predictions(run)
+    assert predictions is not None
+    cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell())
     panels.chart_with_table(
-        confusion_chart(cells, shares=shares, dark=theme.is_dark()),
+        confusion_chart(cells, shares=shares, dark=theme.is_dark()).properties(height=height),
         cells[["true", "guess", "count", "share"]],
         alt_text="Confusion matrix: true digit by guessed digit. The boxes True digit and Guessed digit choose a cell "
         "by keyboard.",
-        key=state.fresh_key(KEY),
+        key=state.fresh_key(key),
         filename=f"confusion-{run.id}",
         on_select="rerun",
         column_config={

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any, Literal
 
 import altair as alt
@@ -23,6 +24,14 @@ def heading(title: str, sentence: str, help: str | None = None) -> None:
     st.markdown(f"##### {title}", help=help)
     if sentence:
         st.caption(sentence)
+
+
+def swatch(label: str, colour: str) -> str:
+    """HTML: a run's name beside a small square in its colour."""
+    return (
+        f"<span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;background:{colour}'></span> "
+        f"<b>{escape(label)}</b>"
+    )
 
 
 def chart_with_table(
@@ -122,9 +131,9 @@ def table(
     csv_button(frame if exact is None else exact, filename, key=f"{key}_csv")
 
 
-def csv_button(frame: pd.DataFrame, filename: str, *, key: str) -> None:
+def csv_button(frame: pd.DataFrame, filename: str, *, key: str, label: str = "CSV") -> None:
     """A quiet button that downloads the frame as CSV."""
-    _download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", key)
+    _download(label, lambda: csv(frame), f"{filename}.csv", "text/csv", key)
 
 
 def _download(label: str, make: Callable[[], bytes], filename: str, mime: str, key: str) -> None:

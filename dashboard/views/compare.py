@@ -80,6 +80,10 @@ def results(ids: list[str]) -> None:
         parameters(runs, labels, colours)
     with right:
         configurations(runs, labels, columns)
+    if len(runs) > 1:
+        st.page_link(
+            "views/disagreements.py", label="On which digits these runs disagree", icon=":material/call_split:"
+        )
 
 
 def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> None:

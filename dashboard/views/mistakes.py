@@ -7,10 +7,10 @@ import streamlit as st
 from dashboard import resources, state, theme
 from dashboard.components import panels
 from dashboard.components.digits_panel import digits_panel
+from dashboard.components.guesses import with_guesses
 from dashboard.components.label_errors import label_effect, likely_panel
 from dashboard.components.matrix_panel import chosen_cell, matrix_panel, take_click
 from dashboard.components.run_picker import run_labels, run_picker
-from mnist_core.errors import StoreError
 from mnist_core.metrics import accuracy_interval, confusion_matrix
 from mnist_core.mistakes import score_frame, top_confusions
 from mnist_core.runs import Run
@@ -42,7 +42,7 @@ def main() -> None:
         panels.empty_state("No run chosen", "Choose one above to see what it gets wrong.", icon=":material/checklist:")
         return
     labels = run_labels(runs)
-    judged = [run for run in chosen if _has_guesses(run, labels[run.id])]
+    judged = with_guesses(chosen, labels)
     if not judged:
         panels.empty_state(
             "Nothing to show yet",
@@ -54,24 +54,11 @@ def main() -> None:
         return
     with right:
         run = _inspected(judged, labels)
+        if len(judged) > 1:
+            st.page_link(
+                "views/disagreements.py", label="On which digits these runs disagree", icon=":material/call_split:"
+            )
     _inspect(run, judged, labels)
-
-
-def _has_guesses(run: Run, label: str) -> bool:
-    """Whether the run has guessed the test images; says so in words where it has not."""
-    try:
-        if resources.predictions(run) is not None:
-            return True
-        st.caption(f":material/hourglass_empty: {label} has no guesses on the test images: {_why(run)}.")
-    except StoreError as error:
-        st.warning(panels.sentence(error), icon=":material/report:")
-    return False
-
-
-def _why(run: Run) -> str:
-    if run.live:
-        return "its training is not finished"
-    return run.status.reason or f"its training was {run.state}"
 
 
 def _inspected(judged: list[Run], labels: dict[str, str]) -> Run:

@@ -123,6 +123,8 @@ def test_a_cell_of_one_matrix_holds_its_images() -> None:
     found = guessed(votes([A, B]), 1, Cell(3, 5))
     expected = np.flatnonzero((B.labels == 3) & (B.predicted == 5))
     assert found["index"].tolist() == expected.tolist()
+    mistaken = np.flatnonzero((A.labels == 3) & (A.predicted != 3))
+    assert guessed(votes([A, B]), 0, Cell(true=3))["index"].tolist() == mistaken.tolist()
 
 
 def test_top_changes_are_signed_largest_first_and_off_the_diagonal() -> None:
@@ -226,7 +228,7 @@ def test_other_labels_are_refused_even_where_the_fingerprint_agrees(make) -> Non
 
 def test_a_run_without_guesses_and_one_run_alone_are_refused(make) -> None:
     one = make("one", A, seed=0)
-    with pytest.raises(ComparisonError, match=r"two .* has no guesses on the test images, as it is cancelled"):
+    with pytest.raises(ComparisonError, match=r"two .* has no guesses on the test images: it is cancelled"):
         paired_predictions([one, make("two", None, seed=1)])
     for runs in ([one], [one, one], []):
         with pytest.raises(ComparisonError, match="give two or more, each once"):

@@ -1,11 +1,10 @@
 """The Mistakes page on stores of every kind: empty, unfinished, without images, with the wrong ones, and complete."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
+from page_parts import gallery_items, words
 
 from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.datasets import MNIST_FINGERPRINT
@@ -49,26 +48,6 @@ def fingerprint(store: Store, tmp_path: Path) -> str:
 @pytest.fixture
 def run(make_run, fingerprint: str) -> Run:
     return make_run("known", config(), predictions=known_guesses(), fingerprint=fingerprint)
-
-
-def words(test: AppTest) -> str:
-    """Everything that the page says."""
-    parts = [*test.markdown, *test.caption, *test.info, *test.warning, *test.error, *test.title]
-    return "\n".join([str(part.value) for part in parts] + [f"{item.label}: {item.value}" for item in test.metric])
-
-
-def gallery_items(test: AppTest) -> list[dict]:
-    """What the buttons of the first gallery say; empty where there is none."""
-
-    def data(node) -> list[list[dict]]:
-        found = []
-        for child in getattr(node, "children", {}).values():
-            if child.type == "bidi_component":
-                found.append(json.loads(child.proto.json)["items"])
-            found += data(child)
-        return found
-
-    return next(iter(data(test.main)), [])
 
 
 def test_an_empty_store_offers_to_train(app) -> None:

@@ -174,14 +174,14 @@ def test_two_runs_are_compared_and_the_view_is_a_link(screen: Screen) -> None:
     screen.expect_no_exception()
 
 
-@pytest.mark.parametrize("page", ["", "train", "mistakes", "models", "published", "data", "loss-or-accuracy"])
+@pytest.mark.parametrize("page", ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy"])
 def test_no_page_of_an_empty_store_shows_an_exception(empty_screen: Screen, page: str) -> None:
     empty_screen.open(page)
     expect(empty_screen.page.get_by_role("heading", level=1)).to_be_visible()
     empty_screen.expect_no_exception()
 
 
-@pytest.mark.parametrize("page", ["", "train", "mistakes", "models", "published", "data", "loss-or-accuracy"])
+@pytest.mark.parametrize("page", ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy"])
 def test_no_page_is_wider_than_a_phone(screen: Screen, page: str) -> None:
     screen.page.set_viewport_size({"width": 390, "height": 844})
     screen.page.goto(f"{screen.server.url}/{page}")
@@ -191,7 +191,7 @@ def test_no_page_is_wider_than_a_phone(screen: Screen, page: str) -> None:
 
 
 def test_rubbish_in_the_address_is_survived(screen: Screen) -> None:
-    for page in ("", "train", "mistakes", "models", "loss-or-accuracy"):
+    for page in ("", "train", "mistakes", "disagreements", "models", "loss-or-accuracy"):
         screen.page.goto(
             f"{screen.server.url}/{page}?runs=../..,zzz&true=77&guess=x&page=-3&smoothing=9&across=q&digit=1e9"
         )
