@@ -19,6 +19,7 @@ from tests.e2e.seed import LARGE, SMALL
 pytestmark = pytest.mark.browser
 
 LONG_MS = 60_000
+PAGES = ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy"]
 
 
 def start(screen: Screen, name: str, *, long: bool, less: int = 0) -> Run:
@@ -174,14 +175,14 @@ def test_two_runs_are_compared_and_the_view_is_a_link(screen: Screen) -> None:
     screen.expect_no_exception()
 
 
-@pytest.mark.parametrize("page", ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy"])
+@pytest.mark.parametrize("page", PAGES)
 def test_no_page_of_an_empty_store_shows_an_exception(empty_screen: Screen, page: str) -> None:
     empty_screen.open(page)
     expect(empty_screen.page.get_by_role("heading", level=1)).to_be_visible()
     empty_screen.expect_no_exception()
 
 
-@pytest.mark.parametrize("page", ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy"])
+@pytest.mark.parametrize("page", PAGES)
 def test_no_page_is_wider_than_a_phone(screen: Screen, page: str) -> None:
     screen.page.set_viewport_size({"width": 390, "height": 844})
     screen.page.goto(f"{screen.server.url}/{page}")
