@@ -26,7 +26,9 @@ from mnist_core.store import Problem, Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mnist_core.forward import Network
     from mnist_core.jobs import ServiceRunner
+    from mnist_core.neighbours import HiddenDigits
     from mnist_core.published import Row
     from mnist_core.recipe_verdicts import RecipeVerdict
     from mnist_core.verdicts import Judgement
@@ -229,6 +231,23 @@ def test_images(run: Run) -> Pixels:
     DatasetError
         where the dataset is not here, or is not the one that the run was trained on.
     """
+    found = own_dataset(run)
+    said = predictions(run)
+    if said is not None and not np.array_equal(said.labels, found.y_test):
+        raise DatasetError(
+            f"the labels in the predictions of run {run.name} are not those of {found.name}; train it again"
+        )
+    return found.x_test
+
+
+def own_dataset(run: Run) -> Dataset:
+    """The data that the run was trained on.
+
+    Raises
+    ------
+    DatasetError
+        where the dataset is not here, or is not the one that the run was trained on.
+    """
     name = run.config.dataset.name
     found = dataset(name)
     if found.fingerprint != run.status.fingerprint:
@@ -236,7 +255,37 @@ def test_images(run: Run) -> Pixels:
             f"run {run.name} was trained on other data called {name} (fingerprint {run.status.fingerprint}) than "
             f"what is here ({found.fingerprint}); its guesses would stand under the wrong images, so none are shown"
         )
-    said = predictions(run)
-    if said is not None and not np.array_equal(said.labels, found.y_test):
-        raise DatasetError(f"the labels in the predictions of run {run.name} are not those of {name}; train it again")
-    return found.x_test
+    return found
+
+
+def network(run: Run) -> Network | None:
+    """The run's trained network, to look inside it; None where no weights were kept."""
+    return _network(run.id, _weights_version(run), run)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _network(run_id: str, version: int, _run: Run) -> Network | None:
+    from mnist_core.forward import load_network
+
+    return load_network(_run.config.model, _run.model_file) if _run.model_file else None
+
+
+def _weights_version(run: Run) -> int:
+    """Changes whenever the kept weights do, and is 0 where there are none."""
+    return run.model_file.stat().st_mtime_ns if run.model_file else 0
+
+
+def hidden_digits(run: Run) -> HiddenDigits | None:
+    """What the run's network makes of its training digits; None where no weights were kept.
+
+    Read once, which takes a second for a dense network, and shared by all sessions. Raises what `own_dataset` raises.
+    """
+    return _hidden_digits(run.id, _weights_version(run), run)
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading what the network makes of the training digits …")
+def _hidden_digits(run_id: str, version: int, _run: Run) -> HiddenDigits | None:
+    from mnist_core.neighbours import hidden_digits
+
+    found, data = network(_run), own_dataset(_run)
+    return hidden_digits(found, _run.config.model, data.x_train) if found else None

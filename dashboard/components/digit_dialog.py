@@ -45,6 +45,7 @@ def digit_dialog(
     *,
     page_size: int,
     badges: Mapping[int, str],
+    explain: Callable[[int], None],
 ) -> None:
     """Draw the digit that the link names, with buttons to its neighbours.
 
@@ -62,6 +63,8 @@ def digit_dialog(
         digits to a page of the gallery, which follows the enlarged one.
     badges
         index → what is known of that image's label; most have none.
+    explain
+        index → draws why the runs may guess so.
     """
     index = state.link_number(DIGIT, 0, len(labels) - 1)
     if index is None:
@@ -89,6 +92,7 @@ def digit_dialog(
             "A network gives each of the ten digits a probability; together they make 100 %. The largest is its guess."
         )
     _neighbours(list(order), index, page_size)
+    explain(index)
     panels.data_and_downloads(
         frame,
         theme.styled(

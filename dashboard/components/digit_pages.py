@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.charts.probabilities import Opinion
 from dashboard.components import digit_dialog, panels
+from dashboard.components.explanations import explanations
 from dashboard.components.gallery import Item, gallery
 from dashboard.components.label_errors import badged, label_badges
 from mnist_core.errors import DatasetError, DatasetMissing
@@ -97,6 +98,7 @@ def digit_pages(
             ],
             page_size=size,
             badges=label_badges(run),
+            explain=lambda index: explanations(index, heard, labels, colours),
         )
 
 
