@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core import __version__, cli_compare, cli_disagreements, cli_questions, cli_sweeps
+from mnist_core import __version__, cli_compare, cli_disagreements, cli_label_errors, cli_questions, cli_sweeps
 from mnist_core.cli_options import (
     add_changes,
     add_here,
@@ -110,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
         "disagreements", cli_disagreements.disagreements, "on which images runs disagree, and who is right there"
     )
     disagreements.add_argument("runs", nargs="+", metavar="RUN", help="two or more; the first is the baseline, A")
+
+    wrong_labels = command(
+        "label-errors", cli_label_errors.label_errors, "which test labels are known to be wrong, or doubted by a run"
+    )
+    wrong_labels.add_argument("run", metavar="RUN")
 
     diagnose = command(
         "diagnose", cli_questions.diagnose, "say in words what the curves of runs show, and by which rule"

@@ -36,7 +36,7 @@ ORDER = [
     ["published"],
     ["terminal"],
     ["cli_options"],
-    ["cli_sweeps", "cli_disagreements", "cli_compare"],
+    ["cli_sweeps", "cli_disagreements", "cli_label_errors", "cli_compare"],
     ["cli_questions"],
     ["cli", "reference"],
     ["__main__", "__init__"],
