@@ -81,7 +81,8 @@ class Row:
     """One published model, sweep or search.
 
     published: the source's figures; for a sweep or a search those of the model that the source chose, where it
-    prints any. measured: of a model. stored: id of the sweep or search here. opens: the runs to look at, at most a few.
+    prints any. measured: of a model. winner_accuracy: of the winner of a sweep or search, on the test set, where one
+    was tested. stored: id of the sweep or search here. opens: the runs to look at, at most a few.
     outcome, sentence: the verdict, in a word and in a sentence. loss_sentence: the same for the loss. reasons: why it
     may differ. claims: of a sweep.
     """
@@ -99,6 +100,7 @@ class Row:
     loss_sentence: str = ""
     reasons: tuple[str, ...] = ()
     measured: Measured | None = None
+    winner_accuracy: float | None = None
     claims: tuple[Claim, ...] = ()
     stored: str | None = None
     opens: tuple[str, ...] = ()
@@ -317,7 +319,7 @@ def _winner_row(blank: Row, found: Sweep | Search, settings: str, run: str, accu
     one = Spread(accuracy, None, 1)
     won = f"{settings}, {how}; tested once: {_percent(one)}"
     if published.test_accuracy is None:
-        return _replaced(blank, found, "nothing to compare", won, opens=(run,))
+        return _replaced(blank, found, "nothing to compare", won, opens=(run,), winner_accuracy=accuracy)
     outcome, sentence = _verdict(published.test_accuracy, one)
     claim = Claim(
         f"the model that the source settled on ({chose}) has a test accuracy of {100 * published.test_accuracy:.2f} %",
@@ -330,7 +332,8 @@ def _winner_row(blank: Row, found: Sweep | Search, settings: str, run: str, accu
             f"{len(blank.assumptions)} settings are not stated by the source, and assumed",
             "the source may have trained what it settled on for longer than the trials that led to it",
         )
-    return _replaced(blank, found, outcome, sentence, claims=(claim,), opens=(run,), reasons=reasons)
+    values = {"claims": (claim,), "opens": (run,), "reasons": reasons, "winner_accuracy": accuracy}
+    return _replaced(blank, found, outcome, sentence, **values)
 
 
 def _best_match(spec: SweepSpec | SearchSpec, known: Sequence[Sweep | Search]) -> Sweep | Search | None:

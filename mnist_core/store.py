@@ -168,8 +168,8 @@ class Store:
 
         The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
         `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
-        ships; it hides that one. So does a run without `tags`, asked for by itself, where only a sweep's ships (see
-        `Run.listed`), which has neither weights nor predictions; and one that ships unfinished, as a search left it.
+        ships; it hides that one. So does a run without `tags`, wanted for itself, where one without predictions ships;
+        and one that ships unfinished, as a search left it.
         A new run that continues another needs that one to be in the store.
         `tags` and `keep_weights` (see `Meta`) are for a new run.
         """
@@ -179,7 +179,7 @@ class Store:
         meta = checked_meta(name=name, preset=preset, tags=tags, keep_weights=keep_weights)
         with contextlib.suppress(RunNotFound):
             found = self.get(run_id)
-            enough = found.ended_well and (found.listed or tags)
+            enough = found.ended_well and (found.predictions_file().exists() or tags)
             if not found.read_only or (enough and not shadow_reference):
                 return found, False
         if config.parent is not None:

@@ -8,8 +8,10 @@ import streamlit as st
 
 from dashboard import theme
 from dashboard.summaries import escaped
+from mnist_core import published
 from mnist_core.comparison import RunSummary
 from mnist_core.presets import PRESETS
+from mnist_core.recipes import recipe_id
 from mnist_core.runs import Run
 
 
@@ -21,6 +23,7 @@ def published_popover(runs: Sequence[Run], figures: Mapping[str, RunSummary]) ->
     with st.popover("Published figures", icon=":material/menu_book:", type="tertiary", key="published"):
         for run in known:
             st.markdown(_words(run, figures[run.id]))
+        st.page_link("views/published.py", label="All published models", icon=":material/menu_book:")
 
 
 def _words(run: Run, item: RunSummary) -> str:
@@ -36,9 +39,13 @@ def _words(run: Run, item: RunSummary) -> str:
             lines.append(f"- Published {what} {text(printed)}; here {here}")
     if all(printed is None for _, printed, _, _ in pairs):
         lines.append("- The source prints no test figures")
+    same = recipe_id(run.config) == recipe_id(preset.config)
+    if same and item.test:
+        row = published.model_row(preset, [run], lambda _: item)
+        lines += [f"- {text}" for text in (row.sentence, row.loss_sentence) if text]
     if preset.published.note:
         lines.append(f"- {escaped(preset.published.note)}")
-    if run.config != preset.config:
+    if not same:
         lines.append("- This run’s settings differ from the preset’s, so the figures are not directly comparable")
     lines += [f"- Assumed: {escaped(assumption)}" for assumption in preset.assumptions]
     return "\n".join([lines[0], "", *lines[1:]])

@@ -19,7 +19,9 @@ STYLE = """
 .pub details { grid-column: 1 / -1; font-size: .88rem; opacity: .85; }
 .pub summary { cursor: pointer; opacity: .8; }
 .pub ul { margin: .2rem 0 .4rem; padding-left: 1.2rem; }
-.pub.head { font-size: .85rem; opacity: .7; border-bottom: 2px solid rgba(128,128,128,.5); padding-bottom: .2rem; }
+.pub.head { font-size: .85rem; opacity: .7; }
+[class*="st-key-published_rows_"] { gap: .55rem; }
+[class*="st-key-row_"] { border-top: 1px solid rgba(128,128,128,.28); padding-top: .55rem; }
 @media (max-width: 640px) {
   .pub { grid-template-columns: 1fr 1fr; }
   .pub .name, .pub .verdict { grid-column: 1 / -1; }
@@ -40,13 +42,13 @@ def head() -> str:
 
 def row_html(row: Row) -> str:
     """A row as HTML."""
-    size = f"{row.parameters:,} parameters" if row.parameters is not None else row.kind
+    size = f", {row.parameters:,} parameters" if row.parameters is not None else f", {row.kind}"
     verdict = row.sentence.partition(": ")[2] or row.sentence
     said = f"{escape(_capital(verdict))} {escape(row.loss_sentence)}" if row.outcome != "not trained" else ""
     if row.outcome == "not trained" and row.stored:
         said = escape(row.sentence)
     cells = (
-        f'<div class="name"><b>{escape(row.name)}</b><small>{escape(row.planned)}</small><small>{size}</small></div>',
+        f'<div class="name"><b>{escape(row.name)}</b><small>{escape(row.planned)}{size}</small></div>',
         f'<div><small class="label">published</small>{_published(row)}</div>',
         f'<div><small class="label">measured</small>{_measured(row)}</div>',
         f'<div class="verdict"><b>{MARKS[row.outcome]} {_word(row)}</b><small>{said}</small>'
@@ -66,8 +68,10 @@ def _capital(text: str) -> str:
 
 def _published(row: Row) -> str:
     figures, claims = row.published, row.claims
-    if row.kind != "model" and not (claims and figures.test_accuracy):
-        return f"<small>{len(claims)} statements</small>" if claims else "<small>–</small>"
+    if row.kind != "model" and row.winner_accuracy is None:
+        return f"{len(claims)} statements" if claims else "–"
+    if row.kind != "model":
+        return f"{theme.percent(figures.test_accuracy or 0)}<small>the model it led to</small>"
     if figures.test_accuracy is None:
         return "–<small>no test figure</small>"
     lines = [theme.percent(figures.test_accuracy)]
@@ -80,8 +84,11 @@ def _published(row: Row) -> str:
 
 def _measured(row: Row) -> str:
     item = row.measured
+    if row.winner_accuracy is not None:
+        return f"<b>{theme.percent(row.winner_accuracy)}</b><small>the winner, tested once</small>"
     if item is None:
-        return f"<small>{'see the verdict' if row.claims else '–'}</small>"
+        holds = sum(claim.holds for claim in row.claims)
+        return f"<b>{holds} of {len(row.claims)}</b><small>hold</small>" if row.claims else "–"
     lines = [f"<b>{spread(item.accuracy, percent=True)}</b>", f"<small>loss {spread(item.loss)}</small>"]
     epochs = ", ".join(map(str, item.best_epochs))
     if epochs:

@@ -20,6 +20,7 @@ RULE = (
     "images comes from the spread of their losses. Two error rates within a sweep count as different beyond "
     "1.96 · √((e₁(1 − e₁) + e₂(1 − e₂))/n)."
 )
+COLUMNS = [7, 1]  # a row, and its button
 
 
 def action(row: Row) -> None:
@@ -27,7 +28,7 @@ def action(row: Row) -> None:
     key = f"published_{row.name}"
     if row.stored is not None:
         if st.button(
-            "Open", icon=":material/grid_on:", key=key, help=f"{row.name} on the Sweeps page", width="stretch"
+            "Sweep", icon=":material/grid_on:", key=key, help=f"{row.name} on the Sweeps page", width="stretch"
         ):
             st.switch_page("views/sweeps.py", query_params={"sweep": f"{row.kind}-{row.stored}"})
     elif row.opens:
@@ -47,13 +48,15 @@ def action(row: Row) -> None:
 
 def table(rows: list[Row]) -> None:
     """The rows of one source."""
-    for row in rows:
-        with st.container(border=True, key=f"row_{row.name.replace('/', '_')}"):
-            figures, button = st.columns([7, 1], gap="small", vertical_alignment="top")
-            with figures:
-                st.html(row_html(row))
-            with button:
-                action(row)
+    with st.container(key=f"published_rows_{rows[0].name.partition('/')[0]}"):
+        st.columns(COLUMNS, gap="small")[0].html(head())
+        for row in rows:
+            with st.container(key=f"row_{row.name.replace('/', '_')}"):
+                figures, button = st.columns(COLUMNS, gap="small", vertical_alignment="top")
+                with figures:
+                    st.html(row_html(row))
+                with button:
+                    action(row)
 
 
 st.title("Published against measured")
@@ -67,5 +70,4 @@ with panels.in_words():
     sources = list(dict.fromkeys(row.source for row in found))
     for source in sources:
         st.markdown(f"##### {escaped(source[:1].upper() + source[1:])}")
-        st.html(head())
         table([row for row in found if row.source == source])
