@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
@@ -91,6 +92,8 @@ _loss = (theme.loss, _signed(theme.loss))
 _share = (theme.percent, theme.points)
 _whole = (theme.count, _signed(theme.count))
 
+_WHOLE = set(_whole)
+
 _TEST = "On the test images"
 _time = (theme.duration, _signed(theme.duration))
 
@@ -124,22 +127,51 @@ class Cell:
     difference: str = ""
 
 
-def cells(row: Row, summaries: Sequence[RunSummary], baseline: str, fingerprints: Mapping[str, str]) -> list[Cell]:
-    """One line of the table: a cell for each run. Scores on other images than the baseline's carry no difference."""
-    base = next(item for item in summaries if item.id == baseline)
-    reference = row.value(base)
+def cells(
+    row: Row,
+    summaries: Sequence[RunSummary],
+    baseline: str,
+    fingerprints: Mapping[str, str],
+    seeds: Mapping[str, Sequence[RunSummary]] | None = None,
+) -> list[Cell]:
+    """One line of the table: a cell for each run. Scores on other images than the baseline's carry no difference.
+
+    seeds: run id → the figures of all seeds of its recipe; its cell then holds their mean, and the sample standard
+    deviation where there are at least two.
+    """
+    seeds = seeds or {}
+    reference = _mean(row, seeds.get(baseline) or [item for item in summaries if item.id == baseline])
     found = []
     for item in summaries:
-        value = row.value(item)
-        if value is None or value != value:
+        of_recipe = seeds.get(item.id) or [item]
+        value = _mean(row, of_recipe)
+        if value is None:
             found.append(Cell(ABSENT))
             continue
         comparable = row.group == "Cost" or fingerprints[item.id] == fingerprints[baseline]
         shown = ""
-        if item.id != baseline and reference is not None and reference == reference and comparable:
-            shown = row.difference(value - reference)
-        found.append(Cell(row.text(value), shown))
+        if item.id != baseline and reference is not None and comparable:
+            shown = _written(row.difference, value - reference)
+        text = _written(row.text, value)
+        values = _values(row, of_recipe)
+        if len(values) > 1:
+            text += f" ± {_written(row.text, stdev(values))}"
+        found.append(Cell(text, shown))
     return found
+
+
+def _values(row: Row, summaries: Sequence[RunSummary]) -> list[float | int]:
+    return [value for item in summaries if (value := row.value(item)) is not None and value == value]
+
+
+def _mean(row: Row, summaries: Sequence[RunSummary]) -> float | int | None:
+    values = _values(row, summaries)
+    return values[0] if len(values) == 1 else mean(values) if values else None
+
+
+def _written(text: Callable[[Any], str], value: float) -> str:
+    """A figure as it is written; a mean of whole numbers with one decimal."""
+    return text(round(value, 1) if isinstance(value, float) and text in _WHOLE else value)
 
 
 def exact_frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:

@@ -69,12 +69,22 @@ LABEL_SPACE = 96
 
 @dataclass(frozen=True)
 class Curve:
-    """One run as the charts need it. history: one row an epoch, columns as the fields of EpochRow."""
+    """One run, or the seeds of one recipe, as the charts need it.
+
+    history: one row an epoch, columns as the fields of EpochRow; for several seeds their means. before, before_s:
+    epochs and seconds that its first weights had been trained for; `epoch` counts on from there. low, high: as
+    `history`, the lowest and the highest of the seeds. members: the history of each seed.
+    """
 
     id: str
     label: str
     colour: str
     history: pd.DataFrame
+    before: int = 0
+    before_s: float = 0.0
+    low: pd.DataFrame | None = None
+    high: pd.DataFrame | None = None
+    members: tuple[pd.DataFrame, ...] = ()
 
 
 def curve_frame(
@@ -101,32 +111,69 @@ def curve_frame(
     Returns
     -------
     Columns run (id), label, kind, epoch, seconds (since the training began), value, smoothed, best (whether this
-    is the best validation epoch). Values that are not finite are left out, so that a diverged run ends where it broke.
+    is the best validation epoch); where there are several seeds, also low and high, of their strongest line. Values
+    that are not finite are left out, so that a diverged run ends where it broke.
     """
     parts = []
+    strongest = strongest_kind(kinds)
+    banded = any(curve.low is not None for curve in curves)
     for curve in curves:
         history = curve.history
         for kind in kinds:
             values = history[COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan)
-            smoothed = values.ewm(alpha=1 - smoothing, ignore_na=True).mean() if smoothing else values
+            smoothed = _smoothed(values, smoothing)
             part = pd.DataFrame(
                 {
                     "run": curve.id,
                     "label": curve.label,
                     "kind": kind,
                     "epoch": history["epoch"].astype(int),
-                    "seconds": history["seconds"].astype(float).fillna(0.0).cumsum(),
+                    "seconds": curve.before_s + history["seconds"].astype(float).fillna(0.0).cumsum(),
                     "value": values,
                     "smoothed": smoothed.where(values.notna()),
                 }
             )
             best = best_epoch(history, metric) if kind == "validation" else None
             part["best"] = part["epoch"] == best if best is not None else False
+            for name, edge in (("low", curve.low), ("high", curve.high)):
+                drawn = edge is not None and kind == strongest
+                part[name] = _smoothed(edge[COLUMNS[metric, kind]], smoothing) if edge is not None and drawn else np.nan
             parts.append(part)
-    columns = ["run", "label", "kind", "epoch", "seconds", "value", "smoothed", "best"]
+    columns = ["run", "label", "kind", "epoch", "seconds", "value", "smoothed", "best", *(["low", "high"] * banded)]
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True)[columns].dropna(subset="value").reset_index(drop=True)
+
+
+def strongest_kind(kinds: Sequence[Kind]) -> Kind | None:
+    """The kind of line among `kinds` that a run is named and judged by."""
+    return max(kinds, key=WIDTH.__getitem__, default=None)
+
+
+def member_frame(curves: Sequence[Curve], metric: Metric, *, kinds: Sequence[Kind]) -> pd.DataFrame:
+    """The strongest line of each seed: columns run (id of the curve), member (from 0), epoch, seconds, value."""
+    kind = strongest_kind(kinds)
+    parts = [
+        pd.DataFrame(
+            {
+                "run": curve.id,
+                "member": number,
+                "epoch": history["epoch"].astype(int),
+                "seconds": curve.before_s + history["seconds"].astype(float).fillna(0.0).cumsum(),
+                "value": history[COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan),
+            }
+        )
+        for curve in curves
+        for number, history in enumerate(curve.members)
+        if kind is not None
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["run", "member", "epoch", "seconds", "value"])
+    return pd.concat(parts, ignore_index=True).dropna(subset="value")
+
+
+def _smoothed(values: pd.Series, smoothing: float) -> pd.Series:
+    return values.ewm(alpha=1 - smoothing, ignore_na=True).mean() if smoothing else values
 
 
 def best_epoch(history: pd.DataFrame, metric: Metric) -> int | None:
@@ -162,7 +209,7 @@ def end_labels(frame: pd.DataFrame, x: Axis, *, log: bool, height: int = HEIGHT)
     """
     rows = []
     for run, of_run in frame.groupby("run", sort=False):
-        kind = max(of_run["kind"].unique(), key=WIDTH.__getitem__)
+        kind = strongest_kind(list(of_run["kind"]))
         end = of_run[of_run["kind"] == kind].iloc[-1]
         rows.append({"run": run, "label": end["label"], "x": end[x], "y": end["smoothed"]})
     if not rows:
@@ -248,7 +295,8 @@ def _meets(x: float, y: float, other_x: float, other_y: float, begins_there: boo
 
 def _extent(frame: pd.DataFrame, *, log: bool) -> tuple[float, float]:
     """The lowest and highest value of the vertical axis, as logarithms where it is logarithmic."""
-    low, high = float(frame[["value", "smoothed"]].min().min()), float(frame[["value", "smoothed"]].max().max())
+    drawn = frame[[name for name in ("value", "smoothed", "low", "high") if name in frame]]
+    low, high = float(drawn.min().min()), float(drawn.max().max())
     return (float(np.log(low)), float(np.log(high))) if log else (low, high)
 
 
@@ -288,6 +336,7 @@ def curves_chart(
     zoom: bool = False,
     x_max: float | None = None,
     marks: Mapping[str, tuple[int, str]] | None = None,
+    members: pd.DataFrame | None = None,
 ) -> alt.LayerChart:
     """The curves of `curve_frame`, overlaid.
 
@@ -313,6 +362,8 @@ def curves_chart(
         end of the horizontal axis, such as the planned epochs of a training that still runs.
     marks
         run id → an epoch of its validation line and what to write there; see `mark_frame`.
+    members
+        of `member_frame`, to be drawn as thin lines under the means; None for the means alone.
     """
     frame, step = thinned(frame)
     if log:
@@ -345,7 +396,8 @@ def curves_chart(
         legend=None,
     )
     last = float(frame[x].max()) if len(frame) else 1.0
-    first = 1.0 if x == "epoch" else 0.0
+    # where only continued runs are shown, there is nothing to see before them
+    first = float(frame[x].min()) if x == "epoch" and len(frame) else 0.0
     x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
 
     def across(field: str) -> alt.X:
@@ -371,6 +423,18 @@ def curves_chart(
 
     base = alt.Chart(frame)
     layers: list[alt.Chart] = []
+    if "low" in frame and frame["low"].notna().any():
+        layers.append(
+            alt.Chart(frame.dropna(subset="low"))
+            .mark_area(opacity=0.2, clip=zoom)
+            .encode(x=horizontal, y=vertical("low"), y2="high:Q", color=colour, detail="run:N")
+        )
+    if members is not None and len(members):
+        layers.append(
+            alt.Chart(members)
+            .mark_line(opacity=0.55, strokeWidth=1, clip=zoom)
+            .encode(x=horizontal, y=vertical("value"), color=colour, detail="member:N")
+        )
     if smoothing:
         layers.append(
             base.mark_line(opacity=0.22, strokeWidth=1.2, clip=zoom).encode(

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import theme
+from dashboard import resources, theme
 from dashboard.charts.curves import (
     HEIGHT,
     KINDS,
@@ -18,9 +18,12 @@ from dashboard.charts.curves import (
     curve_frame,
     curves_chart,
     described,
+    member_frame,
     thinned,
 )
 from dashboard.components import panels
+from dashboard.components.run_curves import notes, planned
+from dashboard.groups import Group
 from mnist_core.configs import TestValidation
 from mnist_core.runs import Run
 
@@ -44,22 +47,27 @@ SENTENCE = {
 
 
 def curve_panels(
-    runs: Sequence[Run], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]] | None = None
+    groups: Sequence[Group], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]] | None = None
 ) -> None:
     """The two charts, with their controls above them.
 
     Parameters
     ----------
-    runs
-        the chosen runs.
+    groups
+        the chosen runs, and recipes with several seeds.
     curves
-        the same runs with their histories.
+        of `curves_of`.
     marks
-        run id → an epoch of its loss curve, and the words that are written there.
+        run id → an epoch of its loss curve, and the words that are written there; said of one run, so that the mean of
+        several seeds does not get them.
     """
-    kinds, smoothing, log, x, zoom = _controls()
+    kinds, smoothing, log, x, zoom, singly = _controls(any(curve.members for curve in curves))
     colours = {curve.id: curve.colour for curve in curves}
-    planned = [run.config.training.epochs for run in runs if run.live]
+    before = {curve.id: curve.before for curve in curves if not curve.members}
+    shifted = {
+        run_id: (epoch + before[run_id], text) for run_id, (epoch, text) in (marks or {}).items() if run_id in before
+    }
+    end = planned(groups)
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
     for metric, place in zip(metrics, st.columns(2, gap="medium"), strict=True):
         with place:
@@ -70,11 +78,18 @@ def curve_panels(
                     st.caption("Choose at least one line above." if not kinds else "No epoch is finished yet.")
                 continue
 
-            def drawn(dark: bool, frame: pd.DataFrame = frame, metric: Metric = metric) -> alt.LayerChart:
+            members = member_frame(curves, metric, kinds=kinds) if singly else None
+
+            def drawn(
+                dark: bool,
+                frame: pd.DataFrame = frame,
+                metric: Metric = metric,
+                members: pd.DataFrame | None = members,
+            ) -> alt.LayerChart:
                 return curves_chart(
                     frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
-                    dark=dark, zoom=zoom, x_max=max(planned, default=None) if x == "epoch" else None,
-                    marks=marks if metric == "loss" else None,
+                    dark=dark, zoom=zoom, x_max=end if x == "epoch" else None, members=members,
+                    marks=shifted if metric == "loss" else None,
                 )  # fmt: skip
 
             panels.chart_with_table(
@@ -88,10 +103,10 @@ def curve_panels(
             step = thinned(frame)[1]
             if step > 1:
                 st.caption(f"Every {step}th epoch is drawn, {POINT_LIMIT:,} points at most; the table holds them all.")
-    st.caption(_validation_words(runs))
+    st.caption(" ".join([_validation_words([group.first for group in groups]), *notes(groups, resources.scan()[0])]))
 
 
-def _controls() -> tuple[list[str], float, bool, str, bool]:
+def _controls(seeds: bool) -> tuple[list[str], float, bool, str, bool, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"):
         kinds = st.pills(
             "Lines", KINDS, selection_mode="multi", default=["training", "validation"], key="lines",
@@ -119,7 +134,10 @@ def _controls() -> tuple[list[str], float, bool, str, bool]:
         zoom = st.toggle(
             "Zoom", key="zoom", bind="query-params", help="Drag and scroll in a chart; double-click resets."
         )
-    return list(kinds or []), float(smoothing), bool(log), x or "epoch", bool(zoom)
+        singly = seeds and st.toggle(
+            "Single seeds", key="singly", bind="query-params", help="Each seed as a thin line, under the mean of all."
+        )
+    return list(kinds or []), float(smoothing), bool(log), x or "epoch", bool(zoom), bool(singly)
 
 
 def _validation_words(runs: Sequence[Run]) -> str:

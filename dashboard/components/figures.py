@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
@@ -9,8 +11,10 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard import summaries, theme
+from dashboard import resources, summaries, theme
+from dashboard.groups import Group
 from mnist_core.comparison import RunSummary
+from mnist_core.errors import MnistCoreError
 from mnist_core.runs import ChosenEpoch, Run
 
 STYLE = """
@@ -111,10 +115,41 @@ def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> st
     return words[run.state]
 
 
+def seed_figures(groups: Sequence[Group], chosen: ChosenEpoch) -> dict[str, list[RunSummary]]:
+    """The figures of the finished seeds of each recipe that has several, by the id of the run that stands for them.
+
+    chosen: the epoch of which they tell.
+    """
+    found: dict[str, list[RunSummary]] = {}
+    for group in groups:
+        if group.several:
+            found[group.first.id] = []
+            for run in group.runs:
+                # a damaged one is no figure; the page of its own says what is wrong with it
+                with contextlib.suppress(MnistCoreError):
+                    if run.state == "finished":
+                        found[group.first.id].append(resources.summary(run, chosen))
+    return found
+
+
+def seed_label(label: str, seeds: Sequence[RunSummary] | None) -> str:
+    """The head of a column: for several seeds, what they are called without them, and how many there are."""
+    if not seeds:
+        return label
+    return re.sub(r", seed \d+$", "", label) + f", n = {len(seeds)}"
+
+
 def figure_table(
-    items: Sequence[RunSummary], columns: Sequence[Column], baseline: str, fingerprints: Mapping[str, str]
+    items: Sequence[RunSummary],
+    columns: Sequence[Column],
+    baseline: str,
+    fingerprints: Mapping[str, str],
+    seeds: Mapping[str, Sequence[RunSummary]] | None = None,
 ) -> None:
-    """The table of figures: one column a run, each with its difference from the baseline."""
+    """The table of figures: one column a run, each with its difference from the baseline.
+
+    seeds: run id → the figures of all seeds of its recipe; its column then holds means ± standard deviations.
+    """
     body, group = [], ""
     for row in summaries.ROWS:
         if row.group != group:
@@ -123,9 +158,11 @@ def figure_table(
         why = f' <span class="why">{escape(row.explanation)}</span>' if row.explanation else ""
         shown = "".join(
             f'<td>{escape(cell.text)}<span class="delta">{escape(cell.difference)}</span></td>'
-            for cell in summaries.cells(row, items, baseline, fingerprints)
+            for cell in summaries.cells(row, items, baseline, fingerprints, seeds or {})
         )
         body.append(f"<tr><td>{escape(row.name)}{why}</td>{shown}</tr>")
+    if any(len(found) > 1 for found in (seeds or {}).values()):
+        st.caption("n: seeds of one recipe; their figures are means ± sample standard deviations, over finished runs.")
     st.html(STYLE + _table(_head("", columns), "".join(body)))
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import resources, state, theme
-from dashboard.charts.curves import Curve, curve_frame, curves_chart
+from dashboard import groups, resources, state, theme
+from dashboard.charts.curves import curve_frame, curves_chart, member_frame
 from dashboard.components import panels
-from dashboard.components.run_picker import MOST, run_labels, short_labels
+from dashboard.components.run_curves import curves_of, notes, planned
+from dashboard.components.run_picker import MOST, run_labels
 from mnist_core import estimates
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import request, resume
@@ -61,7 +62,7 @@ def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
         ended = [by_id[run_id] for run_id in active if run_id in by_id and not by_id[run_id].live]
         ended = [run.id for run in ended if not run.one_of_many]  # a sweep would push out all that was chosen
         if set(ended) - set(chosen):
-            chosen = list(dict.fromkeys([*chosen, *ended]))[-MOST:]
+            chosen = groups.newest(list(dict.fromkeys([*chosen, *ended])), runs, MOST)
             state.choose(chosen)
     _service(service, live)
     with st.container(key="live_jobs", gap="xsmall"):
@@ -69,7 +70,8 @@ def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
     shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state == "running")])
              if run_id in by_id]  # fmt: skip
     with panels.in_words():
-        _curves(shown[-MOST:], runs)
+        ids = groups.newest([run.id for run in shown], runs, MOST)
+        _curves([by_id[run_id] for run_id in ids], runs)
     _recent(runs, live)
     if changed:
         # the interval is set on full runs only; not before the buttons are drawn, else a click would be lost
@@ -112,7 +114,10 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
     """The live jobs; where there are none, the one that ended last keeps their place, so that nothing jumps."""
     labels = run_labels(runs, states=False)
     last = [] if live else recently_ended(runs)[:1]
-    colours = resources.colours([*chosen, *(run.id for run in [*live, *last])])
+    ids = [*chosen, *(run.id for run in [*live, *last])]
+    first = {run_id: group.first.id for group in groups.grouped(ids, runs) for run_id in group.ids}
+    palette = resources.colours(list(dict.fromkeys(first.values())))
+    colours = {run_id: palette[of_group] for run_id, of_group in first.items()}
     waiting = [run for run in live if run.state == "queued"]
     for run in [run for run in live if run not in waiting[MOST_WAITING:]]:
         place = waiting.index(run) + 1 if run in waiting else 0
@@ -239,8 +244,9 @@ def another_seed(run: Run) -> Run:
 
 
 def _watch(run: Run) -> None:
-    ids = state.chosen_ids(resources.store().runs())
-    state.choose([*[run_id for run_id in ids if run_id != run.id][-(MOST - 1) :], run.id])
+    runs = resources.store().runs()
+    beside = [run_id for run_id in state.chosen_ids(runs) if run_id != run.id]
+    state.choose(groups.newest([*beside, run.id], runs, MOST))
 
 
 def _do(action: Callable[[], object]) -> None:
@@ -267,26 +273,32 @@ def _recent(runs: list[Run], live: list[Run]) -> None:
 
 
 def _curves(shown: list[Run], runs: list[Run]) -> None:
-    begun = [run for run in shown if len(resources.history(run))]
-    planned = max((run.config.training.epochs for run in shown if run.live), default=None)
-    if not begun:
-        title = "The first epoch is under way" if planned else "No curves yet"
+    found = groups.grouped([run.id for run in shown], runs)
+    colours = resources.colours([group.first.id for group in found])
+    curves = curves_of(found, colours)
+    end = planned(found)
+    if not curves:
+        title = "The first epoch is under way" if end else "No curves yet"
         sentence = (
             "The curves begin with the first finished epoch."
-            if planned
+            if end
             else "Choose runs above to see their curves, or set the sliders and press Train."
         )
         with st.container(height=360, border=False):
             panels.empty_state(title, sentence, key="live_empty", icon=":material/show_chart:")
         return
+    begun = [run for run in shown if run.id in {curve.id for curve in curves}]
     datasets = {run.status.fingerprint: run.config.dataset.name for run in begun}
     if len(datasets) > 1:
         st.caption(
             f":material/warning: These runs were trained on different data "
             f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
         )
-    names, colours = short_labels(begun), resources.colours([run.id for run in begun])
-    curves = [Curve(run.id, names[run.id], colours[run.id], resources.history(run)) for run in begun]
+    said, singly = notes(found, runs), False
+    if said:
+        st.caption(" ".join(said))
+    if any(curve.members for curve in curves):
+        singly = st.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
     for metric, title, sentence, definition in (
         (
             "loss",
@@ -303,11 +315,12 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         ),
     ):
         frame = curve_frame(curves, metric)
-        chart = curves_chart(frame, colours, metric, dark=theme.is_dark(), x_max=planned, height=330)
+        members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
+        chart = curves_chart(frame, colours, metric, dark=theme.is_dark(), x_max=end, height=330, members=members)
         panels.chart_with_table(
             chart,
             frame.drop(columns=["run", "smoothed"]),
-            alt_text=f"{title} by epoch of {', '.join(names.values())}",
+            alt_text=f"{title} by epoch of {', '.join(curve.label for curve in curves)}",
             key=f"live_{metric}",
             filename=f"training-{metric}",
             title=title,

@@ -18,12 +18,15 @@ from mnist_core import estimates
 from mnist_core.configs import RunConfig
 from mnist_core.datasets import BUILT_IN
 from mnist_core.errors import MnistCoreError
+from mnist_core.jobs import Wanted
 from mnist_core.presets import PRESETS, on_dataset
+from mnist_core.recipes import MOST_SEEDS, with_seeds, without_seed
 from mnist_core.runs import Run
 
 SOURCE = "train_source"
 FIRST = "preset:notebook/model_1"
 CONTINUE = "train_continue"
+SEEDS = "train_seeds"
 
 CONTINUE_HELP = (
     "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another learning "
@@ -43,12 +46,27 @@ class Base:
 
 @dataclass(frozen=True)
 class Wish:
-    """A training that a person asks for. base: the recipe that the form was filled from, on the same dataset."""
+    """A training that a person asks for.
+
+    base: the recipe that the form was filled from, on the same dataset. seeds: how many runs that differ in their seeds
+    alone are wanted.
+    """
 
     config: RunConfig
     name: str
     preset: str | None
     base: RunConfig
+    seeds: int = 1
+
+    def wanted(self) -> list[Wanted]:
+        """The runs to ask for; several are named by their seeds, so that they are called by one name together."""
+        if self.seeds == 1:
+            return [Wanted(self.config, self.name, self.preset)]
+        stem = without_seed(self.name, self.config.training.seed)
+        return [
+            Wanted(config, f"{stem[:66]}, seed {config.training.seed}", self.preset)
+            for config in with_seeds(self.config, self.seeds)
+        ]
 
 
 def training_form(runs: list[Run]) -> Wish | None:
@@ -98,7 +116,7 @@ def _fill(source: str, runs: list[Run], dataset: str | None) -> Base:
         base = Base(source, preset.short_name, preset.config, preset.name)
     else:
         run = next(run for run in runs if run.id == name)
-        base = Base(source, _without_seed(run), run.config, run.meta.preset)
+        base = Base(source, without_seed(run.name, run.config.training.seed), run.config, run.meta.preset)
         dataset = run.config.dataset.name
     values = draft.values_of(base.config)
     if dataset:  # a class that works on digits stays there when it turns to another preset
@@ -112,10 +130,6 @@ def start_from(preset: str, dataset: str) -> None:
     """Fill the form from a preset, for a page that sends people here."""
     state.fill({SOURCE: f"preset:{preset}"})
     _fill(f"preset:{preset}", [], dataset)
-
-
-def _without_seed(run: Run) -> str:
-    return run.name.removesuffix(f", seed {run.config.training.seed}")
 
 
 def _source(runs: list[Run], base: Base) -> None:
@@ -261,10 +275,24 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
         size = timings.images(config.dataset.name)
         if size is not None:
             estimates.cost(config, size)  # refuses a part held out that leaves too little
+        with_seeds(config, _seeds())  # refuses seeds beyond their bound
     except MnistCoreError as error:
         problem = panels.sentence(error)
-    _cost(config, runs, sound=not problem)
-    left, right = st.columns([3, 2], gap="small", vertical_alignment="bottom")
+    seeds = _seeds()
+    _cost(config, runs, seeds, sound=not problem)
+    left, middle, right = st.columns([5, 3, 4], gap="small", vertical_alignment="bottom")
+    middle.number_input(
+        "Seeds",
+        1,
+        MOST_SEEDS,
+        value=None,
+        step=1,
+        placeholder="1",
+        key=SEEDS,
+        persist_state="session",
+        help="Train the same recipe so many times, from as many random starts. Their spread shows how much of a "
+        "result is luck; three are the least from which it can be told.",
+    )
     name = left.text_input(
         "Name of the run",
         key="train_name",
@@ -274,17 +302,27 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
         help="What the run is called on every page. Left empty, it is called as shown.",
     )
     clicked = right.button(
-        "Train", type="primary", icon=":material/play_arrow:", width="stretch", disabled=bool(problem), key="train_go"
+        "Train" if seeds == 1 else f"Train {seeds} seeds",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=bool(problem),
+        key="train_go",
     )
     if problem:
         st.error(problem, icon=":material/error:")
     if not clicked or config is None:
         return config, None
     start = base.config.replace(dataset__name=config.dataset.name)
-    return config, Wish(config, name.strip() or suggested, preset, start)
+    return config, Wish(config, name.strip() or suggested, preset, start, seeds)
 
 
-def _cost(config: RunConfig | None, runs: list[Run], *, sound: bool) -> None:
+def _seeds() -> int:
+    """How many runs of the recipe are wanted."""
+    return int(str(state.widget_value(SEEDS) or 1))
+
+
+def _cost(config: RunConfig | None, runs: list[Run], seeds: int, *, sound: bool) -> None:
     if config is None:
         st.markdown("–")
         return
@@ -292,7 +330,7 @@ def _cost(config: RunConfig | None, runs: list[Run], *, sound: bool) -> None:
     text = f"**{theme.count(config.model.parameter_count())}** parameters"
     if found:
         most = "at most " if config.training.early_stopping else ""
-        text += f", **{most}≈ {theme.duration(found.seconds)}**"
+        text += f", **{most}≈ {theme.duration(found.seconds)}**" + (" a seed" if seeds > 1 else "")
         basis = f"estimated from {found.runs} run{'' if found.runs == 1 else 's'} measured on this machine"
     elif not sound:
         basis = "no time estimate: see below"

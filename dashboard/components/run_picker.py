@@ -6,7 +6,7 @@ import re
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import groups, resources, state, summaries
 from dashboard.theme import RUN_COLOURS
 from mnist_core.presets import PRESETS
 from mnist_core.runs import Run
@@ -17,6 +17,9 @@ MOST = len(RUN_COLOURS)
 
 SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/"
 """What precedes the name of a preset's model, such as ``notebook/``."""
+
+SEEDS = "seeds:"
+"""Precedes the id of the first run in the option that stands for all seeds of a recipe."""
 
 STATE_WORDS = {
     "queued": "waiting",
@@ -29,8 +32,10 @@ STATE_WORDS = {
 }
 
 
-def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None) -> list[Run]:
+def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None, every_seed: bool = False) -> list[Run]:
     """Draw the chips and return the chosen runs, in the order of choice.
+
+    The seeds of one recipe are one choice, and one chip where all are chosen; each can be chosen by itself, too.
 
     Parameters
     ----------
@@ -38,35 +43,59 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None)
         all runs of the store, oldest first.
     label, help
         of the widget.
+    every_seed
+        return all seeds of a recipe that is chosen as one, for a page that shows them together. Else one stands for
+        all of them.
     """
     missing = state.missing_ids(runs)
-    ids = state.chosen_ids(runs)
-    by_id = {run.id: run for run in runs}
+    ids = groups.newest(state.chosen_ids(runs), runs, MOST)
+    chosen = groups.grouped(ids, runs)
     # without their state: a chip keeps its text in the browser when the text of its option changes
     labels = run_labels(runs, states=False)
-    state.widget(KEY, ids)
+    # the runs of a sweep come last: there may be hundreds; those of one that ships are found on the Sweeps page
+    singles = [
+        run.id
+        for many in (False, True)
+        for run in reversed(runs)
+        if run.one_of_many is many and (run.listed or run.id in ids)
+    ]
+    options, members = list(singles), {run_id: [run_id] for run_id in singles}
+    for group in groups.recipes_of(run for run in runs if run.id in members):
+        key = SEEDS + group.first.id
+        options.insert(min(options.index(run_id) for run_id in group.ids), key)  # before the newest of them
+        members[key] = group.ids
+        labels[key] = f"{group.name} ({len(group.runs)} seeds)"
+    tags = {(SEEDS if group.several else "") + group.first.id: group for group in chosen}
+    state.widget(KEY, [tag for tag in tags if tag in members])
+
+    def changed() -> None:
+        wanted = [str(option) for option in state.widget_value(KEY) or []]  # type: ignore[attr-defined]
+        state.choose(list(dict.fromkeys(run_id for option in wanted for run_id in members[option])))
+
     st.multiselect(
         label,
-        # the runs of a sweep come last: there may be hundreds; those of one that ships are found on the Sweeps page
-        [
-            run.id
-            for many in (False, True)
-            for run in reversed(runs)
-            if run.one_of_many is many and (run.listed or run.id in ids)
-        ],
-        format_func=lambda run_id: labels[run_id],
+        options,
+        format_func=lambda option: labels[option],
         key=KEY,
         max_selections=MOST,
         placeholder="Choose runs",
         select_all=False,
-        on_change=_chosen,
+        on_change=changed,
         help=help or "Each run has one colour on every page. The link in the address bar opens this choice again.",
     )
-    st.html(f"<style>{chip_css(resources.colours(ids), labels)}</style>")
+    palette = resources.colours([group.first.id for group in chosen])
+    st.html(f"<style>{chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)}</style>")
     if missing:
         what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
         st.caption(f"{what} not in this store: {', '.join(missing)}.")
-    return [by_id[run_id] for run_id in ids]
+    by_id = {run.id: run for run in runs}
+    if every_seed:
+        return [by_id[run_id] for run_id in ids]
+    several = [group for group in chosen if group.several]
+    if several:
+        said = ", ".join(f"{group.name}: seed {group.first.config.training.seed}" for group in several)
+        st.caption(f"One seed of each recipe stands for all of them here. {summaries.escaped(said)}.")
+    return [group.first for group in chosen]
 
 
 def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
@@ -119,7 +148,3 @@ def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) ->
 def _css_string(text: str) -> str:
     """The text as a CSS string in which nothing can end the string or the style element."""
     return '"' + "".join(c if c.isalnum() or c in " -_.,()" else f"\\{ord(c):x} " for c in text) + '"'
-
-
-def _chosen() -> None:
-    state.choose(list(state.widget_value(KEY) or []))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources, state, summaries
-from dashboard.charts.curves import Curve
+from dashboard import groups, resources, state, summaries
 from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
 from dashboard.components import panels
 from dashboard.components.curve_panels import curve_panels
 from dashboard.components.diagnosis_panel import diagnosis_marks, diagnosis_panel
-from dashboard.components.figures import Column, figure_table, run_cards, text_table
+from dashboard.components.figures import Column, figure_table, run_cards, seed_figures, seed_label, text_table
 from dashboard.components.manage import manage_button
 from dashboard.components.published import published_popover
+from dashboard.components.run_curves import curves_of
 from dashboard.components.run_picker import run_picker, short_labels
 from dashboard.components.verdict_panel import epoch_switch, verdict_panel
 from dashboard.theme import is_dark
@@ -30,11 +30,12 @@ INTERVALS = (
 
 def results(ids: list[str]) -> None:
     """All that depends on the chosen runs, read anew from the store."""
+    found = groups.grouped(ids, resources.scan()[0])
     runs, figures, chosen = [], {}, state.chosen_epoch()
-    for run_id in ids:
+    for group in found:
         try:
-            run = resources.store().get(run_id)
-            figures[run_id] = resources.summary(run, chosen)
+            run = resources.store().get(group.first.id)
+            figures[run.id] = resources.summary(run, chosen)
             resources.history(run)
             runs.append(run)
         except RunNotFound:
@@ -43,6 +44,7 @@ def results(ids: list[str]) -> None:
             st.error(panels.sentence(error), icon=":material/error:")
     if not runs:
         return
+    found = [group for group in found if group.first.id in {run.id for run in runs}]
     labels = short_labels(runs)
     colours = resources.colours([run.id for run in runs])
     fingerprints = {run.id: run.status.fingerprint for run in runs}
@@ -60,11 +62,14 @@ def results(ids: list[str]) -> None:
 
     if len(runs) > 1:
         verdict_panel(judgement, resources.recipe_judgement(runs, baseline, chosen, labels), labels, colours)
-    curves = [Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs]
-    curve_panels(runs, curves, diagnosis_marks(runs))
+    curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(runs))
     diagnosis_panel(runs, labels, colours)
 
-    columns = [Column(labels[run.id], colours[run.id], "baseline" if run.id == baseline else "") for run in runs]
+    seeds = seed_figures(found, chosen)
+    columns = [
+        Column(seed_label(labels[run.id], seeds.get(run.id)), colours[run.id], "baseline" if run.id == baseline else "")
+        for run in runs
+    ]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="all"):
         with st.container(width="content", gap=None):
             panels.heading(
@@ -72,8 +77,9 @@ def results(ids: list[str]) -> None:
                 "Small: the difference from the baseline; pp are percentage points." if len(runs) > 1 else "",
             )
         published_popover(runs, figures)
-    figure_table(items, columns, baseline, fingerprints)
-    panels.csv_button(summaries.exact_frame(items), "figures", key="figures_csv")
+    figure_table(items, columns, baseline, fingerprints, seeds)
+    exact = summaries.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
+    panels.csv_button(exact, "figures", key="figures_csv")
 
     left, right = st.columns(2, gap="medium")
     with left:
@@ -144,7 +150,7 @@ if not all_runs:
         page="views/train.py",
     )
 else:
-    chosen = run_picker(all_runs)
+    chosen = run_picker(all_runs, every_seed=True)
     if not chosen:
         panels.empty_state(
             "No run is chosen",

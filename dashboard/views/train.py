@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import groups, resources, state
 from dashboard.components import live, model_form, panels
 from dashboard.components.run_picker import MOST, run_picker
 from mnist_core.errors import MnistCoreError
-from mnist_core.jobs import request
+from mnist_core.jobs import request_all
 from mnist_core.runs import Run
 
 OUTCOMES = {
@@ -40,17 +40,24 @@ def form(runs: list[Run]) -> None:
 def start(wish: model_form.Wish) -> str | None:
     """Ask for the training, and choose it with what it is to be compared with; what there is to say of it."""
     store = resources.store()
+    wanted = wish.wanted()
     with st.spinner("Handing over to the training service …"):
-        asked = request(store, resources.runner(), wish.config, name=wish.name, preset=wish.preset)
+        asked = request_all(store, resources.runner(), wanted)
     runs = store.runs()
-    same_data = [run for run in runs if run.status.fingerprint == asked.run.status.fingerprint]
-    base = wish.base.run_id(asked.run.status.fingerprint)
-    ids = {run.id for run in same_data}
+    new = [item.run.id for item in asked]
+    fingerprint = asked[0].run.status.fingerprint
+    same_data = {run.id for run in runs if run.status.fingerprint == fingerprint}
+    base = wish.base.run_id(fingerprint)
     # the untouched recipe comes first: the new run's curves are drawn over it
     beside = [base, *state.chosen_ids(runs)]
-    beside = [run_id for run_id in dict.fromkeys(beside) if run_id in ids and run_id != asked.run.id]
-    state.choose([*beside[: MOST - 1], asked.run.id])
-    return OUTCOMES.get(asked.outcome)
+    beside = [run_id for run_id in dict.fromkeys(beside) if run_id in same_data and run_id not in new]
+    first = groups.grouped(beside, runs)[: MOST - len(groups.grouped(new, runs))]
+    state.choose([*(run_id for group in first for run_id in group.ids), *new])
+    outcomes = {item.outcome for item in asked}
+    if len(asked) > 1:
+        known = sum(item.outcome == "stored" for item in asked)
+        return f"{known} of the {len(asked)} seeds had been trained already." if known else None
+    return OUTCOMES.get(outcomes.pop())
 
 
 st.title("Train")
@@ -59,5 +66,5 @@ left, right = st.columns([5, 7], gap="large")
 with left:
     form(found)
 with right:
-    live.live_panel(run_picker(found, label="Curves of"), found)
+    live.live_panel(run_picker(found, label="Curves of", every_seed=True), found)
 panels.store_problems(problems)

@@ -332,10 +332,10 @@ def test_charts_can_be_saved_as_pictures(kind: str) -> None:
 
 
 def test_the_runs_of_a_sweep_are_offered_last(app: Callable[..., AppTest], store: Store, make_run: MakeRun) -> None:
-    swept = make_run("swept", config(seed=1))
+    swept = make_run("swept", config(dropout=0.1))
     store.describe(swept.id, tags=("sweep 0123456789ab",))
-    own = make_run("own", config(seed=2))
-    later = make_run("later swept", config(seed=3))
+    own = make_run("own", config(dropout=0.2))
+    later = make_run("later swept", config(dropout=0.3))
     store.describe(later.id, tags=("sweep 0123456789ab",))
     page = app()
     assert [label.split(",")[0] for label in page.multiselect(key="run_picker").options] == [
