@@ -382,6 +382,7 @@ def curves_chart(
         else alt.Legend(
             title=None, orient="bottom", columns=LEGEND_COLUMNS, labelLimit=240,
             labelExpr=_label_expression(names), symbolType="stroke", symbolStrokeWidth=3,
+            symbolOpacity=1,
         ),
     )  # fmt: skip
     dash = alt.StrokeDash(

@@ -294,9 +294,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             f":material/warning: These runs were trained on different data "
             f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
         )
-    said, singly = notes(found, runs), False
-    if said:
-        st.caption(" ".join(said))
+    singly = False
     if any(curve.members for curve in curves):
         singly = st.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
     for metric, title, sentence, definition in (
@@ -327,6 +325,9 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             sentence=sentence,
             help=definition,
         )
+    said = notes(found, runs)
+    if said:
+        st.caption(" ".join(said))
 
 
 def _plain(text: str) -> str:

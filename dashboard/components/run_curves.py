@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.charts.curves import Curve
-from dashboard.components.run_picker import short_labels
+from dashboard.components.run_picker import SOURCE, short_labels
 from dashboard.groups import Group
 from dashboard.summaries import escaped
 from mnist_core import recipes
@@ -72,7 +73,7 @@ def curves_of(
             found.append(Curve(first.id, label, colour, histories[0], earlier.epochs, earlier.seconds))
             continue
         mean, low, high = (_shifted(part, earlier) for part in seeds(counted))
-        label = f"{_short(group)}, n = {len(counted)}"
+        label = f"{_bare(group.name)}, n = {len(counted)}"
         found.append(Curve(first.id, label, colour, mean, earlier.epochs, earlier.seconds, low, high, histories))
     return found
 
@@ -91,8 +92,9 @@ def _readable(group: Group) -> list[Run]:
     return found
 
 
-def _short(group: Group) -> str:
-    return group.name.rpartition("/")[2]
+def _bare(name: str) -> str:
+    """A name without the source of a preset before it."""
+    return re.sub(SOURCE, "", name)
 
 
 def _shifted(history: pd.DataFrame, earlier: Before) -> pd.DataFrame:
@@ -134,18 +136,18 @@ def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
             "Several seeds of one recipe are drawn as their mean (n: how many); the band reaches from the lowest to "
             "the highest of them."
         )
-    names = {run.id: run.name for run in runs}
+    names = {run.id: _bare(run.name) for run in runs}
     for group in groups:
         run, earlier = group.first, before(group.first)
         if run.config.parent and earlier.epochs:
             parent = names.get(run.config.parent, f"run {run.config.parent}")
             said.append(
-                f"{escaped(_short(group) if group.several else run.name)} goes on from epoch {earlier.epochs} of "
+                f"{escaped(_bare(group.name if group.several else run.name))} goes on from epoch {earlier.epochs} of "
                 f"{escaped(parent)}: its epochs are counted on from there."
             )
         elif run.config.parent:
             said.append(
-                f"{escaped(run.name)} goes on from run {run.config.parent}, which is no longer here: its epochs are "
+                f"{escaped(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: its epochs are "
                 "counted from 1."
             )
     return said
