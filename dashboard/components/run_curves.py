@@ -147,7 +147,7 @@ def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
             )
         elif run.config.parent:
             said.append(
-                f"{escaped(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: its epochs are "
-                "counted from 1."
+                f"{escaped(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: "
+                "its epochs are counted from 1."
             )
     return said

@@ -112,7 +112,8 @@ def test_colour_is_the_run_and_dashes_are_training() -> None:
     assert line["encoding"]["color"]["scale"] == {"domain": ["a", "b"], "range": ["#111111", "#222222"]}
     dash = line["encoding"]["strokeDash"]["scale"]
     assert dict(zip(dash["domain"], dash["range"], strict=True)) == {"training": [5, 3], "validation": [1, 0]}
-    width = dict(zip(*line["encoding"]["strokeWidth"]["scale"].values(), strict=True))
+    width = line["encoding"]["strokeWidth"]["scale"]
+    width = dict(zip(width["domain"], width["range"], strict=True))
     assert width["validation"] > width["training"]
 
 
