@@ -206,19 +206,19 @@ def _judged(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame | 
     return judged(found) if found else None
 
 
-def votes(runs: list[Run]) -> pd.DataFrame:
+def votes(runs: list[Run], chosen: ChosenEpoch = "kept") -> pd.DataFrame:
     """Every test image with the guesses of paired runs that have predictions (see `mnist_core.disagreements`).
 
     Shared by all sessions: not to be written into.
     """
-    return _votes(tuple((run.id, run.version()) for run in runs), runs)
+    return _votes(tuple((run.id, run.version()) for run in runs), chosen, runs)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _votes(key: tuple[tuple[str, tuple[int, ...]], ...], _runs: list[Run]) -> pd.DataFrame:
+def _votes(key: tuple[tuple[str, tuple[int, ...]], ...], chosen: ChosenEpoch, _runs: list[Run]) -> pd.DataFrame:
     from mnist_core.disagreements import votes
 
-    found = [said for run in _runs if (said := predictions(run)) is not None]
+    found = [said for run in _runs if (said := predictions(run, chosen)) is not None]
     assert len(found) == len(_runs)
     return votes(found)
 

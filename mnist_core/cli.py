@@ -106,10 +106,11 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_compare.add_arguments(command("compare", cli_compare.compare, "compare runs with the first of them"))
 
-    disagreements = command(
-        "disagreements", cli_disagreements.disagreements, "on which images runs disagree, and who is right there"
+    cli_disagreements.add_arguments(
+        command(
+            "disagreements", cli_disagreements.disagreements, "on which images runs disagree, and who is right there"
+        )
     )
-    disagreements.add_argument("runs", nargs="+", metavar="RUN", help="two or more; the first is the baseline, A")
 
     wrong_labels = command(
         "label-errors", cli_label_errors.label_errors, "which test labels are known to be wrong, or doubted by a run"

@@ -5,26 +5,39 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mnist_core.cli_compare import add_epoch, found_runs
 from mnist_core.disagreements import (
     Counts,
     counts,
     difference_matrix,
-    paired_predictions,
+    paired,
     sentence,
     top_changes,
     votes,
     wrong_counts,
 )
+from mnist_core.runs import Predictions, Run
 from mnist_core.store import Store
 from mnist_core.terminal import Reporter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `disagreements` takes."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="two or more; the first is the baseline, A")
+    add_epoch(parser)
 
 
 def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
     """Compare each run with the first, A, image by image; of more than two, also how many get an image wrong."""
     store = Store(options.store)
-    runs = [store.find(text) for text in options.runs]
-    said = paired_predictions(runs)
+    runs = found_runs(store, options.runs)
     baseline, names = runs[0], {run.id: f"{run.name} ({run.id})" for run in runs}
+
+    def ask(run: Run) -> Predictions | None:
+        return run.predictions(options.epoch)
+
+    both = [paired(baseline, run, options.epoch, names, ask) for run in runs[1:]]
+    said = [both[0][0], *(theirs for _, theirs in both)]
     pairs: list[dict[str, Any]] = []
     for run, theirs in zip(runs[1:], said[1:], strict=True):
         found = counts(votes([said[0], theirs]))
@@ -43,7 +56,8 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
     wrong = wrong_counts(votes(said), len(runs)).tolist()
     if reporter.as_json:
         found_all = {"wrong_by": wrong} if len(runs) > 2 else {}
-        return reporter.json({"runs": [{"id": run.id, "name": run.name} for run in runs], "pairs": pairs} | found_all)
+        listed = [{"id": run.id, "name": run.name} for run in runs]
+        return reporter.json({"runs": listed, "epoch": options.epoch, "pairs": pairs} | found_all)
     for pair in pairs:
         reporter.say(f"A = {names[pair['a']]}, B = {names[pair['b']]}. {pair['sentence']}")
     reporter.table([{"B": pair["b"]} | pair for pair in pairs], ["B", *Counts._fields, "disagreements", "images"])

@@ -5,17 +5,18 @@ Everything takes predictions, never a model. Of two runs the first, A, is the ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.configs import CLASSES
-from mnist_core.errors import ComparisonError
 from mnist_core.metrics import confidence, confusion_matrix
 from mnist_core.mistakes import Cell, in_cell
-from mnist_core.runs import Predictions, Run
+from mnist_core.runs import ChosenEpoch, Predictions, Run
+from mnist_core.statistics import check_paired
+from mnist_core.verdicts import Ask, check_comparable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,54 +67,29 @@ class Change(NamedTuple):
     difference: int
 
 
-def unpaired(first: Run, first_said: Predictions, second: Run, second_said: Predictions) -> str | None:
-    """Why two runs cannot be compared image by image, as a sentence; None where they can.
+def paired(
+    baseline: Run, run: Run, chosen: ChosenEpoch, names: Mapping[str, str], ask: Ask
+) -> tuple[Predictions, Predictions]:
+    """What two runs say of the same test images.
 
-    They were judged on the same images where the fingerprint of their data and the labels beside their guesses agree.
-    """
-    if first.status.fingerprint != second.status.fingerprint:
-        return (
-            f"{second.name} was judged on other images ({_data(second)}) than {first.name} ({_data(first)}), so their "
-            "guesses cannot be set side by side; choose runs on the same data"
-        )
-    if not np.array_equal(first_said.labels, second_said.labels):
-        return (
-            f"the labels stored with the guesses of {second.name} ({len(second_said.labels):,}) are not those of "
-            f"{first.name} ({len(first_said.labels):,}), though the data is the same; train one of them again"
-        )
-    return None
-
-
-def _data(run: Run) -> str:
-    return f"{run.config.dataset.name}, fingerprint {run.status.fingerprint}"
-
-
-def paired_predictions(runs: Sequence[Run]) -> list[Predictions]:
-    """What each run says of the same test images.
+    Parameters
+    ----------
+    baseline, run
+        A and B.
+    chosen
+        the epoch whose weights are judged.
+    names
+        how to call the runs, by id.
+    ask
+        where a run's predictions come from.
 
     Raises
     ------
     ComparisonError
-        where there are fewer than two different runs, one has no guesses, or they were judged on other images.
+        where one has none, or they were judged on other images or with other labels.
     """
-    if len({run.id for run in runs}) < max(2, len(runs)):
-        raise ComparisonError(
-            f"{len({run.id for run in runs})} different runs of {len(runs)} were given; give two or more, each once"
-        )
-    found: list[Predictions] = []
-    for run in runs:
-        said = run.predictions()
-        if said is None:
-            why = (
-                "they are not stored with it; train it again to have them"
-                if run.state == "finished"
-                else f"it is {run.state}; let its training end"
-            )
-            raise ComparisonError(f"{run.name} ({run.id}) has no guesses on the test images: {why}")
-        reason = unpaired(runs[0], found[0], run, said) if found else None
-        if reason:
-            raise ComparisonError(reason)
-        found.append(said)
+    found = check_comparable(baseline, run, chosen, names, ask)
+    check_paired(*found)
     return found
 
 

@@ -15,7 +15,7 @@ from dashboard.components.gallery import Item, gallery
 from dashboard.components.label_errors import badged, label_badges
 from mnist_core.errors import DatasetError, DatasetMissing
 from mnist_core.images import Pixels
-from mnist_core.runs import Run
+from mnist_core.runs import ChosenEpoch, Run
 
 SIZES = (24, 60, 120, 200)
 
@@ -55,6 +55,7 @@ def digit_pages(
     voters: Sequence[Run],
     labels: Mapping[str, str],
     colours: Mapping[str, str],
+    chosen: ChosenEpoch = "kept",
 ) -> None:
     """Draw one page of digits, the buttons to the other pages, and the enlarged digit that the link names.
 
@@ -70,8 +71,10 @@ def digit_pages(
         the runs that have their say on an enlarged digit; those that were judged on other images have none.
     labels, colours
         of the voters, by id.
+    chosen
+        the epoch whose weights have their say.
     """
-    predictions = resources.predictions(run)
+    predictions = resources.predictions(run, chosen)
     assert predictions is not None
     size = page_size()
     pages = max(1, -(-len(frame) // size))
@@ -94,7 +97,7 @@ def digit_pages(
             lambda index: [
                 Opinion(item.id, labels[item.id], colours[item.id], found.probabilities[index])
                 for item in heard
-                if (found := resources.predictions(item)) is not None
+                if (found := resources.predictions(item, chosen)) is not None
             ],
             page_size=size,
             badges=label_badges(run),

@@ -33,7 +33,7 @@ from mnist_core.disagreements import (
     wrong_counts,
 )
 from mnist_core.mistakes import Cell
-from mnist_core.runs import Predictions, Run
+from mnist_core.runs import ChosenEpoch, Predictions, Run
 
 ANY = "any"
 ORDERS = {
@@ -54,11 +54,15 @@ FORGOTTEN = {"page": None, "digit": None}
 
 @dataclass(frozen=True)
 class Panel:
-    """Runs that were judged on the same images, in their order, with their labels and colours by id."""
+    """Runs that were judged on the same images, in their order, with their labels and colours by id.
+
+    chosen: the epoch whose weights are judged.
+    """
 
     runs: list[Run]
     labels: Mapping[str, str]
     colours: Mapping[str, str]
+    chosen: ChosenEpoch = "kept"
 
     @cached_property
     def names(self) -> list[str]:
@@ -78,7 +82,7 @@ class Panel:
     @cached_property
     def votes(self) -> pd.DataFrame:
         """Every test image with their guesses; shared, not to be written into."""
-        return resources.votes(self.runs)
+        return resources.votes(self.runs, self.chosen)
 
     @cached_property
     def counts(self) -> Counts:
@@ -159,7 +163,7 @@ def matrices_panel(pair: Panel) -> None:
     cell = chosen_cell()
     wanted = state.link_text("matrix")
     matrix = wanted if wanted in MATRICES else "difference"
-    said = [resources.predictions(run) for run in pair.runs]
+    said = [resources.predictions(run, pair.chosen) for run in pair.runs]
     assert said[0] is not None
     assert said[1] is not None
     marks = [
@@ -176,7 +180,7 @@ def matrices_panel(pair: Panel) -> None:
             else:
                 side = 0 if name == "a" else 1
                 panels.heading(pair.written[side], "Row: the digit written. Column: its guess.")
-                draw_matrix(pair.runs[side], framed, key=MATRICES[name], height=MATRIX_HEIGHT)
+                draw_matrix(pair.runs[side], framed, key=MATRICES[name], height=MATRIX_HEIGHT, chosen=pair.chosen)
     with st.container(key="gallery_panel"):
         frame = _in_matrix(pair.votes, matrix, cell)
         _heading(_matrix_words(frame, matrix, cell, pair), clear=cell != Cell(), pick=_matrix_cell)
@@ -392,6 +396,7 @@ def _pages(frame: pd.DataFrame, panel: Panel) -> None:
         voters=panel.runs,
         labels=panel.labels,
         colours=panel.colours,
+        chosen=panel.chosen,
     )
     renamed = {f"{kind}_{i}": f"{kind} of {run.id}" for i, run in enumerate(panel.runs) for kind in _KINDS}
     panels.csv_button(

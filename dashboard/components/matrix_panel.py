@@ -8,7 +8,7 @@ from dashboard import resources, state, theme
 from dashboard.charts.confusion import HEIGHT, SELECTION, confusion_cells, confusion_chart
 from dashboard.components import panels
 from mnist_core.mistakes import Cell, confusion_frame
-from mnist_core.runs import Run
+from mnist_core.runs import ChosenEpoch, Run
 
 KEY = "confusion"
 COUNTS, PER_CENT = "Counts", "In %"
@@ -48,7 +48,15 @@ def matrix_panel(run: Run, cell: Cell) -> None:
     draw_matrix(run, cell, key=KEY, shares=shares)
 
 
-def draw_matrix(run: Run, cell: Cell | None, *, key: str, shares: bool = False, height: int = HEIGHT) -> None:
+def draw_matrix(
+    run: Run,
+    cell: Cell | None,
+    *,
+    key: str,
+    shares: bool = False,
+    height: int = HEIGHT,
+    chosen: ChosenEpoch = "kept",
+) -> None:
     """Draw the matrix alone of a run that has predictions, with its table and downloads.
 
     Parameters
@@ -63,8 +71,10 @@ def draw_matrix(run: Run, cell: Cell | None, *, key: str, shares: bool = False, 
         whether to show per cent of the true digit's images in place of counts.
     height
         in pixels.
+    chosen
+        the epoch whose weights guess.
     """
-    predictions = resources.predictions(run)
+    predictions = resources.predictions(run, chosen)
     assert predictions is not None
     cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell())
     panels.chart_with_table(

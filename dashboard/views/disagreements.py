@@ -9,8 +9,10 @@ from dashboard.components import disagreement_panels, panels
 from dashboard.components.disagreement_panels import Panel
 from dashboard.components.guesses import with_guesses
 from dashboard.components.run_picker import run_labels, run_picker, short_labels
-from mnist_core.disagreements import sentence, unpaired
-from mnist_core.runs import Run
+from dashboard.components.verdict_panel import epoch_switch
+from mnist_core.disagreements import paired, sentence
+from mnist_core.errors import ComparisonError
+from mnist_core.runs import ChosenEpoch, Run
 
 VIEWS = {"groups": "Who is right", "matrices": "Which digits they confuse", "all": "All {} runs"}
 MCNEMAR = (
@@ -43,8 +45,11 @@ def main() -> None:
             icon=":material/checklist:",
         )
         return
-    judged = with_guesses(chosen, run_labels(runs))
+    epoch = state.chosen_epoch()
+    judged = with_guesses(chosen, run_labels(runs), epoch)
     if len(judged) < 2:
+        if epoch != "kept":
+            epoch_switch()
         panels.empty_state(
             "Nothing to compare yet",
             "A run guesses the test images when its training ends. Choose two finished runs above, or wait.",
@@ -59,9 +64,9 @@ def main() -> None:
         first, second = st.columns(2, gap="small")
         with first:
             baseline = _baseline(judged, labels, place=many)
-        paired = _paired(baseline, judged)
+        together = _together(baseline, judged, labels, epoch)
         with second:
-            other = _other(paired[1:], labels, place=many)
+            other = _other(together[1:], labels, place=many)
     if other is None:
         panels.empty_state(
             "These runs cannot be compared",
@@ -70,7 +75,7 @@ def main() -> None:
         )
         return
     colours = resources.colours([run.id for run in judged])
-    _compare(Panel([baseline, other], labels, colours), Panel(paired, labels, colours))
+    _compare(Panel([baseline, other], labels, colours, epoch), Panel(together, labels, colours, epoch))
 
 
 def _baseline(judged: list[Run], labels: dict[str, str], *, place: bool) -> Run:
@@ -89,21 +94,17 @@ def _baseline(judged: list[Run], labels: dict[str, str], *, place: bool) -> Run:
     return judged[ids.index(found)]
 
 
-def _paired(baseline: Run, judged: list[Run]) -> list[Run]:
+def _together(baseline: Run, judged: list[Run], labels: dict[str, str], epoch: ChosenEpoch) -> list[Run]:
     """The baseline, and the runs that were judged on the same images; the page says of each other one why not."""
-    first = resources.predictions(baseline)
-    assert first is not None
     found = [baseline]
     for run in judged:
-        said = resources.predictions(run)
-        assert said is not None
         if run.id == baseline.id:
             continue
-        reason = unpaired(baseline, first, run, said)
-        if reason is None:
+        try:
+            paired(baseline, run, epoch, labels, lambda item: resources.predictions(item, epoch))
             found.append(run)
-        else:
-            st.caption(f":material/link_off: {summaries.escaped(reason[:1].upper() + reason[1:])}.")
+        except ComparisonError as error:
+            st.caption(f":material/link_off: {summaries.escaped(panels.sentence(error))}")
     return found
 
 
@@ -129,7 +130,9 @@ def _other(others: list[Run], labels: dict[str, str], *, place: bool) -> Run | N
 def _compare(pair: Panel, everybody: Panel) -> None:
     names = [f"**{summaries.escaped(name)}**" for name in pair.names]
     st.markdown(f"#### {sentence(pair.counts, names[0], names[1])}", help=MCNEMAR, anchors=False)
-    view = _view(len(everybody.runs))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="looks"):
+        view = _view(len(everybody.runs))
+        epoch_switch()
     if view == "groups":
         disagreement_panels.groups_panel(pair)
     elif view == "matrices":
