@@ -225,8 +225,10 @@ def accuracy_verdict(published: float | None, measured: Measured | None) -> tupl
 def _verdict(published: float, accuracy: Spread) -> tuple[Outcome, str]:
     gap, limit = accuracy.mean - published, accuracy_tolerance(published, accuracy)
     far = f"{100 * abs(gap):.2f} points {'above' if gap > 0 else 'below'} what is published"
+    if f"{100 * abs(gap):.2f}" == "0.00":
+        far = "just what is published"
     if abs(gap) <= limit:
-        return "reproduces", f"Reproduces: {far}, and up to {100 * limit:.2f} are chance."
+        return "reproduces", f"Reproduces: {far}, and up to {100 * limit:.2f} points are chance."
     return "differs", f"Differs: {far}, where up to {100 * limit:.2f} would be chance."
 
 
@@ -286,7 +288,8 @@ def _sweep_row(store: Store, spec: SweepSpec, test: Judge) -> Row:
         claims = CLAIMS[spec.name](table)
         holds = sum(claim.holds for claim in claims)
         outcome: Outcome = "reproduces" if holds == len(claims) else "differs"
-        sentence = f"{outcome.capitalize()}: {holds} of {len(claims)} of the source’s statements hold."
+        which = f"all {holds}" if holds == len(claims) else f"{holds} of {len(claims)}"
+        sentence = f"{outcome.capitalize()}: {which} statements of the source hold."
         return _replaced(blank, found, outcome, sentence, claims=claims, opens=_ends(table, best))
     if place is None or found.optimistic:
         return _unfinished(blank, found, "no run has finished")

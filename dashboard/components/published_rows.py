@@ -52,7 +52,7 @@ def row_html(row: Row) -> str:
         f'<div><small class="label">published</small>{_published(row)}</div>',
         f'<div><small class="label">measured</small>{_measured(row)}</div>',
         f'<div class="verdict"><b>{MARKS[row.outcome]} {_word(row)}</b><small>{said}</small>'
-        f"{''.join(_claim(claim) for claim in row.claims)}</div>",
+        f"{''.join(_claim(claim) for claim in row.claims)}{_why(row)}</div>",
         _details(row),
     )
     return f'<div class="pub">{"".join(cells)}</div>'
@@ -111,11 +111,13 @@ def _claim(claim: Claim) -> str:
     return f"<small>{mark} “{escape(_capital(claim.published))}”: {escape(claim.measured)}.</small>"
 
 
+def _why(row: Row) -> str:
+    return f"<small>Why it may: {escape('; '.join(row.reasons))}.</small>" if row.reasons else ""
+
+
 def _details(row: Row) -> str:
     """What else is known, folded away."""
-    parts = [f"<li>Why it may differ: {escape(reason)}</li>" for reason in row.reasons]
-    if row.note:
-        parts.append(f"<li>{escape(_capital(row.note))}</li>")
+    parts = [f"<li>{escape(_capital(row.note))}</li>"] if row.note else []
     if row.measured and row.measured.best_val_accuracy and row.measured.best_val_loss:
         loss, accuracy = row.measured.best_val_loss, row.measured.best_val_accuracy
         parts.append(

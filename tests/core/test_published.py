@@ -89,7 +89,7 @@ def test_verdicts_in_words() -> None:
     assert accuracy_verdict(0.97, None) == ("not trained", "Not trained yet.")
     assert accuracy_verdict(0.9762, measured(Spread(0.9759, None, 1))) == (
         "reproduces",
-        "Reproduces: 0.03 points below what is published, and up to 0.42 are chance.",
+        "Reproduces: 0.03 points below what is published, and up to 0.42 points are chance.",
     )
     outcome, sentence = accuracy_verdict(0.0892, measured(Spread(0.977, 0.001, 3)))
     assert outcome == "differs"
