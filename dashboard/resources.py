@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from dashboard.identity import run_colours
 from dashboard.theme import RUN_COLOURS, RUN_COLOURS_DARK, is_dark
 from mnist_core.comparison import RunSummary, summarise
 from mnist_core.datasets import Dataset
 from mnist_core.diagnosis import Finding, diagnose_run
 from mnist_core.errors import DatasetError
-from mnist_core.files import read_json, write_json
 from mnist_core.images import Pixels
 from mnist_core.metrics import Scores
 from mnist_core.runs import ChosenEpoch, Predictions, Run
@@ -168,26 +168,9 @@ def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
     return store().catalog.load(name)
 
 
-def colours(run_ids: list[str]) -> dict[str, str]:
-    """A colour for each run, the same on every page and in every session: remembered beside the runs.
-
-    A run that has none yet takes the colour that the fewest of `run_ids`, which are shown together, have; among these
-    the one that the fewest of all runs have.
-    """
-    path = store().root / "colours.json"
-    try:
-        slots = {str(key): int(value) for key, value in read_json(path).items()}
-    except (OSError, ValueError, AttributeError):
-        slots = {}
-    known = dict(slots)
-    for run_id in run_ids:
-        if run_id not in known:
-            beside, used = [known[other] for other in run_ids if other in known], list(known.values())
-            known[run_id] = min(range(len(RUN_COLOURS)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
-    if known != slots:
-        write_json(path, known, durable=False)
-    palette = RUN_COLOURS_DARK if is_dark() else RUN_COLOURS
-    return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}
+def colours(run_ids: list[str], *, printed: bool = False) -> dict[str, str]:
+    """A colour for each run, the same on every page and in every session; `printed` for those on white paper."""
+    return run_colours(store().root, run_ids, RUN_COLOURS_DARK if is_dark() and not printed else RUN_COLOURS)
 
 
 def judged(run: Run) -> pd.DataFrame | None:

@@ -105,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
 
     cli_compare.add_arguments(command("compare", cli_compare.compare, "compare runs with the first of them"))
+    cli_compare.add_report_arguments(
+        command("report", cli_compare.report, "write the report of a comparison, as HTML or Markdown")
+    )
 
     cli_disagreements.add_arguments(
         command(

@@ -1,12 +1,15 @@
-"""The command `compare`: which of several runs is better than the first, whether it is real, and whether it is fair."""
+"""The commands `compare` and `report`: which of several runs is better than the first, and whether that is real."""
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import sys
+from pathlib import Path
 from typing import Any, get_args
 
 from mnist_core.comparison import differences, summarise, value_words
-from mnist_core.errors import ConfigError
+from mnist_core.errors import ConfigError, StoreError
 from mnist_core.recipe_verdicts import judge_recipes
 from mnist_core.runs import ChosenEpoch, Run
 from mnist_core.store import Store
@@ -18,6 +21,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `compare` takes."""
     parser.add_argument("runs", nargs="+", metavar="RUN")
     add_epoch(parser)
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `report` takes."""
+    add_arguments(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: standard output)")
+    parser.add_argument(
+        "--format",
+        choices=("html", "markdown"),
+        help="one HTML file with everything in it, or Markdown, with its pictures as SVG files beside FILE "
+        "(default: by the ending of FILE, else html)",
+    )
+
+
+def report(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Write the report of a comparison, as the Compare page's download is."""
+    # the one place where the core asks the dashboard for something: docs/decisions/0009
+    from dashboard import report as writer
+
+    store = Store(options.store)
+    out: Path | None = options.out
+    kind = options.format or ("markdown" if out and out.suffix.lower() in (".md", ".markdown") else "html")
+    if out is None and reporter.as_json:
+        raise ConfigError("--json needs --out FILE: then it says what was written")
+    if out is not None and not out.parent.is_dir():
+        raise ConfigError(f"the folder {out.parent} does not exist; make it, or give another --out")
+    found = writer.compared(store, found_runs(store, options.runs), options.epoch)
+    now = datetime.datetime.now()
+    if out is None:
+        sys.stdout.write((writer.as_html if kind == "html" else writer.as_markdown)(found, now).decode())
+        return 0
+    try:
+        written = writer.write(found, out, kind, now)
+    except OSError as error:
+        raise StoreError(f"the report could not be written ({error}); give another --out") from error
+    if reporter.as_json:
+        return reporter.json({"format": kind, "files": [str(path) for path in written]})
+    reporter.say(f"written: {', '.join(str(path) for path in written)}")
+    return 0
 
 
 def add_epoch(parser: argparse.ArgumentParser) -> None:

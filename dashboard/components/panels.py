@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, Literal
@@ -13,10 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import theme
+from dashboard.pictures import picture as picture
 from mnist_core.errors import MnistCoreError
 from mnist_core.store import Problem
-
-EXPORT_WIDTH = 640
 
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
@@ -113,9 +111,9 @@ def data_and_downloads(
         table = frame if shown is None else shown
         st.dataframe(table, hide_index=True, width="stretch", column_config=column_config)
         with st.container(horizontal=True, gap="small"):
-            _download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", f"{key}_csv")
-            _download("PNG", lambda: picture(paper, "png"), f"{filename}.png", "image/png", f"{key}_png")
-            _download("SVG", lambda: picture(paper, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
+            download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", f"{key}_csv")
+            download("PNG", lambda: picture(paper, "png"), f"{filename}.png", "image/png", f"{key}_png")
+            download("SVG", lambda: picture(paper, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
 
 
 def table(
@@ -133,10 +131,11 @@ def table(
 
 def csv_button(frame: pd.DataFrame, filename: str, *, key: str, label: str = "CSV") -> None:
     """A quiet button that downloads the frame as CSV."""
-    _download(label, lambda: csv(frame), f"{filename}.csv", "text/csv", key)
+    download(label, lambda: csv(frame), f"{filename}.csv", "text/csv", key)
 
 
-def _download(label: str, make: Callable[[], bytes], filename: str, mime: str, key: str) -> None:
+def download(label: str, make: Callable[[], bytes], filename: str, mime: str, key: str) -> None:
+    """A quiet button that downloads what `make` returns."""
     # made only on a click, and the page does not rerun for it
     st.download_button(
         label, make, filename, mime, key=key, on_click="ignore", type="tertiary", icon=":material/download:"
@@ -146,20 +145,6 @@ def _download(label: str, make: Callable[[], bytes], filename: str, mime: str, k
 def csv(frame: pd.DataFrame) -> bytes:
     """The frame as CSV, unrounded, UTF-8."""
     return frame.to_csv(index=False).encode()
-
-
-def picture(chart: alt.TopLevelMixin, kind: Literal["png", "svg"]) -> bytes:
-    """The chart as a PNG at twice the size, or as an SVG, on white."""
-    if isinstance(chart, alt.Chart | alt.LayerChart) and chart.width is alt.Undefined:
-        chart = chart.properties(width=EXPORT_WIDTH)
-    chart = chart.properties(background="white")
-    if kind == "png":
-        buffer = io.BytesIO()
-        chart.save(buffer, format="png", scale_factor=2)
-        return buffer.getvalue()
-    text = io.StringIO()
-    chart.save(text, format="svg")
-    return text.getvalue().encode()
 
 
 def empty_state(

@@ -11,8 +11,8 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.charts.curves import Curve
-from dashboard.components.run_picker import SOURCE, short_labels
 from dashboard.groups import Group
+from dashboard.identity import SOURCE, short_labels
 from dashboard.summaries import escaped
 from mnist_core import recipes
 from mnist_core.errors import MnistCoreError

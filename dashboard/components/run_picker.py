@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from dashboard import groups, resources, state, summaries
+from dashboard.identity import run_labels as run_labels
+from dashboard.identity import short_labels as short_labels
 from dashboard.theme import RUN_COLOURS
-from mnist_core.presets import PRESETS
 from mnist_core.runs import Run
 
 KEY = "run_picker"
 MOST = len(RUN_COLOURS)
 """More runs than colours could not be told apart."""
 
-SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/"
-"""What precedes the name of a preset's model, such as ``notebook/``."""
-
 SEEDS = "seeds:"
 """Precedes the id of the first run in the option that stands for all seeds of a recipe."""
-
-STATE_WORDS = {
-    "queued": "waiting",
-    "running": "training",
-    "finished": "",
-    "cancelled": "cancelled",
-    "diverged": "diverged",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
 
 
 def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None, every_seed: bool = False) -> list[Run]:
@@ -96,38 +82,6 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
         said = ", ".join(f"{group.name}: seed {group.first.config.training.seed}" for group in several)
         st.caption(f"One seed of each recipe stands for all of them here. {summaries.escaped(said)}.")
     return [group.first for group in chosen]
-
-
-def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
-    """A label for each run by id: its name, what tells it from others of that name, and its state unless finished."""
-    names: dict[str, list[Run]] = {}
-    for run in runs:
-        names.setdefault(run.name, []).append(run)
-    labels = {}
-    for same in names.values():
-        for run in same:
-            text = run.name
-            if len(same) > 1:
-                details = [
-                    (f"on {run.config.dataset.name}", {r.config.dataset.name for r in same}),
-                    (f"seed {run.config.training.seed}", {r.config.training.seed for r in same}),
-                    (run.config.model.summary(), {r.config.model.summary() for r in same}),
-                ]
-                told = [detail for detail, values in details if len(values) > 1]
-                text += ", " + ", ".join(told) if told else f", {run.id[:4]}"
-            word = STATE_WORDS[run.state] if states else ""
-            labels[run.id] = f"{text} ({word})" if word else text
-    # two runs may still read the same, such as two learning rates of one network
-    shown = list(labels.values())
-    return {key: f"{text}, {key[:4]}" if shown.count(text) > 1 else text for key, text in labels.items()}
-
-
-def short_labels(runs: list[Run]) -> dict[str, str]:
-    """Labels for charts and sentences: without state, and without a preset's source where it tells nothing."""
-    full = run_labels(runs, states=False)
-    short = {run_id: re.sub(SOURCE, "", text) for run_id, text in full.items()}
-    taken = list(short.values())
-    return {run_id: text if taken.count(text) == 1 else full[run_id] for run_id, text in short.items()}
 
 
 def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) -> str:

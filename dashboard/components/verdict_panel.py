@@ -15,6 +15,7 @@ from dashboard.summaries import escaped
 from mnist_core.fairness import Severity
 from mnist_core.recipe_verdicts import RecipeVerdict
 from mnist_core.runs import ChosenEpoch
+from mnist_core.statistics import FEWEST_SEEDS
 from mnist_core.verdicts import Judgement, Verdict
 
 EPOCH_LABELS: dict[ChosenEpoch, str] = {"kept": "Kept", "last": "Last", "best": "Best"}
@@ -105,6 +106,12 @@ def verdict_panel(
             )
         with right:
             st.html(STYLE + "".join(_lines(item, recipes, labels, colours, len(verdicts)) for item in verdicts))
+            unknown = [labels[recipe.run] for recipe in recipes if recipe.outcome is None]
+            if unknown and len(verdicts) > 1:
+                st.caption(
+                    f"Too few seeds to tell whether the recipes are better or worse than {escaped(base)}'s: "
+                    f"{escaped(', '.join(unknown))}. Train at least {FEWEST_SEEDS} of each, and of {escaped(base)}."
+                )
             undermined(verdicts, labels)
         details(verdicts, labels, base)
     for refusal in judgement.refusals:
@@ -116,7 +123,8 @@ def _lines(
 ) -> str:
     """One verdict in words. Where it is the only one, its first sentence already heads the page."""
     said = f'<div class="said">{escape(item.sentence)}</div>' if count > 1 else ""
-    more = [item.loss_sentence, *(recipe.sentence for recipe in recipes if recipe.run == item.run)]
+    told = (recipe.sentence for recipe in recipes if recipe.run == item.run and (recipe.outcome or count == 1))
+    more = [item.loss_sentence, *told]
     lines = "".join(f'<div class="{"more" if said else ""}">{escape(text)}</div>' for text in more)
     return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+
 import streamlit as st
 
-from dashboard import groups, resources, state, summaries
+from dashboard import groups, report, resources, state, summaries
 from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
 from dashboard.components import panels
 from dashboard.components.curve_panels import curve_panels
@@ -60,8 +62,9 @@ def results(ids: list[str]) -> None:
         if run.state in ("diverged", "failed") and run.status.reason:
             st.warning(f"**{summaries.escaped(labels[run.id])}** {run.state}: {summaries.escaped(run.status.reason)}.")
 
+    recipes = resources.recipe_judgement(runs, baseline, chosen, labels)
     if len(runs) > 1:
-        verdict_panel(judgement, resources.recipe_judgement(runs, baseline, chosen, labels), labels, colours)
+        verdict_panel(judgement, recipes, labels, colours)
     curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(runs))
     diagnosis_panel(runs, labels, colours)
 
@@ -80,6 +83,9 @@ def results(ids: list[str]) -> None:
     figure_table(items, columns, baseline, fingerprints, seeds)
     exact = summaries.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
     panels.csv_button(exact, "figures", key="figures_csv")
+
+    paper = resources.colours([run.id for run in runs], printed=True)
+    report_buttons(report.Comparison(runs, items, judgement, recipes, labels, paper))
 
     left, right = st.columns(2, gap="medium")
     with left:
@@ -107,6 +113,22 @@ def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> 
                 on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
             )
         epoch_switch()
+
+
+def report_buttons(found: report.Comparison) -> None:
+    """Download all of this as one file, to hand in or to print."""
+    with st.container(horizontal=True, gap="small", key="report"):
+        for label, make, ending, mime in (
+            ("Report (HTML)", report.as_html, "html", "text/html"),
+            ("Report (Markdown)", report.as_markdown, "md", "text/markdown"),
+        ):
+            panels.download(
+                label,
+                lambda make=make: make(found, datetime.datetime.now()),
+                f"comparison.{ending}",
+                mime,
+                key=f"report_{ending}",
+            )
 
 
 def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:

@@ -189,8 +189,8 @@ def test_the_module_can_be_run() -> None:
     )
     assert result.returncode == 0
     for command in [
-        "presets", "datasets", "train", "runs", "show", "compare", "resume", "delete", "restore", "sweep", "sweeps",
-        "search", "searches",
+        "presets", "datasets", "train", "runs", "show", "compare", "report", "resume", "delete", "restore", "sweep",
+        "sweeps", "search", "searches",
     ]:  # fmt: skip
         assert command in result.stdout
 

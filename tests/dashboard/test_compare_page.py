@@ -177,7 +177,8 @@ def test_the_page_the_json_and_scipy_have_the_same_numbers(
             assert limit in text
         assert f"{c:,}</td>" in text
     assert [item["p_adjusted"] for item in found["verdicts"]] == pytest.approx([p_values[0], 2 * p_values[1]])
-    assert [recipe["sentence"] in text for recipe in found["recipes"]] == [True, True]
+    assert [recipe["outcome"] for recipe in found["recipes"]] == [None, None]
+    assert "Too few seeds to tell whether the recipes are better or worse than base's: alike, good." in text
 
 
 def test_what_undermines_a_verdict_is_said_aloud(app: OpenPage, three: list[Run]) -> None:
@@ -223,6 +224,13 @@ def test_seeds_of_both_recipes_in_the_store_are_compared_too(app: OpenPage, make
     text = text_of(app(runs=f"{small[0].id},{large[0].id}"))
     assert "As a recipe, large is better by 8.00 points" in text
     assert "large 95.80 ± 0.20 % over 3 seeds, small 87.80 ± 0.20 % over 3" in text
+
+
+def test_the_report_is_offered_in_both_forms(app: OpenPage, three: list[Run]) -> None:
+    page = app(runs=",".join(run.id for run in three))
+    assert [item.proto.label for item in page.get("download_button") if "report" in item.proto.id] == [
+        "Report (HTML)", "Report (Markdown)",
+    ]  # fmt: skip
 
 
 def test_published_figures_stand_beside_the_measured_ones(app: OpenPage, make_run: MakeRun) -> None:

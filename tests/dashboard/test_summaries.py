@@ -122,3 +122,11 @@ def test_a_name_cannot_break_out_of_the_chips_style() -> None:
     css = chip_css({"a": "#111111"}, {"a": '"]{} </style><script>'})
     assert "</style>" not in css
     assert '"]{}' not in css
+
+
+def test_a_source_stays_where_another_data_set_would_hide_the_clash(make_run: MakeRun) -> None:
+    runs = [
+        make_run("notebook/model_1", config((8,))), make_run("notebook/model_1", config((9,))),
+        make_run("readme/model_1", config((10,))),
+    ]  # fmt: skip
+    assert all("/" in label for label in short_labels(runs).values())

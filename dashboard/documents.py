@@ -1,0 +1,141 @@
+"""A document as a list of blocks, written as one self-contained HTML file or as Markdown. No Streamlit."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+STYLE = """
+:root { font-variant-numeric: tabular-nums; }
+body { font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; color: #1b1f24;
+  background: #fff; max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.25; } h2 { font-size: 1.25rem; margin-top: 2.2rem; } h3 { font-size: 1.02rem; }
+h1, h2, h3 { break-after: avoid; }
+.lead { font-size: 1.25rem; font-weight: 600; line-height: 1.4; }
+figure { margin: 1rem 0; break-inside: avoid; } figure svg { max-width: 100%; height: auto; }
+figcaption { font-size: .88rem; color: #555; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; margin: .8rem 0; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+tr { break-inside: avoid; }
+li { margin: .2rem 0; }
+footer { margin-top: 3rem; font-size: .85rem; color: #555; }
+@media print { body { font-size: 10.5pt; max-width: none; padding: 0; } @page { margin: 16mm; }
+  .scroll { overflow: visible; } table { font-size: 8.5pt; } th, td { padding: .2rem .45rem; } }
+"""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading; level 1 is the document's title."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph; `lead` for the one that says what it is all about."""
+
+    text: str
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts: its first column names the rows."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as SVG. name: of its file, without an ending. caption: what it shows, in words."""
+
+    name: str
+    svg: str
+    caption: str
+
+
+Block = Heading | Paragraph | Bullets | Table | Picture
+Place = Callable[[Picture], str]
+"""Where a picture of a Markdown document is: its address."""
+
+
+def to_html(blocks: Sequence[Block]) -> str:
+    """One HTML file with everything in it: it asks for nothing from anywhere, and prints well."""
+    title = next((block.text for block in blocks if isinstance(block, Heading)), "Report")
+    body = "\n".join(_html(block, number) for number, block in enumerate(blocks))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _html(block: Block, number: int) -> str:
+    match block:
+        case Heading(level, text):
+            return f"<h{level}>{escape(text)}</h{level}>"
+        case Paragraph(text, lead):
+            kind = ' class="lead"' if lead else ""
+            return f"<p{kind}>{escape(text)}</p>"
+        case Bullets(items):
+            return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+        case Table(head, rows):
+            top = "".join(f"<th>{escape(text)}</th>" for text in head)
+            body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
+            return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+        case Picture(_, svg, caption):
+            # every chart numbers its clip paths from 0; in one page they must not be taken for each other's
+            own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>p{number}-", svg)
+            return f"<figure>{own}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def to_markdown(blocks: Sequence[Block], place: Place | None = None) -> str:
+    """The same as Markdown; pictures are within it as data URIs, unless `place` puts them elsewhere.
+
+    GitHub does not show data URIs; most editors and pandoc do.
+    """
+    return "\n\n".join(_markdown(block, place or data_uri) for block in blocks) + "\n"
+
+
+def data_uri(picture: Picture) -> str:
+    """The picture itself as an address."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
+
+
+def _markdown(block: Block, place: Place) -> str:
+    match block:
+        case Heading(level, text):
+            return f"{'#' * level} {literal(text)}"
+        case Paragraph(text, lead):
+            return f"**{literal(text)}**" if lead else literal(text)
+        case Bullets(items):
+            return "\n".join(f"- {literal(item)}" for item in items)
+        case Table(head, rows):
+            line = "|" + "|".join(":--" if column == 0 else "--:" for column in range(len(head))) + "|"
+            texts = ["| " + " | ".join(literal(text) for text in row) + " |" for row in (head, *rows)]
+            return "\n".join([texts[0], line, *texts[1:]])
+        case Picture(_, _, caption):
+            return f"![{literal(caption)}]({place(block)})"
+
+
+def literal(text: str) -> str:
+    """A text that Markdown shows as it stands, with no more backslashes than that needs."""
+    text = re.sub(r"([\\`*|<>~$])", r"\\\1", text)
+    text = text.replace("](", "]\\(").replace("&", "&amp;")
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)

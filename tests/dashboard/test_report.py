@@ -1,0 +1,126 @@
+"""The report of a comparison: everything in one file, with the numbers of the page and of `compare --json`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import MakeRun
+from synthetic_runs import config, guesses
+
+from dashboard.documents import Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
+from dashboard.report import Comparison, as_html, as_markdown, compared, write
+from mnist_core.cli import main
+from mnist_core.runs import Run
+from mnist_core.store import Store
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4)
+
+
+@pytest.fixture
+def runs(make_run: MakeRun, store: Store) -> list[Run]:
+    found = [
+        make_run("base <b>|*", config((64,)), predictions=guesses(100)),
+        make_run("good", config((66,), epochs=20), predictions=guesses(10, seed=4)),
+    ]
+    (found[0].path / "environment.json").write_text(
+        json.dumps(
+            {"python": "3.11.7", "mnist_core": "0.1.0", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6",
+             "platform": "Linux", "processor": "AMD EPYC", "threads": 2}
+        )
+    )  # fmt: skip
+    return found
+
+
+@pytest.fixture
+def found(store: Store, runs: list[Run]) -> Comparison:
+    return compared(store, runs)
+
+
+class Texts(HTMLParser):
+    """The texts and the tags with their attributes of an HTML file."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_html_holds_everything_and_asks_for_nothing(found: Comparison, runs: list[Run]) -> None:
+    html = as_html(found, NOW).decode()
+    page = Texts(html)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object"}
+    addresses = [value for _, attrs in page.tags for name, value in attrs.items() if name in ("src", "href")]
+    assert all((address or "").startswith("#") for address in addresses)
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+    assert [tag for tag, _ in page.tags].count("svg") == 3
+    text = "\n".join(page.texts)
+    (verdict,) = found.judgement.verdicts
+    told = [verdict.sentence, verdict.loss_sentence, *verdict.limits, *(item.sentence for item in verdict.concerns)]
+    told += [f"{verdict.table.only_run}", runs[0].status.fingerprint, "2.21.0", "AMD EPYC", runs[1].id]
+    told += ["02 January 2026, 03:04", "layer 1: units", "base <b>|*"]
+    assert [sentence for sentence in told if sentence not in text] == []
+
+
+def test_the_pictures_do_not_take_each_others_clip_paths(found: Comparison) -> None:
+    html = as_html(found, NOW).decode()
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(set(ids)) == len(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+
+
+def test_markdown_says_the_same_with_pictures_inside_or_beside(found: Comparison, tmp_path: Path) -> None:
+    single = as_markdown(found, NOW).decode()
+    (verdict,) = found.judgement.verdicts
+    for line in (verdict.sentence, *verdict.limits):
+        assert line.replace("base <b>|*", r"base \<b\>\|\*").replace("p <", r"p \<") in single
+    assert single.count("](data:image/svg+xml;base64,") == 3
+    written = write(found, tmp_path / "my report.md", "markdown", NOW)
+    assert [path.name for path in written] == [
+        "my report.md", "my report-verdicts.svg", "my report-loss.svg", "my report-accuracy.svg",
+    ]  # fmt: skip
+    assert "](my%20report-loss.svg)" in written[0].read_text()
+    assert all(ElementTree.parse(path).getroot().tag.endswith("svg") for path in written[1:])
+
+
+def test_names_stay_text_in_both_forms() -> None:
+    blocks = [
+        Heading(1, "<i>a</i>"), Paragraph("[x](y) _a_ model_1 `c`", lead=True), Bullets(["* b"]),
+        Table(["<", "|"], [["a|b", "c"]]), Picture("p", '<svg id="c"/>', "<cap>"),
+    ]  # fmt: skip
+    html, markdown = to_html(blocks), to_markdown(blocks)
+    assert "<i>" not in html
+    assert unescape(html).count("<i>a</i>") == 2  # title and heading
+    assert r"[x]\(y) \_a\_ model_1 \`c\`" in markdown
+    assert r"| a\|b | c |" in markdown
+
+
+def test_the_command_writes_it(
+    store: Store, runs: list[Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, where = [run.id for run in runs], ["--store", str(store.root)]
+    assert main(["report", *ids, *where]) == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+    out = tmp_path / "report.md"
+    assert main(["report", *ids, "--out", str(out), "--json", *where]) == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert files[0] == str(out)
+    assert all(Path(file).is_file() for file in files)
+    assert main(["report", *ids, "--out", str(tmp_path / "no" / "report.html"), *where]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["report", ids[0], *where]) == 2
+    assert "give two or more different runs" in capsys.readouterr().err
