@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard.identity import run_colours
 from dashboard.theme import RUN_COLOURS, RUN_COLOURS_DARK, is_dark
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mnist_core.forward import Network
     from mnist_core.jobs import ServiceRunner
+    from mnist_core.maps import Map
     from mnist_core.neighbours import HiddenDigits
     from mnist_core.published import Row
     from mnist_core.recipe_verdicts import RecipeVerdict
@@ -256,6 +258,26 @@ def _network(run_id: str, version: int, _run: Run) -> Network | None:
 def _weights_version(run: Run) -> int:
     """Changes whenever the kept weights do, and is 0 where there are none."""
     return run.model_file.stat().st_mtime_ns if run.model_file else 0
+
+
+def digit_map(run: Run, kind: str) -> tuple[NDArray[np.intp], Map]:
+    """Which test digits are on the map of a run that has weights and predictions, and where; `kind` is pca or tsne.
+
+    Raises what `test_images` raises.
+    """
+    return _digit_map(run.id, (*run.version(), _weights_version(run)), kind, run)
+
+
+@st.cache_resource(max_entries=20, show_spinner="Drawing the map …")
+def _digit_map(run_id: str, version: tuple[int, ...], kind: str, _run: Run) -> tuple[NDArray[np.intp], Map]:
+    from mnist_core.maps import pca_map, sampled, tsne_map
+
+    found, said = network(_run), predictions(_run)
+    assert found is not None
+    assert said is not None
+    indices = sampled(said)
+    values = found.hidden(test_images(_run)[indices])
+    return indices, tsne_map(values) if kind == "tsne" else pca_map(values)
 
 
 def hidden_digits(run: Run) -> HiddenDigits | None:

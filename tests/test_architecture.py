@@ -20,7 +20,7 @@ ORDER = [
     ["grids"],
     ["store", "comparison", "statistics", "models", "optimizers", "checkpoints"],
     ["diagnosis", "calibration", "loss_or_accuracy"],
-    ["neighbours", "occlusion"],
+    ["neighbours", "occlusion", "maps"],
     ["recipes", "fairness"],
     ["verdicts"],
     ["recipe_verdicts", "disagreements"],

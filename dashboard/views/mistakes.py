@@ -9,6 +9,7 @@ from dashboard.components import panels
 from dashboard.components.digits_panel import digits_panel
 from dashboard.components.guesses import with_guesses
 from dashboard.components.label_errors import label_effect, likely_panel
+from dashboard.components.map_panel import map_panel, take_point
 from dashboard.components.matrix_panel import chosen_cell, matrix_panel, take_click
 from dashboard.components.run_picker import run_labels, run_picker
 from mnist_core.metrics import accuracy_interval, confusion_matrix
@@ -89,6 +90,7 @@ def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
         st.html(f"<style>.st-key-answer {{ border-left: 6px solid {colours[run.id]}; padding-left: 1rem; }}</style>")
         _answer(run)
     take_click()
+    take_point()
     cell = chosen_cell()
     # with many digits on a page, the matrix stays in view beside them
     st.html(f"<style>{IN_VIEW}</style>")
@@ -99,6 +101,7 @@ def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
         digits_panel(run, cell, judged, labels, colours)
     _scores(run)
     likely_panel(run)
+    map_panel(run)
 
 
 def _answer(run: Run) -> None:
