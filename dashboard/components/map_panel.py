@@ -34,8 +34,8 @@ def map_panel(run: Run) -> None:
     """Draw the map of a run that has predictions, if it is asked for."""
     panels.heading(
         "A map of what the network sees",
-        f"Each point is a test digit, placed by what the last hidden layer of {run.name} makes of it. Wrong guesses are "
-        "ringed. Press a point to enlarge its digit.",
+        f"Each point is a test digit, placed by what the last hidden layer of {run.name} makes of it. Wrong guesses "
+        "are ringed. Press a point to enlarge its digit.",
         help="The last hidden layer describes each digit by as many numbers as it has units; the output layer decides "
         "by these alone. Two numbers for each digit are computed from them so that they can be drawn. **PCA** "
         "(principal component analysis) is a projection onto the two directions in which the digits differ most. "
