@@ -38,6 +38,12 @@ PAGES = {
             icon=":material/balance:",
             url_path="loss-or-accuracy",
         ),
+        st.Page(
+            "views/production.py",
+            title="Which one for production?",
+            icon=":material/rocket_launch:",
+            url_path="production",
+        ),
     ],
     "Background": [
         st.Page("views/published.py", title="Published", icon=":material/menu_book:", url_path="published"),

@@ -23,7 +23,18 @@ from tests.e2e.browser import Screen, Server, end_everything, start_server  # no
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
-PAGES = ("compare", "train", "mistakes", "disagreements", "models", "published", "sweeps", "data", "loss-or-accuracy")
+PAGES = (
+    "compare",
+    "train",
+    "mistakes",
+    "disagreements",
+    "models",
+    "published",
+    "sweeps",
+    "data",
+    "loss-or-accuracy",
+    "production",
+)
 SIZES = {1280: 1000, 390: 844}
 
 

@@ -127,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command("published", cli_questions.published, "compare every published figure with what was measured here")
 
+    latency = command("latency", cli_questions.time_runs, "time the models of runs, here and now, and keep the figures")
+    latency.add_argument("runs", nargs="+", metavar="RUN")
+
     again = command("resume", _resume, "go on with a cancelled, interrupted or failed run, and wait for it")
     again.add_argument("run", metavar="RUN")
     add_here(again)

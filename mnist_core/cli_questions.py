@@ -7,6 +7,7 @@ from typing import Any
 
 from mnist_core import published as compared
 from mnist_core.diagnosis import diagnose_run
+from mnist_core.latency import measure_run
 from mnist_core.store import Store
 from mnist_core.terminal import Reporter
 
@@ -57,3 +58,29 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
     said = compared.counts(found)
     reporter.say(", ".join(f"{count} {outcome}" for outcome, count in said.items() if count))
     return 0
+
+
+def time_runs(options: argparse.Namespace, reporter: Reporter) -> int:
+    """How long the models of runs take to answer, measured in this process."""
+    store = Store(options.store)
+    found = [(run, measure_run(store, run)) for run in [store.find(text) for text in options.runs]]
+    if reporter.as_json:
+        return reporter.json([{"id": run.id, "name": run.name} | item.model_dump(mode="json") for run, item in found])
+    rows = [
+        {
+            "id": run.id,
+            "name": run.name,
+            "images": batch.images,
+            "compiled_ms": f"{1000 * batch.compiled_s:.3f}",
+            "predict_ms": f"{1000 * batch.predict_s:.2f}",
+            "calls": f"{batch.compiled_calls} and {batch.predict_calls}",
+        }
+        for run, item in found
+        for batch in item.batches
+    ]
+    last = found[-1][1]
+    reporter.say(
+        f"Medians, {last.threads} thread{'' if last.threads == 1 else 's'} inside an operation, {last.cores} cores, "
+        f"{last.processor}" + (f", load {last.load:.1f}" if last.load is not None else "")
+    )
+    return reporter.table(rows, ["id", "name", "images", "compiled_ms", "predict_ms", "calls"])

@@ -14,13 +14,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import psutil
 
-from mnist_core import launch, lease
+from mnist_core import latency, launch, lease
 from mnist_core.configs import RunConfig
 from mnist_core.errors import JobError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.execution import Train, execute, sentence
@@ -263,18 +263,34 @@ class ServiceRunner:
         JobError
             where the scheduler cannot be reached, or the service not be started.
         """
+        self._send(lambda client: self._submit(client, run_id), "the run stays queued, as it cannot be submitted")
+
+    def measure_latency(self, run_id: str) -> None:
+        """Have a worker time the run's model; `mnist_core.latency` tells what came of it. Raises as `submit` does."""
+        latency.ask(self.store, self.store.get(run_id))
+        self._send(lambda client: self._submit_timing(client, run_id), "the timing cannot be asked for")
+
+    def _send(self, send: Callable[[Any], None], failing: str) -> None:
         with self._lock:
             problem: Exception | None = None
             for _ in range(2):  # once more, where the service or the connection turns out to be dead
                 try:
-                    self._submit(self._connected(), run_id)
+                    send(self._connected())
                     return
                 except (OSError, RuntimeError, TimeoutError, JobError) as error:
                     problem = error
                     self._disconnect()
                     if self.address and isinstance(error, JobError):
                         break  # it has just been asked for a while, and nothing here could start it
-            raise JobError(f"the run stays queued, as it cannot be submitted: {problem}") from problem
+            raise JobError(f"{failing}: {problem}") from problem
+
+    def _submit_timing(self, client: Any, run_id: str) -> None:
+        from distributed import fire_and_forget
+
+        from mnist_core.worker import time_run
+
+        forget: Any = fire_and_forget
+        forget(client.submit(time_run, str(self._root), run_id, key=f"time-{run_id}-{time.time_ns()}", pure=False))
 
     def _submit(self, client: Any, run_id: str) -> None:
         from distributed import fire_and_forget

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from mnist_core import lease
+from mnist_core import latency, lease
 from mnist_core.datasets import MNIST_VARIABLE
 from mnist_core.errors import RunNotFound
 from mnist_core.events import RunState
@@ -114,6 +114,15 @@ def train_run(root: str, run_id: str, environment: dict[str, str]) -> RunState |
             _process.trainings += 1
         return state
     return None
+
+
+def time_run(root: str, run_id: str) -> None:
+    """Measure how long a run's model takes to answer, as asked through `latency.ask`."""
+    store = Store(root)
+    with _process.training(), contextlib.suppress(RunNotFound):
+        if _process.warming:
+            _process.warming.join()
+        latency.answer(store, store.get(run_id))
 
 
 def _wait_until_warm(store: Store, run_id: str) -> None:

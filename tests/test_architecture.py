@@ -27,6 +27,8 @@ ORDER = [
     ["engine"],
     ["training"],
     ["execution"],
+    ["latency"],
+    ["production"],
     ["worker", "launch"],
     ["launch", "worker"],
     ["service", "jobs"],

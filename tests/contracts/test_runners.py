@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_core import lease
+from mnist_core import latency, lease
 from mnist_core.configs import DenseLayer, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.events import HISTORY_COLUMNS
 from mnist_core.jobs import LocalRunner, Requested, Runner, ServiceRunner, request, resume
@@ -299,6 +299,25 @@ def test_a_dead_service_leaves_interrupted_runs_that_resume_to_the_same_numbers(
     assert run.state == "finished"
     assert_same_results(run, uninterrupted(wanted))
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_worker_times_a_model_and_says_why_it_cannot(shared: dict[str, Runner]) -> None:
+    runner = shared["service"]
+    assert isinstance(runner, ServiceRunner)
+    run = train(runner, config(seed=1))[1]
+    assert latency.stored(runner.store, run) is None
+    runner.measure_latency(run.id)
+    assert latency.waiting(runner.store, run)
+    until(lambda: not latency.waiting(runner.store, run))
+    found = latency.stored(runner.store, run)
+    assert found is not None
+    assert [item.images for item in found.batches] == [1, 256]
+    assert all(0 < item.compiled_s < item.predict_s for item in found.batches)
+    (run.path / "model.keras").write_bytes(b"nonsense")
+    runner.measure_latency(run.id)
+    until(lambda: not latency.waiting(runner.store, run))
+    assert latency.problem(runner.store, run)
+    assert latency.stored(runner.store, run) is None, "those were other weights"
 
 
 def test_a_runner_can_be_closed_and_used_again(shared: dict[str, Runner]) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.seed import LARGE, SMALL
 pytestmark = pytest.mark.browser
 
 LONG_MS = 60_000
-PAGES = ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy"]
+PAGES = ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy", "production"]
 
 
 def start(screen: Screen, name: str, *, long: bool, less: int = 0) -> Run:
@@ -192,7 +192,7 @@ def test_no_page_is_wider_than_a_phone(screen: Screen, page: str) -> None:
 
 
 def test_rubbish_in_the_address_is_survived(screen: Screen) -> None:
-    for page in ("", "train", "mistakes", "disagreements", "models", "loss-or-accuracy"):
+    for page in ("", "train", "mistakes", "disagreements", "models", "loss-or-accuracy", "production"):
         screen.page.goto(
             f"{screen.server.url}/{page}?runs=../..,zzz&true=77&guess=x&page=-3&smoothing=9&across=q&digit=1e9"
         )

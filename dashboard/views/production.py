@@ -1,0 +1,239 @@
+"""Which one would you put into production, and why? Accuracy against what it costs, for the chosen runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, summaries, theme
+from dashboard.charts.production import AXES, pareto_chart, pareto_frame
+from dashboard.components import panels
+from dashboard.components.figures import plain_table
+from dashboard.components.run_picker import run_picker, short_labels
+from mnist_core import latency
+from mnist_core.errors import StoreError
+from mnist_core.latency import Latency
+from mnist_core.production import Candidate, Cost, Standing, reasons, recommendation, standings
+from mnist_core.runs import Run
+
+COST_NAMES: dict[Cost, str] = {
+    "parameters": "parameters",
+    "bytes": "file size",
+    "one": "one image",
+    "many": "256 images",
+    "seconds": "training",
+}
+NOT_YET = "not measured yet"
+NOISE = (
+    "Within noise of the best: on these test images, McNemar's exact test does not tell the two apart (p at least "
+    "0.05, adjusted by Holm for comparing several runs with the best). Not told apart is not the same as equal: the "
+    "interval says by how much it might be behind. It is about these trained models; another seed may turn out "
+    "otherwise. Dominated: another run is at least as accurate and costs no more, and is better in one of the two."
+)
+TIMED = (
+    "The time of one call in a worker process, from pixels in memory to probabilities, as the median of many calls: "
+    "compiled, as a graph made by tf.function for this number of images; predict, through model.predict, as notebooks "
+    "do, which mostly pays for its own preparations. One thread inside an operation."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Which one for production?")
+    with panels.in_words():
+        runs, problems = resources.scan()
+        _page(runs)
+        panels.store_problems(problems)
+
+
+def _page(runs: list[Run]) -> None:
+    if not runs:
+        panels.empty_state(
+            "No runs yet",
+            "Train two models, and this page weighs their accuracy against what they cost.",
+            button="Train a first model",
+            page="views/train.py",
+        )
+        return
+    chosen = run_picker(runs)
+    tested = [run for run in chosen if _tested(run)]
+    if not tested:
+        panels.empty_state("Nothing to weigh yet", "Choose runs above whose training has ended and been tested.")
+        return
+    same = [run for run in tested if run.status.fingerprint == tested[0].status.fingerprint]
+    labels = short_labels(chosen)
+    if len(same) < len(tested):
+        left = ", ".join(labels[run.id] for run in tested if run not in same)
+        st.caption(f"Left out, as they were tested on other images: {summaries.escaped(left)}.")
+    waiting = any(latency.waiting(resources.store(), run) for run in same)
+
+    @st.fragment(run_every=1.0 if waiting else None)
+    def weighed(ids: list[str]) -> None:
+        """All that depends on the measured times, drawn again while some are awaited."""
+        _weighed([run for run in same if run.id in ids], labels)
+        if waiting and not any(latency.waiting(resources.store(), run) for run in same):
+            st.rerun()  # after the buttons are drawn: the whole page once more, without polling
+
+    weighed([run.id for run in same])
+
+
+def _tested(run: Run) -> bool:
+    try:
+        return resources.predictions(run) is not None
+    except StoreError as error:
+        st.error(panels.sentence(error), icon=":material/error:")
+        return False
+
+
+def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
+    colours = resources.colours([run.id for run in runs])
+    times = {run.id: latency.stored(resources.store(), run) for run in runs}
+    said = {run.id: found for run in runs if (found := resources.predictions(run)) is not None}
+    items = standings([_candidate(run, labels[run.id], times[run.id]) for run in runs], said)
+    st.markdown(f"#### {summaries.escaped(recommendation(items))}", help=NOISE, anchors=False)
+    _pareto(items, labels, colours)
+    for run_id, text in reasons(items).items():
+        st.markdown(
+            f'<span style="color:{colours[run_id]}">●</span> **{summaries.escaped(labels[run_id])}**: '
+            f"{summaries.escaped(text)}",
+            unsafe_allow_html=True,
+        )
+    _figures(items, labels, times)
+    _latency(runs, labels, times)
+
+
+def _candidate(run: Run, label: str, found: Latency | None) -> Candidate:
+    figures = resources.summary(run)
+    assert figures.test is not None
+    assert figures.test_accuracy_interval is not None
+    return Candidate(
+        id=run.id,
+        name=label,
+        accuracy=figures.test.accuracy,
+        interval=figures.test_accuracy_interval,
+        parameters=figures.parameters,
+        bytes=figures.model_bytes,
+        one=found.batch(1).compiled_s if found else None,
+        many=found.batch(256).compiled_s if found else None,
+        seconds=figures.train_seconds,
+        quiet=found.quiet if found else True,
+    )
+
+
+def _pareto(items: Sequence[Standing], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    names = {name: cost for cost, name in COST_NAMES.items()}
+    name = st.segmented_control(
+        "Cost", list(names), default="parameters", required=True, key="cost", bind="query-params",
+        help="Parameters and file size: what it takes to store. One image, 256 images: how long it takes to answer. "
+        "Training: how long it took to train.",
+    )  # fmt: skip
+    cost = names[name or "parameters"]
+    frame = pareto_frame(items, labels, cost)
+    panels.heading(
+        "Accuracy against cost",
+        "Up and to the left is better. The dashed line joins what nothing dominates; hollow: dominated by another. "
+        "Bars: 95 % intervals.",
+        NOISE,
+    )
+    missing = [labels[item.candidate.id] for item in items if item.candidate.cost(cost) is None]
+    if missing:
+        what = "No time has been measured" if cost in ("one", "many") else "This cost is not known"
+        st.caption(f"{what} for {summaries.escaped(', '.join(missing))}.")
+    if frame.empty:
+        return
+    panels.chart_with_table(
+        pareto_chart(frame, colours, cost, dark=theme.is_dark()),
+        frame.drop(columns="run").rename(columns={"cost": AXES[cost][0]}),
+        alt_text="Accuracy against cost. "
+        + " ".join(
+            f"{row.label}: {theme.percent(row.accuracy)} at {row.cost:,.4g} {AXES[cost][0]}, {row.verdict}"
+            + (f", dominated by {row.dominated}." if row.dominated else ".")
+            for row in frame.itertuples()
+        ),
+        key="pareto",
+        filename=f"accuracy-against-{cost}",
+        printed=pareto_chart(frame, colours, cost) if theme.is_dark() else None,
+    )
+
+
+def _figures(items: Sequence[Standing], labels: Mapping[str, str], times: Mapping[str, Latency | None]) -> None:
+    panels.heading("What was measured", "")
+    rows = []
+    for item in items:
+        own, found = item.candidate, times[item.candidate.id]
+        rows.append(
+            {
+                "run": labels[own.id],
+                "accuracy": theme.percent(own.accuracy),
+                "95 % interval": f"{100 * own.interval.low:.2f} to {100 * own.interval.high:.2f}",
+                "p against the best": "the best" if item.best else f"{item.p:.3f}" if item.p >= 0.001 else "< 0.001",
+                "parameters": theme.count(own.parameters),
+                "file size": theme.size(own.bytes) if own.bytes else summaries.ABSENT,
+                "one image": _milliseconds(found.batch(1).compiled_s if found else None),
+                "256 images": _milliseconds(found.batch(256).compiled_s if found else None),
+                "one image, predict": _milliseconds(found.batch(1).predict_s if found else None),
+                "training": theme.duration(own.seconds) if own.seconds is not None else summaries.ABSENT,
+            }
+        )
+    plain_table(pd.DataFrame(rows))
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return NOT_YET if seconds is None else f"{1000 * seconds:.2f} ms" if seconds < 0.1 else f"{1000 * seconds:.0f} ms"
+
+
+def _latency(runs: list[Run], labels: Mapping[str, str], times: Mapping[str, Latency | None]) -> None:
+    """Ask for times, and tell how the present ones came about."""
+    store = resources.store()
+    able = [run for run in runs if run.model_file is not None]
+    pending = [run for run in able if latency.waiting(store, run)]
+    missing = [run for run in able if times[run.id] is None]
+    with st.container(horizontal=True, vertical_alignment="center", key="latency"):
+        if pending:
+            st.caption(
+                f":material/hourglass_empty: Measuring in a worker: {len(pending)} to go; some seconds each, after "
+                "the trainings that are waiting.",
+                width="stretch",
+            )
+        else:
+            label = "Measure latency" if missing else "Measure latency again"
+            if able and st.button(label, key="measure", icon=":material/timer:", help=TIMED):
+                with panels.in_words():
+                    with st.spinner("Handing over to the training service …"):
+                        for run in missing or able:
+                            resources.runner().measure_latency(run.id)
+                    st.rerun()
+            st.caption(_how(runs, times), width="stretch")
+    for run in runs:
+        name = summaries.escaped(labels[run.id])
+        if run.model_file is None:
+            st.caption(f"{name} has kept no weights, so there is no model to time.")
+        elif problem := latency.problem(store, run):
+            st.warning(f"{name} could not be timed: {problem}.", icon=":material/report:")
+
+
+def _how(runs: list[Run], times: Mapping[str, Latency | None]) -> str:
+    found = [item for run in runs if (item := times[run.id]) is not None]
+    if not found:
+        return "How long the models take to answer has not been measured on this machine yet."
+    last = max(found, key=lambda item: item.measured_at)
+    one, when = last.batch(1), datetime.fromtimestamp(last.measured_at)
+    text = (
+        f"Measured {when.day} {when:%B %Y, %H:%M} on {last.processor}, {last.cores} cores, "
+        f"{last.threads} thread{'' if last.threads == 1 else 's'} inside an operation: medians of {one.compiled_calls} "
+        f"calls (one image) and {last.batch(256).compiled_calls} (256)."
+    )
+    if not all(item.quiet for item in found):
+        text += (
+            " Other programs kept the processors busy meanwhile, so these times are too long and do not compare; no "
+            "sentence above is built on them. Measure again when it is quiet."
+        )
+    if len({(item.processor, item.cores, item.threads) for item in found}) > 1:
+        text += " Not all were measured on the same machine in the same way; their times do not compare."
+    return text
+
+
+main()
