@@ -13,7 +13,9 @@ from dashboard.charts.calibration import history_frame, reliability_chart, relia
 from dashboard.charts.curves import Curve, Metric, curves_chart
 from dashboard.components import panels
 from dashboard.components.figures import plain_table
+from dashboard.components.guesses import with_guesses
 from dashboard.components.run_picker import run_picker, short_labels
+from dashboard.components.verdict_panel import epoch_switch
 from mnist_core.calibration import (
     BINS,
     COLDEST,
@@ -26,7 +28,7 @@ from mnist_core.calibration import (
 from mnist_core.errors import StoreError
 from mnist_core.events import EpochRow
 from mnist_core.loss_or_accuracy import closing, course, course_sentence, wrong_cost
-from mnist_core.runs import Predictions, Run
+from mnist_core.runs import ChosenEpoch, Predictions, Run
 
 # 0.25 to 4 in 32 steps of equal ratio
 TEMPERATURES = tuple(round(2 ** (step / 8), 4) for step in range(-16, 17))
@@ -66,7 +68,9 @@ def _page(runs: list[Run]) -> None:
         return
     labels = short_labels(chosen)
     colours = resources.colours([run.id for run in chosen])
-    said = {run.id: found for run in trained if (found := resources.predictions(run)) is not None}
+    epoch = epoch_switch()
+    tested = with_guesses(trained, labels, epoch)
+    said = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
     _answer(trained, labels, colours, said)
     _by_epoch([Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in trained])
     _confidence(trained, labels, colours, said)
@@ -75,7 +79,6 @@ def _page(runs: list[Run]) -> None:
 def _readable(run: Run) -> bool:
     try:
         resources.history(run)
-        resources.predictions(run)
     except StoreError as error:
         st.error(panels.sentence(error), icon=":material/error:")
         return False
@@ -222,7 +225,7 @@ def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _fitted(run_id: str, version: tuple[int, ...], _said: Predictions) -> float | None:
+def _fitted(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _said: Predictions) -> float | None:
     """The temperature that suits the held-out images best; None where there are none."""
     if _said.val_labels is None or _said.val_probabilities is None:
         return None
@@ -230,13 +233,15 @@ def _fitted(run_id: str, version: tuple[int, ...], _said: Predictions) -> float 
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _loss_by_temperature(run_id: str, version: tuple[int, ...], _said: Predictions) -> pd.DataFrame:
+def _loss_by_temperature(
+    run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _said: Predictions
+) -> pd.DataFrame:
     losses = [loss_at(_said.labels, _said.probabilities, value) for value in TEMPERATURES]
     return pd.DataFrame({"temperature": TEMPERATURES, "loss": losses})
 
 
 def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, equal_counts: bool) -> None:
-    fitted = _fitted(run.id, run.version(), said)
+    fitted = _fitted(run.id, run.version(), state.chosen_epoch(), said)
     wanted = {"as trained": 1.0, "chosen": temperature} | ({"fitted": fitted} if fitted else {})
     figures = {name: tempered_scores(said.labels, said.probabilities, value) for name, value in wanted.items()}
     bins = reliability(said.labels, with_temperature(said.probabilities, temperature), equal_counts=equal_counts)
@@ -291,7 +296,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
             "share that is right: with few images, a point off the diagonal may be chance.",
         )
     with right:
-        curve = _loss_by_temperature(run.id, run.version(), said)
+        curve = _loss_by_temperature(run.id, run.version(), state.chosen_epoch(), said)
         panels.chart_with_table(
             temperature_chart(curve, colour, chosen=temperature, fitted=fitted),
             curve,

@@ -12,9 +12,9 @@ from dashboard import resources, summaries, theme
 from dashboard.charts.production import AXES, pareto_chart, pareto_frame
 from dashboard.components import panels
 from dashboard.components.figures import plain_table
+from dashboard.components.guesses import with_guesses
 from dashboard.components.run_picker import run_picker, short_labels
 from mnist_core import latency
-from mnist_core.errors import StoreError
 from mnist_core.latency import Latency
 from mnist_core.production import Candidate, Cost, Standing, reasons, recommendation, standings
 from mnist_core.runs import Run
@@ -59,12 +59,12 @@ def _page(runs: list[Run]) -> None:
         )
         return
     chosen = run_picker(runs)
-    tested = [run for run in chosen if _tested(run)]
+    labels = short_labels(chosen)
+    tested = with_guesses(chosen, labels)
     if not tested:
         panels.empty_state("Nothing to weigh yet", "Choose runs above whose training has ended and been tested.")
         return
     same = [run for run in tested if run.status.fingerprint == tested[0].status.fingerprint]
-    labels = short_labels(chosen)
     if len(same) < len(tested):
         left = ", ".join(labels[run.id] for run in tested if run not in same)
         st.caption(f"Left out, as they were tested on other images: {summaries.escaped(left)}.")
@@ -78,14 +78,6 @@ def _page(runs: list[Run]) -> None:
             st.rerun()  # after the buttons are drawn: the whole page once more, without polling
 
     weighed([run.id for run in same])
-
-
-def _tested(run: Run) -> bool:
-    try:
-        return resources.predictions(run) is not None
-    except StoreError as error:
-        st.error(panels.sentence(error), icon=":material/error:")
-        return False
 
 
 def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
@@ -160,7 +152,7 @@ def _pareto(items: Sequence[Standing], labels: Mapping[str, str], colours: Mappi
 
 
 def _figures(items: Sequence[Standing], labels: Mapping[str, str], times: Mapping[str, Latency | None]) -> None:
-    panels.heading("What was measured", "")
+    panels.heading("What was measured", "Of the kept weights: those in the model's file, which would be put to work.")
     rows = []
     for item in items:
         own, found = item.candidate, times[item.candidate.id]

@@ -9,7 +9,7 @@ import pytest
 import vl_convert
 from conftest import MakeRun
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config, guesses
+from synthetic_runs import config, epoch_row, guesses
 from test_compare_page import text_of
 
 from dashboard.charts.calibration import reliability_chart, reliability_frame, temperature_chart
@@ -100,3 +100,12 @@ def test_the_temperature_chart_marks_the_fitted_value_where_there_is_one() -> No
     assert "fitted: 1.23" in with_fit.to_json()
     assert "fitted" not in temperature_chart(frame, "#0072B2", chosen=1.0, fitted=None).to_json()
     assert vl_convert.vegalite_to_vega(with_fit.to_dict())["marks"]
+
+
+def test_an_epoch_without_stored_guesses_is_said_to_have_none(app: OpenPage, make_run: MakeRun) -> None:
+    rows = [epoch_row(number, turn=1) for number in range(1, 11)]
+    page = app(PAGE, runs=make_run("model_1", config(epochs=10), rows=rows).id)
+    page.button_group(key="epoch_switch").set_value("best").run()
+    assert not page.exception
+    assert "those of its best epoch are not stored" in text_of(page)
+    assert "No chosen run has guessed the test images yet" in text_of(page)
