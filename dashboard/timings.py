@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -52,12 +53,18 @@ def estimate(config: RunConfig, runs: list[Run]) -> Estimate | None:
         where too few images would be left to train on.
     """
     size = images(config.dataset.name)
-    basis = [run for run in runs if run.ended][-MOST_RUNS:]
-    return (
-        estimates.estimate(config, size, _measured(tuple((run.id, run.version()) for run in basis), basis))
-        if size
-        else None
-    )
+    return estimates.estimate(config, size, _basis(runs)) if size else None
+
+
+def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
+    """Seconds that many trainings on one dataset will take here, one after the other; else as `estimate`."""
+    size = images(configs[0].dataset.name) if configs else None
+    return estimates.total(configs, size, _basis(runs)) if size else None
+
+
+def _basis(runs: list[Run]) -> list[Measured]:
+    newest = [run for run in runs if run.ended][-MOST_RUNS:]
+    return _measured(tuple((run.id, run.version()) for run in newest), newest)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

@@ -112,6 +112,39 @@ def estimate(config: RunConfig, images: int, basis: list[Measured]) -> Estimate 
     price = cost(config, images)
     if not basis:
         return None
+    fit = _fitted(basis)
+    epoch_s = fit.epoch_s(price)
+    return Estimate(config.training.epochs * epoch_s + fit.overhead_s, epoch_s, len(basis))
+
+
+def total(configs: Iterable[RunConfig], images: int, basis: list[Measured]) -> float | None:
+    """Seconds that many trainings will take one after the other; None where nothing was measured.
+
+    Raises
+    ------
+    ConfigError
+        where too few images would be left to train on.
+    """
+    prices = [(config.training.epochs, cost(config, images)) for config in configs]
+    if not basis:
+        return None
+    fit = _fitted(basis)
+    return sum(epochs * fit.epoch_s(price) + fit.overhead_s for epochs, price in prices)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Seconds for a step and for a multiplication, and those outside the epochs."""
+
+    step_s: float
+    work_s: float
+    overhead_s: float
+
+    def epoch_s(self, price: Cost) -> float:
+        return price.steps * self.step_s + price.work * self.work_s
+
+
+def _fitted(basis: list[Measured]) -> _Fit:
     from scipy.optimize import nnls
 
     features = np.array([[item.cost.steps, item.cost.work] for item in basis], float)
@@ -121,10 +154,9 @@ def estimate(config: RunConfig, images: int, basis: list[Measured]) -> Estimate 
     typical = median(item.epoch_s for item in basis)
     matrix = np.vstack([relative, _RIDGE / typical * np.array([[1.0, -1.0]])])
     prices, _ = nnls(matrix, np.append(np.ones(len(basis)), 0.0))
-    epoch_s = float(np.array([price.steps, price.work]) / scale @ prices)
     overheads = [item.overhead_s for item in basis if math.isfinite(item.overhead_s)]
-    total = config.training.epochs * epoch_s + (median(overheads) if overheads else 0.0)
-    return Estimate(total, epoch_s, len(basis))
+    step_s, work_s = prices / scale
+    return _Fit(float(step_s), float(work_s), median(overheads) if overheads else 0.0)
 
 
 def time_left(rows: list[EpochRow], progress: LiveProgress | None, epochs: int, now: float) -> float | None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import resources, state, theme, timings
 from dashboard.components import panels
 from dashboard.components.datasets import usable
 from dashboard.summaries import escaped
 from mnist_core import searches, sweeps
-from mnist_core.configs import ACTIVATIONS, OPTIMIZERS, TrainingConfig, bounds
+from mnist_core.configs import ACTIVATIONS, OPTIMIZERS, RunConfig, TrainingConfig, bounds
 from mnist_core.errors import ConfigError
 from mnist_core.grids import MOST_RUNS, SWEEPS, SweepSpec, expand, parse_spec
 from mnist_core.presets import PRESETS
@@ -160,8 +160,11 @@ def _first(spec: SearchSpec) -> dict[str, Any]:
 
 
 def _start(spec: SweepSpec | SearchSpec) -> None:
+    cost = ""
     if isinstance(spec, SweepSpec):
-        count, what = len(expand(spec)), "runs"
+        points = expand(spec)
+        count, what = len(points), "runs"
+        cost = _cost([point.config for point in points])
         weights = st.checkbox(
             "Keep the weights of every run",
             value=count <= 20,
@@ -172,13 +175,32 @@ def _start(spec: SweepSpec | SearchSpec) -> None:
         count, what, weights = spec.trial_count, "trials", True
     left, right = st.columns([2, 3], gap="small", vertical_alignment="center")
     clicked = left.button("Start", type="primary", icon=":material/play_arrow:", key="sweep_go", width="stretch")
-    right.caption(f"{count} {what} (at most {MOST_RUNS:,}); those that are trained already are not trained again.")
+    right.caption(
+        f"{count} {what} (at most {MOST_RUNS:,}); those that are trained already are not trained again.{cost}"
+    )
     if clicked:
         with st.spinner("Handing over to the training service …"):
             action: Callable[[], str] = lambda: hand_over(spec, weights)  # noqa: E731
             opened = action()
         state.set_link(sweep=opened)
         st.rerun()
+
+
+def _cost(configs: list[RunConfig]) -> str:
+    """How long the runs that are still to be trained will take, as a sentence."""
+    runs = resources.scan()[0]
+    trained = {run.config for run in runs if run.state == "finished"}
+    missing = [config for config in configs if config not in trained]
+    if not missing:
+        return f" All {len(configs)} are trained already."
+    seconds = timings.total(missing, runs)
+    if seconds is None:
+        return " No time estimate: no run has been measured on this machine yet."
+    at_once = max(1, resources.runner().status().workers)
+    most = "at most " if any(config.training.early_stopping for config in missing) else ""
+    which = f"the {len(missing)} that are missing" if len(missing) < len(configs) else "all"
+    together = f", with {at_once} at once" if at_once > 1 else ""
+    return f" For {which}: {most}≈ {theme.duration(seconds / at_once)}{together}."
 
 
 def hand_over(spec: SweepSpec | SearchSpec, keep_weights: bool = True) -> str:

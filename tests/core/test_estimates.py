@@ -9,7 +9,7 @@ import pytest
 
 from mnist_core.configs import HeldOutValidation, RunConfig
 from mnist_core.errors import ConfigError
-from mnist_core.estimates import Cost, Measured, cost, estimate, measured, time_left
+from mnist_core.estimates import Cost, Measured, cost, estimate, measured, time_left, total
 from mnist_core.events import EpochRow
 from mnist_core.runs import LiveProgress, Run
 from mnist_core.store import Store
@@ -68,6 +68,15 @@ def test_one_run_says_that_twice_the_images_take_twice_as_long(small_config: Run
     found = estimate(small_config, 2048, [Measured(cost(small_config, 1024), 0.4, 0.0)])
     assert found is not None
     assert found.epoch_s == pytest.approx(0.8, rel=0.01)
+
+
+def test_many_trainings_take_the_sum_of_what_each_takes(small_config: RunConfig) -> None:
+    basis = [Measured(cost(small_config, 1_000), 0.5, 2.0)]
+    configs = [small_config, small_config.replace(training__epochs=7)]
+    each = [estimate(config, 1_000, basis) for config in configs]
+    assert total(configs, 1_000, basis) == pytest.approx(sum(one.seconds for one in each if one))
+    assert total([], 1_000, basis) == 0
+    assert total(configs, 1_000, []) is None
 
 
 def test_both_prices_are_recovered_from_several_runs(small_config: RunConfig) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.components import sweep_form
 from dashboard.components.sweep_form import EXAMPLES, FIELDS, OWN, values_of
 from mnist_core import searches, sweeps
 from mnist_core.grids import parse_spec
@@ -109,6 +111,18 @@ def test_a_grid_of_ones_own_is_started(app: OpenPage, store: Store, runner: Fake
     (found,) = sweeps.sweeps(store)[0]
     assert found.axes == ["training.learning_rate", "stack.depth"]
     assert len(found.run_ids) == 2 * 3
+
+
+def test_the_time_is_told_before_the_start_without_what_is_trained_already(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    page = app("views/sweeps.py")
+    assert "no run has been measured on this machine yet" in "".join(item.value for item in page.caption)
+    done = sweep(store)
+    page.selectbox(key="sweep_what").set_value("sweep:coursera/neurons").run()
+    said = "".join(item.value for item in page.caption)
+    assert re.search(r"For all: (at most )?≈ .+, with 2 at once\.", said)
+    assert sweep_form._cost([store.get(run_id).config for run_id in done.run_ids[:2]]) == " All 2 are trained already."
 
 
 def test_what_cannot_be_swept_is_said_in_words(app: OpenPage, store: Store, runner: FakeRunner) -> None:
