@@ -121,6 +121,24 @@ def test_enter_on_a_digit_enlarges_it_and_its_neighbour_follows(
     screen.expect_no_exception()
 
 
+def test_an_enlarged_digit_is_explained_and_stays_so_at_its_neighbour(
+    screen: Screen, run: Run, predictions: Predictions
+) -> None:
+    screen.open("mistakes", runs=run.id)
+    digits(screen).first.click()
+    dialog = screen.page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Nearest training digits").click()
+    expect(dialog).to_contain_text(f"By the last hidden layer of {run.name}")
+    expect(dialog.locator("figure")).to_have_count(16)
+    dialog.get_by_role("radio", name="Which pixels decided").click()
+    expect(dialog).to_contain_text("weighed against")
+    expect(dialog.locator("figure")).to_have_count(1)
+    dialog.get_by_role("button", name="Next").click()
+    expect(dialog).to_contain_text("2 of ")
+    expect(dialog).to_contain_text("weighed against")
+    screen.expect_no_exception()
+
+
 def test_the_pictures_are_drawn(screen: Screen, run: Run) -> None:
     screen.open("mistakes", runs=run.id)
     expect(digits(screen).first).to_be_visible()
