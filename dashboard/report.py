@@ -129,7 +129,7 @@ def _verdicts(found: Comparison) -> Iterator[Block]:
                 [f"{labels[item.run]} wrong", f"{table.only_baseline:,}", f"{table.both_wrong:,}"],
             ],
         )
-        yield Paragraph("What differs between the two:")
+        yield Paragraph("What to know of this comparison:")
         yield Bullets([f"{concern.severity}: {concern.sentence}" for concern in item.concerns])
     if verdicts:
         numbers = verdict_table(verdicts, labels)

@@ -125,8 +125,8 @@ def _recipe_sentence(item: RecipeVerdict, names: Mapping[str, str], comparisons:
     (n_base, mean_base, sd_base), (n, mean, sd) = item.samples
     if item.difference is None or item.p_adjusted is None:
         return (
-            f"Whether the recipe of {run} is better than that of {base}, {n} and {n_base} finished "
-            f"seed{'' if n_base == 1 else 's'} can't tell: train at least {FEWEST_SEEDS} of each."
+            f"Whether {run} is better than {base} as a recipe, {n} finished seed{'' if n == 1 else 's'} of the one and "
+            f"{n_base} of the other can't tell: train at least {FEWEST_SEEDS} of each."
         )
     figures = (
         f"{run} {100 * mean:.2f} ± {100 * sd:.2f} % over {n} seeds, "

@@ -12,8 +12,8 @@ from mnist_core.verdicts import Verdict, loss_words, points_words
 
 ROW = 62
 """Pixels a run takes: its line of text, and its interval beneath."""
-AXIS = 52
-"""Pixels of the axis and its title beneath the last run."""
+AXIS = 84
+"""Pixels that the axis, its title and the padding take from the chart's height (measured)."""
 LINE = 5
 WORDS = {"better": "better", "worse": "worse", "close": "too close to call"}
 

@@ -145,7 +145,7 @@ def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -
     """The guard's list, what the verdicts do not cover, and the counts behind them."""
     with st.expander("Is it a fair comparison, and what does the verdict not cover?", key="fairness"):
         for item in verdicts:
-            st.markdown(f"**{escaped(labels[item.run])}** against **{escaped(base)}** differs in:", help=FAIR_HELP)
+            st.markdown(f"**{escaped(labels[item.run])}** against **{escaped(base)}**", help=FAIR_HELP)
             st.markdown("\n".join(f"- {MARKS[found.severity]}: {escaped(found.sentence)}" for found in item.concerns))
         st.markdown("**What this does not cover**")
         limits = dict.fromkeys(limit for item in verdicts for limit in item.limits)

@@ -236,7 +236,7 @@ def test_under_three_seeds_a_side_it_cannot_tell(make: MakeRun, store: Store) ->
     other = make("other", answers(range(20)))
     (found,) = judge_recipes([base[0], other], base[0], store.runs())
     assert (found.difference, found.superiority, found.outcome) == (None, None, None)
-    assert "1 and 4 finished seeds can't tell: train at least 3 of each" in found.sentence
+    assert "1 finished seed of the one and 4 of the other can't tell: train at least 3 of each" in found.sentence
     assert found.to_json()["sample"]["sd"] is None
 
 
