@@ -68,8 +68,9 @@ def pareto_chart(
     low, high = float(frame["cost"].min()), float(frame["cost"].max())
     # room on the right for the labels
     domain = [low / 1.25, high * max(1.6, (high / low) ** 0.35)]
+    steps = (1, 2, 5) if high > 6 * low else range(1, 10)
     exponents = range(math.floor(math.log10(domain[0])), math.ceil(math.log10(domain[1])) + 1)
-    ticks = [step * 10.0**exponent for exponent in exponents for step in (1, 2, 5)]
+    ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
     x = alt.X(
         "cost:Q",
         scale=alt.Scale(type="log", domain=domain, nice=False),
@@ -77,6 +78,7 @@ def pareto_chart(
             values=[tick for tick in ticks if domain[0] <= tick <= domain[1]],
             format="~s" if cost == "parameters" else "~g",
             grid=False,
+            labelOverlap="greedy",
         ),
         title=f"{AXES[cost][0]} (logarithmic axis)",
     )

@@ -5,6 +5,7 @@ Everything is read from the store's folders, so that a reload and a second brows
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -129,6 +130,10 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
                 st.page_link("views/sweeps.py", label="Sweeps", icon=":material/grid_on:")
     for run in last:
         _ended(run, labels[run.id], colours[run.id])
+        with contextlib.suppress(MnistCoreError):  # `_ended` has said what is damaged
+            found = resources.diagnosis(run)
+            if found:
+                st.caption(_plain(found[0].sentence))
     if not live and not last:
         st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
 

@@ -292,6 +292,13 @@ def test_what_is_trained_already_is_shown_and_not_trained_again(
     assert page.multiselect(key="run_picker").value == [run.id]
 
 
+def test_what_the_curves_of_the_last_run_say_is_under_it(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
+) -> None:
+    trained()
+    assert "the validation loss fell in every epoch" in words(app("views/train.py"))
+
+
 def test_a_run_in_progress_is_joined(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:
     run = trained(state="running")
     page = click(app("views/train.py"), "Train")
