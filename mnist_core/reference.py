@@ -2,7 +2,8 @@
 
 That is every published model with three seeds, and every published sweep and search. A name or several after `--only`
 remake these alone. Cut short, the same command goes on where it was: what it trains is kept in the folder `--work`
-until that is deleted.
+until that is deleted. On two cores that other programs wanted, too, the three sweeps took 37 s, 2 min 47 s and
+8 min 43 s; of the rest, the convolutional models and searches take the longest.
 
 The first seed of a model ships whole, but for weights of more than 2 MB. Its other seeds, and the runs of sweeps and
 searches, ship without weights and predictions, which are large; what their predictions were worth, in full precision,

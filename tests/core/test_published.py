@@ -171,7 +171,7 @@ def test_the_command_prints_the_same(store: Store, add_run: AddRun, capsys: pyte
     assert found["coursera/first"] == json.loads(json.dumps(row.to_json()))
     assert main(["published", "--store", str(store.root)]) == 0
     said = capsys.readouterr()
-    assert "1 reproduces" in said.err
+    assert "reproduces: 1, not trained: 20" in said.err
     assert "96.40 %" in said.out
 
 
