@@ -63,6 +63,10 @@ LEGEND_COLUMNS = 2
 """More would be cut off on a phone."""
 LEGEND_ROW = 22
 """Pixels that each row of the runs' legend takes."""
+DIMMED = 0.25
+"""Opacity of the other runs' lines while the pointer is near one."""
+DIMMED_POINTS = 600
+"""With more, what the pointer is near is not looked for: each point carries the values of all lines."""
 LABEL_SPACE = 96
 """Pixels kept free on the right for those."""
 
@@ -445,6 +449,10 @@ def curves_chart(
     lines = base.mark_line(interpolate="linear", clip=zoom).encode(
         x=horizontal, y=vertical("smoothed"), color=colour, strokeDash=dash, strokeWidth=stroke_width
     )
+    # two lines are told apart as they are
+    over = _nearest("over", "run", empty=True) if len(runs) > 2 and not zoom and len(frame) <= DIMMED_POINTS else None
+    if over is not None:
+        lines = lines.encode(opacity=alt.condition(over, alt.value(1.0), alt.value(DIMMED)))
     if zoom:
         lines = lines.add_params(alt.selection_interval(bind="scales", name="zoom"))
     layers.append(lines)
@@ -486,7 +494,7 @@ def curves_chart(
     if marks and len(runs) <= MOST_VALUES and not zoom:
         layers += _marks(mark_frame(frame, marks, x, x_domain), horizontal, vertical("smoothed"), colour, paper)
     if len(frame):
-        layers += _hover(frame, x, horizontal)
+        layers += _hover(frame, x, horizontal, vertical("smoothed"), over)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
     rows = 0 if ends is not None else -(-len(runs) // LEGEND_COLUMNS)
     chart = alt.layer(*layers).properties(height=height + rows * LEGEND_ROW)
@@ -532,22 +540,42 @@ def _marks(marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Col
     return layers
 
 
-def _hover(frame: pd.DataFrame, x: Axis, horizontal: alt.X) -> list[alt.Chart]:
-    """A rule that follows the pointer, and a tooltip with every run's values at that place."""
+def _hover(
+    frame: pd.DataFrame, x: Axis, horizontal: alt.X, value: alt.Y, over: alt.Parameter | None
+) -> list[alt.Chart]:
+    """A rule that follows the pointer, and a tooltip with every run's values at that place.
+
+    over: the selection of the run whose line is nearest to the pointer, where the others are to be dimmed.
+    """
     wide, lines = hover_frame(frame, x)
     # field names with dots or brackets would be read as paths
     fields = {line: f"line{index}" for index, line in enumerate(lines)}
     wide = wide.rename(columns=fields)
-    near = alt.selection_point(name="near", fields=[x], nearest=True, on="pointerover", empty=False, clear="pointerout")
+    near = _nearest("near", x, empty=False)
     tooltip = [alt.Tooltip(f"{x}:Q", title=x, format="d" if x == "epoch" else ".1f")]
     tooltip += [alt.Tooltip(f"{fields[line]}:N", title=line) for line in lines]
     rule = (
         alt.Chart(wide)
         .mark_rule(color="#8A9099", strokeWidth=1)
         .encode(x=horizontal, opacity=alt.condition(near, alt.value(0.9), alt.value(0.0)), tooltip=tooltip)
-        .add_params(near)
     )
-    return [rule]
+    if over is None:
+        return [rule.add_params(near)]
+    # which run is near is told by points, so that these take the pointer for both
+    points = (
+        alt.Chart(frame[["run", x, "smoothed"]].merge(wide, on=x))
+        .mark_point(opacity=0)
+        .encode(x=horizontal, y=value, tooltip=tooltip)
+        .add_params(near, over)
+    )
+    return [rule, points]
+
+
+def _nearest(name: str, field: str, *, empty: bool) -> alt.Parameter:
+    """The selection of what is nearest to the pointer. empty: whether all is selected while there is no pointer."""
+    return alt.selection_point(
+        name=name, fields=[field], nearest=True, on="pointerover", empty=empty, clear="pointerout"
+    )
 
 
 def _wide(frame: pd.DataFrame) -> bool:

@@ -240,3 +240,11 @@ def test_every_variant_compiles_in_vega(zoom: bool, x: Any) -> None:
     colours = {"a": "#111111", "d": "#222222"}
     spec = curves_chart(frame, colours, "loss", x=x, log=zoom, smoothing=0.5, zoom=zoom, x_max=20).to_dict()
     assert vl_convert.vegalite_to_vega(spec)["marks"]
+
+
+@pytest.mark.parametrize(("names", "dims"), [("ab", False), ("abc", True)])
+def test_the_run_near_the_pointer_dims_the_others_where_there_are_several(names: str, dims: bool) -> None:
+    frame = curve_frame([curve(name, floor=0.1 + 0.05 * index) for index, name in enumerate(names)], "loss")
+    chart = curves_chart(frame, dict.fromkeys(names, "#0072B2"), "loss").to_dict()
+    assert ("over" in [param["name"] for param in chart["params"]]) is dims
+    assert vl_convert.vegalite_to_svg(chart)
