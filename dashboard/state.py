@@ -155,6 +155,8 @@ def forget_selection(key: str, *, only_used: bool = False) -> None:
     if only_used and not st.session_state.get(f"{key}:seen"):
         return
     st.session_state[f"{key}:fresh"] = st.session_state.get(f"{key}:fresh", 0) + 1
+    # else the same click in the new chart would pass for one that has been heard
+    st.session_state[f"{key}:seen"] = []
 
 
 def new_selection(key: str, name: str) -> list[dict[str, object]] | None:

@@ -141,6 +141,10 @@ def test_a_click_in_one_matrix_forgets_the_click_in_another(app, runs: dict[str,
     assert shown(test) == {6}
     assert "matrix" not in test.query_params
     assert test.session_state["matrix_a:fresh"] == 1
+    # the first matrix is drawn anew, and the same click in it is heard again
+    test.session_state["matrix_a_1"] = {"selection": {"cell": [{"true": 7, "guess": 2}]}}
+    test.run()
+    assert (shown(test), test.query_params["matrix"]) == ({7}, "a")
 
 
 def test_of_three_runs_the_pair_can_be_chosen_and_the_link_follows(app, runs: dict[str, Run]) -> None:
