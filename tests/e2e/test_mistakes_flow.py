@@ -1,4 +1,4 @@
-"""The Mistakes page in a real browser: the matrix, the boxes beside it, and the digits."""
+"""The Mistakes and Disagreements pages in a real browser: what is clicked, the boxes beside it, and the digits."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, expect
 
+from mnist_core.disagreements import counts, difference_frame, groups, votes
 from mnist_core.metrics import confusion_matrix
 from mnist_core.mistakes import Confusion, mistakes, top_confusions
 from mnist_core.runs import Predictions, Run
 from tests.e2e.browser import Screen
-from tests.e2e.seed import SMALL
+from tests.e2e.seed import LARGE, SMALL
 
 pytestmark = pytest.mark.browser
 
@@ -41,14 +42,18 @@ def digits(screen: Screen) -> Locator:
     return screen.key("gallery").get_by_role("button")
 
 
-def press(screen: Screen, confusion: Confusion) -> None:
-    """Click in the middle of a cell of the matrix, as a person does: on its number, which lies over the cell."""
-    label = f"Guessed digit: {confusion.guess}; True digit: {confusion.true};"
-    cell = screen.key("matrix_panel").locator(f"path[aria-label^='{label}']").first
-    cell.scroll_into_view_if_needed()
-    box = cell.bounding_box()
+def press_mark(screen: Screen, panel: str, label: str) -> None:
+    """Click in the middle of a chart's mark, as a person does: on its number, which lies over it."""
+    mark = screen.key(panel).locator(f"path[aria-label*='{label}']").first
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
     assert box is not None
     screen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def press(screen: Screen, confusion: Confusion, panel: str = "matrix_panel") -> None:
+    """Click a cell of the matrix."""
+    press_mark(screen, panel, f"Guessed digit: {confusion.guess}; True digit: {confusion.true};")
 
 
 def expect_digits_of(screen: Screen, confusion: Confusion) -> None:
@@ -204,3 +209,34 @@ def test_the_back_button_undoes_the_choice_of_a_cell(screen: Screen, run: Run, t
     screen.page.go_back()
     screen.expect_query(true=str(top[0].true), guess=str(top[0].guess))
     expect_digits_of(screen, top[0])
+
+
+def test_clicks_show_the_digits_of_a_group_and_of_a_cell_of_the_difference(screen: Screen) -> None:
+    said = [found for name in (SMALL, LARGE) if (found := screen.server.store.find(name).predictions())]
+    runs = ",".join(screen.server.store.find(name).id for name in (SMALL, LARGE))
+    frame, found = votes(said), counts(votes(said))
+    screen.open("disagreements", runs=runs, size=200)
+    expect(screen.page.get_by_text(f"They disagree on {found.disagreements} of {found.images}")).to_be_visible()
+    expect(digits(screen)).to_have_count(found.disagreements)
+    press_mark(screen, "groups_panel", "group: only_b")
+    screen.expect_query(group="only_b")
+    expect(digits(screen)).to_have_count(found.only_b)
+    assert {int(digit.get_attribute("data-index") or -1) for digit in digits(screen).all()} == set(
+        frame["index"][groups(frame) == "only_b"]
+    )
+
+    screen.page.get_by_text("Which digits they confuse").click()
+    screen.expect_query(view="matrices")
+    cells = difference_frame(*said)
+    cell = cells[cells["true"] != cells["guess"]].sort_values("left").iloc[-1]
+    clicked = Confusion(int(cell["true"]), int(cell["guess"]), int(cell["a"]))
+    press(screen, clicked, "panel_matrix_difference")
+    screen.expect_query(true=str(cell["true"]), guess=str(cell["guess"]))
+    expect(digits(screen)).to_have_count(int(cell["entered"] + cell["left"]))
+    # the same cell of the first matrix, and the first one's digits
+    press(screen, clicked, "panel_matrix_a")
+    screen.expect_query(matrix="a")
+    expect(digits(screen)).to_have_count(int(cell["a"]))
+    press(screen, clicked, "panel_matrix_difference")
+    screen.expect_query(matrix=None)
+    screen.expect_no_exception()
