@@ -52,8 +52,11 @@ def wrong_cost(row: EpochRow) -> float:
     return row.val_loss_wrong / wrong if wrong > 1e-9 else math.nan
 
 
-def course_sentence(name: str, found: Course) -> str:
-    """What happened to loss and accuracy after the best epoch, and why the loss rose where it did."""
+def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
+    """What happened to loss and accuracy after the best epoch, and why the loss rose where it did.
+
+    overfits: whether `mnist_core.diagnosis` finds the rise to be more than the scatter from epoch to epoch.
+    """
     best, last = found.best, found.last
     if best.epoch == last.epoch:
         return (
@@ -88,7 +91,7 @@ def course_sentence(name: str, found: Course) -> str:
         )
     else:
         text += " More images are wrong; each costs no more than before."
-    return text
+    return text if overfits else text + " But this rise is not clearly more than the scatter from epoch to epoch."
 
 
 class Winners(NamedTuple):

@@ -37,7 +37,7 @@ MEANING = (
     "**Accuracy** counts right guesses. The **loss** (cross-entropy, in nats) is minus the logarithm of the "
     "probability given to the true digit, averaged over the images: it also asks how sure the network was, and "
     "has no upper bound. Go by the accuracy where only the guess counts; go by the loss where the stated "
-    "probabilities are used, and to see when training should have stopped, as it turns before the accuracy does."
+    "probabilities are used, and to see when training should have stopped, as it mostly turns before the accuracy does."
 )
 BIN_KINDS = ("equal counts", "equal widths")
 HEIGHT = 300
@@ -100,7 +100,8 @@ def _answer(
     for run in runs:
         found = course(run.rows())
         if found is not None:
-            text = course_sentence(f"**{summaries.escaped(labels[run.id])}**", found)
+            overfits = any(item.kind == "overfitting" for item in resources.diagnosis(run))
+            text = course_sentence(f"**{summaries.escaped(labels[run.id])}**", found, overfits=overfits)
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
 
 

@@ -162,6 +162,10 @@ def test_the_course_tells_how_much_dearer_wrong_images_became() -> None:
     assert "from 0.1000 in epoch 2, its lowest, to 0.1300 in epoch 3" in sentence
     assert "97.00 % to 98.00 %, 1.00 points up. No more images are wrong" in sentence
     assert "5.5 nats each on average instead of 2.8, 1.95 times as much" in sentence
+    assert "scatter" not in sentence
+    assert course_sentence("a", found, overfits=False).endswith(
+        "not clearly more than the scatter from epoch to epoch."
+    )
 
 
 def test_a_run_that_is_best_at_its_end_and_one_without_a_finite_loss() -> None:
