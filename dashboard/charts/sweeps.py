@@ -105,7 +105,7 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
             "series:N",
             title=None,
             scale=alt.Scale(domain=shown, range=[_COLOURS[name] for name in shown]),
-            legend=alt.Legend(orient="top"),
+            legend=alt.Legend(orient="top", symbolOpacity=1),
         ),
         tooltip=[
             alt.Tooltip("setting", title=axis_title),

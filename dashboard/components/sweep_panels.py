@@ -187,7 +187,10 @@ def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, 
         columns = ["trial", *names, "trial_state", *columns[len(names) + 1 :]]
     shown = table[columns].rename(columns=names).rename(columns={"trial_state": "state"})
     shown.insert(0, "best", ["★" if run == best else "" for run in table["run"]])
-    share = st.column_config.NumberColumn(format="percent")
+    errors = {
+        "train_error": "training error, %", "val_error": "validation error, %", "test_error": "test error, %"
+    }  # fmt: skip
+    shown[list(errors)] *= 100  # the format "percent" drops zeros, so that a column does not line up
     event = st.dataframe(
         shown,
         hide_index=True,
@@ -200,11 +203,9 @@ def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, 
             "best": st.column_config.TextColumn("", width=30),
             "parameters": st.column_config.NumberColumn(format="localized"),
             "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
-            "train_error": share,
-            "val_error": share,
-            "test_error": share,
-            "val_loss": st.column_config.NumberColumn(format="%.4f"),
-        },
+            "val_loss": st.column_config.NumberColumn("validation loss", format="%.4f"),
+        }
+        | {column: st.column_config.NumberColumn(title, format="%.2f") for column, title in errors.items()},
     )
     rows = list(event["selection"]["rows"])
     ids = [str(table.iloc[row]["run"]) for row in rows if table.iloc[row]["state"] != "missing"]
