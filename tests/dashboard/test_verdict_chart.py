@@ -1,0 +1,50 @@
+"""The picture of the verdicts: a dot on its interval for each run, hollow where it is too close to call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import MakeRun
+from synthetic_runs import config, guesses
+
+from dashboard.charts.verdicts import described, verdict_chart, verdict_frame, verdict_table
+from mnist_core.verdicts import Judgement, judge
+
+
+@pytest.fixture
+def found(make_run: MakeRun) -> Judgement:
+    runs = [
+        make_run(name, config((8 + number,), epochs=2), predictions=guesses(errors, seed=number))
+        for number, (name, errors) in enumerate((("base", 100), ("good", 10), ("alike", 98)))
+    ]
+    return judge(runs, runs[0])
+
+
+def test_the_frame_has_the_numbers_of_the_verdicts_in_points(found: Judgement) -> None:
+    frame = verdict_frame(found.verdicts, {item.run: item.run for item in found.verdicts})
+    for row, item in zip(frame.to_dict("records"), found.verdicts, strict=True):
+        assert row["difference"] == pytest.approx(100 * item.accuracy.value)
+        assert row["low"] < row["difference"] < row["high"]
+        assert (row["only_baseline"], row["only_run"]) == (item.table.only_baseline, item.table.only_run)
+        assert row["p_adjusted"] == item.p_adjusted
+    assert frame["outcome"].tolist() == ["better", "too close to call"]
+
+
+@pytest.mark.parametrize(("dark", "paper"), [(False, "#FFFFFF"), (True, "#14171C")])
+def test_an_unclear_dot_is_hollow_and_the_axis_holds_zero_and_all_intervals(
+    found: Judgement, dark: bool, paper: str
+) -> None:
+    labels = {item.run: name for item, name in zip(found.verdicts, ("good", "alike"), strict=True)}
+    colours = {item.run: colour for item, colour in zip(found.verdicts, ("#0072B2", "#D55E00"), strict=True)}
+    frame = verdict_frame(found.verdicts, labels)
+    spec: dict[str, Any] = verdict_chart(frame, colours, "base", dark=dark).to_dict()
+    data = next(rows for rows in spec["datasets"].values() if "fill" in rows[0])
+    assert [row["fill"] for row in data] == ["#0072B2", paper]
+    low, high = spec["layer"][1]["encoding"]["x"]["scale"]["domain"]
+    assert low < min(0, frame["low"].min())
+    assert high > frame["high"].max()
+    assert described(frame, "base").startswith(
+        "Difference in test accuracy from base, with 95 % intervals. good:  +18.00"
+    )
+    assert verdict_table(found.verdicts, labels)["McNemar p"].tolist()[0] == "< 0.0001"
