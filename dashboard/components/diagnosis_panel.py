@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -9,7 +11,9 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.components import panels
+from dashboard.groups import Group
 from mnist_core.diagnosis import Finding, Kind
+from mnist_core.errors import StoreError
 from mnist_core.runs import Run
 
 MARKS: dict[Kind, str] = {
@@ -39,19 +43,24 @@ HELP = (
 )
 
 
-def diagnosis_marks(runs: Sequence[Run]) -> dict[str, tuple[int, str]]:
-    """For each run, the epoch and the words of its gravest finding that has a place on the loss curve."""
+def diagnosis_marks(groups: Sequence[Group]) -> dict[str, tuple[int, str]]:
+    """For each run, the epoch and the words of its gravest finding that has a place on the loss curve.
+
+    The mean of several seeds has no such place: each seed has findings of its own.
+    """
     marks = {}
-    for run in runs:
-        for item in resources.diagnosis(run):
+    for group in groups:
+        for item in [] if group.several else resources.diagnosis(group.first):
             if item.epoch is not None and item.kind in MARKS:
-                marks[run.id] = (item.epoch, MARKS[item.kind])
+                marks[group.first.id] = (item.epoch, MARKS[item.kind])
                 break
     return marks
 
 
-def diagnosis_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """A line a finding, run by run, and the rules behind them folded away."""
+def diagnosis_panel(groups: Sequence[Group], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    """A line a finding, run by run, and the rules behind them folded away; several seeds are counted first."""
+    runs = [group.first for group in groups]
+    counted = {group.first.id: _counted(group) for group in groups if group.several}
     found = {run.id: resources.diagnosis(run) for run in runs}
     panels.heading(
         "What the curves say", "Read off by fixed rules; dotted lines in the loss chart mark the epochs.", HELP
@@ -59,7 +68,8 @@ def diagnosis_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Map
     parts = []
     for run in runs:
         dot = f'<span class="dot" style="background:{escape(colours[run.id])}"></span>'
-        said = "".join(f"<p>{_sentence(item)}</p>" for item in found[run.id]) or f"<p>{_nothing(run)}</p>"
+        said = counted.get(run.id, "")
+        said += "".join(f"<p>{_sentence(item)}</p>" for item in found[run.id]) or f"<p>{_nothing(run)}</p>"
         parts.append(f'<div class="who">{dot}{escape(labels[run.id])}</div><div>{said}</div>')
     st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
@@ -74,6 +84,21 @@ def diagnosis_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Map
                 if found[run.id]
             ]
             st.html(f'{STYLE}<div class="said">{"".join(rules)}</div>')
+
+
+def _counted(group: Group) -> str:
+    """How many of a recipe's seeds have each finding, and whose sentences follow."""
+    kinds = Counter(item.kind for run in group.runs for item in _findings(run))
+    many = len(group.runs)
+    counts = ", ".join(f"{kind} in {count}" for kind, count in kinds.most_common()) or "nothing unusual"
+    seed = group.first.config.training.seed
+    return f"<p>{escape(f'Of {many} seeds: {counts}. Seed {seed}:')}</p>"
+
+
+def _findings(run: Run) -> list[Finding]:
+    with contextlib.suppress(StoreError):  # a damaged run is told of where the runs are listed
+        return resources.diagnosis(run)
+    return []
 
 
 def _sentence(item: Finding) -> str:

@@ -65,8 +65,8 @@ def results(ids: list[str]) -> None:
     recipes = resources.recipe_judgement(runs, baseline, chosen, labels)
     if len(runs) > 1:
         verdict_panel(judgement, recipes, labels, colours)
-    curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(runs))
-    diagnosis_panel(runs, labels, colours)
+    curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found))
+    diagnosis_panel(found, labels, colours)
 
     seeds = seed_figures(found, chosen)
     columns = [

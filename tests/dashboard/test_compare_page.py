@@ -233,6 +233,17 @@ def test_the_report_is_offered_in_both_forms(app: OpenPage, three: list[Run]) ->
     ]  # fmt: skip
 
 
+def test_the_findings_of_several_seeds_are_counted(app: OpenPage, make_run: MakeRun) -> None:
+    rows = [replace(epoch_row(number, turn=6), clean_loss=0.3 * 0.9**number) for number in range(1, 21)]
+    ids = [
+        make_run("model_1", config((64,), epochs=20, seed=seed), rows=rows if seed else rows[:2]).id
+        for seed in range(3)
+    ]
+    page = app(runs=",".join(ids))
+    assert not page.exception
+    assert "Of 3 seeds: overfitting in 2, not enough evidence in 1. Seed 0:" in text_of(page)
+
+
 def test_published_figures_stand_beside_the_measured_ones(app: OpenPage, make_run: MakeRun) -> None:
     run = make_run("model_1", preset="notebook/model_1", rows=3, errors=12)
     page = app(runs=run.id)
