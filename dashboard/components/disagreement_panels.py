@@ -91,7 +91,8 @@ class Panel:
 
     def legend(self) -> str:
         """HTML that names the runs in their colours."""
-        return " &emsp; ".join(panels.swatch(*pair) for pair in zip(self.names, self.shades, strict=True))
+        swatches = (panels.swatch(*pair) for pair in zip(self.names, self.shades, strict=True))
+        return " ".join(f"<span style='display:inline-block;margin-right:1.2em'>{swatch}</span>" for swatch in swatches)
 
 
 # -- who is right ------------------------------------------------------------------------------------------------------

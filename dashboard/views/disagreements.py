@@ -152,6 +152,7 @@ def _view(runs: int) -> str:
         views,
         format_func=lambda name: VIEWS[name].format(runs),
         required=True,
+        wrap=True,
         label_visibility="collapsed",
         key="view",
         on_change=lambda: state.set_link(view=state.widget_value("view"), page=None, digit=None),
