@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,13 +12,40 @@ from streamlit.testing.v1 import AppTest
 from synthetic_runs import FINGERPRINT, config, epoch_row, guesses
 
 from mnist_core.configs import RunConfig
+from mnist_core.errors import JobError
 from mnist_core.events import EpochRow
+from mnist_core.launch import ServiceStatus
 from mnist_core.presets import PRESETS
 from mnist_core.runs import Predictions, Run
 from mnist_core.store import Store
 
 APP = str(Path(__file__).resolve().parents[2] / "dashboard" / "app.py")
 MakeRun = Callable[..., Run]
+
+
+class FakeRunner:
+    """Takes note of what it is asked, and trains nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.submitted: list[str] = []
+        self.killed: list[str] = []
+        self.problem: str | None = None
+        self.service = ServiceStatus("ready", workers=2, warm=2)
+
+    def submit(self, run_id: str) -> None:
+        if self.problem:
+            raise JobError(self.problem)
+        self.submitted.append(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        self.killed.append(run_id)
+
+    def status(self) -> ServiceStatus:
+        return self.service
 
 
 @pytest.fixture
@@ -83,3 +111,15 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
     yield open_page
     resources.store.cache_clear()
     resources.runner.cache_clear()
+
+
+@pytest.fixture
+def runner(app: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    """Takes the place of the job service; MNIST is not here."""
+    from dashboard import resources
+
+    fake = FakeRunner(store)
+    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
+    return fake

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from statistics import mean, stdev
 
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 from synthetic_runs import config, epoch_row
-from test_train_page import FakeRunner, click, words
+from test_train_page import click, words
 
 from dashboard import groups, theme
 from dashboard.charts.curves import Curve, curve_frame, curves_chart, member_frame
@@ -19,21 +18,10 @@ from mnist_core.events import HISTORY_COLUMNS
 from mnist_core.presets import PRESETS
 from mnist_core.runs import Run
 from mnist_core.store import Store
-from tests.dashboard.conftest import MakeRun
+from tests.dashboard.conftest import FakeRunner, MakeRun
 
 OpenPage = Callable[..., AppTest]
 FLOORS = (0.10, 0.13, 0.16)
-
-
-@pytest.fixture
-def runner(app: OpenPage, store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
-    from dashboard import resources
-
-    fake = FakeRunner(store)
-    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
-    monkeypatch.delenv("MNIST_NPZ", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
-    return fake
 
 
 @pytest.fixture

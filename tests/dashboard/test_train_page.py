@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections.abc import Callable
@@ -11,52 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.components import live
-from mnist_core.errors import JobError
 from mnist_core.events import EpochRow
 from mnist_core.launch import ServiceStatus
 from mnist_core.presets import PRESETS
 from mnist_core.runs import LiveProgress, Run
 from mnist_core.store import Store
-from tests.dashboard.conftest import MakeRun, config, epoch_row
+from tests.dashboard.conftest import FakeRunner, MakeRun, config, epoch_row
 
 MODEL_1 = PRESETS["notebook/model_1"].config.replace(dataset__name="digits")
 OpenPage = Callable[..., AppTest]
-
-
-class FakeRunner:
-    """Takes note of what it is asked, and trains nothing."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.submitted: list[str] = []
-        self.killed: list[str] = []
-        self.problem: str | None = None
-        self.service = ServiceStatus("ready", workers=2, warm=2)
-
-    def submit(self, run_id: str) -> None:
-        if self.problem:
-            raise JobError(self.problem)
-        self.submitted.append(run_id)
-
-    def cancel(self, run_id: str) -> None:
-        self.store.cancel(run_id)
-
-    def kill(self, run_id: str) -> None:
-        self.killed.append(run_id)
-
-    def status(self) -> ServiceStatus:
-        return self.service
-
-
-@pytest.fixture
-def runner(app: OpenPage, store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
-    from dashboard import resources
-
-    fake = FakeRunner(store)
-    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
-    monkeypatch.delenv("MNIST_NPZ", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
-    return fake
 
 
 @pytest.fixture
