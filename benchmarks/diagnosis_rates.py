@@ -146,12 +146,38 @@ def shipped_table() -> Iterator[str]:
         )
 
 
+def swept_table() -> Iterator[str]:
+    """Rows of Markdown: what is said of the runs of the shipped sweeps and searches, counted by sweep."""
+    counted: dict[tuple[str, str], int] = {}
+    for run in Store(ROOT / "artifacts").runs():
+        if run.read_only and run.one_of_many:
+            found = ", ".join(item.kind for item in diagnose_run(run)) or "none"
+            key = (f"{run.name.partition(':')[0]} ({len(run.rows())} epochs)", found)
+            counted[key] = counted.get(key, 0) + 1
+    yield "| sweep or search | findings | runs |"
+    yield "|---|---|---|"
+    for (name, found), count in sorted(counted.items()):
+        yield f"| {name} | {found} | {count} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", action="store_true", help="put the tables into docs/diagnosis.md")
     options = parser.parse_args()
     tables = "\n".join(
-        ["## Shipped runs", "", *shipped_table(), "", f"## Made-up histories, {SEEDS} of each", "", *made_up_table()]
+        [
+            "## Shipped runs",
+            "",
+            *shipped_table(),
+            "",
+            "## Runs of shipped sweeps",
+            "",
+            *swept_table(),
+            "",
+            f"## Made-up histories, {SEEDS} of each",
+            "",
+            *made_up_table(),
+        ]
     )
     if not options.write:
         print(tables)
