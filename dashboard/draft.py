@@ -288,7 +288,7 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
         "momentum": lambda t: f"momentum {t.momentum:g}",
         "learning_rate": lambda t: f"rate {scientific(t.learning_rate)}",
         "batch_size": lambda t: f"batch {t.batch_size}",
-        "epochs": lambda t: f"{t.epochs} epochs",
+        "epochs": lambda t: f"{t.epochs} epoch{'' if t.epochs == 1 else 's'}",
         "seed": lambda t: f"seed {t.seed}",
     }
     said += [say(config.training) for key, say in words.items() if old[f"training.{key}"] != new[f"training.{key}"]]

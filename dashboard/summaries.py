@@ -154,7 +154,7 @@ def cells(
             shown = _written(row.difference, value - reference)
         text = _written(row.text, value)
         values = _values(row, of_recipe)
-        if len(values) > 1:
+        if len(set(values)) > 1:  # what is the same for all seeds, such as the parameters, is no mean
             text += f" ± {_written(row.text, stdev(values))}"
         found.append(Cell(text, shown))
     return found
@@ -166,7 +166,7 @@ def _values(row: Row, summaries: Sequence[RunSummary]) -> list[float | int]:
 
 def _mean(row: Row, summaries: Sequence[RunSummary]) -> float | int | None:
     values = _values(row, summaries)
-    return values[0] if len(values) == 1 else mean(values) if values else None
+    return values[0] if len(set(values)) == 1 else float(mean(values)) if values else None
 
 
 def _written(text: Callable[[Any], str], value: float) -> str:

@@ -59,8 +59,8 @@ LABEL_GAP = 17
 """Pixels between two lines of text at the end of the curves."""
 MOST_VALUES = 3
 """Runs of which the best value is written beside its dot, and the diagnosis at its epoch."""
-LEGEND_COLUMNS = 2
-"""More would be cut off on a phone."""
+LEGEND_COLUMNS, LEGEND_LETTERS = 2, 20
+"""More columns, or longer names in two of them, would be cut off on a phone."""
 LEGEND_ROW = 22
 """Pixels that each row of the runs' legend takes."""
 DIMMED = 0.25
@@ -378,13 +378,14 @@ def curves_chart(
     # zoomed, a name at the end of its line would drift out of the picture
     ends = None if zoom else end_labels(frame, x, log=log, height=height)
 
+    columns = LEGEND_COLUMNS if max(map(len, names.values()), default=0) <= LEGEND_LETTERS else 1
     colour = alt.Color(
         "run:N",
         scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]),
         legend=None
         if ends is not None
         else alt.Legend(
-            title=None, orient="bottom", columns=LEGEND_COLUMNS, labelLimit=240,
+            title=None, orient="bottom", columns=columns, labelLimit=300,
             labelExpr=_label_expression(names), symbolType="stroke", symbolStrokeWidth=3,
             symbolOpacity=1,
         ),
@@ -496,7 +497,7 @@ def curves_chart(
     if len(frame):
         layers += _hover(frame, x, horizontal, vertical("smoothed"), over)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
-    rows = 0 if ends is not None else -(-len(runs) // LEGEND_COLUMNS)
+    rows = 0 if ends is not None else -(-len(runs) // columns)
     chart = alt.layer(*layers).properties(height=height + rows * LEGEND_ROW)
     if note:
         chart = chart.properties(title=alt.TitleParams("", subtitle=note))

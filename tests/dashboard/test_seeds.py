@@ -140,6 +140,8 @@ def test_compare_shows_means_with_standard_deviations_and_n(app: OpenPage, three
     table = "".join(str(html.proto.body) for html in page.get("html"))
     assert f"{theme.percent(mean(shares))} ± {theme.percent(stdev(shares))}" in table
     assert "model_1, n = 3" in table
+    assert "15.0 ± 5.0" in table  # errors
+    assert "55,050 ±" not in table
     said = words(page)
     assert "the band reaches from the lowest to the highest" in said
     assert "Single seeds" in [toggle.label for toggle in page.toggle]
