@@ -61,7 +61,8 @@ class Spread:
 class Measured:
     """What the runs of a published model came to on MNIST.
 
-    run_ids: by seed. accuracy, loss: on the test set, of the weights that are kept. best_epochs: of the lowest
+    run_ids: by seed. accuracy, loss: on the test set, of the weights that are kept, the loss as `keras_loss` has it.
+    best_epochs: of the lowest
     validation loss, by seed; best_val_loss, best_val_accuracy: at those. epochs: finished, by seed. loss_error: the
     standard error of the test loss, from the losses of the images of one run; None where none has its predictions.
     """
@@ -170,13 +171,20 @@ def measure(runs: Sequence[Run], summary: Figures = summarise) -> Measured | Non
     return Measured(
         run_ids=tuple(item.id for item in items),
         accuracy=_known_spread(item.test.accuracy for item in items if item.test),
-        loss=_known_spread(item.test.loss for item in items if item.test),
+        loss=_known_spread(keras_loss(run, item) for run, item in tested),
         best_epochs=tuple(item.best_epoch for item in items if item.best_epoch is not None),
         best_val_loss=_spread(item.best_val_loss for item in items),
         best_val_accuracy=_spread(item.best_val_accuracy for item in items),
         epochs=tuple(item.epochs_done for item in items),
         loss_error=next((error for run, _ in tested if (error := _loss_error(run)) is not None), None),
     )
+
+
+def keras_loss(run: Run, summary: RunSummary) -> float:
+    """The test loss as Keras reports it, and so the sources: with the L2 penalty of the weights that are kept."""
+    assert summary.test is not None
+    row = sweeps.kept_row(run, run.rows())
+    return summary.test.loss + (row.penalty if row else 0.0)
 
 
 def _spread(values: Iterable[float | None]) -> Spread | None:

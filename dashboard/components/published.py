@@ -31,7 +31,7 @@ def _words(run: Run, item: RunSummary) -> str:
     lines = [f"**{escaped(run.name)}** is {escaped(preset.name)}, from a {escaped(preset.source)}."]
     pairs = (
         ("test accuracy", preset.published.test_accuracy, item.test and item.test.accuracy, theme.percent),
-        ("test loss", preset.published.test_loss, item.test and item.test.loss, theme.loss),
+        ("test loss", preset.published.test_loss, item.test and published.keras_loss(run, item), theme.loss),
     )
     for what, printed, measured, text in pairs:
         if printed is not None:

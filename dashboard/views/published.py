@@ -17,7 +17,8 @@ RULE = (
     "differ in their seeds alone, with standard deviation s. By chance alone the two differ, 19 times in 20, by at "
     "most 1.96 · √(p(1 − p)/n + m(1 − m)/n + s²(1 + 1/k)): the luck of the test images, and that of the seeds (0 for "
     "one seed, which is thus judged more strictly). Within that a model **reproduces**. For the loss, the luck of the "
-    "images comes from the spread of their losses. Two error rates within a sweep count as different beyond "
+    "images comes from the spread of their losses; losses are as Keras reports them, with the L2 penalty. "
+    "Two error rates within a sweep count as different beyond "
     "1.96 · √((e₁(1 − e₁) + e₂(1 − e₂))/n)."
 )
 COLUMNS = [7, 1]  # a row, and its button

@@ -38,7 +38,7 @@ AddRun = Callable[..., Run]
 def add_run(store: Store) -> AddRun:
     """`add_run(config, accuracy)` puts a finished run with made-up predictions of MNIST's size into `store`."""
 
-    def add(config: object, accuracy: float, *, train_error: float = 0.01, predictions: bool = True) -> Run:
+    def add(config: object, accuracy: float, *, train_error: float = 0.01, penalty: float = 0.0) -> Run:
         run, _ = store.add(config, name="made up", fingerprint=MNIST_FINGERPRINT)  # type: ignore[arg-type]
         writer = store.open_writer(run.id)
         assert writer is not None
@@ -46,16 +46,15 @@ def add_run(store: Store) -> AddRun:
         writer.epoch(
             EpochRow(
                 epoch=1, loss=0.1, accuracy=0.97, clean_loss=0.1, clean_accuracy=1 - train_error, val_loss=0.1,
-                val_accuracy=accuracy, val_loss_correct=0.05, val_loss_wrong=0.05, penalty=0.0, val_confidence=0.97,
+                val_accuracy=accuracy, val_loss_correct=0.05, val_loss_wrong=0.05, penalty=penalty, val_confidence=0.97,
                 val_ece=0.01, learning_rate=1e-3, seconds=0.5,
             )
         )  # fmt: skip
-        if predictions:
-            labels = (np.arange(IMAGES) % 10).astype(np.uint8)
-            guessed = np.where(np.arange(IMAGES) < round(accuracy * IMAGES), labels, (labels + 1) % 10)
-            probabilities = np.full((IMAGES, 10), 0.01, np.float32)
-            probabilities[np.arange(IMAGES), guessed] = 0.91
-            writer.predictions(Predictions(labels, probabilities))
+        labels = (np.arange(IMAGES) % 10).astype(np.uint8)
+        guessed = np.where(np.arange(IMAGES) < round(accuracy * IMAGES), labels, (labels + 1) % 10)
+        probabilities = np.full((IMAGES, 10), 0.01, np.float32)
+        probabilities[np.arange(IMAGES), guessed] = 0.91
+        writer.predictions(Predictions(labels, probabilities))
         writer.ended("finished", "all epochs done", best_epoch=1, kept_epoch=1)
         return store.get(run.id)
 
@@ -173,6 +172,15 @@ def test_the_command_prints_the_same(store: Store, add_run: AddRun, capsys: pyte
     said = capsys.readouterr()
     assert "reproduces: 1, not trained: 20" in said.err
     assert "96.40 %" in said.out
+
+
+def test_losses_are_compared_with_the_penalty_that_sources_print_with_them(store: Store, add_run: AddRun) -> None:
+    run = add_run(PRESETS["notebook/model_3"].config, 0.968, penalty=0.03)
+    scores = run.test_scores()
+    row = next(row for row in rows(store) if row.name == "notebook/model_3")
+    assert scores is not None
+    assert row.measured is not None
+    assert row.measured.loss.mean == pytest.approx(scores.loss + 0.03)
 
 
 def test_damaged_runs_have_no_figures(store: Store, add_run: AddRun) -> None:
