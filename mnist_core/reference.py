@@ -20,7 +20,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mnist_core import searches, sweeps
-from mnist_core.cli_sweeps import follow_sweep
+from mnist_core.cli.sweeps import follow_sweep
+from mnist_core.cli.terminal import Reporter, follow
 from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.files import write_json
 from mnist_core.grids import SWEEPS
@@ -30,7 +31,6 @@ from mnist_core.recipes import with_seeds
 from mnist_core.runs import SCORES, Run
 from mnist_core.spaces import SEARCHES
 from mnist_core.store import Store, default_root
-from mnist_core.terminal import Reporter, follow
 
 SEEDS = 3
 ALSO_ON_DIGITS = ("notebook/model_1", "notebook/model_2")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_core import searches as stored_searches
 from mnist_core import sweeps as stored
-from mnist_core.cli_options import changed_values, closing, make_available, make_runner
+from mnist_core.cli.options import changed_values, closing, make_available, make_runner
+from mnist_core.cli.terminal import Reporter
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.grids import expand, plain_value, sweep_spec
 from mnist_core.jobs import Runner, ServiceRunner
@@ -16,7 +17,6 @@ from mnist_core.searches import LOST_S, Search
 from mnist_core.spaces import search_spec
 from mnist_core.store import Store
 from mnist_core.sweeps import Sweep, SweepProgress
-from mnist_core.terminal import Reporter
 
 if TYPE_CHECKING:
     import pandas as pd

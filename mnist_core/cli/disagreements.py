@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mnist_core.cli_compare import add_epoch, found_runs
+from mnist_core.cli.compare import add_epoch, found_runs
+from mnist_core.cli.terminal import Reporter
 from mnist_core.disagreements import (
     Counts,
     counts,
@@ -18,7 +19,6 @@ from mnist_core.disagreements import (
 )
 from mnist_core.runs import Predictions, Run
 from mnist_core.store import Store
-from mnist_core.terminal import Reporter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,10 @@ import argparse
 from typing import Any
 
 from mnist_core import published as compared
+from mnist_core.cli.terminal import Reporter
 from mnist_core.diagnosis import diagnose_run
 from mnist_core.latency import measure_run
 from mnist_core.store import Store
-from mnist_core.terminal import Reporter
 
 
 def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core import __version__, cli_compare, cli_disagreements, cli_label_errors, cli_questions, cli_sweeps
-from mnist_core.cli_options import (
+from mnist_core import __version__
+from mnist_core.cli import compare, disagreements, label_errors, questions, sweeps
+from mnist_core.cli.options import (
     add_changes,
     add_here,
     changed_values,
@@ -22,6 +23,7 @@ from mnist_core.cli_options import (
     make_runner,
     output_to_stderr,
 )
+from mnist_core.cli.terminal import Reporter, follow
 from mnist_core.comparison import RunSummary, summarise
 from mnist_core.configs import RunConfig, flatten, with_values
 from mnist_core.datasets import download_mnist
@@ -33,7 +35,6 @@ from mnist_core.recipes import figures, group, recipe_id, with_seeds
 from mnist_core.runs import Run
 from mnist_core.spaces import SEARCHES
 from mnist_core.store import Problem, Store
-from mnist_core.terminal import Reporter, follow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,30 +105,26 @@ def _parser() -> argparse.ArgumentParser:
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
 
-    cli_compare.add_arguments(command("compare", cli_compare.compare, "compare runs with the first of them"))
-    cli_compare.add_report_arguments(
-        command("report", cli_compare.report, "write the report of a comparison, as HTML or Markdown")
+    compare.add_arguments(command("compare", compare.compare, "compare runs with the first of them"))
+    compare.add_report_arguments(
+        command("report", compare.report, "write the report of a comparison, as HTML or Markdown")
     )
 
-    cli_disagreements.add_arguments(
-        command(
-            "disagreements", cli_disagreements.disagreements, "on which images runs disagree, and who is right there"
-        )
+    disagreements.add_arguments(
+        command("disagreements", disagreements.disagreements, "on which images runs disagree, and who is right there")
     )
 
     wrong_labels = command(
-        "label-errors", cli_label_errors.label_errors, "which test labels are known to be wrong, or doubted by a run"
+        "label-errors", label_errors.label_errors, "which test labels are known to be wrong, or doubted by a run"
     )
     wrong_labels.add_argument("run", metavar="RUN")
 
-    diagnose = command(
-        "diagnose", cli_questions.diagnose, "say in words what the curves of runs show, and by which rule"
-    )
+    diagnose = command("diagnose", questions.diagnose, "say in words what the curves of runs show, and by which rule")
     diagnose.add_argument("runs", nargs="+", metavar="RUN")
 
-    command("published", cli_questions.published, "compare every published figure with what was measured here")
+    command("published", questions.published, "compare every published figure with what was measured here")
 
-    latency = command("latency", cli_questions.time_runs, "time the models of runs, here and now, and keep the figures")
+    latency = command("latency", questions.time_runs, "time the models of runs, here and now, and keep the figures")
     latency.add_argument("runs", nargs="+", metavar="RUN")
 
     again = command("resume", _resume, "go on with a cancelled, interrupted or failed run, and wait for it")
@@ -140,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     restore = command("restore", _restore, "bring runs back from the trash")
     restore.add_argument("runs", nargs="+", metavar="RUN")
 
-    sweep = command("sweep", cli_sweeps.sweep, "train every combination of a grid, and wait for them")
+    sweep = command("sweep", sweeps.sweep, "train every combination of a grid, and wait for them")
     sweep.add_argument(
         "sweep",
         metavar="SWEEP",
@@ -151,13 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--again", action="store_true", help="train anew what is already trained")
     add_here(sweep)
 
-    listing = command("sweeps", cli_sweeps.sweeps, "list the sweeps, or show, cancel or forget one")
+    listing = command("sweeps", sweeps.sweeps, "list the sweeps, or show, cancel or forget one")
     listing.add_argument("sweep", nargs="?", metavar="SWEEP", help="id, the beginning of one, or name")
     action = listing.add_mutually_exclusive_group()
     action.add_argument("--cancel", action="store_true", help="stop its runs")
     action.add_argument("--forget", action="store_true", help="take it off the list; its runs stay")
 
-    search = command("search", cli_sweeps.search, "let a sampler choose what to train, and wait for it")
+    search = command("search", sweeps.search, "let a sampler choose what to train, and wait for it")
     search.add_argument(
         "search",
         metavar="SEARCH",
@@ -166,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     add_changes(search)
     add_here(search)
 
-    listing = command("searches", cli_sweeps.searches, "list the searches, or show or cancel one")
+    listing = command("searches", sweeps.searches, "list the searches, or show or cancel one")
     listing.add_argument("search", nargs="?", metavar="SEARCH", help="id, the beginning of one, or name")
     listing.add_argument("--cancel", action="store_true", help="stop it and its runs; `search` goes on with it")
     return parser

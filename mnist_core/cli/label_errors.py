@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mnist_core.cli.terminal import Reporter
 from mnist_core.errors import StoreError
 from mnist_core.label_errors import effect, known_errors, likely_errors
 from mnist_core.store import Store
-from mnist_core.terminal import Reporter
 
 
 def label_errors(options: argparse.Namespace, reporter: Reporter) -> int:

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+from mnist_core.cli.terminal import Reporter
 from mnist_core.comparison import differences, summarise, value_words
 from mnist_core.errors import ConfigError, StoreError
 from mnist_core.recipe_verdicts import judge_recipes
 from mnist_core.runs import ChosenEpoch, Run
 from mnist_core.store import Store
-from mnist_core.terminal import Reporter
 from mnist_core.verdicts import Judgement, judge
 
 
