@@ -3,7 +3,7 @@
 That is every published model with three seeds, and every published sweep and search. A name or several after `--only`
 remake these alone. Cut short, the same command goes on where it was: what it trains is kept in the folder `--work`
 until that is deleted. On two cores, the models and the sweeps took 13 minutes, half of it for the two convolutional
-models; the searches come on top of that.
+models, and the searches another 7.
 
 The first seed of a model ships whole, but for weights of more than 2 MB. Its other seeds, and the runs of sweeps and
 searches, ship without weights and predictions, which are large; what their predictions were worth, in full precision,
