@@ -84,6 +84,7 @@ def verdict_chart(
     paper, ink = ("#14171C", "#E8EBEF") if dark else ("#FFFFFF", "#1B1F24")
     data = frame.assign(at=[ROW * (row + 0.68) for row in range(len(frame))])
     data["above"] = data["at"] - 0.4 * ROW
+    data["top"], data["bottom"] = data["at"] - 0.22 * ROW, data["at"] + 0.26 * ROW  # of zero's line, below the words
     data["fill"] = [
         paper if outcome == WORDS["close"] else colours[run]
         for run, outcome in zip(data["run"], data["outcome"], strict=True)
@@ -103,10 +104,8 @@ def verdict_chart(
     ]
     base = alt.Chart(data)
     y = alt.Y("at:Q", scale=y_scale, axis=None)
-    zero = (
-        alt.Chart(pd.DataFrame({"zero": [0.0]}))
-        .mark_rule(color=GREY, strokeWidth=2)
-        .encode(x=alt.X("zero:Q", scale=scale))
+    zero = base.mark_rule(color=GREY, strokeWidth=2).encode(
+        x=alt.XDatum(0, scale=scale), y=alt.Y("top:Q", scale=y_scale, axis=None), y2="bottom:Q"
     )
     interval = base.mark_rule(strokeWidth=LINE, strokeCap="round").encode(
         x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2="high:Q", y=y, color=colour,
