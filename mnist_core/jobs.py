@@ -31,6 +31,8 @@ from mnist_core.store import Store
 SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
 KILL_AFTER_S = 3.0
 """A training that was asked to stop and has not done so by then is killed with its process."""
+MOST_KILLS = 3
+"""So many processes that hold one run are ended, as it may be handed from one worker to the next."""
 
 CONNECT_LIMIT_S = 10.0
 
@@ -204,19 +206,28 @@ class LocalRunner:
         return ServiceStatus("ready", workers=1, warm=1, busy=min(1, self._busy))
 
 
+def _wait_until_free(run: Run) -> None:
+    """Wait until no process holds the run, KILL_AFTER_S at the most."""
+    deadline = time.monotonic() + KILL_AFTER_S
+    while lease.held(run.path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def _kill(store: Store, run_id: str) -> None:
     """Cancel, wait, end the process that still holds the run, and write down that it is cancelled."""
     store.cancel(run_id)
     run = store.get(run_id)
-    deadline = time.monotonic() + KILL_AFTER_S
-    while lease.held(run.path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    pid = lease.holder_pid(run.path)
-    if pid is not None and pid != os.getpid():
+    _wait_until_free(run)
+    for _ in range(MOST_KILLS):
+        pid = lease.holder_pid(run.path)
+        if pid is None or pid == os.getpid():
+            break
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             process.kill()
             process.wait(5)
+        # the scheduler may have handed the run to another worker meanwhile, which finds by itself that it is cancelled
+        _wait_until_free(run)
     if lease.held(run.path) and not store.get(run_id).ended:
         raise JobError(
             f"run {run.name} does not stop, and its process cannot be ended from here; "
