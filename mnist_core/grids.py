@@ -22,7 +22,7 @@ import itertools
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,26 +228,28 @@ def sweep_spec(text: str) -> SweepSpec:
     ConfigError
         where there is neither, or the file is wrong.
     """
-    if text in SWEEPS:
-        return SWEEPS[text]
+    return SWEEPS[text] if text in SWEEPS else parse_spec(read_table(text, "sweep", SWEEPS))
+
+
+def read_table(text: str, what: str, published: Iterable[str]) -> dict[str, Any]:
+    """The specification in a TOML or JSON file, which is its name where it gives none.
+
+    text: the path. what: a sweep or a search, and published: the names of those, for whoever meant one of them.
+    Raises ConfigError.
+    """
     path = Path(text)
     if path.suffix not in (".toml", ".json"):
         raise ConfigError(
-            f"there is no sweep {text!r}; there are {', '.join(SWEEPS)}, or give a file that ends in .toml or .json"
+            f"there is no {what} {text!r}; there are {', '.join(published)}, or give a file that ends in .toml or .json"
         )
-    return parse_spec({"name": path.stem[:60]} | read_table(path))
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """The table in a TOML or JSON file; raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        content = path.read_text(encoding="utf-8")
+        data = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds a {type(data).__name__}; it must hold one table")
-    return data
+    return {"name": path.stem[:60]} | data
 
 
 # -- the published ones ------------------------------------------------------------------------------------------------

@@ -165,14 +165,7 @@ def find(store: Store, text: str) -> Search:
     RunNotFound
         where none answers to it; the message lists them.
     """
-    known = searches(store)[0]
-    found = [item for item in known if item.id == text or item.name == text]
-    if not found and len(text) >= 4:
-        found = [item for item in known if item.id.startswith(text)]
-    if not found:
-        listed = ", ".join(f"{item.id} ({item.name}, {item.dataset})" for item in known) or "none yet"
-        raise RunNotFound(f"no search is called {text!r} in {store.root}; there are: {listed}")
-    return found[-1]
+    return sweeps.newest_called(text, searches(store)[0], "search", store)
 
 
 def state(store: Store, search: Search) -> Literal["complete", "running", "stopped"]:

@@ -26,7 +26,6 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -189,14 +188,7 @@ def parse_search(data: Mapping[str, Any]) -> SearchSpec:
 
 def search_spec(text: str) -> SearchSpec:
     """The published search of this name, or the one described by a TOML or JSON file; raises ConfigError."""
-    if text in SEARCHES:
-        return SEARCHES[text]
-    path = Path(text)
-    if path.suffix not in (".toml", ".json"):
-        raise ConfigError(
-            f"there is no search {text!r}; there are {', '.join(SEARCHES)}, or give a file that ends in .toml or .json"
-        )
-    return parse_search({"name": path.stem[:60]} | read_table(path))
+    return SEARCHES[text] if text in SEARCHES else parse_search(read_table(text, "search", SEARCHES))
 
 
 # -- what to try next --------------------------------------------------------------------------------------------------

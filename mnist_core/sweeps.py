@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -194,13 +194,35 @@ def find(store: Store, text: str) -> Sweep:
     RunNotFound
         where none answers to it; the message lists them.
     """
-    known = sweeps(store)[0]
-    found = [sweep for sweep in known if sweep.id == text or sweep.name == text]
+    return newest_called(text, sweeps(store)[0], "sweep", store)
+
+
+class _Called(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def dataset(self) -> str: ...
+
+
+Called = TypeVar("Called", bound=_Called)
+
+
+def newest_called(text: str, known: Sequence[Called], what: str, store: Store) -> Called:
+    """The last of `known`, sweeps or searches, that `text` means, as `find` has it; `what` they are, in one word.
+
+    Raises
+    ------
+    RunNotFound
+        where none answers to it; the message lists them.
+    """
+    found = [item for item in known if text in (item.id, item.name)]
     if not found and len(text) >= 4:
-        found = [sweep for sweep in known if sweep.id.startswith(text)]
+        found = [item for item in known if item.id.startswith(text)]
     if not found:
-        listed = ", ".join(f"{sweep.id} ({sweep.name}, {sweep.dataset})" for sweep in known) or "none yet"
-        raise RunNotFound(f"no sweep is called {text!r} in {store.root}; there are: {listed}")
+        listed = ", ".join(f"{item.id} ({item.name}, {item.dataset})" for item in known) or "none yet"
+        raise RunNotFound(f"no {what} is called {text!r} in {store.root}; there are: {listed}")
     return found[-1]
 
 
