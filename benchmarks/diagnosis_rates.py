@@ -1,4 +1,4 @@
-"""How often the diagnosis of `mnist_core.diagnosis` is right: over the shipped runs and over made-up histories.
+"""How often the diagnosis is right: over the shipped runs and over made-up histories.
 
     python -m benchmarks.diagnosis_rates            # prints the tables
     python -m benchmarks.diagnosis_rates --write    # puts them into docs/diagnosis.md
@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.diagnosis import diagnose, diagnose_run
-from mnist_core.events import EpochRow
-from mnist_core.store import Store
+from mnist_core.comparison.diagnosis import diagnose, diagnose_run
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "diagnosis.md"

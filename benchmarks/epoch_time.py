@@ -43,7 +43,7 @@ SEEDS = (0, 1, 2)
 
 def experiment(name: str, epochs: int, seed: int) -> Any:
     """The configuration that both sides train; a batch is 128 images, validation is on the test set."""
-    from mnist_core.presets import preset
+    from mnist_core.experiments.presets import preset
 
     found, _, variant = name.partition(", ")
     config = preset(found if "/" in found else f"notebook/{found}").config
@@ -58,7 +58,7 @@ def keras_fit(data: Any, name: str, epochs: int) -> dict[str, Any]:
     """What the Keras documentation would do: float32 arrays, compile, fit."""
     import keras
 
-    from mnist_core.models import build_model
+    from mnist_core.training.models import build_model
 
     config = experiment(name, epochs, 0)
     model = build_model(config.model)
@@ -74,8 +74,8 @@ def keras_fit(data: Any, name: str, epochs: int) -> dict[str, Any]:
 
 def mnist_core(data: Any, name: str, epochs: int, seed: int) -> dict[str, Any]:
     """The same experiment here, with its checkpoints."""
-    from mnist_core.events import EpochEnded
-    from mnist_core.training import train
+    from mnist_core.training.events import EpochEnded
+    from mnist_core.training.train import train
 
     config = experiment(name, epochs, seed)
     ends: list[float] = []
@@ -103,7 +103,7 @@ def measure(way: str, name: str, dataset: str, epochs: int, seed: int) -> dict[s
 
 def measured_here(way: str, name: str, dataset: str, epochs: int, seed: int) -> dict[str, Any]:
     """One training, in this process."""
-    from mnist_core.datasets import Catalog
+    from mnist_core.data.datasets import Catalog
 
     with tempfile.TemporaryDirectory() as folder:
         data = Catalog(Path(folder)).load(dataset)

@@ -27,12 +27,15 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mnist_core import launch, lease  # noqa: E402
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig  # noqa: E402
-from mnist_core.datasets import Dataset  # noqa: E402
-from mnist_core.jobs import ServiceRunner, request  # noqa: E402
-from mnist_core.service import ENVIRONMENT  # noqa: E402
-from mnist_core.store import Store  # noqa: E402
+from mnist_core.data.datasets import Dataset  # noqa: E402
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig  # noqa: E402
+from mnist_core.experiments.layers import DenseLayer  # noqa: E402
+from mnist_core.jobs import local_service  # noqa: E402
+from mnist_core.jobs.request import request  # noqa: E402
+from mnist_core.jobs.runners import ServiceRunner  # noqa: E402
+from mnist_core.jobs.service import ENVIRONMENT  # noqa: E402
+from mnist_core.runs import lease  # noqa: E402
+from mnist_core.runs.store import Store  # noqa: E402
 
 
 def config(dataset: str, seed: int, epochs: int, units: tuple[int, ...] = (64, 64)) -> RunConfig:
@@ -52,7 +55,7 @@ def seconds_until(condition: Callable[[], bool]) -> float:
 
 def direct(wanted: RunConfig, data: Dataset) -> float:
     """Seconds of `train` alone, in this process, with one thread as in a worker."""
-    from mnist_core.training import train
+    from mnist_core.training.train import train
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -80,12 +83,12 @@ def main() -> None:
     try:
         began = time.perf_counter()
         runner.warm()
-        seconds_until(lambda: launch.running(store.root.resolve()) is not None)
+        seconds_until(lambda: local_service.running(store.root.resolve()) is not None)
         rows.append(("start of the service, until it takes jobs", f"{time.perf_counter() - began:.1f} s"))
         seconds_until(lambda: runner.status().workers > 0 and runner.status().warm == runner.status().workers)
         rows.append((f"until all {runner.status().workers} workers are warm", f"{time.perf_counter() - began:.1f} s"))
 
-        from mnist_core.training import warm_up
+        from mnist_core.training.train import warm_up
 
         warm_up()
         data = store.catalog.load(dataset)
@@ -123,7 +126,7 @@ def main() -> None:
         time.sleep(2)  # a worker that has grown too far is replaced now
         seconds_until(lambda: runner.status().workers > 0 and runner.status().warm == runner.status().workers)
         time.sleep(2)
-        pid = launch.start(store.root.resolve()).pid
+        pid = local_service.start(store.root.resolve()).pid
         workers = [child.pid for child in psutil.Process(pid).children() if megabytes(child.pid) > 100]
         rows.append(("memory of the service itself", f"{megabytes(pid)} MB"))
         rows.append(("memory of each worker", ", ".join(f"{megabytes(worker)} MB" for worker in workers)))

@@ -62,7 +62,7 @@ class Took:
 
 def built(keras: Any, stack: dict[str, Any], rate: float) -> Any:
     """The network of these `stack.…` values, as KerasTuner's guide would build it."""
-    from mnist_core.grids import Stack
+    from mnist_core.experiments.grids import Stack
 
     model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()])
     for layer in Stack(**stack).layers():
@@ -80,8 +80,8 @@ def theirs(kind: str, dataset: str, width: int, max_epochs: int, seed: int) -> N
     import keras_tuner
     import numpy as np
 
-    from mnist_core.datasets import Catalog
-    from mnist_core.presets import preset
+    from mnist_core.data.datasets import Catalog
+    from mnist_core.experiments.presets import preset
 
     data = Catalog(ROOT).load(dataset)
     split = data.split(preset("tuning/baseline").config.training.validation, 0)
@@ -157,8 +157,8 @@ def taken(store: Any, run_ids: list[str], seconds: float) -> Took:
 
 
 def our_grid(store: Any, runner: Any, options: argparse.Namespace, width: int) -> Took:
-    from mnist_core import sweeps
-    from mnist_core.grids import SWEEPS
+    from mnist_core.experiments.grids import SWEEPS
+    from mnist_core.studies import sweeps
 
     spec = SWEEPS["tuning/grid_90"]
     fixed = {**spec.fixed, "training.epochs": EPOCHS, "dataset.name": options.dataset}
@@ -174,8 +174,8 @@ def our_grid(store: Any, runner: Any, options: argparse.Namespace, width: int) -
 
 
 def our_hyperband(store: Any, runner: Any, options: argparse.Namespace, seed: int) -> Took:
-    from mnist_core import searches
-    from mnist_core.spaces import SEARCHES
+    from mnist_core.experiments.spaces import SEARCHES
+    from mnist_core.studies import searches
 
     spec = SEARCHES["tuning/hyperband_mlp"].model_copy(update={"seed": seed})
     spec = spec.with_fixed({"training.epochs": options.max_epochs, "dataset.name": options.dataset})
@@ -186,8 +186,8 @@ def our_hyperband(store: Any, runner: Any, options: argparse.Namespace, seed: in
 
 
 def compare(options: argparse.Namespace) -> None:
-    from mnist_core.jobs import ServiceRunner
-    from mnist_core.store import Store
+    from mnist_core.jobs.runners import ServiceRunner
+    from mnist_core.runs.store import Store
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         store = Store(folder)

@@ -40,10 +40,11 @@ class Alone:
     """One seed in the engine that trains it now."""
 
     def __init__(self, data: Any, units: tuple[int, ...], batch: int, seed: int) -> None:
-        from mnist_core.configs import DenseLayer, ModelConfig, TrainingConfig
-        from mnist_core.engine import Engine
-        from mnist_core.models import build_model
-        from mnist_core.optimizers import build_optimizer
+        from mnist_core.experiments.configs import ModelConfig, TrainingConfig
+        from mnist_core.experiments.layers import DenseLayer
+        from mnist_core.training.engine import Engine
+        from mnist_core.training.models import build_model
+        from mnist_core.training.optimizers import build_optimizer
 
         model = ModelConfig(layers=tuple(DenseLayer(units=size, dropout=0.2) for size in units))
         self.seed, self.images = seed, data.x_train
@@ -52,7 +53,7 @@ class Alone:
 
     def epoch(self, epoch: int, steps: int | None = None) -> list[float]:
         """Train and evaluate; the sum of the losses of each seed."""
-        from mnist_core.engine import shuffled
+        from mnist_core.training.engine import shuffled
 
         sizes, totals = self.engine.sizes, (0.0, 0)
         steps = steps or sizes.steps
@@ -68,8 +69,8 @@ class Stack:
     """All seeds in one graph; it begins with the weights that they would begin with alone."""
 
     def __init__(self, data: Any, units: tuple[int, ...], batch: int, seeds: tuple[int, ...]) -> None:
-        from mnist_core.engine import Sizes
-        from mnist_core.models import backend
+        from mnist_core.training.engine import Sizes
+        from mnist_core.training.models import backend
 
         self.tf, _ = backend()
         tf = self.tf
@@ -86,7 +87,7 @@ class Stack:
 
     def epoch(self, epoch: int, steps: int | None = None) -> list[float]:
         """Train and evaluate; the sum of the losses of each seed."""
-        from mnist_core.engine import DropoutWords, shuffled
+        from mnist_core.training.engine import DropoutWords, shuffled
 
         tf, sizes = self.tf, self.sizes
         steps = steps or sizes.steps
@@ -147,7 +148,7 @@ class Stack:
 
 def measure(way: str, net: str, batch: int, epochs: int, dataset: str) -> None:
     """In a process of its own: print the seconds of a seed's epoch."""
-    from mnist_core.datasets import Catalog
+    from mnist_core.data.datasets import Catalog
 
     data = Catalog(ROOT).load(dataset)
     trained = (
@@ -190,7 +191,7 @@ def side_by_side(way: str, net: str, options: argparse.Namespace) -> float:
 
 def compare(dataset: str, batch: int) -> None:
     """The losses of 5 steps, alone and stacked."""
-    from mnist_core.datasets import Catalog
+    from mnist_core.data.datasets import Catalog
 
     os.environ.update(ONE_THREAD)
     data = Catalog(ROOT).load(dataset)

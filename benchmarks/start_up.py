@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import sync_playwright
 
-from mnist_core.store import Store, default_root
+from mnist_core.runs.store import Store, default_root
 from tests.e2e.browser import Screen, end_everything, start_server
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS
 

@@ -20,16 +20,16 @@ st.set_page_config(
 
 PAGES = {
     "": [
-        st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", default=True),
-        st.Page("views/train.py", title="Train", icon=":material/model_training:", url_path="train"),
-        st.Page("views/mistakes.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
+        st.Page("views/compare/page.py", title="Compare", icon=":material/compare_arrows:", default=True),
+        st.Page("views/train/page.py", title="Train", icon=":material/model_training:", url_path="train"),
+        st.Page("views/mistakes/page.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
         st.Page(
-            "views/disagreements.py",
+            "views/disagreements/page.py",
             title="Disagreements",
             icon=":material/call_split:",
             url_path="disagreements",
         ),
-        st.Page("views/sweeps.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
+        st.Page("views/sweeps/page.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
     ],
     "Questions": [
         st.Page(
@@ -46,7 +46,7 @@ PAGES = {
         ),
     ],
     "Background": [
-        st.Page("views/published.py", title="Published", icon=":material/menu_book:", url_path="published"),
+        st.Page("views/published/page.py", title="Published", icon=":material/menu_book:", url_path="published"),
         st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
         st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
     ],

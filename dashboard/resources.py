@@ -13,27 +13,30 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.identity import run_colours
-from dashboard.theme import RUN_COLOURS, RUN_COLOURS_DARK, is_dark
-from mnist_core.comparison import RunSummary, summarise
-from mnist_core.datasets import Dataset
-from mnist_core.diagnosis import Finding, diagnose_run
+from dashboard.theme import is_dark
+from mnist_core.comparison.diagnosis import Finding, diagnose_run
+from mnist_core.data.datasets import Dataset
+from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError
-from mnist_core.images import Pixels
-from mnist_core.metrics import Scores
-from mnist_core.runs import ChosenEpoch, Predictions, Run
-from mnist_core.store import Problem, Store
+from mnist_core.evaluation.metrics import Scores
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
+from mnist_core.report.labels import run_colours
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Problem, Store
+from mnist_core.runs.summary import RunSummary, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mnist_core.forward import Network
-    from mnist_core.jobs import ServiceRunner
-    from mnist_core.maps import Map
-    from mnist_core.neighbours import HiddenDigits
-    from mnist_core.published import Row
-    from mnist_core.recipe_verdicts import RecipeVerdict
-    from mnist_core.verdicts import Judgement
+    from mnist_core.comparison.recipe_verdicts import RecipeVerdict
+    from mnist_core.comparison.verdicts import Judgement
+    from mnist_core.inspection.embedding import Map
+    from mnist_core.inspection.neighbours import HiddenDigits
+    from mnist_core.inspection.numpy_network import Network
+    from mnist_core.jobs.runners import ServiceRunner
+    from mnist_core.published.reproduction import Row
 
 
 @functools.cache
@@ -45,7 +48,7 @@ def store() -> Store:
 @functools.cache
 def runner() -> ServiceRunner:
     """What trains: the local job service, or the remote scheduler that MNIST_CORE_SCHEDULER names."""
-    from mnist_core.jobs import ServiceRunner
+    from mnist_core.jobs.runners import ServiceRunner
 
     return ServiceRunner(store())
 
@@ -104,7 +107,7 @@ def published() -> list[Row]:
 
 @st.cache_data(max_entries=4, show_spinner="Comparing with what is published …")
 def _published(versions: tuple[object, ...]) -> list[Row]:
-    from mnist_core.published import rows
+    from mnist_core.published.reproduction import rows
 
     return rows(store(), summary=summary, test=test_scores)
 
@@ -129,7 +132,7 @@ def judgement(runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, names: Ma
 def _judgement(
     key: tuple[tuple[str, tuple[int, ...], str, str], ...], baseline: str, chosen: ChosenEpoch, _runs: Sequence[Run]
 ) -> Judgement:
-    from mnist_core.verdicts import judge
+    from mnist_core.comparison.verdicts import judge
 
     names = {run_id: name for run_id, _, _, name in key}
     base = next(run for run in _runs if run.id == baseline)
@@ -150,7 +153,7 @@ def recipe_judgement(
     runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, names: Mapping[str, str]
 ) -> list[RecipeVerdict]:
     """The recipes of all other runs against that of the one with the id `baseline`, over all seeds in the store."""
-    from mnist_core.recipe_verdicts import judge_recipes
+    from mnist_core.comparison.recipe_verdicts import judge_recipes
 
     def accuracy(run: Run) -> float | None:
         found = test_scores(run, chosen)
@@ -176,7 +179,7 @@ def colours(run_ids: list[str], *, printed: bool = False) -> dict[str, str]:
 
 
 def judged(run: Run) -> pd.DataFrame | None:
-    """Every test image with the run's guess (see `mnist_core.mistakes`); None before there are predictions.
+    """Every test image with the run's guess (see `mnist_core.evaluation.mistakes`); None before there are predictions.
 
     Shared by all sessions: not to be written into.
     """
@@ -185,14 +188,14 @@ def judged(run: Run) -> pd.DataFrame | None:
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def _judged(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame | None:
-    from mnist_core.mistakes import judged
+    from mnist_core.evaluation.mistakes import judged
 
     found = predictions(_run)
     return judged(found) if found else None
 
 
 def votes(runs: list[Run], chosen: ChosenEpoch = "kept") -> pd.DataFrame:
-    """Every test image with the guesses of paired runs that have predictions (see `mnist_core.disagreements`).
+    """Every test image with the guesses of paired runs that have predictions (see `comparison.disagreements`).
 
     Shared by all sessions: not to be written into.
     """
@@ -201,7 +204,7 @@ def votes(runs: list[Run], chosen: ChosenEpoch = "kept") -> pd.DataFrame:
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def _votes(key: tuple[tuple[str, tuple[int, ...]], ...], chosen: ChosenEpoch, _runs: list[Run]) -> pd.DataFrame:
-    from mnist_core.disagreements import votes
+    from mnist_core.comparison.disagreements import votes
 
     found = [said for run in _runs if (said := predictions(run, chosen)) is not None]
     assert len(found) == len(_runs)
@@ -250,7 +253,7 @@ def network(run: Run) -> Network | None:
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def _network(run_id: str, version: int, _run: Run) -> Network | None:
-    from mnist_core.forward import load_network
+    from mnist_core.inspection.numpy_network import load_network
 
     return load_network(_run.config.model, _run.model_file) if _run.model_file else None
 
@@ -270,7 +273,7 @@ def digit_map(run: Run, kind: str) -> tuple[NDArray[np.intp], Map]:
 
 @st.cache_resource(max_entries=20, show_spinner="Drawing the map …")
 def _digit_map(run_id: str, version: tuple[int, ...], kind: str, _run: Run) -> tuple[NDArray[np.intp], Map]:
-    from mnist_core.maps import pca_map, sampled, tsne_map
+    from mnist_core.inspection.embedding import pca_map, sampled, tsne_map
 
     found, said = network(_run), predictions(_run)
     assert found is not None
@@ -290,7 +293,7 @@ def hidden_digits(run: Run) -> HiddenDigits | None:
 
 @st.cache_resource(max_entries=6, show_spinner="Reading what the network makes of the training digits …")
 def _hidden_digits(run_id: str, version: int, _run: Run) -> HiddenDigits | None:
-    from mnist_core.neighbours import hidden_digits
+    from mnist_core.inspection.neighbours import hidden_digits
 
     found, data = network(_run), own_dataset(_run)
     return hidden_digits(found, _run.config.model, data.x_train) if found else None

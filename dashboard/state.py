@@ -10,7 +10,8 @@ from typing import get_args
 
 import streamlit as st
 
-from mnist_core.runs import ChosenEpoch, Run
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
 
 CHOSEN = "runs"
 BASELINE = "baseline"

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
-from mnist_core.store import Store, default_root  # noqa: E402
+from mnist_core.runs.store import Store, default_root  # noqa: E402
 from tests.e2e.browser import Screen, Server, end_everything, start_server  # noqa: E402
 from tests.e2e.conftest import CHROMIUM_ARGUMENTS  # noqa: E402
 

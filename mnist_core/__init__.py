@@ -3,34 +3,31 @@
 Importing this package does not import TensorFlow; training does.
 """
 
-__version__ = "0.1.0"
-
-from mnist_core.comparison import RunSummary, differences, summarise
-from mnist_core.configs import (
+from mnist_core.constants import __version__
+from mnist_core.data.datasets import Catalog, Dataset
+from mnist_core.errors import MnistCoreError
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import (
     Augmentation,
-    ConvLayer,
     CosineSchedule,
     DatasetConfig,
-    DenseLayer,
     EarlyStopping,
-    FlattenLayer,
-    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
     PlateauSchedule,
-    PoolLayer,
     RunConfig,
     StepSchedule,
     TestValidation,
     TrainingConfig,
 )
-from mnist_core.datasets import Catalog, Dataset
-from mnist_core.errors import MnistCoreError
-from mnist_core.jobs import LocalRunner, ServiceRunner, request
-from mnist_core.presets import PRESETS, Preset, preset
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
-from mnist_core.training import train
+from mnist_core.experiments.layers import ConvLayer, DenseLayer, FlattenLayer, GlobalAverageLayer, PoolLayer
+from mnist_core.experiments.presets import PRESETS, Preset, preset
+from mnist_core.jobs.request import request
+from mnist_core.jobs.runners import LocalRunner, ServiceRunner
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.runs.summary import RunSummary, differences, summarise
+from mnist_core.training.train import train
 
 __all__ = [
     "PRESETS",
@@ -60,6 +57,7 @@ __all__ = [
     "Store",
     "TestValidation",
     "TrainingConfig",
+    "__version__",
     "differences",
     "preset",
     "request",

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.store import Store
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs.store import Store
 
 DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)

@@ -11,46 +11,24 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# Each module may import those of earlier rows, and its own row's.
-ORDER = [
-    ["errors"],
-    ["configs", "events", "files", "keras_code"],
-    ["images", "metrics", "lease", "claims"],
-    ["runs", "presets", "datasets", "mistakes", "label_errors", "forward", "estimates", "augmentation"],
-    ["grids"],
-    ["store", "comparison", "statistics", "models", "optimizers", "checkpoints"],
-    ["diagnosis", "calibration", "loss_or_accuracy"],
-    ["neighbours", "occlusion", "maps"],
-    ["recipes", "fairness"],
-    ["verdicts"],
-    ["recipe_verdicts", "disagreements"],
-    ["engine"],
-    ["training"],
-    ["execution"],
-    ["latency"],
-    ["production"],
-    ["worker", "launch"],
-    ["launch", "worker"],
-    ["service", "jobs"],
-    ["sweeps"],
-    ["spaces"],
-    ["searches"],
-    ["published"],
-    ["cli.terminal"],
-    ["cli.options"],
-    ["cli.sweeps", "cli.disagreements", "cli.label_errors", "cli.compare"],
-    ["cli.questions"],
-    ["cli.parser", "reference"],
-    ["cli"],
-    ["__main__", "__init__"],
-]
-RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+ROOMS = (
+    "cli", "report", "plots", "published", "studies", "jobs", "comparison", "inspection", "training", "runs",
+    "evaluation", "data", "experiments",
+)  # fmt: skip
+"""The rooms of `mnist_core`, from the top. Each may import those to its right, and the modules outside all rooms."""
+
 CORE = sorted((ROOT / "mnist_core").rglob("*.py"))
 DASHBOARD = sorted((ROOT / "dashboard").rglob("*.py"))
+EVERY = [*CORE, *DASHBOARD]
 
 
-def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
-    """Dotted names of all modules that a file imports; those for type checking only are left out."""
+def place(path: Path) -> str:
+    """Return a file's path below the project, as the id of a test."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path, *, top_level_only: bool = False, with_typing: bool = False) -> set[str]:
+    """Return the dotted names of all modules that a file imports, late imports included."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(inner)
@@ -58,59 +36,67 @@ def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
-    found: set[str] = set()
+    names: set[str] = set()
     for node in tree.body if top_level_only else ast.walk(tree):
-        if id(node) in typing_only:
+        if id(node) in typing_only and not with_typing:
             continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def module(path: Path) -> str:
-    """A file's place in ORDER: its dotted name inside `mnist_core`; a package stands for its `__init__`."""
-    parts = path.relative_to(ROOT / "mnist_core").with_suffix("").parts
-    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+def libraries(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Return the first parts of what a file imports."""
+    return {name.split(".")[0] for name in imported(path, top_level_only=top_level_only)}
 
 
-@pytest.mark.parametrize("path", CORE, ids=module)
+def room(path: Path) -> str | None:
+    """Return the room of a file of the core; None for the modules outside all rooms, which lie below them."""
+    first = path.relative_to(ROOT / "mnist_core").parts[0]
+    return None if first.endswith(".py") else first
+
+
+def test_every_folder_of_the_core_is_a_room_in_the_order() -> None:
+    folders = {path.name for path in (ROOT / "mnist_core").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", CORE, ids=place)
 def test_the_core_imports_one_way(path: Path) -> None:
-    own = module(path)
-    assert own in RANK, f"give {own} its place in ORDER"
-    names = {name.removeprefix("mnist_core.") for name in imported(path) if name.startswith("mnist_core.")}
-    # `from mnist_core.cli import compare` names the package and the module in it: only the latter is meant
-    names -= {name.rpartition(".")[0] for name in names if name in RANK}
-    for other in names & RANK.keys():
-        assert RANK[other] <= RANK[own], f"{own} must not import {other}"
+    if path.name in ("__init__.py", "__main__.py") and room(path) is None:
+        return  # the notebook's names and the command line stand above all rooms
+    own = room(path)
+    above = set(ROOMS if own is None else ROOMS[: ROOMS.index(own)])
+    for name in imported(path, with_typing=True):
+        parts = name.split(".")
+        if parts[0] == "mnist_core" and len(parts) > 1:
+            assert parts[1] not in above, f"{place(path)} must not import {name}, which stands above it"
 
 
-@pytest.mark.parametrize("path", CORE, ids=module)
+@pytest.mark.parametrize("path", CORE, ids=place)
 def test_the_core_knows_neither_streamlit_nor_the_dashboard(path: Path) -> None:
-    found = {name.split(".")[0] for name in imported(path)}
-    if module(path) == "cli.compare":  # the report is drawn with the page's charts: docs/decisions/0009
-        late = {name for name in imported(path) if name.startswith("dashboard")}
-        assert late == {"dashboard", "dashboard.report"}
-        assert "dashboard" not in {name.split(".")[0] for name in imported(path, top_level_only=True)}
-        found -= {"dashboard"}
-    assert not found & {"streamlit", "dashboard", "altair"}
+    assert not libraries(path) & {"streamlit", "dashboard"}
 
 
-@pytest.mark.parametrize("path", [*CORE, *DASHBOARD], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_tensorflow_is_imported_late_and_only_in_the_core(path: Path) -> None:
-    in_core = path in CORE
-    names = imported(path, top_level_only=in_core)
-    assert not {name.split(".")[0] for name in names} & {"tensorflow", "keras"}
+@pytest.mark.parametrize("path", CORE, ids=place)
+def test_altair_is_for_plots_and_the_report(path: Path) -> None:
+    if room(path) not in ("plots", "report"):
+        assert "altair" not in libraries(path)
 
 
-@pytest.mark.parametrize("path", DASHBOARD, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_charts_and_the_report_do_not_know_streamlit(path: Path) -> None:
-    if path.parent.name == "charts" or path.stem in ("report", "documents", "identity", "pictures", "summaries"):
-        assert "streamlit" not in {name.split(".")[0] for name in imported(path)}
+@pytest.mark.parametrize("path", EVERY, ids=place)
+def test_tensorflow_is_imported_late_and_only_where_models_are_built(path: Path) -> None:
+    heavy = {"tensorflow", "keras"}
+    assert not libraries(path, top_level_only=True) & heavy
+    if place(path) == "mnist_core/data/datasets.py":  # downloads MNIST through Keras
+        assert libraries(path) & heavy == {"keras"}
+    elif path in DASHBOARD or room(path) != "training":
+        assert not libraries(path) & heavy
 
 
-@pytest.mark.parametrize("path", DASHBOARD, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", DASHBOARD, ids=place)
 def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
     if path.stem != "state":
         attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
@@ -118,20 +104,28 @@ def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "unwanted"),
     [
-        "import mnist_core",
-        "import mnist_core.cli",
-        "import mnist_core.training, mnist_core.models, mnist_core.jobs",
-        "import sys; sys.argv = ['x', '--help']; import contextlib\n"
-        "with contextlib.suppress(SystemExit): import mnist_core.cli as c; c.main(['--help'])",
-        "import dashboard.resources, dashboard.theme, dashboard.state",
+        ("import mnist_core", {"tensorflow", "keras", "streamlit", "altair", "distributed"}),
+        ("import mnist_core.report.comparison_report", {"tensorflow", "keras", "streamlit"}),
+        ("import mnist_core.plots.curves", {"tensorflow", "keras", "streamlit"}),
+        ("import mnist_core.cli", {"tensorflow", "keras", "streamlit", "altair"}),
+        (
+            "import mnist_core.training.train, mnist_core.training.models, mnist_core.jobs.runners",
+            {"tensorflow", "keras"},
+        ),
+        (
+            "import sys; sys.argv = ['x', '--help']; import contextlib\n"
+            "with contextlib.suppress(SystemExit): import mnist_core.cli as c; c.main(['--help'])",
+            {"tensorflow", "keras", "altair"},
+        ),
+        ("import dashboard.resources, dashboard.theme, dashboard.state", {"tensorflow", "keras"}),
     ],
 )
-def test_nothing_imports_tensorflow_before_training(code: str) -> None:
-    check = f"{code}\nimport sys; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+def test_an_import_loads_no_heavy_library(code: str, unwanted: set[str]) -> None:
+    check = f"{code}\nimport sys; print(sorted({unwanted!r} & set(sys.modules)), file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    assert result.stderr.strip().endswith("[]"), result.stderr
 
 
 def test_no_file_names_a_machine() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from dashboard import state
-from mnist_core import searches, sweeps
-from mnist_core.datasets import MNIST_FINGERPRINT
-from mnist_core.grids import SWEEPS
-from mnist_core.presets import PRESETS, Preset
-from mnist_core.published import rows
-from mnist_core.store import Store
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.experiments.grids import SWEEPS
+from mnist_core.experiments.presets import PRESETS, Preset
+from mnist_core.published.reproduction import rows
+from mnist_core.runs.store import Store
+from mnist_core.studies import searches, sweeps
 
 SHIPPED = Path(__file__).parent.parent / "artifacts" / "reference"
 MOST_BYTES = 30_000_000

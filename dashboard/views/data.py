@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import resources
-from dashboard.components import datasets, panels
+from dashboard.shared import datasets, panels
 
 st.title("Data")
 runs, problems = resources.scan()

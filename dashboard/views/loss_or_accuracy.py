@@ -8,15 +8,15 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state, summaries, theme
-from dashboard.charts.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
-from dashboard.charts.curves import Curve, Metric, curves_chart
-from dashboard.components import panels
-from dashboard.components.figures import plain_table
-from dashboard.components.guesses import with_guesses
-from dashboard.components.run_picker import run_picker, short_labels
-from dashboard.components.verdict_panel import epoch_switch
-from mnist_core.calibration import (
+from dashboard import resources, state, theme
+from dashboard.shared import panels
+from dashboard.shared.figures import plain_table
+from dashboard.shared.guesses import with_guesses
+from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.verdict_panel import epoch_switch
+from mnist_core.comparison.loss_or_accuracy import closing, course, course_sentence, wrong_cost
+from mnist_core.errors import StoreError
+from mnist_core.evaluation.calibration import (
     BINS,
     COLDEST,
     fit_temperature,
@@ -25,10 +25,13 @@ from mnist_core.calibration import (
     tempered_scores,
     with_temperature,
 )
-from mnist_core.errors import StoreError
-from mnist_core.events import EpochRow
-from mnist_core.loss_or_accuracy import closing, course, course_sentence, wrong_cost
-from mnist_core.runs import ChosenEpoch, Predictions, Run
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.plots import style
+from mnist_core.plots.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
+from mnist_core.plots.curves import Curve, Metric, curves_chart
+from mnist_core.report import tables
+from mnist_core.runs.records import ChosenEpoch, EpochRow
+from mnist_core.runs.run import Run
 
 # 0.25 to 4 in 32 steps of equal ratio
 TEMPERATURES = tuple(round(2 ** (step / 8), 4) for step in range(-16, 17))
@@ -58,7 +61,7 @@ def _page(runs: list[Run]) -> None:
             "No runs yet",
             "Train a model, and this page shows where its loss comes from and what its accuracy leaves out.",
             button="Train a first model",
-            page="views/train.py",
+            page="views/train/page.py",
         )
         return
     chosen = [run for run in run_picker(runs) if _readable(run)]
@@ -90,18 +93,18 @@ def _answer(
 ) -> None:
     """Which run is better by which measure, then what became of each since its best epoch."""
     same = [run for run in runs if run.id in said and run.status.fingerprint == runs[0].status.fingerprint]
-    sentence = closing({summaries.escaped(labels[run.id]): said[run.id] for run in same})
+    sentence = closing({tables.escaped(labels[run.id]): said[run.id] for run in same})
     if sentence:
         st.markdown(f"#### {sentence}", anchors=False)
     if len(same) < len(runs):
-        left = [summaries.escaped(labels[run.id]) for run in runs if run not in same]
+        left = [tables.escaped(labels[run.id]) for run in runs if run not in same]
         st.caption(f"Not compared, as there is no test result on the same images: {', '.join(left)}.")
     st.markdown(MEANING)
     for run in runs:
         found = course(run.rows())
         if found is not None:
             overfits = any(item.kind == "overfitting" for item in resources.diagnosis(run))
-            text = course_sentence(f"**{summaries.escaped(labels[run.id])}**", found, overfits=overfits)
+            text = course_sentence(f"**{tables.escaped(labels[run.id])}**", found, overfits=overfits)
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
 
 
@@ -252,10 +255,10 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
                 {
                     "on the test images": name,
                     "temperature": f"{wanted[name]:.2f}",
-                    "accuracy": theme.percent(item.accuracy),
-                    "loss": theme.loss(item.loss),
-                    "calibration error (ECE)": theme.loss(item.ece),
-                    "mean confidence": theme.percent(item.mean_confidence),
+                    "accuracy": style.percent(item.accuracy),
+                    "loss": style.loss(item.loss),
+                    "calibration error (ECE)": style.loss(item.ece),
+                    "mean confidence": style.percent(item.mean_confidence),
                 }
                 for name, item in figures.items()
             ]

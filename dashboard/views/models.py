@@ -9,14 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, theme
-from dashboard.charts.architecture import architecture_chart, architecture_frame, described
-from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
-from dashboard.components import panels
-from dashboard.components.figures import plain_table
-from dashboard.components.run_picker import run_picker, short_labels
-from dashboard.summaries import escaped
-from mnist_core.keras_code import keras_code
-from mnist_core.runs import Run
+from dashboard.shared import panels
+from dashboard.shared.figures import plain_table
+from dashboard.shared.run_picker import run_picker, short_labels
+from mnist_core.experiments.keras_code import keras_code
+from mnist_core.plots import style
+from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
+from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
+from mnist_core.report.tables import escaped
+from mnist_core.runs.run import Run
 
 PER_ROW = 3
 
@@ -43,12 +44,12 @@ def layer_frame(run: Run) -> pd.DataFrame:
             "layer": row.name.replace("_", " "),
             "setting": row.detail.removesuffix(" in a row"),
             "output": "×".join(str(size) for size in row.output_shape),
-            "parameters": theme.count(row.parameters),
+            "parameters": style.count(row.parameters),
         }
         for row in run.config.model.layer_table()
     ]
     total = {"layer": "total", "setting": "", "output": ""}
-    return pd.DataFrame([*rows, total | {"parameters": theme.count(run.config.model.parameter_count())}])
+    return pd.DataFrame([*rows, total | {"parameters": style.count(run.config.model.parameter_count())}])
 
 
 def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
@@ -95,7 +96,7 @@ if not all_runs:
         "No model yet",
         "Train a model, and its layers, its parameters and the Keras code that builds it appear here.",
         button="Train a first model",
-        page="views/train.py",
+        page="views/train/page.py",
     )
 else:
     chosen = run_picker(all_runs)

@@ -8,16 +8,18 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, summaries, theme
-from dashboard.charts.production import AXES, pareto_chart, pareto_frame
-from dashboard.components import panels
-from dashboard.components.figures import plain_table
-from dashboard.components.guesses import with_guesses
-from dashboard.components.run_picker import run_picker, short_labels
-from mnist_core import latency
-from mnist_core.latency import Latency
-from mnist_core.production import Candidate, Cost, Standing, reasons, recommendation, standings
-from mnist_core.runs import Run
+from dashboard import resources, theme
+from dashboard.shared import panels
+from dashboard.shared.figures import plain_table
+from dashboard.shared.guesses import with_guesses
+from dashboard.shared.run_picker import run_picker, short_labels
+from mnist_core.comparison.production import Candidate, Cost, Standing, reasons, recommendation, standings
+from mnist_core.jobs import latency
+from mnist_core.jobs.latency import Latency
+from mnist_core.plots import style
+from mnist_core.plots.production import AXES, pareto_chart, pareto_frame
+from mnist_core.report import tables
+from mnist_core.runs.run import Run
 
 COST_NAMES: dict[Cost, str] = {
     "parameters": "parameters",
@@ -55,7 +57,7 @@ def _page(runs: list[Run]) -> None:
             "No runs yet",
             "Train two models, and this page weighs their accuracy against what they cost.",
             button="Train a first model",
-            page="views/train.py",
+            page="views/train/page.py",
         )
         return
     chosen = run_picker(runs)
@@ -67,7 +69,7 @@ def _page(runs: list[Run]) -> None:
     same = [run for run in tested if run.status.fingerprint == tested[0].status.fingerprint]
     if len(same) < len(tested):
         left = ", ".join(labels[run.id] for run in tested if run not in same)
-        st.caption(f"Left out, as they were tested on other images: {summaries.escaped(left)}.")
+        st.caption(f"Left out, as they were tested on other images: {tables.escaped(left)}.")
     waiting = any(latency.waiting(resources.store(), run) for run in same)
 
     @st.fragment(run_every=1.0 if waiting else None)
@@ -85,12 +87,12 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     times = {run.id: latency.stored(resources.store(), run) for run in runs}
     said = {run.id: found for run in runs if (found := resources.predictions(run)) is not None}
     items = standings([_candidate(run, labels[run.id], times[run.id]) for run in runs], said)
-    st.markdown(f"#### {summaries.escaped(recommendation(items))}", help=NOISE, anchors=False)
+    st.markdown(f"#### {tables.escaped(recommendation(items))}", help=NOISE, anchors=False)
     _pareto(items, labels, colours)
     for run_id, text in reasons(items).items():
         st.markdown(
-            f'<span style="color:{colours[run_id]}">●</span> **{summaries.escaped(labels[run_id])}**: '
-            f"{summaries.escaped(text)}",
+            f'<span style="color:{colours[run_id]}">●</span> **{tables.escaped(labels[run_id])}**: '
+            f"{tables.escaped(text)}",
             unsafe_allow_html=True,
         )
     _figures(items, labels, times)
@@ -133,7 +135,7 @@ def _pareto(items: Sequence[Standing], labels: Mapping[str, str], colours: Mappi
     missing = [labels[item.candidate.id] for item in items if item.candidate.cost(cost) is None]
     if missing:
         what = "No time has been measured" if cost in ("one", "many") else "This cost is not known"
-        st.caption(f"{what} for {summaries.escaped(', '.join(missing))}.")
+        st.caption(f"{what} for {tables.escaped(', '.join(missing))}.")
     if frame.empty:
         return
     panels.chart_with_table(
@@ -141,7 +143,7 @@ def _pareto(items: Sequence[Standing], labels: Mapping[str, str], colours: Mappi
         frame.drop(columns="run").rename(columns={"cost": AXES[cost][0]}),
         alt_text="Accuracy against cost. "
         + " ".join(
-            f"{row.label}: {theme.percent(row.accuracy)} at {row.cost:,.4g} {AXES[cost][0]}, {row.verdict}"
+            f"{row.label}: {style.percent(row.accuracy)} at {row.cost:,.4g} {AXES[cost][0]}, {row.verdict}"
             + (f", dominated by {row.dominated}." if row.dominated else ".")
             for row in frame.itertuples()
         ),
@@ -159,15 +161,15 @@ def _figures(items: Sequence[Standing], labels: Mapping[str, str], times: Mappin
         rows.append(
             {
                 "run": labels[own.id],
-                "accuracy": theme.percent(own.accuracy),
+                "accuracy": style.percent(own.accuracy),
                 "95 % interval": f"{100 * own.interval.low:.2f} to {100 * own.interval.high:.2f}",
                 "p against the best": "the best" if item.best else f"{item.p:.3f}" if item.p >= 0.001 else "< 0.001",
-                "parameters": theme.count(own.parameters),
-                "file size": theme.size(own.bytes) if own.bytes else summaries.ABSENT,
+                "parameters": style.count(own.parameters),
+                "file size": style.size(own.bytes) if own.bytes else tables.ABSENT,
                 "one image": _milliseconds(found.batch(1).compiled_s if found else None),
                 "256 images": _milliseconds(found.batch(256).compiled_s if found else None),
                 "one image, predict": _milliseconds(found.batch(1).predict_s if found else None),
-                "training": theme.duration(own.seconds) if own.seconds is not None else summaries.ABSENT,
+                "training": style.duration(own.seconds) if own.seconds is not None else tables.ABSENT,
             }
         )
     plain_table(pd.DataFrame(rows))
@@ -200,7 +202,7 @@ def _latency(runs: list[Run], labels: Mapping[str, str], times: Mapping[str, Lat
                     st.rerun()
             st.caption(_how(runs, times), width="stretch")
     for run in runs:
-        name = summaries.escaped(labels[run.id])
+        name = tables.escaped(labels[run.id])
         if run.model_file is None:
             st.caption(f"{name} has kept no weights, so there is no model to time.")
         elif problem := latency.problem(store, run):

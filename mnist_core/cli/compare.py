@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mnist_core.cli.terminal import Reporter
-from mnist_core.comparison import differences, summarise, value_words
+from mnist_core.comparison.recipe_verdicts import judge_recipes
+from mnist_core.comparison.verdicts import Judgement, judge
+from mnist_core.comparison.words import value_words
 from mnist_core.errors import ConfigError, StoreError
-from mnist_core.recipe_verdicts import judge_recipes
-from mnist_core.runs import ChosenEpoch, Run
-from mnist_core.store import Store
-from mnist_core.verdicts import Judgement, judge
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.runs.summary import differences, summarise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 def report(options: argparse.Namespace, reporter: Reporter) -> int:
     """Write the report of a comparison, as the Compare page's download is."""
     # the one place where the core asks the dashboard for something: docs/decisions/0009
-    from dashboard import report as writer
+    from mnist_core.report import comparison_report as writer
 
     store = Store(options.store)
     out: Path | None = options.out

@@ -7,7 +7,7 @@ from typing import Any
 
 from mnist_core.cli.compare import add_epoch, found_runs
 from mnist_core.cli.terminal import Reporter
-from mnist_core.disagreements import (
+from mnist_core.comparison.disagreements import (
     Counts,
     counts,
     difference_matrix,
@@ -17,8 +17,9 @@ from mnist_core.disagreements import (
     votes,
     wrong_counts,
 )
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from mnist_core.cli.terminal import Reporter
 from mnist_core.errors import StoreError
-from mnist_core.label_errors import effect, known_errors, likely_errors
-from mnist_core.store import Store
+from mnist_core.evaluation.label_errors import effect, known_errors, likely_errors
+from mnist_core.runs.store import Store
 
 
 def label_errors(options: argparse.Namespace, reporter: Reporter) -> int:

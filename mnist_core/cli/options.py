@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from mnist_core.datasets import download_mnist
+from mnist_core.data.datasets import download_mnist
 from mnist_core.errors import ConfigError
-from mnist_core.jobs import LocalRunner, Runner, ServiceRunner
-from mnist_core.store import Store
+from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
+from mnist_core.runs.store import Store
 
 
 def add_changes(parser: argparse.ArgumentParser) -> None:

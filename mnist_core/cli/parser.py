@@ -13,28 +13,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core import __version__
 from mnist_core.cli import compare, disagreements, label_errors, questions, sweeps
-from mnist_core.cli.options import (
-    add_changes,
-    add_here,
-    changed_values,
-    make_available,
-    make_runner,
-    output_to_stderr,
-)
+from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
 from mnist_core.cli.terminal import Reporter, follow
-from mnist_core.comparison import RunSummary, summarise
-from mnist_core.configs import RunConfig, flatten, with_values
-from mnist_core.datasets import download_mnist
+from mnist_core.comparison.recipes import figures, group, recipe_id, with_seeds
+from mnist_core.constants import __version__
+from mnist_core.data.datasets import download_mnist
 from mnist_core.errors import ConfigError, MnistCoreError
-from mnist_core.grids import SWEEPS
-from mnist_core.jobs import Requested, Runner, Wanted, request, request_all, resume
-from mnist_core.presets import PRESETS, Preset, on_dataset, preset
-from mnist_core.recipes import figures, group, recipe_id, with_seeds
-from mnist_core.runs import Run
-from mnist_core.spaces import SEARCHES
-from mnist_core.store import Problem, Store
+from mnist_core.experiments.configs import RunConfig, with_values
+from mnist_core.experiments.fields import flatten
+from mnist_core.experiments.grids import SWEEPS
+from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
+from mnist_core.experiments.spaces import SEARCHES
+from mnist_core.jobs.request import Requested, Wanted, request, request_all, resume
+from mnist_core.jobs.runners import Runner
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Problem, Store
+from mnist_core.runs.summary import RunSummary, summarise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mnist_core import published as compared
 from mnist_core.cli.terminal import Reporter
-from mnist_core.diagnosis import diagnose_run
-from mnist_core.latency import measure_run
-from mnist_core.store import Store
+from mnist_core.comparison.diagnosis import diagnose_run
+from mnist_core.jobs.latency import measure_run
+from mnist_core.published import reproduction as compared
+from mnist_core.runs.store import Store
 
 
 def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:

@@ -6,17 +6,17 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from mnist_core import searches as stored_searches
-from mnist_core import sweeps as stored
 from mnist_core.cli.options import changed_values, closing, make_available, make_runner
 from mnist_core.cli.terminal import Reporter
 from mnist_core.errors import ConfigError, RunNotFound
-from mnist_core.grids import expand, plain_value, sweep_spec
-from mnist_core.jobs import Runner, ServiceRunner
-from mnist_core.searches import LOST_S, Search
-from mnist_core.spaces import search_spec
-from mnist_core.store import Store
-from mnist_core.sweeps import Sweep, SweepProgress
+from mnist_core.experiments.grids import expand, plain_value, sweep_spec
+from mnist_core.experiments.spaces import search_spec
+from mnist_core.jobs.runners import Runner, ServiceRunner
+from mnist_core.runs.store import Store
+from mnist_core.studies import searches as stored_searches
+from mnist_core.studies import sweeps as stored
+from mnist_core.studies.searches import LOST_S, Search
+from mnist_core.studies.sweeps import Sweep, SweepProgress
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 POLL_S = 0.2
 

@@ -14,12 +14,15 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_core import latency, lease
-from mnist_core.configs import DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.events import HISTORY_COLUMNS
-from mnist_core.jobs import LocalRunner, Requested, Runner, ServiceRunner, request, resume
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from mnist_core.experiments.configs import ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.jobs import latency
+from mnist_core.jobs.request import Requested, request, resume
+from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
+from mnist_core.runs import lease
+from mnist_core.runs.records import HISTORY_COLUMNS
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 LONG = 60
@@ -222,7 +225,7 @@ def test_a_local_training_killed_midway_is_resumed_to_the_same_numbers(
     runner, wanted = shared["local"], config(seed=11, epochs=LONG)
     run = runner.store.add(wanted, name="a run")[0]
     code = (
-        "from mnist_core.jobs import LocalRunner; from mnist_core.store import Store\n"
+        "from mnist_core.jobs.runners import LocalRunner; from mnist_core.runs.store import Store\n"
         f"LocalRunner(Store({str(runner.store.root)!r})).submit({run.id!r})"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
@@ -268,9 +271,9 @@ def test_a_run_whose_worker_does_not_react_is_killed(shared: dict[str, Runner]) 
 def test_a_run_outlives_who_asked_for_it(shared: dict[str, Runner]) -> None:
     store = shared["service"].store
     code = (
-        "import os\nfrom mnist_core.jobs import ServiceRunner; from mnist_core.store import Store\n"
+        "import os\nfrom mnist_core.jobs.runners import ServiceRunner; from mnist_core.runs.store import Store\n"
         f"store = Store({str(store.root)!r})\n"
-        "from tests.contracts.test_runners import config; from mnist_core.jobs import request\n"
+        "from tests.contracts.test_runners import config; from mnist_core.jobs.request import request\n"
         "print(request(store, ServiceRunner(store), config(seed=14, epochs=20), name='a run').run.id, flush=True)\n"
         "os._exit(1)"
     )
@@ -327,5 +330,5 @@ def test_a_runner_can_be_closed_and_used_again(shared: dict[str, Runner]) -> Non
 
 
 def test_importing_jobs_is_light() -> None:
-    code = "import sys, mnist_core.jobs; sys.exit('distributed' in sys.modules or 'tensorflow' in sys.modules)"
+    code = "import sys, mnist_core.jobs.request; sys.exit('distributed' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), check=False).returncode == 0

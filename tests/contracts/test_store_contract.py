@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core import lease
-from mnist_core.configs import RunConfig
 from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StaleAttempt, StoreError
-from mnist_core.events import EpochRow
-from mnist_core.runs import LiveProgress, Predictions
-from mnist_core.store import Store
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.runs import lease
+from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.store import Store
 
 
 def row(epoch: int, val_loss: float = 0.5) -> EpochRow:
@@ -144,7 +144,7 @@ class TestTraining:
 
     def test_a_run_whose_process_is_gone_is_interrupted(self, store: Store, run_id: str) -> None:
         code = (
-            "import sys, os; from mnist_core.store import Store; w = Store(sys.argv[1]).open_writer(sys.argv[2]);"
+            "import sys, os; from mnist_core.runs.store import Store; w = Store(sys.argv[1]).open_writer(sys.argv[2]);"
             "w.started([]); print('on', flush=True); sys.stdin.read()"
         )
         child = subprocess.Popen(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_core.augmentation import maps, moved, preview
-from mnist_core.configs import Augmentation, ModelConfig, PoolLayer, TrainingConfig
-from mnist_core.datasets import Catalog, Dataset
-from mnist_core.engine import Engine
-from mnist_core.models import backend, build_model
-from mnist_core.optimizers import build_optimizer
+from mnist_core.data.augmentation import maps, moved, preview
+from mnist_core.data.datasets import Catalog, Dataset
+from mnist_core.experiments.configs import Augmentation, ModelConfig, TrainingConfig
+from mnist_core.experiments.layers import PoolLayer
+from mnist_core.training.engine import Engine
+from mnist_core.training.models import backend, build_model
+from mnist_core.training.optimizers import build_optimizer
 
 EVERYTHING = Augmentation(shift=3, rotation=20, zoom=0.2)
 

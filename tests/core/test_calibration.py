@@ -10,10 +10,10 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from benchmarks.diagnosis_rates import made_up_row
-from mnist_core.calibration import fit_temperature, loss_at, reliability, tempered_scores, with_temperature
-from mnist_core.loss_or_accuracy import closing, course, course_sentence, winners
-from mnist_core.metrics import expected_calibration_error, scores
-from mnist_core.runs import Predictions
+from mnist_core.comparison.loss_or_accuracy import closing, course, course_sentence, winners
+from mnist_core.evaluation.calibration import fit_temperature, loss_at, reliability, tempered_scores, with_temperature
+from mnist_core.evaluation.metrics import expected_calibration_error, scores
+from mnist_core.evaluation.predictions import Predictions
 
 Arrays = tuple[np.ndarray, np.ndarray]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_core.claims import IMAGES, error_noise, lambda_claims, neuron_claims
+from mnist_core.published.claims import IMAGES, error_noise, lambda_claims, neuron_claims
 
 
 def lambdas(train: list[float], test: list[float]) -> pd.DataFrame:

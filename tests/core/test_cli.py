@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mnist_core.cli import main
-from mnist_core.store import Store
+from mnist_core.runs.store import Store
 
 SMALL = ["notebook/model_1", "--dataset", "digits", "--epochs", "2", "--here"]
 

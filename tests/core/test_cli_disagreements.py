@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnist_core.cli import main
-from mnist_core.store import Store, default_root
+from mnist_core.runs.store import Store, default_root
 
 
 @pytest.fixture

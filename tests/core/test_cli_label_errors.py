@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mnist_core.cli import main
-from mnist_core.datasets import MNIST_FINGERPRINT
-from mnist_core.label_errors import effect, known_errors
-from mnist_core.store import Store, default_root
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.evaluation.label_errors import effect, known_errors
+from mnist_core.runs.store import Store, default_root
 
 
 def shipped(folder: Path, dataset: str) -> str:

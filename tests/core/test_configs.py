@@ -9,29 +9,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mnist_core.configs import (
-    ACTIVATIONS,
+from mnist_core.errors import ConfigError
+from mnist_core.experiments.configs import (
     Augmentation,
-    Bounds,
-    ConvLayer,
     CosineSchedule,
-    DenseLayer,
     EarlyStopping,
-    FlattenLayer,
-    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
     PlateauSchedule,
-    PoolLayer,
     RunConfig,
     StepSchedule,
     TrainingConfig,
-    bounds,
-    flatten,
     parse_config,
     with_values,
 )
-from mnist_core.errors import ConfigError
+from mnist_core.experiments.fields import Bounds, bounds, flatten
+from mnist_core.experiments.layers import (
+    ACTIVATIONS,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    GlobalAverageLayer,
+    PoolLayer,
+)
 
 layers = st.builds(
     DenseLayer,
@@ -79,7 +79,7 @@ models = dense_models | convolutional_models()
 @given(models)
 @settings(max_examples=40, deadline=None)
 def test_the_layer_table_equals_that_of_keras_for_any_model(model: ModelConfig) -> None:
-    from mnist_core.models import build_model
+    from mnist_core.training.models import build_model
 
     built, table = build_model(model, seed=0), model.layer_table()
     assert built.count_params() == model.parameter_count()

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core.configs import RunConfig, parse_config
-from mnist_core.datasets import MNIST_FINGERPRINT
+from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError, RunNotFound, StoreError
-from mnist_core.jobs import LocalRunner, Wanted, request, request_all
-from mnist_core.presets import PRESETS, on_dataset
-from mnist_core.runs import Pause, Run
-from mnist_core.store import Store
+from mnist_core.experiments.configs import RunConfig, parse_config
+from mnist_core.experiments.presets import PRESETS, on_dataset
+from mnist_core.jobs.request import Wanted, request, request_all
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.records import Pause
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def parent(store: Store, small_config: RunConfig) -> Run:
 
 
 def weights(run: Run) -> list[np.ndarray]:
-    from mnist_core.models import load_model
+    from mnist_core.training.models import load_model
 
     assert run.model_file is not None
     return load_model(run.model_file).get_weights()

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core import datasets
-from mnist_core.configs import HeldOutValidation, TestValidation
-from mnist_core.datasets import Catalog, find_mnist, read_npz
+from mnist_core import constants
+from mnist_core.data import datasets
+from mnist_core.data.datasets import Catalog, find_mnist, read_npz
 from mnist_core.errors import DatasetError, DatasetMissing
+from mnist_core.experiments.configs import HeldOutValidation, TestValidation
 
 
 @pytest.fixture
@@ -209,4 +210,4 @@ class TestMnist:
         mnist = catalog.load("mnist")
         assert mnist.x_train.shape == (60_000, 28, 28)
         found = {key: getattr(mnist, key) for key in datasets.ARRAYS}
-        assert datasets.fingerprint(found) == mnist.fingerprint == datasets.MNIST_FINGERPRINT
+        assert datasets.fingerprint(found) == mnist.fingerprint == constants.MNIST_FINGERPRINT

@@ -12,11 +12,11 @@ import pytest
 
 from benchmarks.diagnosis_rates import ALARMS, COURSES, configuration, history, made_up_row, rates
 from mnist_core.cli import main
-from mnist_core.configs import CosineSchedule
-from mnist_core.diagnosis import Finding, diagnose, diagnose_run, loss_error, scatter
-from mnist_core.events import EpochRow
-from mnist_core.metrics import image_losses
-from mnist_core.store import Store, default_root
+from mnist_core.comparison.diagnosis import Finding, diagnose, diagnose_run, loss_error, scatter
+from mnist_core.evaluation.metrics import image_losses
+from mnist_core.experiments.configs import CosineSchedule
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.store import Store, default_root
 
 IMAGES = 10_000
 REFERENCE = default_root() / "reference"

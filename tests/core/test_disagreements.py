@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from mnist_core.configs import RunConfig
-from mnist_core.disagreements import (
+from mnist_core.comparison.disagreements import (
     GROUPS,
     Change,
     Counts,
@@ -30,9 +29,12 @@ from mnist_core.disagreements import (
     wrong_counts,
 )
 from mnist_core.errors import ComparisonError
-from mnist_core.mistakes import Cell
-from mnist_core.runs import ChosenEpoch, Predictions, Run
-from mnist_core.store import Store
+from mnist_core.evaluation.mistakes import Cell
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 IMAGES = 400
 

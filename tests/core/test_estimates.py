@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from mnist_core.configs import HeldOutValidation, RunConfig
 from mnist_core.errors import ConfigError
-from mnist_core.estimates import Cost, Measured, cost, estimate, measured, time_left, total
-from mnist_core.events import EpochRow
-from mnist_core.runs import LiveProgress, Run
-from mnist_core.store import Store
+from mnist_core.experiments.configs import HeldOutValidation, RunConfig
+from mnist_core.jobs.estimates import Cost, Measured, cost, estimate, measured, time_left, total
+from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 PRINT = "a" * 16
 

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_core import checkpoints, execution, lease
-from mnist_core.configs import DatasetConfig, RunConfig
-from mnist_core.datasets import Dataset
+from mnist_core.data.datasets import Dataset
 from mnist_core.errors import ConfigError
-from mnist_core.events import Ended, EpochEnded, EpochRow, Event, Progress, Started
-from mnist_core.execution import execute
+from mnist_core.experiments.configs import DatasetConfig, RunConfig
 from mnist_core.files import append_json_line, read_json, read_json_lines
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from mnist_core.jobs import execution
+from mnist_core.jobs.execution import execute
+from mnist_core.runs import lease
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.training import checkpoints
+from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
 
 EPOCHS = 3
 
@@ -170,7 +173,7 @@ def test_progress_is_written_a_few_times_a_second_at_most(
     store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    monkeypatch.setattr("mnist_core.store.RunWriter.progress", lambda self, progress: written.append(progress))
+    monkeypatch.setattr("mnist_core.runs.writer.RunWriter.progress", lambda self, progress: written.append(progress))
     execute(store, run.id, train=FakeTrain())
     assert 1 <= len(written) < 50  # of 150
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_core.configs import ModelConfig
 from mnist_core.errors import StoreError
-from mnist_core.forward import load_network
-from mnist_core.models import backend, build_model, predict
+from mnist_core.experiments.configs import ModelConfig
+from mnist_core.inspection.numpy_network import load_network
+from mnist_core.training.models import backend, build_model, predict
 
 MODELS: dict[str, list[dict[str, Any]]] = {
     "dense, each activation": [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mnist_core.errors import ConfigError
-from mnist_core.grids import SWEEPS, Stack, describe, expand, parse_spec, sweep_spec
+from mnist_core.experiments.grids import SWEEPS, Stack, describe, expand, parse_spec, sweep_spec
 
 
 def spec(**data: Any) -> Any:

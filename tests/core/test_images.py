@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from mnist_core.images import enlarge_8_to_28, sprite
+from mnist_core.data.images import enlarge_8_to_28, sprite
 
 small_images = hnp.arrays(np.uint8, st.tuples(st.integers(0, 4), st.just(8), st.just(8)), elements=st.integers(0, 16))
 

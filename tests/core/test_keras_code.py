@@ -7,27 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_core.configs import (
+from mnist_core.data.datasets import Catalog
+from mnist_core.experiments.configs import (
     Augmentation,
-    ConvLayer,
     CosineSchedule,
     DatasetConfig,
-    DenseLayer,
     EarlyStopping,
-    FlattenLayer,
-    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
     PlateauSchedule,
-    PoolLayer,
     RunConfig,
     StepSchedule,
     TrainingConfig,
 )
-from mnist_core.datasets import Catalog
-from mnist_core.keras_code import keras_code
-from mnist_core.models import build_model
-from mnist_core.presets import PRESETS
+from mnist_core.experiments.keras_code import keras_code
+from mnist_core.experiments.layers import ConvLayer, DenseLayer, FlattenLayer, GlobalAverageLayer, PoolLayer
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.training.models import build_model
 
 SETTINGS = (
     *("units", "activation", "rate", "kernel_regularizer", "target_shape", "batch_shape"),

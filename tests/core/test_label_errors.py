@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from mnist_core.datasets import MNIST_FINGERPRINT, Catalog
-from mnist_core.label_errors import class_thresholds, effect, known_errors, likely_errors
-from mnist_core.runs import Predictions
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.data.datasets import Catalog
+from mnist_core.evaluation.label_errors import class_thresholds, effect, known_errors, likely_errors
+from mnist_core.evaluation.predictions import Predictions
 
 CORRECTED = {947: 9, 1621: 6, 1901: 4, 2462: 0, 2597: 3, 3558: 0, 5937: 3, 6651: 6, 6783: 6, 9729: 6}
 

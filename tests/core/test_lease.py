@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_core import lease
 from mnist_core.errors import StaleAttempt
+from mnist_core.runs import lease
 
 
 def holder(**changes: object) -> str:
@@ -75,7 +75,7 @@ def test_the_holder_of_a_deleted_run_is_stale(tmp_path: Path) -> None:
 
 
 def test_a_dead_process_holds_nothing(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from mnist_core import lease; assert lease.claim(Path({str(tmp_path)!r}))"
+    code = f"from pathlib import Path; from mnist_core.runs import lease; assert lease.claim(Path({str(tmp_path)!r}))"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
     assert lease.attempts(tmp_path) == 1
     assert not lease.held(tmp_path)

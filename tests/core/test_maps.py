@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from mnist_core.maps import pca_map, sampled, tsne_map
-from mnist_core.runs import Predictions
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.inspection.embedding import pca_map, sampled, tsne_map
 
 
 def predictions(images: int, wrong: int) -> Predictions:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from mnist_core.metrics import (
+from mnist_core.evaluation.metrics import (
     accuracy_interval,
     class_scores,
     confidence,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from mnist_core.metrics import confusion_matrix
-from mnist_core.mistakes import (
+from mnist_core.evaluation.metrics import confusion_matrix
+from mnist_core.evaluation.mistakes import (
     Cell,
     Confusion,
     confusion_frame,
@@ -16,7 +16,7 @@ from mnist_core.mistakes import (
     score_frame,
     top_confusions,
 )
-from mnist_core.runs import Predictions
+from mnist_core.evaluation.predictions import Predictions
 
 
 def guesses(*rows: tuple[int, int, float]) -> Predictions:

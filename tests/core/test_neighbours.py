@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from mnist_core.configs import ModelConfig
-from mnist_core.forward import Network
-from mnist_core.neighbours import MOST_OPERATIONS, hidden_digits, nearest, readable
+from mnist_core.experiments.configs import ModelConfig
+from mnist_core.inspection.neighbours import MOST_OPERATIONS, hidden_digits, nearest, readable
+from mnist_core.inspection.numpy_network import Network
 
 DENSE = ModelConfig(layers=({"units": 300},))
 CONV = ModelConfig(

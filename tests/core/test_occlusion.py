@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mnist_core.forward import Network
-from mnist_core.occlusion import PATCH, occlusion
+from mnist_core.inspection.numpy_network import Network
+from mnist_core.inspection.occlusion import PATCH, occlusion
 
 
 def linear(kernel: np.ndarray) -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mnist_core.errors import ConfigError
-from mnist_core.presets import PRESETS, Preset, preset
+from mnist_core.experiments.presets import PRESETS, Preset, preset
 
 PARAMETERS = {
     "notebook/model_1": 55_050,
@@ -33,7 +33,7 @@ def test_every_published_model_is_there() -> None:
 
 @pytest.mark.parametrize("item", PRESETS.values(), ids=PRESETS)
 def test_the_parameter_count_is_the_published_one(item: Preset) -> None:
-    from mnist_core.models import build_model
+    from mnist_core.training.models import build_model
 
     assert item.config.model.parameter_count() == item.parameters
     assert build_model(item.config.model, seed=0).count_params() == item.parameters

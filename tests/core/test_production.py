@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from mnist_core import latency
 from mnist_core.cli import main
-from mnist_core.configs import DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.errors import ComparisonError, StoreError
-from mnist_core.jobs import LocalRunner, request
-from mnist_core.latency import BatchTime, Latency
-from mnist_core.metrics import accuracy_interval
-from mnist_core.production import (
+from mnist_core.comparison.production import (
     Candidate,
     dominated_by,
     reasons,
@@ -26,8 +20,17 @@ from mnist_core.production import (
     share_words,
     standings,
 )
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
+from mnist_core.errors import ComparisonError, StoreError
+from mnist_core.evaluation.metrics import accuracy_interval
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.jobs import latency
+from mnist_core.jobs.latency import BatchTime, Latency
+from mnist_core.jobs.request import request
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 IMAGES = 1000
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from mnist_core.cli import main
-from mnist_core.datasets import MNIST_FINGERPRINT
-from mnist_core.events import EpochRow
+from mnist_core.comparison.recipes import with_seeds
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.grids import SWEEPS, expand
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.files import write_json
-from mnist_core.grids import SWEEPS, expand
-from mnist_core.presets import PRESETS
-from mnist_core.published import (
+from mnist_core.published.reproduction import (
     IMAGES,
     Measured,
     Spread,
@@ -25,11 +27,10 @@ from mnist_core.published import (
     loss_verdict,
     rows,
 )
-from mnist_core.recipes import with_seeds
-from mnist_core.runs import Predictions, Run
-from mnist_core.spaces import SEARCHES
-from mnist_core.store import Store
-from mnist_core.sweeps import Sweep, SweepPoint
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.studies.sweeps import Sweep, SweepPoint
 
 AddRun = Callable[..., Run]
 

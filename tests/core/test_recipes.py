@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_core.configs import RunConfig
+from mnist_core.comparison.recipes import MOST_SEEDS, curves, figures, group, recipe_id, with_seeds, without_seed
 from mnist_core.errors import ConfigError
-from mnist_core.jobs import LocalRunner, Wanted, request_all
-from mnist_core.recipes import MOST_SEEDS, curves, figures, group, recipe_id, with_seeds, without_seed
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.jobs.request import Wanted, request_all
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from mnist_core import lease, searches
 from mnist_core.errors import ConfigError, JobError, RunNotFound
-from mnist_core.jobs import LocalRunner, request
-from mnist_core.searches import Search
-from mnist_core.spaces import SearchSpec, parse_search
-from mnist_core.store import PRUNED, Store
+from mnist_core.experiments.spaces import SearchSpec, parse_search
+from mnist_core.jobs.request import request
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs import lease
+from mnist_core.runs.store import PRUNED, Store
+from mnist_core.studies import searches
+from mnist_core.studies.searches import Search
 
 
 def small(**changes: Any) -> SearchSpec:
@@ -216,11 +218,11 @@ def test_a_damaged_search_is_reported(store: Store) -> None:
 def test_a_search_can_be_carried_out_by_a_process_of_its_own(
     store: Store, started_processes: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mnist_core import launch
+    from mnist_core.jobs import local_service
 
     search = searches.add(store, small(trials=2))
     assert searches.spawn(store, search.id).wait(120) == 0, (
         store.root / "searches" / search.id / "search.log"
     ).read_text()
     assert searches.get(store, search.id).complete
-    launch.stop(store.root.resolve())
+    local_service.stop(store.root.resolve())

@@ -14,13 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_core import jobs, launch, lease, worker
-from mnist_core.configs import RunConfig
 from mnist_core.errors import JobError
-from mnist_core.jobs import LocalRunner, ServiceRunner
-from mnist_core.launch import Record, ServiceStatus
-from mnist_core.service import RESERVED_BYTES, WORKER_BYTES, worker_count
-from mnist_core.store import Store
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.jobs import local_service, runners, worker
+from mnist_core.jobs.local_service import Record, ServiceStatus
+from mnist_core.jobs.runners import LocalRunner, ServiceRunner
+from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, worker_count
+from mnist_core.runs import lease
+from mnist_core.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 ONE = ("--workers", "1")
@@ -35,7 +36,7 @@ def root(tmp_path: Path, started_processes: Alive) -> Iterator[Path]:
     """The folder of a store; whatever serves it is stopped at the end."""
     root = Store(tmp_path / "artifacts").root
     yield root
-    launch.stop(root)
+    local_service.stop(root)
 
 
 def until(condition: Callable[[], bool], limit_s: float = 40) -> None:
@@ -61,33 +62,33 @@ def test_a_laptop_of_8_gigabytes_holds_all_of_it() -> None:
 
 
 def test_no_service_is_a_state_of_its_own(store: Store) -> None:
-    assert launch.status(store.root) == ServiceStatus("stopped")
-    assert launch.running(store.root) is None
-    assert not launch.stop(store.root)
+    assert local_service.status(store.root) == ServiceStatus("stopped")
+    assert local_service.running(store.root) is None
+    assert not local_service.stop(store.root)
     assert ServiceRunner(store).status().state == "stopped"
 
 
 def test_an_address_file_of_a_dead_process_is_not_believed(store: Store) -> None:
-    launch.write_record(store.root, Record("tcp://127.0.0.1:1", 2**22 + 1, 0.0))
-    assert launch.running(store.root) is None
+    local_service.write_record(store.root, Record("tcp://127.0.0.1:1", 2**22 + 1, 0.0))
+    assert local_service.running(store.root) is None
     me = psutil.Process()
-    launch.write_record(store.root, Record("tcp://127.0.0.1:1", me.pid, me.create_time() - 1000))
-    assert launch.running(store.root) is None
-    launch.record_path(store.root).write_text('{"address": "tc')
-    assert launch.running(store.root) is None
+    local_service.write_record(store.root, Record("tcp://127.0.0.1:1", me.pid, me.create_time() - 1000))
+    assert local_service.running(store.root) is None
+    local_service.record_path(store.root).write_text('{"address": "tc')
+    assert local_service.running(store.root) is None
 
 
 def test_a_long_log_is_put_aside(store: Store) -> None:
-    path = launch.log_path(store.root)
-    path.write_bytes(b"x" * (launch.LOG_LIMIT_BYTES + 1))
-    launch.rotate_log(store.root)
+    path = local_service.log_path(store.root)
+    path.write_bytes(b"x" * (local_service.LOG_LIMIT_BYTES + 1))
+    local_service.rotate_log(store.root)
     assert not path.exists()
     assert (store.root / "service.log.1").exists()
 
 
 def test_a_service_that_cannot_start_says_why(root: Path) -> None:
     with pytest.raises(JobError, match="invalid float value"):
-        launch.start(root, "--idle-minutes", "soon")
+        local_service.start(root, "--idle-minutes", "soon")
     runner = ServiceRunner(Store(root), options=("--idle-minutes", "soon"))
     runner.warm()
     until(lambda: bool(runner.status().problem))
@@ -97,7 +98,7 @@ def test_a_service_that_cannot_start_says_why(root: Path) -> None:
 def test_a_scheduler_that_does_not_answer_is_named(
     store: Store, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "CONNECT_LIMIT_S", 0.5)
+    monkeypatch.setattr(runners, "CONNECT_LIMIT_S", 0.5)
     runner = ServiceRunner(store, "tcp://127.0.0.1:9")
     run = store.add(small_config, name="a run")[0]
     with pytest.raises(JobError, match=r"tcp://127\.0\.0\.1:9"):
@@ -126,19 +127,19 @@ def test_a_request_has_a_task_of_its_own_and_only_one(store: Store, small_config
 
 def test_two_starters_at_once_get_one_service(root: Path, started_processes: Alive) -> None:
     records: list[Record] = []
-    threads = [threading.Thread(target=lambda: records.append(launch.start(root, *ONE))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: records.append(local_service.start(root, *ONE))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len({record.address for record in records}) == len({record.pid for record in records}) == 1
-    until(lambda: len([p for p in started_processes() if "mnist_core.service" in " ".join(p.cmdline())]) == 1)
-    assert launch.start(root).pid == records[0].pid  # and later ones find it
+    until(lambda: len([p for p in started_processes() if "mnist_core.jobs.service" in " ".join(p.cmdline())]) == 1)
+    assert local_service.start(root).pid == records[0].pid  # and later ones find it
 
 
 def test_it_listens_on_this_machine_only_and_stops_without_a_trace(root: Path, started_processes: Alive) -> None:
-    record = launch.start(root, *ONE)
-    until(lambda: launch.status(root).workers == 1)
+    record = local_service.start(root, *ONE)
+    until(lambda: local_service.status(root).workers == 1)
     listening = [
         connection.laddr.ip
         for process in started_processes()
@@ -151,18 +152,18 @@ def test_it_listens_on_this_machine_only_and_stops_without_a_trace(root: Path, s
     # distributed's default makes malloc return freed memory at once, and trainings took half as long again
     assert {process.environ().get(TRIM) for process in started_processes()} == {os.environ.get(TRIM)}
 
-    assert launch.stop(root)
+    assert local_service.stop(root)
     until(lambda: not started_processes(), limit_s=5)
-    assert not launch.record_path(root).exists()
-    assert not lease.held(launch.lock_folder(root))
-    assert launch.status(root).state == "stopped"
+    assert not local_service.record_path(root).exists()
+    assert not lease.held(local_service.lock_folder(root))
+    assert local_service.status(root).state == "stopped"
 
 
 def test_it_stops_when_idle(root: Path, started_processes: Alive) -> None:
-    launch.start(root, *ONE, "--idle-minutes", "0.001")
+    local_service.start(root, *ONE, "--idle-minutes", "0.001")
     until(lambda: not started_processes())
-    assert launch.status(root).state == "stopped"
-    assert "nothing was to be done" in launch.log_path(root).read_text()
+    assert local_service.status(root).state == "stopped"
+    assert "nothing was to be done" in local_service.log_path(root).read_text()
 
 
 def test_a_connected_client_keeps_it(root: Path, started_processes: Alive) -> None:
@@ -170,24 +171,24 @@ def test_a_connected_client_keeps_it(root: Path, started_processes: Alive) -> No
 
     runner = ServiceRunner(Store(root), options=(*ONE, "--idle-minutes", "0.05"))
     runner.warm()
-    until(lambda: launch.status(root).workers == 1)
+    until(lambda: local_service.status(root).workers == 1)
     time.sleep(4)
-    assert launch.running(root)
+    assert local_service.running(root)
     runner.close()
     until(lambda: not started_processes())
 
 
 def test_its_workers_do_not_outlive_a_killed_service(root: Path, started_processes: Alive) -> None:
-    record = launch.start(root, *ONE)
-    until(lambda: launch.status(root).workers == 1)
+    record = local_service.start(root, *ONE)
+    until(lambda: local_service.status(root).workers == 1)
     psutil.Process(record.pid).kill()
     until(lambda: not started_processes(), limit_s=10)
-    assert launch.start(root, *ONE).pid != record.pid  # and another one can take its place
+    assert local_service.start(root, *ONE).pid != record.pid  # and another one can take its place
 
 
 def test_it_ends_when_its_store_is_deleted(root: Path, started_processes: Alive) -> None:
-    launch.start(root, *ONE)
-    until(lambda: launch.status(root).workers == 1)
+    local_service.start(root, *ONE)
+    until(lambda: local_service.status(root).workers == 1)
     root.rename(root.with_name("elsewhere"))
     until(lambda: not started_processes())
     root.with_name("elsewhere").rename(root)
@@ -198,17 +199,17 @@ def test_it_takes_up_what_an_earlier_one_left_in_the_queue(root: Path, small_con
     queued = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(3)]
     cancelled = store.add(small_config.replace(training__seed=9), name="a run")[0]
     store.cancel(cancelled.id)
-    launch.start(root, *ONE)
+    local_service.start(root, *ONE)
     until(lambda: all(store.get(run.id).state == "finished" for run in queued))
     assert store.get(cancelled.id).state == "cancelled"
 
 
 def test_the_command_line_runs_and_stops_it(root: Path, started_processes: Alive) -> None:
-    command = [sys.executable, "-m", "mnist_core.service", "--store", str(root)]
+    command = [sys.executable, "-m", "mnist_core.jobs.service", "--store", str(root)]
     with subprocess.Popen([*command, *ONE], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        until(lambda: launch.status(root).state != "stopped")
+        until(lambda: local_service.status(root).state != "stopped")
         subprocess.run([*command, *ONE], cwd=ROOT, check=True)  # a second one gives way at once
-        until(lambda: launch.running(root) is not None)
+        until(lambda: local_service.running(root) is not None)
         subprocess.run([*command, "--stop"], cwd=ROOT, check=True)
         assert process.wait(10) == 0
     until(lambda: not started_processes(), limit_s=5)
@@ -220,7 +221,7 @@ def test_a_worker_is_replaced_after_many_trainings_and_no_run_suffers(
     monkeypatch.setenv("MNIST_CORE_TRAININGS_PER_PROCESS", "2")
     store = Store(root)
     runs = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(5)]
-    launch.start(root, *ONE)
+    local_service.start(root, *ONE)
     pids: set[int | None] = set()
 
     def done() -> bool:

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from mnist_core import reference, searches, sweeps
-from mnist_core.cli import main
-from mnist_core.comparison import summarise
+from mnist_core.cli import main, remake
 from mnist_core.errors import ReadOnlyRun, StoreError
+from mnist_core.experiments.grids import parse_spec
+from mnist_core.experiments.spaces import parse_search
 from mnist_core.files import write_json
-from mnist_core.grids import parse_spec
-from mnist_core.jobs import LocalRunner, Wanted, request, request_all
-from mnist_core.runs import SCORES
-from mnist_core.searches import Search
-from mnist_core.spaces import parse_search
-from mnist_core.store import Store
-from mnist_core.sweeps import Sweep
+from mnist_core.jobs.request import Wanted, request, request_all
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.records import SCORES
+from mnist_core.runs.store import Store
+from mnist_core.runs.summary import summarise
+from mnist_core.studies import searches, sweeps
+from mnist_core.studies.searches import Search
+from mnist_core.studies.sweeps import Sweep
 
 BASE: dict[str, Any] = {
     "model": {"layers": [{"units": 8}]},
@@ -48,7 +49,7 @@ def shipped(made: tuple[Store, Sweep, Search], store: Store) -> Store:
     source, sweep, search = made
     target = store.root / "reference"
     for run_id in (*sweep.run_ids, *search.run_ids):
-        reference.ship(source.get(run_id), target, whole=run_id == sweep.run_ids[1])
+        remake.ship(source.get(run_id), target, whole=run_id == sweep.run_ids[1])
     for path, data in (
         (target / "sweeps" / f"{sweep.id}.json", sweep),
         (target / "searches" / search.id / "search.json", search),
@@ -144,5 +145,5 @@ def test_the_list_of_runs_leaves_out_those_of_sweeps_that_ship(
 
 
 def test_what_does_not_ship_cannot_be_remade(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert reference.main(["--only", "nothing", "--work", str(tmp_path)]) == 1
+    assert remake.main(["--only", "nothing", "--work", str(tmp_path)]) == 1
     assert "nothing ships by the name 'nothing'; there are notebook/model_1" in capsys.readouterr().err

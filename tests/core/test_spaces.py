@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mnist_core.errors import ConfigError
-from mnist_core.spaces import (
+from mnist_core.experiments.spaces import (
     SEARCHES,
     Bracket,
     Hyperband,

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from mnist_core.errors import ComparisonError
-from mnist_core.metrics import image_losses
-from mnist_core.runs import Predictions
-from mnist_core.statistics import (
+from mnist_core.evaluation.metrics import image_losses
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.evaluation.statistics import (
     Agreement,
     accuracy_difference,
     agreement,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mnist_core import sweeps
 from mnist_core.errors import ConfigError, RunNotFound
-from mnist_core.grids import SWEEPS, SweepSpec, parse_spec
-from mnist_core.jobs import LocalRunner
-from mnist_core.store import Store
+from mnist_core.experiments.grids import SWEEPS, SweepSpec, parse_spec
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.store import Store
+from mnist_core.studies import sweeps
 
 
 def small(**changes: Any) -> SweepSpec:

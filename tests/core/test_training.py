@@ -11,29 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_core import checkpoints
-from mnist_core.configs import (
+from mnist_core.data.datasets import Catalog, Dataset
+from mnist_core.errors import ConfigError
+from mnist_core.experiments.configs import (
     Augmentation,
-    ConvLayer,
     DatasetConfig,
-    DenseLayer,
     EarlyStopping,
-    GlobalAverageLayer,
     HeldOutValidation,
     ModelConfig,
     PlateauSchedule,
-    PoolLayer,
     RunConfig,
     TrainingConfig,
 )
-from mnist_core.datasets import Catalog, Dataset
-from mnist_core.engine import DropoutWords, Engine, Sizes, shuffled, subset
-from mnist_core.errors import ConfigError
-from mnist_core.events import Ended, EpochEnded, EpochRow, Event, Progress, Started
-from mnist_core.models import backend, build_model, predict
-from mnist_core.optimizers import build_optimizer
-from mnist_core.presets import preset
-from mnist_core.training import train, warm_up
+from mnist_core.experiments.layers import ConvLayer, DenseLayer, GlobalAverageLayer, PoolLayer
+from mnist_core.experiments.presets import preset
+from mnist_core.runs.records import EpochRow
+from mnist_core.training import checkpoints
+from mnist_core.training.engine import DropoutWords, Engine, Sizes, shuffled, subset
+from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
+from mnist_core.training.models import backend, build_model, predict
+from mnist_core.training.optimizers import build_optimizer
+from mnist_core.training.train import train, warm_up
 
 NO_DROPOUT = ModelConfig(layers=(DenseLayer(units=24), DenseLayer(units=16, activation="tanh")))
 
@@ -268,7 +266,7 @@ def test_early_stopping_follows_the_keras_callback():
 
 
 def test_a_row_is_consistent_with_the_predictions(digits: Dataset, small_config: RunConfig):
-    from mnist_core import metrics
+    from mnist_core.evaluation import metrics
 
     result = train(small_config, digits)
     last, scores = result.history[-1], metrics.scores(digits.y_test, result.probabilities)
@@ -437,7 +435,7 @@ def test_only_what_is_trained_on_is_augmented(digits: Dataset):
 
 
 def test_an_augmented_epoch_does_not_depend_on_its_blocks(digits: Dataset):
-    from mnist_core.augmentation import maps
+    from mnist_core.data.augmentation import maps
 
     def weights_after(blocks: list[int]) -> tuple[list[Any], Any]:
         engine = Engine(
@@ -474,7 +472,7 @@ def test_early_stopping_restores_the_best_weights_also_after_resuming(digits: Da
     assert result.state == "finished"
     assert result.kept_epoch == result.best_epoch == len(losses) - 2 == int(np.argmin(losses)) + 1
     assert "stopped early" in result.reason
-    from mnist_core import metrics
+    from mnist_core.evaluation import metrics
 
     assert metrics.scores(digits.y_test, result.probabilities).loss == pytest.approx(min(losses))
     again = train(config, digits, checkpoint=tmp_path / "checkpoint.npz")
@@ -487,7 +485,7 @@ def test_early_stopping_restores_the_best_weights_also_after_resuming(digits: Da
 def test_the_best_and_the_last_epoch_are_judged_too(
     digits: Dataset, tmp_path: Path, rule: EarlyStopping | None, kept: str
 ):
-    from mnist_core import metrics
+    from mnist_core.evaluation import metrics
 
     # a rate high enough for the validation loss to rise again; a delta that sets the restored epoch apart from the best
     config = a_run(epochs=12, learning_rate=0.03, early_stopping=rule)

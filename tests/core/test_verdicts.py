@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnist_core.configs import RunConfig
-from mnist_core.events import EpochRow
-from mnist_core.fairness import concerns
-from mnist_core.metrics import image_losses, scores
-from mnist_core.recipe_verdicts import judge_recipes
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
-from mnist_core.verdicts import Refusal, Verdict, judge
+from mnist_core.comparison.comparability import concerns
+from mnist_core.comparison.recipe_verdicts import judge_recipes
+from mnist_core.comparison.verdicts import Refusal, Verdict, judge
+from mnist_core.evaluation.metrics import image_losses, scores
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 IMAGES = 1_000
 MakeRun = Callable[..., Run]

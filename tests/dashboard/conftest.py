@@ -11,13 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from synthetic_runs import FINGERPRINT, config, epoch_row, guesses
 
-from mnist_core.configs import RunConfig
 from mnist_core.errors import JobError
-from mnist_core.events import EpochRow
-from mnist_core.launch import ServiceStatus
-from mnist_core.presets import PRESETS
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 APP = str(Path(__file__).resolve().parents[2] / "dashboard" / "app.py")
 MakeRun = Callable[..., Run]
@@ -91,7 +92,7 @@ def make_run(store: Store) -> MakeRun:
 
 @pytest.fixture
 def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], AppTest]]:
-    """`app("views/compare.py")` runs a page of the whole app on `store`, without a job service."""
+    """`app("views/compare/page.py")` runs a page of the whole app on `store`, without a job service."""
     from dashboard import resources
 
     monkeypatch.setenv("MNIST_CORE_STORE", str(store.root))
@@ -99,12 +100,12 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
     resources.store.cache_clear()
     resources.runner.cache_clear()
 
-    def open_page(page: str = "views/compare.py", **query: str) -> AppTest:
+    def open_page(page: str = "views/compare/page.py", **query: str) -> AppTest:
         test = AppTest.from_file(APP, default_timeout=30)
         for key, value in query.items():
             test.query_params[key] = value
         test.run()
-        if page != "views/compare.py":
+        if page != "views/compare/page.py":
             test.switch_page(page).run()
         return test
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.events import EpochRow
-from mnist_core.runs import Predictions
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs.records import EpochRow
 
 FINGERPRINT = "5" * 16
 

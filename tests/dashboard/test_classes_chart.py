@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.charts.classes import class_chart, class_frame
-from dashboard.components.datasets import samples
-from mnist_core.datasets import Dataset
+from dashboard.shared.datasets import samples
+from mnist_core.data.datasets import Dataset
+from mnist_core.plots.classes import class_chart, class_frame
 
 
 def dataset() -> Dataset:

@@ -16,11 +16,12 @@ from scipy import stats
 from streamlit.testing.v1 import AppTest
 from synthetic_runs import config, epoch_row, guesses
 
-from dashboard.components.panels import picture
+from dashboard.shared.panels import picture
 from mnist_core.cli import main
-from mnist_core.metrics import image_losses
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from mnist_core.evaluation.metrics import image_losses
+from mnist_core.plots import style
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 OpenPage = Callable[..., AppTest]
 
@@ -82,7 +83,7 @@ def test_the_choice_travels_to_another_page_and_back(app: OpenPage, make_run: Ma
     page.switch_page("views/models.py").run()
     assert page.multiselect(key="run_picker").value == [runs[0].id]
     page.multiselect(key="run_picker").set_value([runs[0].id, runs[2].id]).run()
-    page.switch_page("views/compare.py").run()
+    page.switch_page("views/compare/page.py").run()
     assert page.multiselect(key="run_picker").value == [runs[0].id, runs[2].id]
 
 
@@ -199,7 +200,7 @@ def test_the_epoch_is_chosen_once_and_is_never_silently_another(app: OpenPage, t
     assert "no test result of its best epoch (3) is stored" in text_of(page)
     assert "80.00 %" not in text_of(page)  # the accuracy of the kept epoch
     page.switch_page("views/models.py").run()
-    page.switch_page("views/compare.py").run()
+    page.switch_page("views/compare/page.py").run()
     assert link(page, "weights") == "best"
     for run, errors in ((base, 5), (alike, 45)):
         arrays = {name: value for name, value in vars(guesses(errors)).items() if value is not None}
@@ -279,7 +280,8 @@ def manage(app: OpenPage) -> AppTest:
 
     def inside() -> None:
         from dashboard import resources
-        from dashboard.components import manage, panels
+        from dashboard.shared import panels
+        from dashboard.views.compare import manage
 
         with panels.in_words():
             own = resources.scan()[0]
@@ -339,13 +341,12 @@ def test_the_trash_is_emptied_in_two_steps(manage: AppTest, make_run: MakeRun, s
 def test_charts_can_be_saved_as_pictures(kind: str) -> None:
     import pandas as pd
 
-    from dashboard import theme
-    from dashboard.charts.curves import Curve, curve_frame, curves_chart
-    from mnist_core.events import HISTORY_COLUMNS
+    from mnist_core.plots.curves import Curve, curve_frame, curves_chart
+    from mnist_core.runs.records import HISTORY_COLUMNS
 
     rows = pd.DataFrame([epoch_row(epoch) for epoch in (1, 2, 3)], columns=list(HISTORY_COLUMNS))
     frame = curve_frame([Curve("a", "model_1", "#0072B2", rows)], "loss")
-    data = picture(theme.styled(curves_chart(frame, {"a": "#0072B2"}, "loss")), kind)
+    data = picture(style.styled(curves_chart(frame, {"a": "#0072B2"}, "loss")), kind)
     assert data.startswith(b"\x89PNG" if kind == "png" else b"<svg")
     assert kind == "png" or b"model_1" in data
 

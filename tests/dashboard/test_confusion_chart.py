@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.charts.confusion import SELECTION, confusion_cells, confusion_chart
-from dashboard.charts.probabilities import Opinion, probability_chart, probability_frame
-from mnist_core.mistakes import Cell, confusion_frame
-from mnist_core.runs import Predictions
+from mnist_core.evaluation.mistakes import Cell, confusion_frame
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.plots.confusion import SELECTION, confusion_cells, confusion_chart
+from mnist_core.plots.probabilities import Opinion, probability_chart, probability_frame
 
 
 def frame_of(pairs: list[tuple[int, int]]) -> pd.DataFrame:

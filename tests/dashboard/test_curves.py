@@ -12,7 +12,7 @@ import pytest
 import vl_convert
 from synthetic_runs import epoch_row
 
-from dashboard.charts.curves import (
+from mnist_core.plots.curves import (
     HEIGHT,
     KINDS,
     LABEL_GAP,
@@ -28,7 +28,7 @@ from dashboard.charts.curves import (
     mark_frame,
     thinned,
 )
-from mnist_core.events import HISTORY_COLUMNS, EpochRow
+from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
 
 
 def history(rows: list[EpochRow]) -> pd.DataFrame:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import datasets
-from dashboard.downloads import Download
-from mnist_core.store import Store
+from dashboard.shared import datasets
+from dashboard.shared.downloads import Download
+from mnist_core.runs.store import Store
 from tests.dashboard.conftest import MakeRun
 
 OpenPage = Callable[..., AppTest]

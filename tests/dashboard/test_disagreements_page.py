@@ -9,12 +9,14 @@ import pytest
 from page_parts import gallery_items, words
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.disagreements import counts, votes
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
+from mnist_core.comparison.disagreements import counts, votes
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
-PAGE = "views/disagreements.py"
+PAGE = "views/disagreements/page.py"
 NAME = "three-hundred"
 LABELS = (np.arange(300) % 10).astype(np.uint8)
 # index → wrong guess and its confidence; everything else is right at 0.91

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.downloads import Download
-from mnist_core.datasets import MNIST_DOWNLOAD_BYTES, arriving
-from mnist_core.store import Store
+from dashboard.shared.downloads import Download
+from mnist_core.data.datasets import MNIST_DOWNLOAD_BYTES, arriving
+from mnist_core.runs.store import Store
 
 
 @pytest.fixture(autouse=True)

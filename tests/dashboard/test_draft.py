@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard import draft
-from mnist_core.configs import EarlyStopping, HeldOutValidation, RunConfig
+from dashboard.views.train import draft
 from mnist_core.errors import ConfigError
-from mnist_core.presets import PRESETS
+from mnist_core.experiments.configs import EarlyStopping, HeldOutValidation, RunConfig
+from mnist_core.experiments.presets import PRESETS
 
 MODEL_1 = PRESETS["notebook/model_1"].config
 
@@ -124,7 +124,7 @@ def test_a_schedule_and_what_it_holds_survive_the_form(kind: str) -> None:
 
 
 def test_the_pictured_rate_is_that_of_the_schedule() -> None:
-    from dashboard.charts.schedule import rate_frame
+    from mnist_core.plots.schedule import rate_frame
 
     training = MODEL_1.replace(training__epochs=4, training__schedule={"kind": "step", "every": 2}).training
     frame = rate_frame(training)

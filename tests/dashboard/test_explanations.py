@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from test_mistakes_page import PAGE, words
 
-from dashboard.components.explanations import DARK, LIGHT, heat, neighbour_sentence, times, weighing
-from mnist_core.occlusion import Occlusion
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from dashboard.shared.explanations import DARK, LIGHT, heat, neighbour_sentence, times, weighing
+from mnist_core.inspection.occlusion import Occlusion
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 

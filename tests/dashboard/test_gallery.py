@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import theme
-from dashboard.charts.probabilities import Opinion
-from dashboard.components import gallery
-from dashboard.components.digit_dialog import verdict
-from mnist_core.mistakes import judged
-from mnist_core.runs import Predictions
+from dashboard.shared import gallery
+from dashboard.shared.digit_dialog import verdict
+from mnist_core.evaluation.mistakes import judged
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.plots import style
+from mnist_core.plots.probabilities import Opinion
 
 
 def test_a_button_says_true_and_guessed_digit_and_confidence() -> None:
@@ -60,5 +60,5 @@ def test_a_confidence_is_never_rounded_up_to_certainty(sure: float, text: str) -
 
 
 def test_every_run_colour_has_its_counterpart_on_paper() -> None:
-    for light, dark in zip(theme.RUN_COLOURS, theme.RUN_COLOURS_DARK, strict=True):
-        assert theme.on_paper(dark) == theme.on_paper(light) == light
+    for light, dark in zip(style.RUN_COLOURS, style.RUN_COLOURS_DARK, strict=True):
+        assert style.on_paper(dark) == style.on_paper(light) == light

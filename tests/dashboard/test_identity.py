@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from dashboard import resources
-from dashboard.components.run_picker import short_labels
-from dashboard.theme import RUN_COLOURS
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from dashboard.shared.run_picker import short_labels
+from mnist_core.plots.style import RUN_COLOURS
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from streamlit.testing.v1 import AppTest
 from synthetic_runs import config, epoch_row, guesses
 from test_compare_page import text_of
 
-from dashboard.charts.calibration import reliability_chart, reliability_frame, temperature_chart
-from mnist_core.calibration import fit_temperature, loss_at, reliability, tempered_scores
-from mnist_core.configs import HeldOutValidation
-from mnist_core.loss_or_accuracy import closing
-from mnist_core.metrics import scores
-from mnist_core.runs import Predictions
+from mnist_core.comparison.loss_or_accuracy import closing
+from mnist_core.evaluation.calibration import fit_temperature, loss_at, reliability, tempered_scores
+from mnist_core.evaluation.metrics import scores
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import HeldOutValidation
+from mnist_core.plots.calibration import reliability_chart, reliability_frame, temperature_chart
 
 PAGE = "views/loss_or_accuracy.py"
 OpenPage = Callable[..., AppTest]

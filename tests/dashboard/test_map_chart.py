@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.charts.maps import CLASS_COLOURS, CLASS_COLOURS_DARK, map_chart, map_frame
-from mnist_core.maps import Map
-from mnist_core.mistakes import judged
-from mnist_core.runs import Predictions
+from mnist_core.evaluation.mistakes import judged
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.inspection.embedding import Map
+from mnist_core.plots.embedding import CLASS_COLOURS, CLASS_COLOURS_DARK, map_chart, map_frame
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from page_parts import gallery_items, words
 
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.datasets import MNIST_FINGERPRINT
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
-PAGE = "views/mistakes.py"
+PAGE = "views/mistakes/page.py"
 # 500 test images, 50 of each digit: 4 is taken for 9 twice, 7 for 2 once; each mistake has a confidence of its own
 LABELS = (np.arange(500) % 10).astype(np.uint8)
 WRONG = {4: (9, 0.95), 14: (9, 0.60), 7: (2, 0.80)}

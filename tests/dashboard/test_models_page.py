@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from synthetic_runs import config
 from test_compare_page import text_of
 
-from mnist_core.keras_code import keras_code
+from mnist_core.experiments.keras_code import keras_code
 
 OpenPage = Callable[..., AppTest]
 

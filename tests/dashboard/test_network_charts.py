@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import vl_convert
 
-from dashboard.charts.architecture import architecture_chart, architecture_frame, described
-from dashboard.charts.parameters import Network, parameter_chart, parameter_frame
-from mnist_core.presets import PRESETS
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
+from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
 
 ONE, TWO = (PRESETS[f"notebook/model_{number}"].config.model for number in (1, 2))
 

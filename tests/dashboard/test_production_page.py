@@ -12,15 +12,15 @@ from streamlit.testing.v1 import AppTest
 from synthetic_runs import config
 from test_compare_page import text_of
 
-from dashboard.charts.production import pareto_chart, pareto_frame
-from mnist_core import latency
+from mnist_core.comparison.production import Candidate, Standing
 from mnist_core.errors import JobError
-from mnist_core.latency import BatchTime, Latency
-from mnist_core.metrics import accuracy_interval
-from mnist_core.production import Candidate, Standing
-from mnist_core.runs import Run
-from mnist_core.statistics import Difference
-from mnist_core.store import Store
+from mnist_core.evaluation.metrics import accuracy_interval
+from mnist_core.evaluation.statistics import Difference
+from mnist_core.jobs import latency
+from mnist_core.jobs.latency import BatchTime, Latency
+from mnist_core.plots.production import pareto_chart, pareto_frame
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 PAGE = "views/production.py"
 OpenPage = Callable[..., AppTest]

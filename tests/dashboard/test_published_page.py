@@ -7,15 +7,15 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 from synthetic_runs import guesses
 
-from dashboard.components.published_rows import answer, row_html
-from mnist_core.datasets import MNIST_FINGERPRINT
-from mnist_core.presets import PRESETS
-from mnist_core.published import rows
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from dashboard.views.published.published_rows import answer, row_html
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.published.reproduction import rows
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 OpenPage = Callable[..., AppTest]
-PAGE = "views/published.py"
+PAGE = "views/published/page.py"
 
 
 def texts(page: AppTest) -> str:

@@ -14,11 +14,11 @@ import pytest
 from conftest import MakeRun
 from synthetic_runs import config, guesses
 
-from dashboard.documents import Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
-from dashboard.report import Comparison, as_html, as_markdown, compared, write
 from mnist_core.cli import main
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from mnist_core.report.comparison_report import Comparison, as_html, as_markdown, compared, write
+from mnist_core.report.documents import Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4)
 
@@ -114,7 +114,9 @@ def test_the_command_writes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ids, where = [run.id for run in runs], ["--store", str(store.root)]
-    monkeypatch.setattr("dashboard.report.as_html", lambda found, now: found.judgement.headline({}).encode())
+    monkeypatch.setattr(
+        "mnist_core.report.comparison_report.as_html", lambda found, now: found.judgement.headline({}).encode()
+    )
     assert main(["report", *ids, *where]) == 0
     assert "is better than" in capsys.readouterr().out  # what it looks like is tested above
     out = tmp_path / "report.md"

@@ -12,12 +12,13 @@ from streamlit.testing.v1 import AppTest
 from synthetic_runs import config, epoch_row
 from test_train_page import click, words
 
-from dashboard import groups, theme
-from dashboard.charts.curves import Curve, curve_frame, curves_chart, member_frame
-from mnist_core.events import HISTORY_COLUMNS
-from mnist_core.presets import PRESETS
-from mnist_core.runs import Run
-from mnist_core.store import Store
+from dashboard.shared import groups
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.plots import style
+from mnist_core.plots.curves import Curve, curve_frame, curves_chart, member_frame
+from mnist_core.runs.records import HISTORY_COLUMNS
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 from tests.dashboard.conftest import FakeRunner, MakeRun
 
 OpenPage = Callable[..., AppTest]
@@ -107,7 +108,7 @@ def test_the_axis_of_a_continued_run_begins_where_it_does() -> None:
 
 
 def test_five_seeds_are_asked_for_at_once_and_become_one_chip(app: OpenPage, store: Store, runner: FakeRunner) -> None:
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     page.number_input(key="train_seeds").set_value(5).run()
     click(page, "Train 5 seeds")
     runs = store.runs()
@@ -138,7 +139,7 @@ def test_compare_shows_means_with_standard_deviations_and_n(app: OpenPage, three
     assert not page.exception
     shares = [1 - (10 + 5 * seed) / 500 for seed in range(3)]
     table = "".join(str(html.proto.body) for html in page.get("html"))
-    assert f"{theme.percent(mean(shares))} ± {theme.percent(stdev(shares))}" in table
+    assert f"{style.percent(mean(shares))} ± {style.percent(stdev(shares))}" in table
     assert "model_1, n = 3" in table
     assert "15.0 ± 5.0" in table  # errors
     assert "55,050 ±" not in table
@@ -157,12 +158,12 @@ def test_more_than_a_screenful_in_a_link_is_survived(app: OpenPage, make_run: Ma
     many = [make_run(f"run {number}", config(dropout=round(0.05 * number, 2))) for number in range(9)]
     page = app(runs=",".join(ids(many)))
     assert not page.exception
-    assert page.multiselect(key="run_picker").value == ids(many)[-len(theme.RUN_COLOURS) :]
+    assert page.multiselect(key="run_picker").value == ids(many)[-len(style.RUN_COLOURS) :]
 
 
 def test_a_continued_run_goes_on_from_its_parents_epoch(app: OpenPage, make_run: MakeRun) -> None:
     from dashboard import resources
-    from dashboard.components.run_curves import curves_of
+    from dashboard.shared.run_curves import curves_of
 
     app()
     parent = make_run("parent", config(epochs=6))

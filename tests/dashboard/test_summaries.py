@@ -6,13 +6,14 @@ import pytest
 from conftest import MakeRun
 from synthetic_runs import config
 
-from dashboard.components.run_picker import chip_css, run_labels, short_labels
-from dashboard.summaries import ROWS, answer, cells, difference_frame, escaped, exact_frame
-from mnist_core.comparison import RunSummary, setting_words, summarise
-from mnist_core.configs import flatten
-from mnist_core.presets import PRESETS
-from mnist_core.store import Store
-from mnist_core.verdicts import judge
+from dashboard.shared.run_picker import chip_css, run_labels, short_labels
+from mnist_core.comparison.verdicts import judge
+from mnist_core.comparison.words import setting_words
+from mnist_core.experiments.fields import flatten
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.report.tables import ROWS, answer, cells, difference_frame, escaped, exact_frame
+from mnist_core.runs.store import Store
+from mnist_core.runs.summary import RunSummary, summarise
 
 ROW = {row.name: row for row in ROWS}
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from dashboard.charts import sweeps as charts
+from mnist_core.plots import sweeps as charts
 
 
 @pytest.fixture

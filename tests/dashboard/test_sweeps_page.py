@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import sweep_form
-from dashboard.components.sweep_form import EXAMPLES, FIELDS, OWN, values_of
-from mnist_core import searches, sweeps
-from mnist_core.grids import parse_spec
-from mnist_core.jobs import LocalRunner
-from mnist_core.launch import ServiceStatus
-from mnist_core.spaces import parse_search
-from mnist_core.store import Store
+from dashboard.views.sweeps import sweep_form
+from dashboard.views.sweeps.sweep_form import EXAMPLES, FIELDS, OWN, values_of
+from mnist_core.experiments.grids import parse_spec
+from mnist_core.experiments.spaces import parse_search
+from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.store import Store
+from mnist_core.studies import searches, sweeps
 
 OpenPage = Callable[..., AppTest]
 BASE = {
@@ -77,7 +77,7 @@ def click(test: AppTest, label: str) -> AppTest:
 
 
 def test_an_empty_store_says_what_a_sweep_is(app: OpenPage, runner: FakeRunner) -> None:
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert not page.exception
     assert "No sweep yet" in words(page)
     assert page.selectbox(key="sweep_what").value == "sweep:tuning/grid_90"
@@ -85,7 +85,7 @@ def test_an_empty_store_says_what_a_sweep_is(app: OpenPage, runner: FakeRunner) 
 
 
 def test_a_published_sweep_is_started_watched_and_cancelled(app: OpenPage, store: Store, runner: FakeRunner) -> None:
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     page.selectbox(key="sweep_what").set_value("sweep:coursera/lambda").run()
     page.number_input(key="sweep_epochs").set_value(2).run()
     click(page, "Start")
@@ -103,7 +103,7 @@ def test_a_published_sweep_is_started_watched_and_cancelled(app: OpenPage, store
 
 
 def test_a_grid_of_ones_own_is_started(app: OpenPage, store: Store, runner: FakeRunner) -> None:
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     page.selectbox(key="sweep_what").set_value(OWN).run()
     page.text_input(key="sweep_values_1_training.learning_rate").set_value("0.1, 0.01").run()
     page.selectbox(key="sweep_field_2").set_value("stack.depth").run()
@@ -116,7 +116,7 @@ def test_a_grid_of_ones_own_is_started(app: OpenPage, store: Store, runner: Fake
 def test_the_time_is_told_before_the_start_without_what_is_trained_already(
     app: OpenPage, store: Store, runner: FakeRunner
 ) -> None:
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert "no run has been measured on this machine yet" in "".join(item.value for item in page.caption)
     done = sweep(store)
     page.selectbox(key="sweep_what").set_value("sweep:coursera/neurons").run()
@@ -126,7 +126,7 @@ def test_the_time_is_told_before_the_start_without_what_is_trained_already(
 
 
 def test_what_cannot_be_swept_is_said_in_words(app: OpenPage, store: Store, runner: FakeRunner) -> None:
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     page.selectbox(key="sweep_what").set_value(OWN).run()
     page.text_input(key="sweep_values_1_training.learning_rate").set_value("0.1, 100").run()
     assert not page.exception
@@ -138,7 +138,7 @@ def test_results_are_shown_and_held_out_choices_are_not_called_optimistic(
     app: OpenPage, store: Store, runner: FakeRunner
 ) -> None:
     found = sweep(store)
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert not page.exception
     said = words(page)
     assert "3 runs: 3 finished." in said
@@ -160,13 +160,13 @@ def test_a_sweep_judged_on_the_test_set_is_called_optimistic(app: OpenPage, stor
         }
     )
     sweeps.start(store, LocalRunner(store), spec)
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert "**Optimistic.**" in words(page)
 
 
 def test_several_settings_have_a_heatmap_and_parallel_lines(app: OpenPage, store: Store, runner: FakeRunner) -> None:
     sweep(store, **{"stack.units": [4, 8], "stack.depth": [1, 2], "training.learning_rate": [0.01, 0.001]})
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert not page.exception
     said = words(page)
     assert "Validation error by units and learning rate" in said
@@ -177,7 +177,7 @@ def test_several_settings_have_a_heatmap_and_parallel_lines(app: OpenPage, store
 
 def test_a_click_opens_the_runs_in_compare(app: OpenPage, store: Store, runner: FakeRunner) -> None:
     found = sweep(store)
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     runs = ",".join(found.run_ids[:2])
     page.session_state["sweep_lines_0"] = {"selection": {"pick": [{"runs": runs}]}}
     page.run()
@@ -194,7 +194,7 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
         }
     )  # fmt: skip
     done = searches.run(store, LocalRunner(store), searches.add(store, spec).id)
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert not page.exception
     said = words(page)
     assert "5 of 5 trials begun: 5 finished." in said
@@ -211,7 +211,7 @@ def test_a_search_is_started_in_a_process_of_its_own(
 ) -> None:
     started: list[str] = []
     monkeypatch.setattr(searches, "spawn", lambda store, search_id: started.append(search_id))
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     page.selectbox(key="sweep_what").set_value("search:tuning/bayes_cnn").run()
     assert "20 trials" in words(page)
     assert "17 % of the training images are held out" in words(page)
@@ -236,6 +236,6 @@ def test_typed_values_become_numbers_and_words() -> None:
 def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRunner) -> None:
     (store.root / "sweeps").mkdir()
     (store.root / "sweeps" / "0123456789ab.json").write_text("{")
-    page = app("views/sweeps.py")
+    page = app("views/sweeps/page.py")
     assert not page.exception
     assert "0123456789ab.json is damaged" in words(page)

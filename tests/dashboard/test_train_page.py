@@ -9,12 +9,12 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import live
-from mnist_core.events import EpochRow
-from mnist_core.launch import ServiceStatus
-from mnist_core.presets import PRESETS
-from mnist_core.runs import LiveProgress, Run
-from mnist_core.store import Store
+from dashboard.views.train import live
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
 from tests.dashboard.conftest import FakeRunner, MakeRun, config, epoch_row
 
 MODEL_1 = PRESETS["notebook/model_1"].config.replace(dataset__name="digits")
@@ -23,7 +23,7 @@ OpenPage = Callable[..., AppTest]
 
 @pytest.fixture
 def page(app: OpenPage, runner: FakeRunner) -> AppTest:
-    test = app("views/train.py")
+    test = app("views/train/page.py")
     assert not test.exception
     return test
 
@@ -190,7 +190,7 @@ def test_another_page_and_back_keeps_what_was_set(page: AppTest) -> None:
     page.select_slider(key="train_epochs").set_value(12).run()
     page.text_input(key="train_name").set_value("mine").run()
     page.switch_page("views/data.py").run()
-    page.switch_page("views/train.py").run()
+    page.switch_page("views/train/page.py").run()
     assert not page.exception
     assert page.slider(key="train_layer_1_dropout").value == 0.6
     assert page.select_slider(key="train_epochs").value == 12
@@ -248,7 +248,7 @@ def test_what_is_trained_already_is_shown_and_not_trained_again(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
 ) -> None:
     run = trained()
-    page = click(app("views/train.py"), "Train")
+    page = click(app("views/train/page.py"), "Train")
     assert runner.submitted == []
     assert "Already trained: here it is." in words(page)
     assert page.multiselect(key="run_picker").value == [run.id]
@@ -258,12 +258,12 @@ def test_what_the_curves_of_the_last_run_say_is_under_it(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
 ) -> None:
     trained()
-    assert "the validation loss fell in every epoch" in words(app("views/train.py"))
+    assert "the validation loss fell in every epoch" in words(app("views/train/page.py"))
 
 
 def test_a_run_in_progress_is_joined(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:
     run = trained(state="running")
-    page = click(app("views/train.py"), "Train")
+    page = click(app("views/train/page.py"), "Train")
     assert "in progress already" in words(page)
     assert page.multiselect(key="run_picker").value == [run.id]
 
@@ -272,7 +272,7 @@ def test_a_new_run_is_drawn_over_the_untouched_recipe(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
 ) -> None:
     base = trained()
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     page.slider(key="train_layer_0_dropout").set_value(0.5).run()
     click(page, "Train")
     new = next(run for run in store.runs() if run.id != base.id)
@@ -283,7 +283,7 @@ def test_live_jobs_are_listed_with_their_place(app: OpenPage, runner: FakeRunner
     trained(state="running", name="one")
     trained(MODEL_1.replace(training__seed=1), state="queued", name="two")
     trained(MODEL_1.replace(training__seed=2), state="queued", name="three")
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     lines = [str(bar.proto.text) for bar in page.get("progress")]
     assert lines[0].startswith("epoch 4 of 30, ")
     assert lines[1:] == ["next in line", "waiting: number 2 in line"]
@@ -293,7 +293,7 @@ def test_cancel_asks_the_run_to_stop(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
 ) -> None:
     run = trained(state="running")
-    page = click(app("views/train.py"), "Cancel")
+    page = click(app("views/train/page.py"), "Cancel")
     assert (run.path / "cancel").exists()
     page.run()
     click(page, "Stop at once")
@@ -304,7 +304,7 @@ def test_a_cancelled_run_can_be_resumed(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
 ) -> None:
     run = trained(state="cancelled", reason="cancelled in epoch 4")
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     assert "cancelled" in words(page)
     assert "cancelled in epoch 4, 3 of 30 epochs" in words(page).replace("\\", "")
     click(page, "Resume")
@@ -316,7 +316,7 @@ def test_a_diverged_run_says_so_and_offers_no_resume(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
 ) -> None:
     trained(state="diverged")
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     assert "the loss grew beyond all bounds" in words(page)
     assert "Resume" not in [button.label for button in page.button]
 
@@ -325,7 +325,7 @@ def test_another_seed_takes_the_next_unused_one(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
 ) -> None:
     trained()
-    click(app("views/train.py"), "Another seed")
+    click(app("views/train/page.py"), "Another seed")
     new = store.runs()[1]
     assert new.config == MODEL_1.replace(training__seed=1)
     assert new.name == "model_1, seed 1"
@@ -337,14 +337,14 @@ def test_runs_that_wait_for_a_stopped_service_can_be_started(
 ) -> None:
     run = trained(state="queued")
     runner.service = ServiceStatus("stopped")
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     click(page, "Start the waiting runs")
     assert runner.submitted == [run.id]
 
 
 def test_a_run_is_a_place_to_start_from(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:
     run = trained(config((48,), dropout=0.33), name="small one")
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     page.selectbox(key="train_source").set_value(f"run:{run.id}").run()
     assert not page.exception
     assert page.slider(key="train_layer_0_dropout").value == 0.33
@@ -355,8 +355,8 @@ def test_other_data_are_pointed_out(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], make_run: MakeRun
 ) -> None:
     ids = [trained().id, make_run("elsewhere").id]
-    page = app("views/train.py", runs=",".join(ids))
-    page.switch_page("views/train.py").run()
+    page = app("views/train/page.py", runs=",".join(ids))
+    page.switch_page("views/train/page.py").run()
     assert page.multiselect(key="run_picker").value == ids
     assert "trained on different data" in words(page)
 
@@ -402,7 +402,7 @@ def test_a_finished_run_can_be_gone_on_from_with_another_rate(
 ) -> None:
     parent = make_run("small", config())
     (parent.path / "model.keras").write_bytes(b"weights")
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     page.selectbox(key="train_source").set_value(f"run:{parent.id}").run()
     page.toggle(key="train_continue").set_value(True).run()
     page.select_slider(key="train_learning_rate").set_value(1e-4).run()
@@ -419,7 +419,7 @@ def test_a_finished_run_can_be_gone_on_from_with_another_rate(
 def test_the_published_continuation_needs_its_parent_on_the_same_data(
     app: OpenPage, store: Store, runner: FakeRunner, make_run: MakeRun
 ) -> None:
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     page.selectbox(key="train_source").set_value("preset:notebook/model_1_lr_1e-4").run()
     assert "Starts from the trained weights of notebook/model_1." in words(page)
     assert "which this one continues, is not in" in words(page)
@@ -436,7 +436,7 @@ def test_the_published_continuation_needs_its_parent_on_the_same_data(
 def test_a_long_queue_is_summed_up(app: OpenPage, store: Store, runner: FakeRunner) -> None:
     for seed in range(8):
         store.add(MODEL_1.replace(training__seed=seed), name=f"run {seed}", tags=("sweep 0123456789ab",))
-    page = app("views/train.py")
+    page = app("views/train/page.py")
     assert not page.exception
     assert "5 more are waiting." in words(page)
     assert len([button for button in page.button if button.label == "Cancel"]) == 3

@@ -8,8 +8,8 @@ import pytest
 from conftest import MakeRun
 from synthetic_runs import config, guesses
 
-from dashboard.charts.verdicts import described, verdict_chart, verdict_frame, verdict_table
-from mnist_core.verdicts import Judgement, judge
+from mnist_core.comparison.verdicts import Judgement, judge
+from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, verdict_table
 
 
 @pytest.fixture

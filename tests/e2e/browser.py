@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
-from mnist_core.store import Store
+from mnist_core.runs.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 90.0

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from mnist_core.store import Store
+from mnist_core.runs.store import Store
 from tests.e2e.browser import ROOT, WAIT_MS, Screen, Server, end_everything, start_server
 
 CHROMIUM_ARGUMENTS = [

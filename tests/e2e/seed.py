@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from mnist_core.configs import DatasetConfig, DenseLayer, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.events import EpochEnded
-from mnist_core.runs import Predictions, Run
-from mnist_core.store import Store
-from mnist_core.training import train
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
+from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.training.events import EpochEnded
+from mnist_core.training.train import train
 
 SMALL, LARGE = "small", "large"
 """Names of the runs."""

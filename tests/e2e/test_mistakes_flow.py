@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, expect
 
-from mnist_core.disagreements import counts, difference_frame, groups, votes
-from mnist_core.metrics import confusion_matrix
-from mnist_core.mistakes import Confusion, mistakes, top_confusions
-from mnist_core.runs import Predictions, Run
+from mnist_core.comparison.disagreements import counts, difference_frame, groups, votes
+from mnist_core.evaluation.metrics import confusion_matrix
+from mnist_core.evaluation.mistakes import Confusion, mistakes, top_confusions
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.runs.run import Run
 from tests.e2e.browser import Screen
 from tests.e2e.seed import LARGE, SMALL
 

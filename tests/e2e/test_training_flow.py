@@ -11,8 +11,8 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, expect
 
-from mnist_core import lease
-from mnist_core.runs import Run
+from mnist_core.runs import lease
+from mnist_core.runs.run import Run
 from tests.e2e.browser import Screen
 from tests.e2e.seed import LARGE, SMALL
 

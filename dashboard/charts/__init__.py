@@ -1,1 +1,0 @@
-"""Charts: functions from a frame to an alt.Chart, without Streamlit."""

@@ -1,0 +1,245 @@
+"""What the Data page is made of: the list of datasets, a look at one, fetching MNIST, registering files."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import panels
+from dashboard.shared.downloads import Download
+from mnist_core.constants import CLASSES
+from mnist_core.data.datasets import ARRAYS, BUILT_IN, MNIST_MD5, MNIST_VARIABLE, Catalog, Dataset
+from mnist_core.data.images import Pixels, sprite
+from mnist_core.errors import MnistCoreError
+from mnist_core.plots import style
+from mnist_core.plots.classes import class_chart, class_frame
+from mnist_core.runs.run import Run
+
+SAMPLES = 4
+PICTURE = "data_picture"
+TOLD = "data_told"
+
+
+@functools.cache
+def download() -> Download:
+    """The download of MNIST, shared by all viewers."""
+    return Download(resources.store())
+
+
+def usable(catalog: Catalog, name: str) -> bool:
+    """Whether a dataset can be used now; MNIST not while it is still arriving."""
+    return catalog.available(name) and not (name == "mnist" and download().running)
+
+
+# -- the list ----------------------------------------------------------------------------------------------------------
+
+
+def overview(names: list[str], catalog: Catalog, runs: list[Run]) -> pd.DataFrame:
+    """One row a dataset; what is not known of it stays empty."""
+    used = Counter(run.config.dataset.name for run in runs)
+    rows = []
+    for name in names:
+        row: dict[str, object] = {"Dataset": name, "On this machine": "no", "Runs": used[name]}
+        if usable(catalog, name):
+            try:
+                dataset = resources.dataset(name)
+                row |= {
+                    "On this machine": "yes",
+                    "Training images": len(dataset.y_train),
+                    "Test images": len(dataset.y_test),
+                    "Fingerprint": dataset.fingerprint,
+                }
+            except MnistCoreError as error:
+                row["On this machine"] = f"unusable: {error}"
+        rows.append(row)
+    columns = ["Dataset", "On this machine", "Training images", "Test images", "Runs", "Fingerprint"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def dataset_list(names: list[str], runs: list[Run]) -> None:
+    """Draw the list."""
+    panels.heading(
+        "Datasets",
+        "What can be trained on here, and how many runs do.",
+        "The fingerprint is the beginning of a SHA-256 over all images and labels. A run remembers it, so that results "
+        "on different data are never mistaken for one another.",
+    )
+    whole = st.column_config.NumberColumn(format="localized")
+    panels.table(
+        overview(names, resources.store().catalog, runs),
+        key="data_list",
+        filename="datasets",
+        column_config={"Training images": whole, "Test images": whole, "Runs": whole},
+    )
+
+
+# -- a look at one -----------------------------------------------------------------------------------------------------
+
+
+def samples(dataset: Dataset, rows: int, seed: int) -> Pixels:
+    """Training images, shape (10 · rows, 28, 28): in each row one image of every digit, 0 to 9; black where too few."""
+    rng = np.random.default_rng(seed)
+    sheet = np.zeros((rows, CLASSES, *dataset.x_train.shape[1:]), np.uint8)
+    for digit in range(CLASSES):
+        members = np.flatnonzero(dataset.y_train == digit)
+        chosen = rng.permutation(members)[:rows]
+        sheet[: len(chosen), digit] = dataset.x_train[chosen]
+    return sheet.reshape(rows * CLASSES, *dataset.x_train.shape[1:])
+
+
+def look(name: str) -> None:
+    """Draw sample images, the share of each digit, and the checksums of one dataset."""
+    catalog = resources.store().catalog
+    dataset = resources.dataset(name)
+    st.markdown(f"{catalog.describe(name)}.")
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        panels.heading("Examples", "Training images drawn at random: one column for each digit, 0 to 9.")
+        seed = int(str(state.widget_value("data_seed") or 0))
+        sheet = sprite(samples(dataset, SAMPLES, seed), CLASSES)
+        st.html(f"<style>.st-key-{PICTURE} img {{ image-rendering: pixelated; width: 100%; }}</style>")
+        with st.container(key=PICTURE):
+            st.image(
+                sheet, width="stretch", output_format="PNG", alt=f"{SAMPLES} training images of each digit of {name}"
+            )
+        st.button(
+            "Others",
+            icon=":material/casino:",
+            type="tertiary",
+            key="data_others",
+            on_click=lambda: state.fill({"data_seed": seed + 1}),
+        )
+    with right:
+        frame = class_frame(dataset)
+        panels.chart_with_table(
+            class_chart(frame),
+            frame,
+            alt_text=f"Share of each digit among the training and test images of {name}",
+            key="data_classes",
+            filename=f"{name}-classes",
+            title="Digits",
+            sentence="Each digit's share of the training images and of the test images.",
+            help="Where all ten digits are about as frequent, accuracy is a fair measure: guessing alone is right for "
+            "about one image in ten.",
+        )
+    _checksums(dataset)
+
+
+def _checksums(dataset: Dataset) -> None:
+    with st.expander("Fingerprint and checksums", key="data_checksums", icon=":material/fingerprint:"):
+        st.markdown(f"Fingerprint of all images and labels: `{dataset.fingerprint}`")
+        if dataset.name == "mnist":
+            st.caption("The MD5 sums of the four original files. They are checked whenever MNIST is read.")
+            st.table(
+                {"Array": list(ARRAYS), "MD5": [MNIST_MD5[key] for key in ARRAYS]}, border="horizontal", hide_index=True
+            )
+
+
+# -- MNIST -------------------------------------------------------------------------------------------------------------
+
+
+def mnist_panel() -> None:
+    """Offer to fetch MNIST where it is not here, and show how far that is; nothing where it is here."""
+    running = download().running
+    if resources.store().catalog.available("mnist") and not running:
+        return
+    st.fragment(_mnist, run_every=0.5 if running else None)(running)
+
+
+def _mnist(was_running: bool) -> None:
+    fetching = download()
+    if fetching.running != was_running:
+        st.rerun()
+    with st.container(border=True, key="data_mnist"):
+        panels.heading(
+            "MNIST is not on this machine yet",
+            "60,000 training and 10,000 test images of handwritten digits, 11.5 MB. Until it is here, digits is used.",
+        )
+        if fetching.running:
+            share = fetching.share()
+            st.progress(share, f"{100 * share:.0f} % of 11.5 MB" if share else "Asking for the file …")
+            st.button("Stop", key="data_stop", type="tertiary", icon=":material/stop:", on_click=fetching.stop)
+            return
+        given = os.environ.get(MNIST_VARIABLE)
+        if given:
+            st.warning(
+                f"The environment variable {MNIST_VARIABLE} names {given}, where there is no file. Correct it, or "
+                "remove it and start the dashboard again to download MNIST.",
+                icon=":material/warning:",
+            )
+            return
+        ended = fetching.outcome()
+        if ended is not None and not ended.done:
+            st.info(f"{ended.reason}.", icon=":material/wifi_off:")
+        if st.button("Download MNIST" if ended is None else "Try again", type="primary", key="data_download",
+                     icon=":material/download:"):  # fmt: skip
+            fetching.start()
+            st.rerun()
+
+
+# -- files of one's own ------------------------------------------------------------------------------------------------
+
+
+def registered_panel(runs: list[Run]) -> None:
+    """Register an .npz file by its path, and forget one."""
+    catalog = resources.store().catalog
+    panels.heading(
+        "Datasets of your own",
+        "Any .npz file of MNIST's form can be used, such as Fashion-MNIST.",
+        f"The file must hold the arrays {', '.join(ARRAYS)}: images as uint8 of shape (n, 28, 28), 0 = background, and "
+        "whole-number labels of shape (n,) from 0 to 9. It stays where it is; only its path is remembered.",
+    )
+    if told := state.widget_value(TOLD):
+        st.success(str(told), icon=":material/check:")
+        state.fill({TOLD: None})
+    with st.form("data_register", border=True):
+        left, right = st.columns([2, 5])
+        name = left.text_input("Name", key="data_name", placeholder="fashion", max_chars=64)
+        path = right.text_input("Path of the file", key="data_path", placeholder="fashion.npz",
+                                help="On the machine that the dashboard runs on.")  # fmt: skip
+        if st.form_submit_button("Register", icon=":material/add:"):
+            with panels.in_words():
+                _register(catalog, name.strip(), path.strip())
+    for known, file in sorted(catalog.registered().items()):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            missing = "" if file.is_file() else " (the file is gone)"
+            users = sum(run.config.dataset.name == known for run in runs)
+            st.markdown(
+                f"**{known}**: `{file}`{missing}, {style.count(users)} run{'' if users == 1 else 's'}", width="stretch"
+            )
+            if st.button("Forget", key=f"data_forget_{known}", type="tertiary", icon=":material/close:",
+                         help="Take it off the list; the file and its runs stay"):  # fmt: skip
+                with panels.in_words():
+                    catalog.forget(known)
+                    _changed(f"{known} is off the list; its file and its runs stay.")
+
+
+def _register(catalog: Catalog, name: str, path: str) -> None:
+    if not path:
+        st.error("Give the path of an .npz file.", icon=":material/error:")
+        return
+    with st.spinner("Checking the file …"):
+        dataset = catalog.register(name, Path(path).expanduser())
+    images = style.count(len(dataset.y_train))
+    _changed(f"{name} can be used now: {images} training and {style.count(len(dataset.y_test))} test images.")
+
+
+def _changed(told: str) -> None:
+    state.fill({TOLD: told})
+    st.rerun()
+
+
+def names_or_words(catalog: Catalog) -> list[str]:
+    """All datasets; where the list of registered ones is damaged, that is said, and the built-in ones remain."""
+    try:
+        return catalog.names()
+    except MnistCoreError as error:
+        st.error(panels.sentence(error), icon=":material/error:")
+        return list(BUILT_IN)

@@ -1,0 +1,207 @@
+"""Large figures and quiet tables, drawn as HTML: right-aligned, in tabular numerals, readable on a phone."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.shared.groups import Group
+from mnist_core.errors import MnistCoreError
+from mnist_core.plots import style
+from mnist_core.report import tables
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+from mnist_core.runs.summary import RunSummary
+
+STYLE = """
+<style>
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: 1.25rem; }
+.card { border-top: 4px solid grey; padding: .55rem 0 0; }
+.card .who { font-weight: 600; overflow-wrap: anywhere; }
+.card .role { opacity: .62; font-size: .85rem; font-weight: 400; }
+.card .large { font-size: 2.3rem; font-weight: 600; line-height: 1.25; white-space: nowrap; }
+.card .small { font-size: .9rem; opacity: .75; line-height: 1.5; min-height: 1.5em; }
+.card .large .delta { font-size: 1.05rem; font-weight: 500; opacity: .75; }
+.card .facts { display: flex; gap: 1.6rem; margin-top: .6rem; flex-wrap: wrap; }
+.card .facts b { display: block; font-size: 1.15rem; font-weight: 600; line-height: 1.3; }
+.card .facts span { font-size: .82rem; opacity: .7; }
+.scroll { overflow-x: auto; }
+table.figures { border-collapse: collapse; width: 100%; font-size: .95rem; border: none; }
+table.figures th, table.figures td { border: none; padding: .34rem .8rem; }
+table.figures th, table.figures td { border-bottom: 1px solid rgba(128,128,128,.22); }
+table.figures th { font-weight: 600; text-align: right; vertical-align: bottom; }
+table.figures td { text-align: right; white-space: nowrap; }
+table.figures th:first-child, table.figures td:first-child { text-align: left; padding-left: 0; white-space: normal; }
+table.figures thead th { border-bottom: 2px solid rgba(128,128,128,.5); }
+table.figures tr.group td { font-size: .82rem; opacity: .7; padding-top: .9rem; border-bottom: none; }
+table.figures .why { opacity: .62; font-size: .82rem; }
+table.figures .delta { opacity: .7; font-size: .86rem; padding-left: .45rem; }
+table.figures .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
+table.figures.tight th, table.figures.tight td { padding: .34rem .45rem; }
+table.figures.tight td:first-child { white-space: nowrap; }
+table.figures.text td { text-align: left; white-space: normal; }
+table.figures.text th { text-align: left; }
+@media (max-width: 640px) {
+  table.figures th, table.figures td { padding: .34rem .3rem; }
+  table.figures .why, table.figures .delta { display: block; padding-left: 0; }
+}
+</style>
+"""
+
+
+class Column(NamedTuple):
+    """A run as the head of a column."""
+
+    label: str
+    colour: str
+    role: str = ""
+
+
+def run_cards(
+    runs: Sequence[Run],
+    figures: Mapping[str, RunSummary],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    baseline: str,
+    fingerprints: Mapping[str, str],
+    chosen: ChosenEpoch,
+) -> None:
+    """For each run, the test accuracy of the chosen epoch with its 95 % interval, then parameters and training time."""
+    base = figures[baseline]
+    several = len(runs) > 1
+    cards = []
+    for run in runs:
+        item = figures[run.id]
+        role = "baseline" if several and run.id == baseline else ""
+        delta = ""
+        if run.id != baseline and item.test and base.test and fingerprints[run.id] == fingerprints[baseline]:
+            delta = style.points(item.test.accuracy - base.test.accuracy)
+        if item.test and item.test_accuracy_interval:
+            low, high = item.test_accuracy_interval
+            large = style.percent(item.test.accuracy)
+            small = f"test accuracy at epoch {item.tested_epoch}, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
+        else:
+            large, small = tables.ABSENT, status_words(run, item.epochs_done, chosen)
+        seconds = style.duration(item.train_seconds) if item.train_seconds else tables.ABSENT
+        cards.append(
+            f'<div class="card" style="border-top-color:{colours[run.id]}">'
+            f'<div class="who">{escape(labels[run.id])} <span class="role">{role}</span></div>'
+            f'<div class="large">{large} <span class="delta">{escape(delta)}</span></div>'
+            f'<div class="small">{escape(small)}</div>'
+            f'<div class="facts"><div><b>{style.count(item.parameters)}</b><span>parameters</span></div>'
+            f"<div><b>{seconds}</b><span>training time</span></div></div></div>"
+        )
+    st.html(STYLE + f'<div class="cards">{"".join(cards)}</div>')
+
+
+def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> str:
+    """Why a run has no test result of the chosen epoch, in words."""
+    if chosen != "kept" and run.ended and run.status.kept_epoch is not None:
+        return f"no test result of its {chosen} epoch ({run.epoch(chosen)}) is stored: choose the kept epoch"
+    if run.state == "running":
+        return f"training, {epochs_done} of {run.config.training.epochs} epochs done"
+    words = {
+        "queued": "waiting to be trained",
+        "finished": "finished, but without stored predictions",
+        "diverged": "diverged: no test result",
+        "failed": "failed: no test result",
+        "cancelled": f"cancelled after {epochs_done} epochs",
+        "interrupted": f"interrupted after {epochs_done} epochs",
+    }
+    return words[run.state]
+
+
+def seed_figures(groups: Sequence[Group], chosen: ChosenEpoch) -> dict[str, list[RunSummary]]:
+    """The figures of the finished seeds of each recipe that has several, by the id of the run that stands for them.
+
+    chosen: the epoch of which they tell.
+    """
+    found: dict[str, list[RunSummary]] = {}
+    for group in groups:
+        if group.several:
+            found[group.first.id] = []
+            for run in group.runs:
+                # a damaged one is no figure; the page of its own says what is wrong with it
+                with contextlib.suppress(MnistCoreError):
+                    if run.state == "finished":
+                        found[group.first.id].append(resources.summary(run, chosen))
+    return found
+
+
+def seed_label(label: str, seeds: Sequence[RunSummary] | None) -> str:
+    """The head of a column: for several seeds, what they are called without them, and how many there are."""
+    if not seeds:
+        return label
+    return re.sub(r", seed \d+$", "", label) + f", n = {len(seeds)}"
+
+
+def figure_table(
+    items: Sequence[RunSummary],
+    columns: Sequence[Column],
+    baseline: str,
+    fingerprints: Mapping[str, str],
+    seeds: Mapping[str, Sequence[RunSummary]] | None = None,
+) -> None:
+    """The table of figures: one column a run, each with its difference from the baseline.
+
+    seeds: run id → the figures of all seeds of its recipe; its column then holds means ± standard deviations.
+    """
+    body, group = [], ""
+    for row in tables.ROWS:
+        if row.group != group:
+            group = row.group
+            body.append(f'<tr class="group"><td colspan="{len(columns) + 1}">{escape(group)}</td></tr>')
+        why = f' <span class="why">{escape(row.explanation)}</span>' if row.explanation else ""
+        shown = "".join(
+            f'<td>{escape(cell.text)}<span class="delta">{escape(cell.difference)}</span></td>'
+            for cell in tables.cells(row, items, baseline, fingerprints, seeds or {})
+        )
+        body.append(f"<tr><td>{escape(row.name)}{why}</td>{shown}</tr>")
+    if any(len(found) > 1 for found in (seeds or {}).values()):
+        st.caption("n: seeds of one recipe; their figures are means ± sample standard deviations, over finished runs.")
+    st.html(STYLE + _table(_head("", columns), "".join(body)))
+
+
+def text_table(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
+    """A small table of texts: its first column names the rows, each of the others belongs to a run."""
+    rows = (
+        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    st.html(STYLE + _table(_head(str(frame.columns[0]), columns), "".join(rows), "figures text"))
+
+
+def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
+    """A small table as it stands: the first `texts` columns are left-aligned, the others, figures, right-aligned."""
+    head = "".join(f"<th{_side(i < texts)}>{escape(str(name))}</th>" for i, name in enumerate(frame.columns))
+    rows = (
+        "<tr>" + "".join(f"<td{_side(i < texts)}>{escape(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    st.html(STYLE + _table(head, "".join(rows), "figures tight"))
+
+
+def _side(left: bool) -> str:
+    return ' style="text-align:left"' if left else ""
+
+
+def _head(first: str, columns: Sequence[Column]) -> str:
+    cells = "".join(
+        f'<th><span class="dot" style="background:{column.colour}"></span>{escape(column.label)}'
+        f"{f' <span class=why>{escape(column.role)}</span>' if column.role else ''}</th>"
+        for column in columns
+    )
+    return f"<th>{escape(first)}</th>{cells}"
+
+
+def _table(head: str, body: str, kind: str = "figures") -> str:
+    return (
+        f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )

@@ -1,0 +1,157 @@
+"""A gallery of digits: one sheet of pictures, and a real button for each digit (a components-v2 component)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from mnist_core.data.images import Pixels, sprite
+
+COLUMNS = 20
+"""Digits to a row of the sheet; the screen arranges them by its width."""
+
+_HERE = Path(__file__).parent
+_COMPONENT = st.components.v2.component(
+    "digit_gallery",
+    html='<div class="gallery" role="group" aria-label="Digits; press one to enlarge it"></div>',
+    css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+    js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
+)
+
+
+def gallery(
+    items: Sequence[Item], images: Pixels, fingerprint: str, *, key: str, on_open: Callable[[int], None]
+) -> None:
+    """Draw digits with what is said of them beneath; `on_open` is told the index of one that is pressed.
+
+    Parameters
+    ----------
+    items
+        the digits in their order.
+    images
+        all test images, shape (n, 28, 28).
+    fingerprint
+        of the dataset that the images belong to: with the indices, the key of the cached sheet.
+    key
+        of the widget.
+    on_open
+        called before the rerun that a press causes.
+    """
+
+    def opened() -> None:
+        event = state.widget_value(key)
+        if event and event.get("opened") is not None:
+            on_open(int(event["opened"]))
+
+    indices = tuple(item["index"] for item in items)
+    _COMPONENT(
+        key=key,
+        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items)},
+        on_opened_change=opened,
+    )
+
+
+class Item(TypedDict):
+    """What one button says. guess: the large line. sure: the small one. description: for a screen reader, and hovering.
+
+    votes: what several runs guess, in their order. badge: a mark in the corner of the picture.
+    """
+
+    index: int
+    guess: str
+    sure: str
+    description: str
+    votes: NotRequired[list[Vote]]
+    badge: NotRequired[str]
+
+
+class Vote(TypedDict):
+    """The guess of one run: its colour, the digit, whether that is right, and the confidence where there is room."""
+
+    colour: str
+    guess: str
+    right: bool
+    sure: str
+
+
+def items(frame: pd.DataFrame) -> list[Item]:
+    """What the buttons say of one run's guesses: true → guessed, and the confidence.
+
+    Parameters
+    ----------
+    frame
+        columns as in `mnist_core.evaluation.mistakes.judged`.
+    """
+    rows = zip(frame["index"], frame["true"], frame["guess"], frame["confidence"], strict=True)
+    return [
+        {
+            "index": int(index),
+            "guess": str(guess) if true == guess else f"{true} → {guess}",
+            "sure": confidence_text(sure),
+            "description": f"Test image {index}: true digit {true}, guessed {guess}, "
+            f"confidence {confidence_text(sure)}",
+        }
+        for index, true, guess, sure in rows
+    ]
+
+
+def vote_items(frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str]) -> list[Item]:
+    """What the buttons say of several runs' guesses: the true digit, then each run's guess in its colour.
+
+    Parameters
+    ----------
+    frame
+        columns as in `mnist_core.comparison.disagreements.votes`.
+    labels, colours
+        of the runs, in their order. With more than two there is room for the guesses only.
+    """
+    runs = range(len(labels))
+    said = [(frame[f"guess_{run}"].tolist(), frame[f"confidence_{run}"].tolist()) for run in runs]
+    found: list[Item] = []
+    for place, (index, true) in enumerate(zip(frame["index"].tolist(), frame["true"].tolist(), strict=True)):
+        each = [(guess[place], confidence_text(sure[place])) for guess, sure in said]
+        spoken = "; ".join(f"{label} guesses {each[run][0]} at {each[run][1]}" for run, label in enumerate(labels))
+        found.append(
+            {
+                "index": index,
+                "guess": f"a {true}",
+                "sure": "",
+                "description": f"Test image {index}: true digit {true}; {spoken}",
+                "votes": [
+                    {
+                        "colour": colours[run],
+                        "guess": str(each[run][0]),
+                        "right": each[run][0] == true,
+                        "sure": each[run][1] if len(labels) == 2 else "",
+                    }
+                    for run in runs
+                ],
+            }
+        )
+    return found
+
+
+def confidence_text(sure: float) -> str:
+    """A confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has."""
+    return "> 99.9 %" if sure >= 0.9995 else f"{100 * sure:.1f} %"
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _sheet(fingerprint: str, indices: tuple[int, ...], _images: Pixels) -> str:
+    return base64.b64encode(png(sprite(_images[list(indices)], COLUMNS))).decode()
+
+
+def png(pixels: Pixels) -> bytes:
+    """A grey picture as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

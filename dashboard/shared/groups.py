@@ -1,0 +1,85 @@
+"""Which of the chosen runs belong together: all seeds of one recipe are shown as one. No Streamlit here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mnist_core.comparison import recipes
+from mnist_core.runs.run import Run
+
+_RECIPES: dict[str, str] = {}
+"""Run id → recipe: a run's id stands for its configuration, which never changes."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One run, or all runs of a recipe, oldest first.
+
+    first: the run that stands for all where only one can be shown: the oldest finished one, else the oldest. Its
+    colour is the recipe's.
+    """
+
+    runs: tuple[Run, ...]
+
+    @property
+    def first(self) -> Run:
+        """The run that stands for all."""
+        return next((run for run in self.runs if run.state == "finished"), self.runs[0])
+
+    @property
+    def several(self) -> bool:
+        """Whether these are several seeds of a recipe."""
+        return len(self.runs) > 1
+
+    @property
+    def name(self) -> str:
+        """What the runs are called, without their seeds."""
+        return recipes.without_seed(self.first.name, self.first.config.training.seed)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all its runs."""
+        return [run.id for run in self.runs]
+
+
+def _key(run: Run) -> tuple[str, str]:
+    if run.id not in _RECIPES:
+        _RECIPES[run.id] = recipes.recipe_id(run.config)
+    return _RECIPES[run.id], run.status.fingerprint
+
+
+def recipes_of(runs: Iterable[Run]) -> list[Group]:
+    """All recipes among `runs` that have several seeds, in the order of their first runs."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault(_key(run), []).append(run)
+    return [Group(tuple(same)) for same in found.values() if len(same) > 1]
+
+
+def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[Group]:
+    """The chosen runs in the order of choice; recipes of which every seed is chosen are together.
+
+    Parameters
+    ----------
+    ids
+        of the chosen runs; those that are not among `runs` are left out.
+    runs
+        all runs of the store, oldest first.
+    """
+    by_id = {run.id: run for run in runs}
+    chosen = set(ids)
+    # the runs of a sweep that ships can be chosen on its page alone, and are no part of "all seeds" elsewhere
+    known = [run for run in by_id.values() if run.listed or run.id in chosen]
+    whole = {run.id: group for group in recipes_of(known) if chosen >= set(group.ids) for run in group.runs}
+    found: dict[str, Group] = {}
+    for run_id in ids:
+        if run_id in by_id:
+            group = whole.get(run_id) or Group((by_id[run_id],))
+            found.setdefault(group.first.id, group)
+    return list(found.values())
+
+
+def newest(ids: Sequence[str], runs: Iterable[Run], most: int) -> list[str]:
+    """The ids of the last `most` groups."""
+    return [run_id for group in grouped(ids, runs)[-most:] for run_id in group.ids]

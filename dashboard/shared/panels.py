@@ -1,0 +1,190 @@
+"""The panels that every page is made of: a chart with its sentence and table, empty states, problems in words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from mnist_core.errors import MnistCoreError
+from mnist_core.plots import style
+from mnist_core.report.export import picture as picture
+from mnist_core.runs.store import Problem
+
+
+def heading(title: str, sentence: str, help: str | None = None) -> None:
+    """A panel's title, with one plain sentence under it and the longer explanation behind a help mark."""
+    st.markdown(f"##### {title}", help=help)
+    if sentence:
+        st.caption(sentence)
+
+
+def swatch(label: str, colour: str) -> str:
+    """HTML: a run's name beside a small square in its colour."""
+    return (
+        f"<span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;background:{colour}'></span> "
+        f"<b>{escape(label)}</b>"
+    )
+
+
+def chart_with_table(
+    chart: alt.Chart | alt.LayerChart,
+    frame: pd.DataFrame,
+    *,
+    alt_text: str,
+    key: str,
+    filename: str,
+    title: str = "",
+    sentence: str = "",
+    help: str | None = None,
+    height: int | Literal["content", "stretch"] = "content",
+    on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
+    column_config: dict[str, Any] | None = None,
+    printed: alt.Chart | alt.LayerChart | None = None,
+) -> Any:
+    """Draw a chart with its title, sentence, alternative text, data table and downloads.
+
+    Parameters
+    ----------
+    chart
+        as a chart function returns it; the shared styles are put on here.
+    frame
+        what the table shows and the CSV holds.
+    alt_text
+        what the chart shows, in words, for people who do not see it.
+    key
+        stable across reruns; unique on the page.
+    filename
+        of the downloads, without an ending.
+    title, sentence, help
+        as of `heading`; without a title there is none.
+    height
+        of the chart, as `st.altair_chart` takes it.
+    on_select
+        what a click in the chart does, as `st.altair_chart` takes it.
+    column_config
+        of the table, as `st.dataframe` takes it.
+    printed
+        what PNG and SVG show on their white paper, where the chart on the screen has colours for a dark background.
+
+    Returns
+    -------
+    The selection, where `on_select` asks for one.
+    """
+    if title:
+        heading(title, sentence, help)
+    styled = style.styled(chart)
+    paper = style.styled(printed) if printed is not None else styled
+    event = st.altair_chart(styled, width="stretch", height=height, key=key, on_select=on_select, alt=alt_text)
+    data_and_downloads(frame, paper, key=key, filename=filename, column_config=column_config)
+    return event
+
+
+def data_and_downloads(
+    frame: pd.DataFrame,
+    paper: alt.TopLevelMixin,
+    *,
+    key: str,
+    filename: str,
+    shown: pd.DataFrame | None = None,
+    column_config: dict[str, Any] | None = None,
+) -> None:
+    """What is folded away beneath a chart: its table, and CSV, PNG and SVG.
+
+    Parameters
+    ----------
+    frame
+        what the CSV holds.
+    paper
+        the styled chart in colours for white paper.
+    shown
+        another arrangement of the frame for the table.
+    key, filename, column_config
+        as of `chart_with_table`.
+    """
+    with st.expander("Data and downloads", key=f"{key}_data"):
+        table = frame if shown is None else shown
+        st.dataframe(table, hide_index=True, width="stretch", column_config=column_config)
+        with st.container(horizontal=True, gap="small"):
+            download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", f"{key}_csv")
+            download("PNG", lambda: picture(paper, "png"), f"{filename}.png", "image/png", f"{key}_png")
+            download("SVG", lambda: picture(paper, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    filename: str,
+    exact: pd.DataFrame | None = None,
+    column_config: dict[str, Any] | None = None,
+) -> None:
+    """Draw a small table whose whole content is visible, with a CSV of it; `exact` replaces it in the CSV."""
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config, key=key, placeholder="–")
+    csv_button(frame if exact is None else exact, filename, key=f"{key}_csv")
+
+
+def csv_button(frame: pd.DataFrame, filename: str, *, key: str, label: str = "CSV") -> None:
+    """A quiet button that downloads the frame as CSV."""
+    download(label, lambda: csv(frame), f"{filename}.csv", "text/csv", key)
+
+
+def download(label: str, make: Callable[[], bytes], filename: str, mime: str, key: str) -> None:
+    """A quiet button that downloads what `make` returns."""
+    # made only on a click, and the page does not rerun for it
+    st.download_button(
+        label, make, filename, mime, key=key, on_click="ignore", type="tertiary", icon=":material/download:"
+    )
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """The frame as CSV, unrounded, UTF-8."""
+    return frame.to_csv(index=False).encode()
+
+
+def empty_state(
+    title: str,
+    sentence: str,
+    *,
+    button: str | None = None,
+    page: str | None = None,
+    icon: str = ":material/insights:",
+    key: str = "empty_state",
+) -> None:
+    """Say what would be here, with the one button that brings it: it opens `page`, such as ``views/train/page.py``."""
+    with st.container(border=True, horizontal_alignment="center", key=key):
+        st.markdown(f"### {icon} {title}", text_alignment="center")
+        st.markdown(sentence, text_alignment="center")
+        if button and page and st.button(button, type="primary", key=f"{key}_button"):
+            st.switch_page(page)
+
+
+def store_problems(problems: list[Problem]) -> None:
+    """State plainly which folders of the store could not be read; nothing where there are none."""
+    if not problems:
+        return
+    what = "One folder" if len(problems) == 1 else f"{len(problems)} folders"
+    with st.expander(f"{what} in the store could not be read", icon=":material/report:", key="store_problems"):
+        st.caption("All other runs are unaffected. A damaged folder can be deleted by hand, or repaired from a copy.")
+        for problem in problems:
+            st.markdown(f"- {problem.reason}  \n  `{problem.path}`")
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """Show what mnist_core refuses as its sentence, in place of what was to be drawn."""
+    try:
+        yield
+    except MnistCoreError as error:
+        st.error(sentence(error), icon=":material/error:")
+
+
+def sentence(error: MnistCoreError) -> str:
+    """An error's message as a sentence."""
+    text = str(error)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

@@ -1,0 +1,51 @@
+"""What the source of a preset printed, beside what was measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from mnist_core.comparison.recipes import recipe_id
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.plots import style
+from mnist_core.published import reproduction
+from mnist_core.report.tables import escaped
+from mnist_core.runs.run import Run
+from mnist_core.runs.summary import RunSummary
+
+
+def published_popover(runs: Sequence[Run], figures: Mapping[str, RunSummary]) -> None:
+    """A button that shows, for the runs made from a preset, its published figures and assumptions; none without any."""
+    known = [run for run in runs if run.meta.preset in PRESETS]
+    if not known:
+        return
+    with st.popover("Published figures", icon=":material/menu_book:", type="tertiary", key="published"):
+        for run in known:
+            st.markdown(_words(run, figures[run.id]))
+        st.page_link("views/published/page.py", label="All published models", icon=":material/menu_book:")
+
+
+def _words(run: Run, item: RunSummary) -> str:
+    preset = PRESETS[run.meta.preset or ""]
+    lines = [f"**{escaped(run.name)}** is {escaped(preset.name)}, from a {escaped(preset.source)}."]
+    pairs = (
+        ("test accuracy", preset.published.test_accuracy, item.test and item.test.accuracy, style.percent),
+        ("test loss", preset.published.test_loss, item.test and reproduction.keras_loss(run, item), style.loss),
+    )
+    for what, printed, measured, text in pairs:
+        if printed is not None:
+            here = text(measured) if measured is not None else "not measured yet"
+            lines.append(f"- Published {what} {text(printed)}; here {here}")
+    if all(printed is None for _, printed, _, _ in pairs):
+        lines.append("- The source prints no test figures")
+    same = recipe_id(run.config) == recipe_id(preset.config)
+    if same and item.test:
+        row = reproduction.model_row(preset, [run], lambda _: item)
+        lines += [f"- {text}" for text in (row.sentence, row.loss_sentence) if text]
+    if preset.published.note:
+        lines.append(f"- {escaped(preset.published.note)}")
+    if not same:
+        lines.append("- This run’s settings differ from the preset’s, so the figures are not directly comparable")
+    lines += [f"- Assumed: {escaped(assumption)}" for assumption in preset.assumptions]
+    return "\n".join([lines[0], "", *lines[1:]])

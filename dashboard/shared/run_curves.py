@@ -1,0 +1,153 @@
+"""From runs to the curves that are drawn of them: continued runs go on where their parents ended, seeds are a mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.shared.groups import Group
+from mnist_core.comparison import recipes
+from mnist_core.errors import MnistCoreError
+from mnist_core.plots.curves import Curve
+from mnist_core.report.labels import SOURCE, short_labels
+from mnist_core.report.tables import escaped
+from mnist_core.runs.run import Run
+
+
+class Before(NamedTuple):
+    """What a run's weights had been trained before it began: epochs, and their seconds."""
+
+    epochs: int
+    seconds: float
+
+
+def before(run: Run) -> Before:
+    """What went before a run that continues another; nothing where the other is no longer here."""
+    epochs, seconds = 0, 0.0
+    seen = {run.id}
+    while run.config.parent and run.config.parent not in seen:
+        seen.add(run.config.parent)
+        try:
+            run = resources.store().get(run.config.parent)
+            history = resources.history(run)
+        except MnistCoreError:
+            break
+        # the weights that were gone on from are those of the epoch that was kept
+        kept = run.status.kept_epoch or len(history)
+        epochs += kept
+        seconds += float(history["seconds"].iloc[:kept].sum())
+    return Before(epochs, seconds)
+
+
+def curves_of(
+    groups: Sequence[Group], colours: Mapping[str, str], labels: Mapping[str, str] | None = None
+) -> list[Curve]:
+    """A curve for each group that has begun.
+
+    Parameters
+    ----------
+    groups
+        single runs, and recipes with several seeds: of these the mean with its band.
+    colours
+        run id → colour; of the first run of each group at least.
+    labels
+        run id → label of single runs.
+    """
+    labels = labels or short_labels([group.first for group in groups])
+    found = []
+    for group in groups:
+        begun = [run for run in _readable(group) if len(resources.history(run))]
+        # a seed under way would make the mean jump at its last epoch
+        counted = [run for run in begun if not run.live] or begun
+        if not counted:
+            continue
+        first, earlier = group.first, before(group.first)
+        label, colour = labels[first.id], colours[first.id]
+        histories = tuple(_shifted(resources.history(run), earlier) for run in begun)
+        if not group.several:
+            found.append(Curve(first.id, label, colour, histories[0], earlier.epochs, earlier.seconds))
+            continue
+        mean, low, high = (_shifted(part, earlier) for part in seeds(counted))
+        label = f"{_bare(group.name)}, n = {len(counted)}"
+        found.append(Curve(first.id, label, colour, mean, earlier.epochs, earlier.seconds, low, high, histories))
+    return found
+
+
+def _readable(group: Group) -> list[Run]:
+    """The runs of which there is a history; a single one that is damaged raises, as nothing would be left of it."""
+    found = []
+    for run in group.runs:
+        try:
+            resources.history(run)
+        except MnistCoreError:
+            if not group.several:
+                raise
+        else:
+            found.append(run)
+    return found
+
+
+def _bare(name: str) -> str:
+    """A name without the source of a preset before it."""
+    return re.sub(SOURCE, "", name)
+
+
+def _shifted(history: pd.DataFrame, earlier: Before) -> pd.DataFrame:
+    return history.assign(epoch=history["epoch"] + earlier.epochs) if earlier.epochs else history
+
+
+def seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The mean, the lowest and the highest value of each column of the history, by epoch.
+
+    Epochs that only one of several runs has reached are left out.
+    """
+    return _seeds(tuple((run.id, run.version()) for run in runs), runs)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _seeds(
+    versions: tuple[tuple[str, tuple[int, ...]], ...], _runs: Sequence[Run]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    long = recipes.curves(_runs)
+    long = long[long["runs"] >= min(2, len(_runs))]
+    mean, low, high = (
+        long.pivot(index="epoch", columns="metric", values=value).reindex(columns=list(recipes.METRICS)).reset_index()
+        for value in ("mean", "low", "high")
+    )
+    return mean, low, high
+
+
+def planned(groups: Sequence[Group]) -> int | None:
+    """The last epoch that the live ones of the runs are to reach; None where none is live."""
+    ends = [before(run).epochs + run.config.training.epochs for group in groups for run in group.runs if run.live]
+    return max(ends, default=None)
+
+
+def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
+    """What has to be said of these curves, a sentence (Markdown) each."""
+    said = []
+    if any(group.several for group in groups):
+        said.append(
+            "Several seeds of one recipe are drawn as their mean (n: how many); the band reaches from the lowest to "
+            "the highest of them."
+        )
+    names = {run.id: _bare(run.name) for run in runs}
+    for group in groups:
+        run, earlier = group.first, before(group.first)
+        if run.config.parent and earlier.epochs:
+            parent = names.get(run.config.parent, f"run {run.config.parent}")
+            said.append(
+                f"{escaped(_bare(group.name if group.several else run.name))} goes on from epoch {earlier.epochs} of "
+                f"{escaped(parent)}: its epochs are counted on from there."
+            )
+        elif run.config.parent:
+            said.append(
+                f"{escaped(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: "
+                "its epochs are counted from 1."
+            )
+    return said

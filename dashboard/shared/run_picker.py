@@ -1,0 +1,106 @@
+"""Choose runs, as chips in their colours. The choice travels from page to page and is in the URL (see `state`)."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import groups
+from mnist_core.plots.style import RUN_COLOURS
+from mnist_core.report import tables
+from mnist_core.report.labels import run_labels as run_labels
+from mnist_core.report.labels import short_labels as short_labels
+from mnist_core.runs.run import Run
+
+KEY = "run_picker"
+MOST = len(RUN_COLOURS)
+"""More runs than colours could not be told apart."""
+
+SEEDS = "seeds:"
+"""Precedes the id of the first run in the option that stands for all seeds of a recipe."""
+
+
+def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None, every_seed: bool = False) -> list[Run]:
+    """Draw the chips and return the chosen runs, in the order of choice.
+
+    The seeds of one recipe are one choice, and one chip where all are chosen; each can be chosen by itself, too.
+
+    Parameters
+    ----------
+    runs
+        all runs of the store, oldest first.
+    label, help
+        of the widget.
+    every_seed
+        return all seeds of a recipe that is chosen as one, for a page that shows them together. Else one stands for
+        all of them.
+    """
+    missing = state.missing_ids(runs)
+    ids = groups.newest(state.chosen_ids(runs), runs, MOST)
+    chosen = groups.grouped(ids, runs)
+    # without their state: a chip keeps its text in the browser when the text of its option changes
+    labels = run_labels(runs, states=False)
+    # the runs of a sweep come last: there may be hundreds; those of one that ships are found on the Sweeps page
+    singles = [
+        run.id
+        for many in (False, True)
+        for run in reversed(runs)
+        if run.one_of_many is many and (run.listed or run.id in ids)
+    ]
+    options, members = list(singles), {run_id: [run_id] for run_id in singles}
+    for group in groups.recipes_of(run for run in runs if run.id in members):
+        key = SEEDS + group.first.id
+        options.insert(min(options.index(run_id) for run_id in group.ids), key)  # before the newest of them
+        members[key] = group.ids
+        labels[key] = f"{group.name} ({len(group.runs)} seeds)"
+    tags = {(SEEDS if group.several else "") + group.first.id: group for group in chosen}
+    state.widget(KEY, [tag for tag in tags if tag in members])
+
+    def changed() -> None:
+        wanted = [str(option) for option in state.widget_value(KEY) or []]  # type: ignore[attr-defined]
+        state.choose(list(dict.fromkeys(run_id for option in wanted for run_id in members[option])))
+
+    st.multiselect(
+        label,
+        options,
+        format_func=lambda option: labels[option],
+        key=KEY,
+        max_selections=MOST,
+        placeholder="Choose runs",
+        select_all=False,
+        on_change=changed,
+        help=help or "Each run has one colour on every page. The link in the address bar opens this choice again.",
+    )
+    palette = resources.colours([group.first.id for group in chosen])
+    st.html(f"<style>{chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)}</style>")
+    if missing:
+        what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
+        st.caption(f"{what} not in this store: {', '.join(missing)}.")
+    by_id = {run.id: run for run in runs}
+    if every_seed:
+        return [by_id[run_id] for run_id in ids]
+    several = [group for group in chosen if group.several]
+    if several:
+        said = ", ".join(f"{group.name}: seed {group.first.config.training.seed}" for group in several)
+        st.caption(f"One seed of each recipe stands for all of them here. {tables.escaped(said)}.")
+    return [group.first for group in chosen]
+
+
+def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) -> str:
+    """CSS that gives the chips of the multiselect `key` the colours of the runs.
+
+    Chips are found by their label, not by their place, so that the colours stay right while one is being removed.
+    """
+    base = f".st-key-{key} [data-tag]"
+    rules = [f"{base} {{ color: inherit; background-color: transparent; border-left: 0.6rem solid grey; }}"]
+    for run_id, colour in colours.items():
+        rules.append(
+            f"{base}[aria-label={_css_string(labels[run_id])}] {{ border-left-color: {colour}; "
+            f"background-color: color-mix(in srgb, {colour} 18%, transparent); }}"
+        )
+    return "\n".join(rules)
+
+
+def _css_string(text: str) -> str:
+    """The text as a CSS string in which nothing can end the string or the style element."""
+    return '"' + "".join(c if c.isalnum() or c in " -_.,()" else f"\\{ord(c):x} " for c in text) + '"'

@@ -1,0 +1,72 @@
+"""What trainings cost on this machine, as far as runs of the store have measured it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import resources
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.errors import MnistCoreError
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.jobs import estimates
+from mnist_core.jobs.estimates import Estimate, Measured
+from mnist_core.runs.run import Run
+
+MNIST_TRAIN_IMAGES = 60_000
+MOST_RUNS = 60
+"""The newest so many runs are the basis; older ones may stem from other circumstances."""
+
+
+def images(name: str) -> int | None:
+    """Size of a dataset's training set; None where it cannot be read here. MNIST's is known without reading it."""
+    if name == "mnist":
+        return MNIST_TRAIN_IMAGES
+    try:
+        return len(resources.dataset(name).y_train)
+    except MnistCoreError:
+        return None
+
+
+def _images_of_a_run(name: str, fingerprint: str) -> int | None:
+    if fingerprint == MNIST_FINGERPRINT:
+        return MNIST_TRAIN_IMAGES
+    return images(name)
+
+
+@functools.cache
+def processor() -> str:
+    """The processor of this machine, as runs record it."""
+    from mnist_core.jobs.execution import environment
+
+    return str(environment()["processor"])
+
+
+def estimate(config: RunConfig, runs: list[Run]) -> Estimate | None:
+    """How long `config` will take here, judged by the newest ended ones of `runs`; None where none was measured here.
+
+    Raises
+    ------
+    ConfigError
+        where too few images would be left to train on.
+    """
+    size = images(config.dataset.name)
+    return estimates.estimate(config, size, _basis(runs)) if size else None
+
+
+def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
+    """Seconds that many trainings on one dataset will take here, one after the other; else as `estimate`."""
+    size = images(configs[0].dataset.name) if configs else None
+    return estimates.total(configs, size, _basis(runs)) if size else None
+
+
+def _basis(runs: list[Run]) -> list[Measured]:
+    newest = [run for run in runs if run.ended][-MOST_RUNS:]
+    return _measured(tuple((run.id, run.version()) for run in newest), newest)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _measured(versions: tuple[tuple[str, tuple[int, ...]], ...], _runs: list[Run]) -> list[Measured]:
+    return estimates.measured(_runs, _images_of_a_run, lambda environment: environment.processor == processor())

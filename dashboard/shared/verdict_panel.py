@@ -1,0 +1,172 @@
+"""The verdict on the chosen runs: which is better, how sure that is, what it leaves open, and whether it is fair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import streamlit as st
+
+from dashboard import state, theme
+from dashboard.shared import panels
+from dashboard.shared.figures import plain_table
+from mnist_core.comparison.comparability import Severity
+from mnist_core.comparison.recipe_verdicts import RecipeVerdict
+from mnist_core.comparison.verdicts import Judgement, Verdict
+from mnist_core.evaluation.statistics import FEWEST_SEEDS
+from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, verdict_table
+from mnist_core.report.tables import escaped
+from mnist_core.runs.records import ChosenEpoch
+
+EPOCH_LABELS: dict[ChosenEpoch, str] = {"kept": "Kept", "last": "Last", "best": "Best"}
+EPOCH_HELP = (
+    "Training changes the weights in every epoch; this chooses which of them are judged. **Kept**: those that the run "
+    "has stored, of its last epoch, or of the one that early stopping restored. **Last**: after the last finished "
+    "epoch. **Best**: after the epoch with the lowest validation loss. Where validation was done on the test images, "
+    "picking the best epoch flatters the test accuracy: of many epochs, one looks good by luck."
+)
+DIFFERENCE_HELP = (
+    "Each dot is the difference in test accuracy from the baseline, in percentage points, and its bar the 95 % "
+    "interval: drawn with other test images again and again, 19 of 20 such bars hold the true difference. A bar across "
+    "0 means that either may be the better one. Both networks saw the same images, so only those matter that one gets "
+    "right and the other wrong; McNemar's exact test asks how often coin tosses would divide these as unevenly, and p "
+    "is its answer. p below 0.05 counts as a difference here; a hollow dot is too close to call."
+)
+FAIR_HELP = (
+    "A verdict compares two trained networks as they are. Where more than one thing differs between them, it cannot "
+    "say which of these made the difference."
+)
+MARKS: dict[Severity, str] = {
+    "undermines": ":material/warning: **undermines the verdict**",
+    "compared": ":material/compare_arrows: what is compared",
+    "worth knowing": ":material/info: worth knowing",
+}
+STYLE = """
+<style>
+.verdict { border-left: 6px solid grey; padding: .1rem 0 .1rem .9rem; margin-bottom: .9rem; line-height: 1.5; }
+.verdict .said { font-weight: 600; }
+.verdict .more { font-size: .93rem; opacity: .8; }
+table.mcnemar { border-collapse: collapse; margin: .2rem 0 .6rem; }
+table.mcnemar td, table.mcnemar th { border: 1px solid rgba(128,128,128,.3); padding: .35rem .8rem; text-align: right; }
+table.mcnemar th { font-weight: 500; font-size: .9rem; }
+table.mcnemar td.decides { font-weight: 700; font-size: 1.15rem; }
+</style>
+"""
+
+
+def epoch_switch() -> ChosenEpoch:
+    """The switch that chooses which epoch's weights are judged; the choice is in the link and holds on all pages."""
+    state.widget("epoch_switch", state.chosen_epoch())
+    st.segmented_control(
+        "Weights of which epoch",
+        list(EPOCH_LABELS),
+        format_func=lambda chosen: EPOCH_LABELS[chosen],
+        key="epoch_switch",
+        required=True,
+        help=EPOCH_HELP,
+        on_change=_choose_epoch,
+    )
+    return state.chosen_epoch()
+
+
+def _choose_epoch() -> None:
+    wanted = state.widget_value("epoch_switch")
+    state.choose_epoch(next((chosen for chosen in EPOCH_LABELS if chosen == wanted), "kept"))
+
+
+def verdict_panel(
+    judgement: Judgement, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str]
+) -> None:
+    """Draw the verdicts: the differences with their intervals, each in words, its limits and the guard.
+
+    Parameters
+    ----------
+    judgement, recipes
+        of the chosen runs against the baseline.
+    labels, colours
+        of the runs by id.
+    """
+    verdicts, base = judgement.verdicts, labels[judgement.baseline]
+    if verdicts:
+        frame = verdict_frame(verdicts, labels)
+        left, right = st.columns([1, 1], gap="large")
+        with left:
+            panels.heading(
+                "Is the difference real?",
+                f"Test accuracy against {base}, with 95 % intervals. Hollow: too close to call.",
+                DIFFERENCE_HELP,
+            )
+            panels.chart_with_table(
+                verdict_chart(frame, colours, base, dark=theme.is_dark()),
+                frame.drop(columns="text"),
+                alt_text=described(frame, base),
+                key="verdicts",
+                filename="verdicts",
+                printed=verdict_chart(frame, colours, base) if theme.is_dark() else None,
+            )
+        with right:
+            st.html(STYLE + "".join(_lines(item, recipes, labels, colours, len(verdicts)) for item in verdicts))
+            unknown = [labels[recipe.run] for recipe in recipes if recipe.outcome is None]
+            if unknown and len(verdicts) > 1:
+                st.caption(
+                    f"Too few seeds to tell whether the recipes are better or worse than {escaped(base)}'s: "
+                    f"{escaped(', '.join(unknown))}. Train at least {FEWEST_SEEDS} of each, and of {escaped(base)}."
+                )
+            undermined(verdicts, labels)
+        details(verdicts, labels, base)
+    for refusal in judgement.refusals:
+        st.caption(f":material/block: {escaped(labels[refusal.run])} is not compared: {escaped(refusal.reason)}.")
+
+
+def _lines(
+    item: Verdict, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str], count: int
+) -> str:
+    """One verdict in words. Where it is the only one, its first sentence already heads the page."""
+    said = f'<div class="said">{escape(item.sentence)}</div>' if count > 1 else ""
+    told = (recipe.sentence for recipe in recipes if recipe.run == item.run and (recipe.outcome or count == 1))
+    more = [item.loss_sentence, *told]
+    lines = "".join(f'<div class="{"more" if said else ""}">{escape(text)}</div>' for text in more)
+    return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
+
+
+def undermined(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
+    """Say loudly what undermines a verdict; nothing where nothing does."""
+    grave = dict.fromkeys(
+        concern.sentence for item in verdicts for concern in item.concerns if concern.severity == "undermines"
+    )
+    if grave:
+        st.warning(
+            "**Not a fair comparison as it stands.** " + " ".join(escaped(sentence) for sentence in grave),
+            icon=":material/warning:",
+        )
+
+
+def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -> None:
+    """The guard's list, what the verdicts do not cover, and the counts behind them."""
+    with st.expander("Is it a fair comparison, and what does the verdict not cover?", key="fairness"):
+        for item in verdicts:
+            st.markdown(f"**{escaped(labels[item.run])}** against **{escaped(base)}**", help=FAIR_HELP)
+            st.markdown("\n".join(f"- {MARKS[found.severity]}: {escaped(found.sentence)}" for found in item.concerns))
+        st.markdown("**What this does not cover**")
+        limits = dict.fromkeys(limit for item in verdicts for limit in item.limits)
+        st.markdown("\n".join(f"- {escaped(limit)}" for limit in limits))
+    with st.expander("The counts and p values behind it", key="mcnemar"):
+        st.caption(
+            "Images by who is right. The two bold counts alone decide which network is better. p: how often coin "
+            "tosses would divide these as unevenly (McNemar, exact; mid-p is less strict; Holm's is adjusted for the "
+            "number of comparisons). The loss p is that of a paired t test over the images."
+        )
+        for item in verdicts:
+            st.html(STYLE + mcnemar_table(item, escape(labels[item.run]), escape(base)))
+        plain_table(verdict_table(verdicts, labels))
+
+
+def mcnemar_table(item: Verdict, run: str, base: str) -> str:
+    """The 2×2 table of McNemar's test as HTML; the names are HTML already."""
+    table = item.table
+    return (
+        f'<table class="mcnemar"><tr><th></th><th>{base} right</th><th>{base} wrong</th></tr>'
+        f'<tr><th>{run} right</th><td>{table.both_right:,}</td><td class="decides">{table.only_run:,}</td></tr>'
+        f'<tr><th>{run} wrong</th><td class="decides">{table.only_baseline:,}</td><td>{table.both_wrong:,}</td></tr>'
+        "</table>"
+    )

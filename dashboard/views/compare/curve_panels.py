@@ -1,0 +1,152 @@
+"""Loss and accuracy of the chosen runs, side by side, with the controls that change both, kept in the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, theme
+from dashboard.shared import panels
+from dashboard.shared.groups import Group
+from dashboard.shared.run_curves import notes, planned
+from mnist_core.experiments.configs import TestValidation
+from mnist_core.plots.curves import (
+    HEIGHT,
+    KINDS,
+    POINT_LIMIT,
+    Curve,
+    Metric,
+    curve_frame,
+    curves_chart,
+    described,
+    member_frame,
+    thinned,
+)
+from mnist_core.runs.run import Run
+
+HELP = {
+    "loss": (
+        "Cross-entropy in nats: minus the logarithm of the probability that the network gives to the true digit, "
+        "averaged over the images, plus the L2 penalty where there is one. 0 is perfect; guessing among ten digits "
+        "gives 2.303. While the training line falls and the validation line rises, the network learns its training "
+        "images by heart: it overfits."
+    ),
+    "accuracy": (
+        "Correctly classified images divided by all images. The axis starts where the data starts, not at 0 %, so that "
+        "small differences can be seen. The training line may lie below the validation line: it is measured with "
+        "dropout on, and while the weights still move."
+    ),
+}
+SENTENCE = {
+    "loss": "How surprised the network is by the true digits; lower is better. Dot: best epoch.",
+    "accuracy": "Share of images classified correctly. The axis starts where the data does.",
+}
+
+
+def curve_panels(
+    groups: Sequence[Group], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]] | None = None
+) -> None:
+    """The two charts, with their controls above them.
+
+    Parameters
+    ----------
+    groups
+        the chosen runs, and recipes with several seeds.
+    curves
+        of `curves_of`.
+    marks
+        run id → an epoch of its loss curve, and the words that are written there; said of one run, so that the mean of
+        several seeds does not get them.
+    """
+    kinds, smoothing, log, x, zoom, singly = _controls(any(curve.members for curve in curves))
+    colours = {curve.id: curve.colour for curve in curves}
+    before = {curve.id: curve.before for curve in curves if not curve.members}
+    shifted = {
+        run_id: (epoch + before[run_id], text) for run_id, (epoch, text) in (marks or {}).items() if run_id in before
+    }
+    end = planned(groups)
+    metrics: tuple[Metric, ...] = ("loss", "accuracy")
+    for metric, place in zip(metrics, st.columns(2, gap="medium"), strict=True):
+        with place:
+            frame = curve_frame(curves, metric, kinds=kinds, smoothing=smoothing)
+            panels.heading("Loss" if metric == "loss" else "Accuracy", SENTENCE[metric], HELP[metric])
+            if frame.empty:
+                with st.container(height=HEIGHT, border=False, key=f"{metric}_empty"):
+                    st.caption("Choose at least one line above." if not kinds else "No epoch is finished yet.")
+                continue
+
+            members = member_frame(curves, metric, kinds=kinds) if singly else None
+
+            def drawn(
+                dark: bool,
+                frame: pd.DataFrame = frame,
+                metric: Metric = metric,
+                members: pd.DataFrame | None = members,
+            ) -> alt.LayerChart:
+                return curves_chart(
+                    frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
+                    dark=dark, zoom=zoom, x_max=end if x == "epoch" else None, members=members,
+                    marks=shifted if metric == "loss" else None,
+                )  # fmt: skip
+
+            panels.chart_with_table(
+                drawn(theme.is_dark()),
+                frame,
+                alt_text=described(frame, metric),
+                key=f"curves_{metric}",
+                filename=f"{metric}-by-{x}",
+                printed=drawn(False) if theme.is_dark() else None,
+            )
+            step = thinned(frame)[1]
+            if step > 1:
+                st.caption(f"Every {step}th epoch is drawn, {POINT_LIMIT:,} points at most; the table holds them all.")
+    st.caption(" ".join([_validation_words([group.first for group in groups]), *notes(groups, resources.scan()[0])]))
+
+
+def _controls(seeds: bool) -> tuple[list[str], float, bool, str, bool, bool]:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"):
+        kinds = st.pills(
+            "Lines", KINDS, selection_mode="multi", default=["training", "validation"], key="lines",
+            bind="query-params",
+            format_func=lambda kind: "training, dropout off" if kind == "dropout off" else kind,
+            help="Training: on the training images while the weights move, dropout on. Validation: on images that "
+            "are not trained on, after each epoch. Training, dropout off: the training images judged as the "
+            "validation images are; its gap to the validation line is the honest measure of overfitting. "
+            "Dropout leaves out a random share of a layer's outputs while training.",
+        )  # fmt: skip
+        x = st.segmented_control(
+            "Across", ["epoch", "seconds"], default="epoch", required=True, key="across", bind="query-params",
+            help="Epoch: one pass over the training images. Seconds: the time spent training until then.",
+        )  # fmt: skip
+        smoothing = st.slider(
+            "Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params", width=170,
+            help="Exponential moving average; 0 shows the values as measured. The raw line stays, faintly.",
+        )  # fmt: skip
+        log = st.toggle(
+            "Log loss axis",
+            key="log",
+            bind="query-params",
+            help="Equal distances are equal ratios: shows small losses.",
+        )
+        zoom = st.toggle(
+            "Zoom", key="zoom", bind="query-params", help="Drag and scroll in a chart; double-click resets."
+        )
+        singly = seeds and st.toggle(
+            "Single seeds", key="singly", bind="query-params", help="Each seed as a thin line, under the mean of all."
+        )
+    return list(kinds or []), float(smoothing), bool(log), x or "epoch", bool(zoom), bool(singly)
+
+
+def _validation_words(runs: Sequence[Run]) -> str:
+    on_test = [isinstance(run.config.training.validation, TestValidation) for run in runs]
+    if all(on_test):
+        return "Validation images are the test images here, so the test accuracy is not one on images never looked at."
+    if not any(on_test):
+        return "Validation images are a part of the training images that is held out; the test images stay unseen."
+    return (
+        "Some of these runs validate on the test images and some on a held-out part of the training images: "
+        "their validation lines are not measured on the same images."
+    )

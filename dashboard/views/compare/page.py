@@ -1,0 +1,195 @@
+"""The front page: which of the chosen runs is better, by how much, at what cost, and how they got there."""
+
+from __future__ import annotations
+
+import datetime
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import groups, panels
+from dashboard.shared.figures import Column, figure_table, run_cards, seed_figures, seed_label, text_table
+from dashboard.shared.published import published_popover
+from dashboard.shared.run_curves import curves_of
+from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.verdict_panel import epoch_switch, verdict_panel
+from dashboard.theme import is_dark
+from dashboard.views.compare.curve_panels import curve_panels
+from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
+from dashboard.views.compare.manage import manage_button
+from mnist_core.errors import RunNotFound, StoreError
+from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
+from mnist_core.report import comparison_report, tables
+from mnist_core.runs.run import Run
+
+INTERVALS = (
+    "A test set is a sample of digits: with other test images an accuracy, and a difference, would have come out "
+    "a little differently. The 95 % interval, in brackets, says by how much: drawn this way again and again, 19 of 20 "
+    "such intervals hold the true value. Two accuracies are compared image by image, which tells more than whether "
+    "their own intervals (Wilson 1927) overlap; p is how often a difference this large would arise if both networks "
+    "were equally good (McNemar's exact test). It says nothing about training again with another seed."
+)
+
+
+def results(ids: list[str]) -> None:
+    """All that depends on the chosen runs, read anew from the store."""
+    found = groups.grouped(ids, resources.scan()[0])
+    runs, figures, chosen = [], {}, state.chosen_epoch()
+    for group in found:
+        try:
+            run = resources.store().get(group.first.id)
+            figures[run.id] = resources.summary(run, chosen)
+            resources.history(run)
+            runs.append(run)
+        except RunNotFound:
+            st.rerun()  # deleted from another window: choose again from what there is
+        except StoreError as error:
+            st.error(panels.sentence(error), icon=":material/error:")
+    if not runs:
+        return
+    found = [group for group in found if group.first.id in {run.id for run in runs}]
+    labels = short_labels(runs)
+    colours = resources.colours([run.id for run in runs])
+    fingerprints = {run.id: run.status.fingerprint for run in runs}
+    baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
+    items = [figures[run.id] for run in runs]
+
+    measured_against(runs, labels, baseline)
+    judgement = resources.judgement(runs, baseline, chosen, labels)
+    answer = tables.escaped(tables.answer(items, labels, judgement))
+    st.markdown(f"#### {answer}", help=INTERVALS, anchors=False)
+    run_cards(runs, figures, labels, colours, baseline, fingerprints, chosen)
+    for run in runs:
+        if run.state in ("diverged", "failed") and run.status.reason:
+            st.warning(f"**{tables.escaped(labels[run.id])}** {run.state}: {tables.escaped(run.status.reason)}.")
+
+    recipes = resources.recipe_judgement(runs, baseline, chosen, labels)
+    if len(runs) > 1:
+        verdict_panel(judgement, recipes, labels, colours)
+    curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found))
+    diagnosis_panel(found, labels, colours)
+
+    seeds = seed_figures(found, chosen)
+    columns = [
+        Column(seed_label(labels[run.id], seeds.get(run.id)), colours[run.id], "baseline" if run.id == baseline else "")
+        for run in runs
+    ]
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="all"):
+        with st.container(width="content", gap=None):
+            panels.heading(
+                "All figures",
+                "Small: the difference from the baseline; pp are percentage points." if len(runs) > 1 else "",
+            )
+        published_popover(runs, figures)
+    figure_table(items, columns, baseline, fingerprints, seeds)
+    exact = tables.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
+    panels.csv_button(exact, "figures", key="figures_csv")
+
+    paper = resources.colours([run.id for run in runs], printed=True)
+    report_buttons(comparison_report.Comparison(runs, items, judgement, recipes, labels, paper))
+
+    left, right = st.columns(2, gap="medium")
+    with left:
+        parameters(runs, labels, colours)
+    with right:
+        configurations(runs, labels, columns)
+    if len(runs) > 1:
+        st.page_link(
+            "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
+        )
+
+
+def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> None:
+    """Choose the run that the others are measured against, and the epoch whose weights are judged."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="measured"):
+        if len(runs) > 1:
+            state.widget("baseline_picker", baseline)
+            st.selectbox(
+                "Baseline",
+                [run.id for run in runs],
+                format_func=lambda run_id: labels[run_id],
+                key="baseline_picker",
+                width=260,
+                help="The run that the others are measured against.",
+                on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
+            )
+        epoch_switch()
+
+
+def report_buttons(found: comparison_report.Comparison) -> None:
+    """Download all of this as one file, to hand in or to print."""
+    with st.container(horizontal=True, gap="small", key="report"):
+        for label, make, ending, mime in (
+            ("Report (HTML)", comparison_report.as_html, "html", "text/html"),
+            ("Report (Markdown)", comparison_report.as_markdown, "md", "text/markdown"),
+        ):
+            panels.download(
+                label,
+                lambda make=make: make(found, datetime.datetime.now()),
+                f"comparison.{ending}",
+                mime,
+                key=f"report_{ending}",
+            )
+
+
+def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
+    """Where the parameters are."""
+    frame = parameter_frame([Network(run.id, labels[run.id], run.config.model) for run in runs])
+    panels.chart_with_table(
+        parameter_chart(frame, colours, dark=is_dark()),
+        frame,
+        printed=parameter_chart(frame, colours) if is_dark() else None,
+        title="Parameters by layer",
+        sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
+        alt_text="Parameters by layer. "
+        + " ".join(f"{labels[run.id]}: {run.config.model.parameter_count():,} in all." for run in runs),
+        key="parameters",
+        filename="parameters",
+    )
+
+
+def configurations(runs: list[Run], labels: dict[str, str], columns: list[Column]) -> None:
+    """In which settings the runs differ."""
+    panels.heading("What differs in the settings", "Only settings that are not the same in all chosen runs.")
+    frame = tables.difference_frame(runs, [labels[run.id] for run in runs])
+    if frame.empty:
+        st.caption("Choose a second run to see differences." if len(runs) == 1 else "All settings are the same.")
+        return
+    text_table(frame, columns)
+    panels.csv_button(frame, "differences", key="differences_csv")
+
+
+with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="page_head"):
+    st.title("Compare", width="content")
+    with panels.in_words():
+        all_runs, problems = resources.scan()
+        manage_button(all_runs)
+
+if not all_runs:
+    panels.empty_state(
+        "Nothing to compare yet",
+        "Train two models, and their curves, accuracies and costs appear here side by side.",
+        button="Train a first model",
+        page="views/train/page.py",
+    )
+else:
+    chosen = run_picker(all_runs, every_seed=True)
+    if not chosen:
+        panels.empty_state(
+            "No run is chosen",
+            "Choose one run above to see its figures, or several to compare them."
+            if any(run.ended for run in all_runs)
+            else "Runs are being trained; choose them above to watch.",
+        )
+    else:
+        live = any(run.live for run in chosen)
+
+        @st.fragment(run_every=1.0 if live else None)
+        def following(ids: list[str]) -> None:
+            """The results, drawn again every second while one of the runs is live."""
+            results(ids)
+            if live and not any(run.live for run in resources.scan()[0] if run.id in ids):
+                st.rerun()  # the whole page once more, without polling
+
+        following([run.id for run in chosen])
+panels.store_problems(problems)

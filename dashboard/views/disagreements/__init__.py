@@ -1,0 +1,1 @@
+"""The page Disagreements and its own parts."""

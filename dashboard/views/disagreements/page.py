@@ -1,0 +1,166 @@
+"""Disagreements: on which images two runs differ, who is right there, and what many runs get wrong alike."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import panels
+from dashboard.shared.guesses import with_guesses
+from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from dashboard.shared.verdict_panel import epoch_switch
+from dashboard.views.disagreements import disagreement_panels
+from dashboard.views.disagreements.disagreement_panels import Panel
+from mnist_core.comparison.disagreements import paired, sentence
+from mnist_core.errors import ComparisonError
+from mnist_core.report import tables
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+
+VIEWS = {"groups": "Who is right", "matrices": "Which digits they confuse", "all": "All {} runs"}
+MCNEMAR = (
+    "Images that both get right, or both wrong, do not tell two models apart. What does is the number that only one of "
+    "them gets right: on these two counts McNemar’s test is made, which says whether such a split could be chance. "
+    "Compare has its result."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Disagreements")
+    runs, problems = resources.scan()
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        chosen = run_picker(runs)
+    panels.store_problems(problems)
+    if not runs:
+        panels.empty_state(
+            "No runs yet",
+            "Once two runs are trained, the very digits on which they disagree are here.",
+            button="Train a first run",
+            page="views/train/page.py",
+        )
+        return
+    if len(chosen) < 2:
+        panels.empty_state(
+            "Choose two runs",
+            "Choose at least two above to see on which digits they disagree, and who is right there.",
+            icon=":material/checklist:",
+        )
+        return
+    epoch = state.chosen_epoch()
+    judged = with_guesses(chosen, run_labels(runs), epoch)
+    if len(judged) < 2:
+        if epoch != "kept":
+            epoch_switch()
+        panels.empty_state(
+            "Nothing to compare yet",
+            "A run guesses the test images when its training ends. Choose two finished runs above, or wait.",
+            button="See the training",
+            page="views/train/page.py",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    labels = short_labels(judged)
+    many = len(judged) > 2
+    with right:
+        first, second = st.columns(2, gap="small")
+        with first:
+            baseline = _baseline(judged, labels, place=many)
+        together = _together(baseline, judged, labels, epoch)
+        with second:
+            other = _other(together[1:], labels, place=many)
+    if other is None:
+        panels.empty_state(
+            "These runs cannot be compared",
+            "Image by image, only guesses on the same images can be compared: choose runs on the same data above.",
+            icon=":material/rule:",
+        )
+        return
+    colours = resources.colours([run.id for run in judged])
+    _compare(Panel([baseline, other], labels, colours, epoch), Panel(together, labels, colours, epoch))
+
+
+def _baseline(judged: list[Run], labels: dict[str, str], *, place: bool) -> Run:
+    """A: the baseline that the link names, else the first; with a box to choose it where there are many."""
+    ids = [run.id for run in judged]
+    found = state.baseline_id(ids) or ids[0]
+    if place:
+        state.widget("pair_a", found)
+        st.selectbox(
+            "A, the baseline",
+            ids,
+            format_func=labels.__getitem__,
+            key="pair_a",
+            on_change=lambda: state.choose_baseline(str(state.widget_value("pair_a"))),
+        )
+    return judged[ids.index(found)]
+
+
+def _together(baseline: Run, judged: list[Run], labels: dict[str, str], epoch: ChosenEpoch) -> list[Run]:
+    """The baseline, and the runs that were judged on the same images; the page says of each other one why not."""
+    found = [baseline]
+    for run in judged:
+        if run.id == baseline.id:
+            continue
+        try:
+            paired(baseline, run, epoch, labels, lambda item: resources.predictions(item, epoch))
+            found.append(run)
+        except ComparisonError as error:
+            st.caption(f":material/link_off: {tables.escaped(panels.sentence(error))}")
+    return found
+
+
+def _other(others: list[Run], labels: dict[str, str], *, place: bool) -> Run | None:
+    """B: the run that the link sets against the baseline, else the first that can be."""
+    if not others:
+        return None
+    ids = [run.id for run in others]
+    wanted = state.link_text("against")
+    found = wanted if wanted in ids else ids[0]
+    if place:
+        state.widget("pair_b", found)
+        st.selectbox(
+            "B, set against it",
+            ids,
+            format_func=labels.__getitem__,
+            key="pair_b",
+            on_change=lambda: state.set_link(against=state.widget_value("pair_b"), page=None, digit=None),
+        )
+    return others[ids.index(found)]
+
+
+def _compare(pair: Panel, everybody: Panel) -> None:
+    names = [f"**{tables.escaped(name)}**" for name in pair.names]
+    st.markdown(f"#### {sentence(pair.counts, names[0], names[1])}", help=MCNEMAR, anchors=False)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="looks"):
+        view = _view(len(everybody.runs))
+        epoch_switch()
+    if view == "groups":
+        disagreement_panels.groups_panel(pair)
+    elif view == "matrices":
+        disagreement_panels.matrices_panel(pair)
+    else:
+        disagreement_panels.wrong_panel(everybody)
+
+
+def _view(runs: int) -> str:
+    """What to look at, as the link says; with the switch."""
+    views = [name for name in VIEWS if name != "all" or runs > 2]
+    wanted = state.link_text("view")
+    found = wanted if wanted in views else views[0]
+    state.widget("view", found)
+    st.segmented_control(
+        "Look at",
+        views,
+        format_func=lambda name: VIEWS[name].format(runs),
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
+        key="view",
+        on_change=lambda: state.set_link(view=state.widget_value("view"), page=None, digit=None),
+    )
+    return found
+
+
+main()

@@ -1,0 +1,1 @@
+"""The page Mistakes and its own parts."""

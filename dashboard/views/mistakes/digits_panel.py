@@ -1,0 +1,141 @@
+"""The digits of a cell of the confusion matrix, or all mistakes: boxes to choose, gallery, pages, download."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import matrix_panel, panels
+from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
+from dashboard.shared.gallery import items
+from mnist_core.evaluation.mistakes import Cell, in_cell, mistakes, ordered
+from mnist_core.runs.run import Run
+
+ANY = "any"
+ORDERS = {
+    "confident": "Most confident first",
+    "unsure": "Least confident first",
+    "loss": "Largest loss first",
+    "index": "Order in the test set",
+    "correct": "Correct, but least confident",
+}
+TERMS = {
+    "confidence": "Confidence is the probability that the network gives to its own guess.",
+    "loss": "Loss is −log of the probability given to the true digit: 0 is perfect, and being surely wrong costs most.",
+}
+
+
+def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
+    """Draw the digits of a cell, or all mistakes, of a run that has predictions.
+
+    Parameters
+    ----------
+    run
+        whose guesses these are.
+    cell
+        what is chosen in the matrix.
+    judged
+        the runs that have their say on an enlarged digit.
+    labels, colours
+        of those runs, by id.
+    """
+    everything = resources.judged(run)
+    assert everything is not None
+    order = _order(cell)
+    if order == "correct":
+        frame = ordered(everything[everything["correct"]], "unsure")
+    else:
+        frame = ordered(in_cell(everything, cell), order)
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="digits_heading"):
+        st.markdown(f"##### {_what(cell, order, len(frame))}", help=TERMS["loss" if order == "loss" else "confidence"])
+        st.button(
+            "Show all mistakes",
+            key="clear_cell",
+            type="tertiary",
+            disabled=cell == Cell(),
+            on_click=matrix_panel.choose_cell,
+            args=(Cell(),),
+        )
+    st.caption("True → guessed digit, with the network’s confidence in its guess. Press a picture to enlarge it.")
+    _controls(cell, order)
+    digit_pages(
+        frame,
+        run,
+        items=items,
+        as_table=_as_table,
+        voters=judged,
+        labels=labels,
+        colours=colours,
+    )
+    _export(run)
+
+
+def _order(cell: Cell) -> str:
+    """The order in the link, else the telling one: of mistakes the surest, of right guesses the least sure."""
+    wanted = state.link_text("sort")
+    if wanted in ORDERS and (wanted != "correct" or cell == Cell()):
+        return wanted
+    return "unsure" if cell.correct else "confident"
+
+
+def _what(cell: Cell, order: str, count: int) -> str:
+    digits = f"{count:,} digit" if count == 1 else f"{count:,} digits"
+    if order == "correct":
+        return f"{digits} guessed right"
+    if cell.correct:
+        return f"{digits}: a true {cell.true}, guessed right"
+    if cell == Cell():
+        return f"{digits} guessed wrong"
+    if cell.true is None:
+        return f"{digits} wrongly guessed {cell.guess}"
+    return f"{digits}: a true {cell.true}, guessed {'wrong' if cell.guess is None else cell.guess}"
+
+
+def _controls(cell: Cell, order: str) -> None:
+    """Boxes for the cell, the order and the page size."""
+    state.widget("true", ANY if cell.true is None else cell.true)
+    state.widget("guess", ANY if cell.guess is None else cell.guess)
+    digits = [ANY, *range(10)]
+    orders = {name: words for name, words in ORDERS.items() if name != "correct" or cell == Cell()}
+    with st.container(horizontal=True, gap="small", key="digits_controls"):
+        st.selectbox("True digit", digits, key="true", width=105, on_change=_pick)
+        st.selectbox("Guessed digit", digits, key="guess", width=125, on_change=_pick)
+        sort_box(orders, order)
+        size_box()
+
+
+def _pick() -> None:
+    true, guess = (None if digit == ANY else digit for digit in map(state.widget_value, ("true", "guess")))
+    matrix_panel.choose_cell(Cell(true, guess))
+
+
+def _as_table(frame: pd.DataFrame) -> None:
+    """The digits as a table, where there are no images to show."""
+    st.dataframe(
+        frame[["index", "true", "guess", "confidence", "loss"]].assign(confidence=100 * frame["confidence"]),
+        hide_index=True,
+        key="mistakes_table",
+        column_config={
+            "index": st.column_config.NumberColumn("test image", format="%d"),
+            "true": "true digit",
+            "guess": "guessed digit",
+            "confidence": st.column_config.NumberColumn("confidence in %", format="%.2f"),
+            "loss": st.column_config.NumberColumn("loss", format="%.4f"),
+        },
+    )
+
+
+def _export(run: Run) -> None:
+    predictions = resources.predictions(run)
+    assert predictions is not None
+    st.download_button(
+        "All mistakes as CSV",
+        lambda: panels.csv(mistakes(predictions)),
+        f"mistakes-{run.id}.csv",
+        "text/csv",
+        key="mistakes_csv",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )

@@ -1,0 +1,168 @@
+"""Mistakes: how often a run is wrong, which digits it confuses, and the very images."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import panels
+from dashboard.shared.guesses import with_guesses
+from dashboard.shared.label_errors import label_effect, likely_panel
+from dashboard.shared.matrix_panel import chosen_cell, matrix_panel, take_click
+from dashboard.shared.run_picker import run_labels, run_picker
+from dashboard.views.mistakes.digits_panel import digits_panel
+from dashboard.views.mistakes.map_panel import map_panel, take_point
+from mnist_core.evaluation.metrics import accuracy_interval, confusion_matrix
+from mnist_core.evaluation.mistakes import score_frame, top_confusions
+from mnist_core.plots import style
+from mnist_core.runs.run import Run
+
+IN_VIEW = """
+@media (min-width: 800px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-matrix_panel) { position: sticky; top: 4.5rem; }
+}
+"""
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Mistakes")
+    runs, problems = resources.scan()
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        chosen = run_picker(runs)
+    panels.store_problems(problems)
+    if not runs:
+        panels.empty_state(
+            "No runs yet",
+            "Once a run is trained, its wrong guesses are here, digit by digit.",
+            button="Train a first run",
+            page="views/train/page.py",
+        )
+        return
+    if not chosen:
+        panels.empty_state("No run chosen", "Choose one above to see what it gets wrong.", icon=":material/checklist:")
+        return
+    labels = run_labels(runs)
+    judged = with_guesses(chosen, labels)
+    if not judged:
+        panels.empty_state(
+            "Nothing to show yet",
+            "A run guesses the test images when its training ends. Choose a finished run above, or wait.",
+            button="See the training",
+            page="views/train/page.py",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    with right:
+        run = _inspected(judged, labels)
+        if len(judged) > 1:
+            st.page_link(
+                "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
+            )
+    _inspect(run, judged, labels)
+
+
+def _inspected(judged: list[Run], labels: dict[str, str]) -> Run:
+    """The run to look at: the one in the link, else the first; with a choice where there are several."""
+    ids = [run.id for run in judged]
+    wanted = state.link_text("inspect")
+    found = wanted if wanted in ids else ids[0]
+    if len(ids) > 1:
+        state.widget("inspect", found)
+        st.radio(
+            "Run to look at",
+            ids,
+            format_func=labels.__getitem__,
+            horizontal=True,
+            key="inspect",
+            on_change=_inspect_other,
+        )
+    return judged[ids.index(found)]
+
+
+def _inspect_other() -> None:
+    state.set_link(inspect=state.widget_value("inspect"), page=None, digit=None)
+
+
+def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
+    colours = resources.colours([item.id for item in judged])
+    with st.container(key="answer"):
+        st.html(f"<style>.st-key-answer {{ border-left: 6px solid {colours[run.id]}; padding-left: 1rem; }}</style>")
+        _answer(run)
+    take_click()
+    take_point()
+    cell = chosen_cell()
+    # with many digits on a page, the matrix stays in view beside them
+    st.html(f"<style>{IN_VIEW}</style>")
+    left, right = st.columns([9, 11], gap="medium")
+    with left, st.container(key="matrix_panel"):
+        matrix_panel(run, cell)
+    with right, st.container(key="gallery_panel"):
+        digits_panel(run, cell, judged, labels, colours)
+    _scores(run)
+    likely_panel(run)
+    map_panel(run)
+
+
+def _answer(run: Run) -> None:
+    found, predictions = resources.test_scores(run), resources.predictions(run)
+    assert found is not None
+    assert predictions is not None
+    interval = accuracy_interval(found.images - found.errors, found.images)
+    top = top_confusions(confusion_matrix(predictions.labels, predictions.predicted))
+    accuracy, wrong, confusion = st.columns([3, 3, 4], vertical_alignment="top")
+    with accuracy:
+        st.metric(
+            "Test accuracy",
+            style.percent(found.accuracy),
+            help="The share of test images guessed right. Other test images of the same kind would give another "
+            "figure: the interval (Wilson, 95 %) says within which range.",
+        )
+        st.caption(f"95 % interval {100 * interval.low:.2f} to {style.percent(interval.high)}")
+    with wrong:
+        st.metric("Wrong guesses", style.count(found.errors))
+        st.caption(f"of {found.images:,} test images of {run.config.dataset.name}")
+    with confusion:
+        if top:
+            st.metric("Most frequent confusion", f"{top[0].true} → {top[0].guess}, {_times(top[0].times)}")
+            rest = ", ".join(f"{item.true} → {item.guess} ({item.times:,})" for item in top[1:])
+            st.caption(f"a true {top[0].true} taken for a {top[0].guess}" + (f"; then {rest}" if rest else ""))
+        else:
+            st.metric("Most frequent confusion", "none")
+            st.caption("every test image is guessed right")
+    label_effect(run)
+
+
+def _times(times: int) -> str:
+    return "once" if times == 1 else f"{times:,} times"
+
+
+def _scores(run: Run) -> None:
+    predictions, found = resources.predictions(run), resources.test_scores(run)
+    assert predictions is not None
+    assert found is not None
+    panels.heading(
+        "How well it knows each digit",
+        f"Averaged over the digits, F1 is {found.macro_f1:.4f} (macro F1: every digit counts the same).",
+        help="**Precision**: of the images guessed as this digit, the share that really are. "
+        "**Recall**: of the images of this digit, the share that was found. "
+        "**F1**: their harmonic mean, high only where both are. **Support**: how many test images of it there are.",
+    )
+    frame = score_frame(predictions)
+    per_cent = {
+        "precision": "Of the images guessed as this digit, the share that really are",
+        "recall": "Of the images of this digit, the share that was found",
+    }
+    config = {
+        name: st.column_config.NumberColumn(f"{name} in %", format="%.2f", help=text) for name, text in per_cent.items()
+    }
+    config |= {
+        "f1": st.column_config.NumberColumn("F1", format="%.4f", help="Harmonic mean of precision and recall, 0 to 1"),
+        "support": st.column_config.NumberColumn("support", help="Test images of this digit"),
+    }
+    shown = frame.assign(precision=100 * frame["precision"], recall=100 * frame["recall"])
+    panels.table(shown, key="class_scores", filename=f"scores-{run.id}", exact=frame, column_config=config)
+
+
+main()

@@ -1,0 +1,1 @@
+"""The page Published and its own parts."""

@@ -1,0 +1,1 @@
+"""The page Sweeps and its own parts."""

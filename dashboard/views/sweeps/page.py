@@ -1,0 +1,135 @@
+"""Sweeps: train a grid of settings, or let a search choose, and see which setting matters."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import panels
+from dashboard.views.sweeps import sweep_form, sweep_panels
+from mnist_core.errors import RunNotFound
+from mnist_core.plots import style
+from mnist_core.studies import searches, sweeps
+from mnist_core.studies.searches import Search
+from mnist_core.studies.sweeps import Sweep, SweepProgress
+
+TICK_S = 1.5
+
+
+def known() -> dict[str, Sweep | Search]:
+    """All sweeps and searches by what the link calls them, the newest first."""
+    store = resources.store()
+    found: list[tuple[str, Sweep | Search]] = [(f"sweep-{item.id}", item) for item in sweeps.sweeps(store)[0]]
+    found += [(f"search-{item.id}", item) for item in searches.searches(store)[0]]
+    return dict(sorted(found, key=lambda pair: -pair[1].created_at))
+
+
+def picker(items: dict[str, Sweep | Search]) -> str:
+    """Choose one; it is in the link."""
+    wanted = state.link_text("sweep")
+    chosen = wanted if wanted in items else next(iter(items))
+    state.widget("sweep_picker", chosen)
+
+    def label(key: str) -> str:
+        item = items[key]
+        size = f"{len(item.points)} runs" if isinstance(item, Sweep) else f"{item.spec.trial_count} trials"
+        same = [other for other in items.values() if (other.name, other.dataset) == (item.name, item.dataset)]
+        return f"{item.name} on {item.dataset}, {size}" + (f", {item.id[:4]}" if len(same) > 1 else "")
+
+    st.selectbox(
+        "Sweep or search",
+        list(items),
+        format_func=label,
+        key="sweep_picker",
+        on_change=lambda: state.set_link(sweep=str(state.widget_value("sweep_picker"))),
+    )
+    state.set_link(sweep=chosen)
+    return chosen
+
+
+def going(item: Sweep | Search) -> bool:
+    """Whether something may change by itself."""
+    store = resources.store()
+    if isinstance(item, Search) and searches.state(store, item) == "running":
+        return True
+    return sweeps.progress(store, item.run_ids).live
+
+
+def head(item: Sweep | Search) -> None:
+    """How far it is, and the buttons that stop it or go on with it."""
+    store, runner = resources.store(), resources.runner()
+    done = sweeps.progress(store, item.run_ids)
+    live = going(item)
+    complete = item.complete if isinstance(item, Search) else done.complete
+    share = done.share
+    if isinstance(item, Search):
+        share = sum(trial.state != "open" for trial in item.trials) / item.spec.trial_count
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(words(item, done), width="stretch")
+        if live and st.button("Cancel", icon=":material/stop:", type="tertiary", key="sweep_cancel"):
+            with panels.in_words():
+                if isinstance(item, Search):
+                    searches.stop(store, runner, item.id)
+                else:
+                    sweeps.cancel(store, runner, item.run_ids)
+                st.rerun()
+        if not live and not complete and st.button(
+            "Go on", icon=":material/play_arrow:", type="tertiary", key="sweep_resume",
+            help="Train what is not finished; nothing is trained twice",
+        ):  # fmt: skip
+            with panels.in_words():
+                with st.spinner("Handing over to the training service …"):
+                    sweep_form.hand_over(item.spec)
+                st.rerun()
+    if live:
+        st.progress(min(1.0, share))
+
+
+def words(item: Sweep | Search, done: SweepProgress) -> str:
+    """How far it is, in words."""
+    states = {state: count for state, count in done.states.items() if count}
+    if isinstance(item, Search):
+        counts = {name: sum(trial.state == name for trial in item.trials) for name in ("finished", "pruned", "failed")}
+        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none decided yet"
+        return f"{len(item.trials)} of {item.spec.trial_count} trials begun: {said}."
+    said = ", ".join(f"{count} {'waiting' if name == 'queued' else name}" for name, count in sorted(states.items()))
+    left = f" About {style.duration(done.seconds_left)} left." if done.seconds_left is not None else ""
+    return f"{done.total} runs: {said}.{left}"
+
+
+sweep_panels.turn_page()
+st.title("Sweeps")
+with panels.in_words():
+    items = known()
+    wanted = not items or state.link_text("start") is not None
+    with st.expander("Start a sweep or a search", expanded=wanted, icon=":material/add:", key="sweep_start"):
+        sweep_form.start_form()
+    if not items:
+        panels.empty_state(
+            "No sweep yet",
+            "A sweep trains one model for every combination of some settings, and shows what each setting does.",
+        )
+    else:
+        chosen = picker(items)
+        live = going(items[chosen])
+
+        @st.fragment(run_every=TICK_S if live else None)
+        def following(key: str) -> None:
+            """Everything about one sweep, drawn again while it is going on."""
+            sweep_panels.take_click()  # a click in here draws this part alone
+            kind, _, item_id = key.partition("-")
+            store = resources.store()
+            try:
+                item: Sweep | Search = (sweeps if kind == "sweep" else searches).get(store, item_id)
+            except RunNotFound:
+                st.rerun()
+            head(item)
+            if isinstance(item, Sweep):
+                sweep_panels.sweep_results(item)
+            elif item.trials:
+                sweep_panels.search_results(item)
+            if live and not going(item):
+                st.rerun()  # the whole page once more, without polling
+
+        following(chosen)
+panels.store_problems([*sweeps.sweeps(resources.store())[1], *searches.searches(resources.store())[1]])

@@ -1,0 +1,341 @@
+"""What is being trained, and the curves as they grow.
+
+Everything is read from the store's folders, so that a reload and a second browser see the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import resources, state, theme
+from dashboard.shared import groups, panels
+from dashboard.shared.run_curves import curves_of, notes, planned
+from dashboard.shared.run_picker import MOST, run_labels
+from mnist_core.errors import MnistCoreError
+from mnist_core.jobs import estimates
+from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.jobs.request import request, resume
+from mnist_core.plots import style
+from mnist_core.plots.curves import curve_frame, curves_chart, member_frame
+from mnist_core.runs.run import Run
+
+TICK_S = 0.5
+RECENT = 6
+MOST_WAITING = 3
+"""Of the runs that wait, so many are shown one by one."""
+NOTICE = "train_notice"
+
+ENDINGS = {
+    "finished": "finished",
+    "cancelled": "cancelled",
+    "diverged": "diverged: the loss grew beyond all bounds, as with too large a learning rate",
+    "failed": "failed",
+    "interrupted": "interrupted: the process that trained it is gone",
+}
+
+
+def live_panel(chosen: list[Run], runs: list[Run]) -> None:
+    """Draw what is being trained over the chosen runs, twice a second while something is."""
+    active = [run.id for run in runs if run.live]
+    service = resources.runner().status()
+    # what waits for a service that is not there would be polled for ever
+    ticking = service.state == "starting" or any(
+        run.state == "running" or (run.live and service.state != "stopped") for run in runs
+    )
+    if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
+        st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
+    panel = st.fragment(_panel, run_every=TICK_S if ticking else None)
+    panel([run.id for run in chosen], active, service.state)
+
+
+def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
+    runs, _ = resources.scan()
+    by_id = {run.id: run for run in runs}
+    live = [run for run in runs if run.live]
+    service = resources.runner().status()
+    changed = [run.id for run in live] != active or service.state != service_state
+    if changed:
+        # what has just ended stays in view
+        ended = [by_id[run_id] for run_id in active if run_id in by_id and not by_id[run_id].live]
+        ended = [run.id for run in ended if not run.one_of_many]  # a sweep would push out all that was chosen
+        if set(ended) - set(chosen):
+            chosen = groups.newest(list(dict.fromkeys([*chosen, *ended])), runs, MOST)
+            state.choose(chosen)
+    _service(service, live)
+    with st.container(key="live_jobs", gap="xsmall"):
+        _jobs(runs, live, chosen)
+    shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state == "running")])
+             if run_id in by_id]  # fmt: skip
+    with panels.in_words():
+        ids = groups.newest([run.id for run in shown], runs, MOST)
+        _curves([by_id[run_id] for run_id in ids], runs)
+    _recent(runs, live)
+    if changed:
+        # the interval is set on full runs only; not before the buttons are drawn, else a click would be lost
+        st.rerun()
+
+
+# -- the service -------------------------------------------------------------------------------------------------------
+
+
+def service_sentence(service: ServiceStatus) -> str:
+    """How the job service is doing, in a few words."""
+    workers = f"{service.workers} worker{'' if service.workers == 1 else 's'}"
+    if service.problem:
+        return service.problem
+    if service.state == "stopped":
+        return "The training service is not running; it starts with the next training."
+    if service.state == "starting":
+        return "Workers are starting: about 10 s."
+    where = "Remote scheduler: " if service.state == "remote" else ""
+    if service.busy:
+        return f"{where}{service.busy} of {workers} busy."
+    return f"{where}{workers} ready."
+
+
+def _service(service: ServiceStatus, live: list[Run]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="live_service"):
+        st.caption(service_sentence(service), width="stretch")
+        waiting = [run for run in live if run.state == "queued"]
+        if service.state == "stopped" and waiting and st.button("Start the waiting runs", key="live_submit"):
+            with panels.in_words():
+                for run in waiting:
+                    resources.runner().submit(run.id)
+                st.rerun()
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
+    """The live jobs; where there are none, the one that ended last keeps their place, so that nothing jumps."""
+    labels = run_labels(runs, states=False)
+    last = [] if live else recently_ended(runs)[:1]
+    ids = [*chosen, *(run.id for run in [*live, *last])]
+    first = {run_id: group.first.id for group in groups.grouped(ids, runs) for run_id in group.ids}
+    palette = resources.colours(list(dict.fromkeys(first.values())))
+    colours = {run_id: palette[of_group] for run_id, of_group in first.items()}
+    waiting = [run for run in live if run.state == "queued"]
+    for run in [run for run in live if run not in waiting[MOST_WAITING:]]:
+        place = waiting.index(run) + 1 if run in waiting else 0
+        _job(run, labels[run.id], colours[run.id], place)
+    if len(waiting) > MOST_WAITING:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f"{len(waiting) - MOST_WAITING} more are waiting.", width="content")
+            if any(run.one_of_many for run in waiting):
+                st.page_link("views/sweeps/page.py", label="Sweeps", icon=":material/grid_on:")
+    for run in last:
+        _ended(run, labels[run.id], colours[run.id])
+        with contextlib.suppress(MnistCoreError):  # `_ended` has said what is damaged
+            found = resources.diagnosis(run)
+            if found:
+                st.caption(_plain(found[0].sentence))
+    if not live and not last:
+        st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
+
+
+def dot(colour: str) -> str:
+    """A dot in a run's colour, as HTML."""
+    return f'<span style="color:{colour}" aria-hidden="true">●</span>'
+
+
+def _job(run: Run, label: str, colour: str, place: int) -> None:
+    stopping = (run.path / "cancel").exists()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"{dot(colour)} **{_plain(label)}**", unsafe_allow_html=True, width="stretch")
+        if stopping:
+            if st.button("Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
+                         help="End the process; finished epochs are kept"):  # fmt: skip
+                with panels.in_words():
+                    resources.runner().kill(run.id)
+        elif st.button("Cancel", key=f"live_cancel_{run.id}", type="tertiary", icon=":material/stop:",
+                       help="Stop after the current step; finished epochs are kept"):  # fmt: skip
+            with panels.in_words():
+                resources.runner().cancel(run.id)
+                stopping = True
+    share, text = progress_words(run, place, stopping, time.time())
+    st.progress(share, text)
+
+
+def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[float, str]:
+    """How far a live run is, 0 to 1, and the line that says so. place: its place in the queue, 0 where it runs."""
+    if stopping:
+        return 0.0 if place else _share(run), "stopping …"
+    if place:
+        return 0.0, "next in line" if place == 1 else f"waiting: number {place} in line"
+    rows, progress, epochs = run.rows(), run.progress(), run.config.training.epochs
+    epoch = min(epochs, len(rows) + 1)
+    left = estimates.time_left(rows, progress, epochs, now)
+    most = "at most " if run.config.training.early_stopping else ""
+    said = (
+        f"{most}{style.duration(left)} left"
+        if left is not None
+        else "getting ready"
+        if progress is None
+        else "first epoch"
+    )
+    return _share(run), f"epoch {epoch} of {epochs}, {said}"
+
+
+def _share(run: Run) -> float:
+    progress, epochs = run.progress(), run.config.training.epochs
+    done = run.epochs_done / epochs
+    return min(1.0, max(done, progress.share if progress else 0.0))
+
+
+# -- what has ended ----------------------------------------------------------------------------------------------------
+
+
+def recently_ended(runs: list[Run]) -> list[Run]:
+    """The runs of this store that are no longer live, the latest first; those that ship with the project left out."""
+    own = [run for run in runs if not run.live and not run.read_only]
+    return sorted(
+        own, key=lambda run: run.status.ended_at or run.status.started_at or run.status.created_at, reverse=True
+    )
+
+
+def ending_words(run: Run) -> str:
+    """How a run ended, and what it came to."""
+    words = ENDINGS.get(run.state, run.state)
+    reason = run.status.reason if run.state != "finished" else ""
+    if reason.startswith(run.state):  # such as "cancelled in epoch 10 of 30"
+        words = reason
+    elif reason and reason not in words:
+        words += f" ({reason})"
+    done, planned = run.epochs_done, run.config.training.epochs
+    words += f", {done} epoch{'' if done == 1 else 's'}" if done >= planned else f", {done} of {planned} epochs"
+    found = resources.test_scores(run)
+    if found:
+        words += f", test accuracy {style.percent(found.accuracy)}"
+    return words
+
+
+def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"live_ended_{where}_{run.id}"):
+        st.markdown(f"{dot(colour)} **{_plain(label)}** {_plain(_said(run))}", unsafe_allow_html=True, width="stretch")
+        if run.resumable and st.button(
+            "Resume", key=f"live_resume_{where}_{run.id}", type="tertiary", icon=":material/play_arrow:",
+            help="Go on from the last finished epoch",
+        ):  # fmt: skip
+            _do(lambda: resume(resources.store(), resources.runner(), run.id))
+        if st.button(
+            "Another seed", key=f"live_seed_{where}_{run.id}", type="tertiary", icon=":material/casino:",
+            help="Train the same recipe from another random start, to see how much is luck",
+        ):  # fmt: skip
+            _do(lambda: another_seed(run))
+
+
+def _said(run: Run) -> str:
+    try:
+        return ending_words(run)
+    except MnistCoreError as error:
+        return panels.sentence(error)
+
+
+def another_seed(run: Run) -> Run:
+    """Train the run's configuration with the lowest seed that it has not been trained with."""
+    store = resources.store()
+    known = {other.config for other in store.runs()}
+    seed = next(seed for seed in range(len(known) + 2) if run.config.replace(training__seed=seed) not in known)
+    name = f"{run.name.removesuffix(f', seed {run.config.training.seed}')[:68]}, seed {seed}"
+    config = run.config.replace(training__seed=seed)
+    asked = request(store, resources.runner(), config, name=name, preset=run.meta.preset)
+    _watch(asked.run)
+    return asked.run
+
+
+def _watch(run: Run) -> None:
+    runs = resources.store().runs()
+    beside = [run_id for run_id in state.chosen_ids(runs) if run_id != run.id]
+    state.choose(groups.newest([*beside, run.id], runs, MOST))
+
+
+def _do(action: Callable[[], object]) -> None:
+    """Carry out a click and draw the page anew; say in words why it cannot be done."""
+    with panels.in_words():
+        with st.spinner("Handing over to the training service …"):
+            action()
+        state.fill({NOTICE: None})
+        st.rerun()
+
+
+def _recent(runs: list[Run], live: list[Run]) -> None:
+    ended = recently_ended(runs)[0 if live else 1 :][:RECENT]
+    if not ended:
+        return
+    labels = run_labels(runs, states=False)
+    colours = resources.colours([run.id for run in ended])
+    with st.expander(f"Ended before ({len(ended)})", key="live_recent", icon=":material/history:"):
+        for run in ended:
+            _ended(run, labels[run.id], colours[run.id], "recent")
+
+
+# -- curves ------------------------------------------------------------------------------------------------------------
+
+
+def _curves(shown: list[Run], runs: list[Run]) -> None:
+    found = groups.grouped([run.id for run in shown], runs)
+    colours = resources.colours([group.first.id for group in found])
+    curves = curves_of(found, colours)
+    end = planned(found)
+    if not curves:
+        title = "The first epoch is under way" if end else "No curves yet"
+        sentence = (
+            "The curves begin with the first finished epoch."
+            if end
+            else "Choose runs above to see their curves, or set the sliders and press Train."
+        )
+        with st.container(height=360, border=False):
+            panels.empty_state(title, sentence, key="live_empty", icon=":material/show_chart:")
+        return
+    begun = [run for run in shown if run.id in {curve.id for curve in curves}]
+    datasets = {run.status.fingerprint: run.config.dataset.name for run in begun}
+    if len(datasets) > 1:
+        st.caption(
+            f":material/warning: These runs were trained on different data "
+            f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
+        )
+    singly = False
+    if any(curve.members for curve in curves):
+        singly = st.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
+    for metric, title, sentence, definition in (
+        (
+            "loss",
+            "Loss",
+            "How wrong and how sure the guesses are: lower is better.",
+            "Mean cross-entropy in nats: −log of the probability given to the true digit, plus the L2 penalty. "
+            "Training values are measured while dropout is on and the weights move, so they may lie above validation.",
+        ),
+        (
+            "accuracy",
+            "Accuracy",
+            "Share of the images that are guessed right: higher is better. The axis starts where the data start.",
+            "Accuracy counts right guesses only; the loss also counts how sure the guesses are.",
+        ),
+    ):
+        frame = curve_frame(curves, metric)
+        members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
+        chart = curves_chart(frame, colours, metric, dark=theme.is_dark(), x_max=end, height=330, members=members)
+        panels.chart_with_table(
+            chart,
+            frame.drop(columns=["run", "smoothed"]),
+            alt_text=f"{title} by epoch of {', '.join(curve.label for curve in curves)}",
+            key=f"live_{metric}",
+            filename=f"training-{metric}",
+            title=title,
+            sentence=sentence,
+            help=definition,
+        )
+    said = notes(found, runs)
+    if said:
+        st.caption(" ".join(said))
+
+
+def _plain(text: str) -> str:
+    """Text that a person typed, without effect as Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|$~:-])", r"\\\1", text)

@@ -1,0 +1,364 @@
+"""The training form: where to start from, the layers, the training settings, and what they would cost.
+
+Everything is one fragment, so that a slider answers while it moves and the rest of the page stays as it is. The values
+live in widgets that survive a change of page; `dashboard.views.train.draft` turns them into a configuration and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import panels, timings
+from dashboard.shared.datasets import usable
+from dashboard.views.train import draft, layer_form, settings_form
+from mnist_core.comparison.recipes import MOST_SEEDS, with_seeds, without_seed
+from mnist_core.data.datasets import BUILT_IN
+from mnist_core.errors import MnistCoreError
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.presets import PRESETS, on_dataset
+from mnist_core.jobs import estimates
+from mnist_core.jobs.request import Wanted
+from mnist_core.plots import style
+from mnist_core.runs.run import Run
+
+SOURCE = "train_source"
+FIRST = "preset:notebook/model_1"
+CONTINUE = "train_continue"
+SEEDS = "train_seeds"
+
+CONTINUE_HELP = (
+    "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another learning "
+    "rate, for example. The layers and their units must stay as they are."
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the form was last filled from. preset: the preset that this recipe goes by, where it is one."""
+
+    source: str
+    name: str
+    config: RunConfig
+    preset: str | None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A training that a person asks for.
+
+    base: the recipe that the form was filled from, on the same dataset. seeds: how many runs that differ in their seeds
+    alone are wanted.
+    """
+
+    config: RunConfig
+    name: str
+    preset: str | None
+    base: RunConfig
+    seeds: int = 1
+
+    def wanted(self) -> list[Wanted]:
+        """The runs to ask for; several are named by their seeds, so that they are called by one name together."""
+        if self.seeds == 1:
+            return [Wanted(self.config, self.name, self.preset)]
+        stem = without_seed(self.name, self.config.training.seed)
+        return [
+            Wanted(config, f"{stem[:66]}, seed {config.training.seed}", self.preset)
+            for config in with_seeds(self.config, self.seeds)
+        ]
+
+
+def training_form(runs: list[Run]) -> Wish | None:
+    """Draw the form; the training that was asked for by the click that led to this rerun, or None."""
+    base = _base(runs)
+    source, dataset = st.columns([3, 2], gap="medium")
+    with source:
+        _source(runs, base)
+    with dataset:
+        _dataset()
+    _notes(base)
+    _parent(base, runs)
+    layer_form.layer_form(_values, base.config)
+    epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
+    with epochs:
+        settings_form.epochs_slider(base.config)
+    with add:
+        layer_form.add_menu(_values)
+    start = st.container()
+    places = settings_form.settings_form(base.config)
+    # drawn into its place last, as it says what all the others add up to
+    with start:
+        config, wish = _start(base, runs)
+    if config is not None:
+        settings_form.rate_picture(places.rate, config.training)
+        settings_form.preview(places.preview, config.training.augmentation, config.dataset.name)
+    _layer_table(config)
+    return wish
+
+
+# -- where to start from -----------------------------------------------------------------------------------------------
+
+
+def _base(runs: list[Run]) -> Base:
+    """What the form was filled from; the first time, model_1 on the best dataset that is here."""
+    found = state.widget_value(SOURCE + ":base")
+    if isinstance(found, Base):
+        return found
+    state.fill({SOURCE: FIRST})
+    return _fill(FIRST, runs, "mnist" if usable(resources.store().catalog, "mnist") else "digits")
+
+
+def _fill(source: str, runs: list[Run], dataset: str | None) -> Base:
+    kind, _, name = source.partition(":")
+    if kind == "preset":
+        preset = PRESETS[name]
+        base = Base(source, preset.short_name, preset.config, preset.name)
+    else:
+        run = next(run for run in runs if run.id == name)
+        base = Base(source, without_seed(run.name, run.config.training.seed), run.config, run.meta.preset)
+        dataset = run.config.dataset.name
+    values = draft.values_of(base.config)
+    if dataset:  # a class that works on digits stays there when it turns to another preset
+        values["train_dataset"] = dataset
+    state.fill(values | {"train_name": "", CONTINUE: False})
+    state.fill({SOURCE + ":base": base})
+    return base
+
+
+def start_from(preset: str, dataset: str) -> None:
+    """Fill the form from a preset, for a page that sends people here."""
+    state.fill({SOURCE: f"preset:{preset}"})
+    _fill(f"preset:{preset}", [], dataset)
+
+
+def _source(runs: list[Run], base: Base) -> None:
+    options = [f"preset:{name}" for name in PRESETS] + [f"run:{run.id}" for run in reversed(runs) if run.listed]
+    if base.source not in options:  # the run has been deleted since
+        options.append(base.source)
+    names = {f"run:{run.id}": run.name for run in runs}
+
+    def label(option: str) -> str:
+        kind, _, name = option.partition(":")
+        return f"{' · '.join(name.split('/'))}" if kind == "preset" else f"run · {names.get(option, 'deleted')}"
+
+    def chosen() -> None:
+        option = str(state.widget_value(SOURCE) or FIRST)
+        _fill(option, runs, str(state.widget_value("train_dataset") or "") or None)
+
+    st.selectbox(
+        "Start from",
+        options,
+        format_func=label,
+        key=SOURCE,
+        persist_state="session",
+        on_change=chosen,
+        help="A published model, or a run of this store. Choosing one sets everything below to its values.",
+    )
+
+
+def _notes(base: Base) -> None:
+    """What the chosen model is known for, and which data are missing."""
+    preset = PRESETS.get(base.preset or "")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if preset:
+            accuracy = preset.published.test_accuracy
+            figure = f"Published on MNIST: {style.percent(accuracy)} right" if accuracy else "No test figure published"
+            st.caption(figure, width="content")
+            with st.popover("Source", type="tertiary", key="train_about"):
+                _about(preset.name)
+        if not usable(resources.store().catalog, "mnist"):
+            st.caption("MNIST is not here: digits is used.", width="content")
+            st.page_link("views/data.py", label="Get MNIST", icon=":material/download:")
+
+
+def _parent(base: Base, runs: list[Run]) -> None:
+    """Whether to start from a run's trained weights, and which."""
+    kind, _, run_id = base.source.partition(":")
+    run = next((run for run in runs if kind == "run" and run.id == run_id), None)
+    if run is not None and run.state in ("finished", "diverged") and run.model_file:
+
+        def switched() -> None:
+            state.fill({"train_parent": run_id if state.widget_value(CONTINUE) else base.config.parent or ""})
+
+        st.toggle(
+            "Go on from its trained weights",
+            key=CONTINUE,
+            persist_state="session",
+            on_change=switched,
+            help=CONTINUE_HELP,
+        )
+    parent = str(state.widget_value("train_parent") or "")
+    if parent and not state.widget_value(CONTINUE):
+        preset = PRESETS.get(base.preset or "")
+        name = preset.continues if preset and preset.continues else f"run {parent}"
+        st.caption(f"Starts from the trained weights of {name}.")
+
+
+def _continued(base: Base, config: RunConfig) -> RunConfig:
+    """`config`, where it is a preset that continues another: that other one's run on the same dataset."""
+    preset = PRESETS.get(base.preset or "")
+    name = config.dataset.name
+    if not (preset and preset.continues and config.parent == preset.config.parent):
+        return config
+    known = resources.store().catalog.fingerprint(name) if name == "mnist" else resources.dataset(name).fingerprint
+    return config.replace(parent=on_dataset(preset, name, known).parent)
+
+
+def _about(name: str) -> None:
+    preset = PRESETS[name]
+    figures = preset.published
+    said = [
+        f"test accuracy {style.percent(figures.test_accuracy)}" if figures.test_accuracy is not None else "",
+        f"test loss {style.loss(figures.test_loss)}" if figures.test_loss is not None else "",
+        figures.note,
+    ]
+    st.markdown(
+        f"**{name}**, from the {preset.source}" if preset.source[0].islower() else f"**{name}**: {preset.source}"
+    )
+    st.markdown("Published for MNIST: " + ("; ".join(filter(None, said)) or "no figures") + ".")
+    if preset.assumptions:
+        st.markdown(
+            "Not stated by the source, and assumed here:\n" + "\n".join(f"- {text}" for text in preset.assumptions)
+        )
+    else:
+        st.markdown("Nothing had to be assumed.")
+
+
+def _dataset() -> None:
+    catalog = resources.store().catalog
+    try:
+        names = [name for name in catalog.names() if usable(catalog, name)]
+    except MnistCoreError:  # the list of registered files is damaged; the Data page says so
+        names = [name for name in BUILT_IN if usable(catalog, name)]
+    wanted = state.widget_value("train_dataset")
+    if wanted not in names:
+        if wanted != "mnist":
+            st.warning(f"The dataset {wanted} is not on this machine; training goes on with digits.")
+        state.fill({"train_dataset": "digits"})
+    titles = {"mnist": "MNIST"}
+    st.segmented_control(
+        "Train on",
+        names,
+        format_func=lambda name: titles.get(name, name),
+        key="train_dataset",
+        persist_state="session",
+        required=True,
+        help="; ".join(catalog.describe(name) for name in names),
+    )
+
+
+def _values() -> dict[str, Any]:
+    """What all widgets hold."""
+    keys = [key for key in draft.values_of(PRESETS["notebook/model_1"].config) if not key.startswith("train_layer_")]
+    values = {key: state.widget_value(key) for key in keys}
+    for index in range(int(str(values["train_layers"]))):
+        kind = str(state.widget_value(draft.layer_key(index, "kind")))
+        fields = ("kind", *draft.LAYER_FIELDS[kind])
+        values |= {draft.layer_key(index, field): state.widget_value(draft.layer_key(index, field)) for field in fields}
+    return values
+
+
+# -- what it costs, and the start --------------------------------------------------------------------------------------
+
+
+def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
+    config: RunConfig | None = None
+    preset, suggested, problem = None, "", ""
+    try:
+        config = draft.config_of(_values())
+        preset = base.preset if draft.same_recipe(base.config, config) else None
+        suggested = draft.suggested_name(base.name, base.config, config)
+        config = _continued(base, config)
+        if config.parent:
+            resources.store().parent(config)  # refuses what is not here or does not fit
+        size = timings.images(config.dataset.name)
+        if size is not None:
+            estimates.cost(config, size)  # refuses a part held out that leaves too little
+        with_seeds(config, _seeds())  # refuses seeds beyond their bound
+    except MnistCoreError as error:
+        problem = panels.sentence(error)
+    seeds = _seeds()
+    _cost(config, runs, seeds, sound=not problem)
+    left, middle, right = st.columns([5, 3, 4], gap="small", vertical_alignment="bottom")
+    middle.number_input(
+        "Seeds",
+        1,
+        MOST_SEEDS,
+        value=None,
+        step=1,
+        placeholder="1",
+        key=SEEDS,
+        persist_state="session",
+        help="Train the same recipe so many times, from as many random starts. Their spread shows how much of a "
+        "result is luck; three are the least from which it can be told.",
+    )
+    name = left.text_input(
+        "Name of the run",
+        key="train_name",
+        persist_state="session",
+        max_chars=80,
+        placeholder=suggested,
+        help="What the run is called on every page. Left empty, it is called as shown.",
+    )
+    clicked = right.button(
+        "Train" if seeds == 1 else f"Train {seeds} seeds",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=bool(problem),
+        key="train_go",
+    )
+    if problem:
+        st.error(problem, icon=":material/error:")
+    if not clicked or config is None:
+        return config, None
+    start = base.config.replace(dataset__name=config.dataset.name)
+    return config, Wish(config, name.strip() or suggested, preset, start, seeds)
+
+
+def _seeds() -> int:
+    """How many runs of the recipe are wanted."""
+    return int(str(state.widget_value(SEEDS) or 1))
+
+
+def _cost(config: RunConfig | None, runs: list[Run], seeds: int, *, sound: bool) -> None:
+    if config is None:
+        st.markdown("–")
+        return
+    found = timings.estimate(config, runs) if sound else None
+    text = f"**{style.count(config.model.parameter_count())}** parameters"
+    if found:
+        most = "at most " if config.training.early_stopping else ""
+        text += f", **{most}≈ {style.duration(found.seconds)}**" + (" a seed" if seeds > 1 else "")
+        basis = f"estimated from {found.runs} run{'' if found.runs == 1 else 's'} measured on this machine"
+    elif not sound:
+        basis = "no time estimate: see below"
+    else:
+        basis = "no time estimate: no run has been measured on this machine yet"
+    st.markdown(
+        f"{text} :small[:gray[({basis})]]",
+        help="Parameters are the numbers that training adjusts. The time is fitted to the seconds per epoch of ended "
+        "runs: a price for each batch, and one for each parameter and image.",
+    )
+
+
+def _layer_table(config: RunConfig | None) -> None:
+    with st.expander("Layer by layer", key="train_table", icon=":material/account_tree:"):
+        if config is None:
+            st.caption("The settings above need mending first.")
+            return
+        st.table(
+            {
+                "Layer": [row.name for row in config.model.layer_table()],
+                "What it does": [row.detail for row in config.model.layer_table()],
+                "Outputs": [
+                    "×".join(style.count(size) for size in row.output_shape) for row in config.model.layer_table()
+                ],
+                "Parameters": [style.count(row.parameters) for row in config.model.layer_table()],
+            },
+            border="horizontal",
+            hide_index=True,
+        )

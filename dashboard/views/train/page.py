@@ -1,0 +1,71 @@
+"""Train: set a network up, start it, and watch its curves grow over those of other runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import groups, panels
+from dashboard.shared.run_picker import MOST, run_picker
+from dashboard.views.train import live, model_form
+from mnist_core.errors import MnistCoreError
+from mnist_core.jobs.request import request_all
+from mnist_core.runs.run import Run
+
+OUTCOMES = {
+    "stored": "Already trained: here it is. Its curves are among those shown. Another seed would train it anew.",
+    "joined": "This very training is in progress already; it is among those shown.",
+    "resumed": "This run had been begun before; it goes on from its last finished epoch.",
+}
+
+
+@st.fragment
+def form(runs: list[Run]) -> None:
+    """The form; a click on Train hands the run over and draws the whole page anew."""
+    wish = model_form.training_form(runs)
+    if wish is not None:
+        try:
+            told = start(wish)
+        except MnistCoreError as error:
+            told = error
+        # kept, as the run may be there, waiting, and the whole page is drawn anew for it
+        state.fill({live.NOTICE: told})
+        st.rerun()
+    told = state.widget_value(live.NOTICE)
+    if isinstance(told, MnistCoreError):
+        st.error(panels.sentence(told), icon=":material/error:")
+    elif told:
+        st.info(str(told), icon=":material/info:")
+
+
+def start(wish: model_form.Wish) -> str | None:
+    """Ask for the training, and choose it with what it is to be compared with; what there is to say of it."""
+    store = resources.store()
+    wanted = wish.wanted()
+    with st.spinner("Handing over to the training service …"):
+        asked = request_all(store, resources.runner(), wanted)
+    runs = store.runs()
+    new = [item.run.id for item in asked]
+    fingerprint = asked[0].run.status.fingerprint
+    same_data = {run.id for run in runs if run.status.fingerprint == fingerprint}
+    base = wish.base.run_id(fingerprint)
+    # the untouched recipe comes first: the new run's curves are drawn over it
+    beside = [base, *state.chosen_ids(runs)]
+    beside = [run_id for run_id in dict.fromkeys(beside) if run_id in same_data and run_id not in new]
+    first = groups.grouped(beside, runs)[: MOST - len(groups.grouped(new, runs))]
+    state.choose([*(run_id for group in first for run_id in group.ids), *new])
+    outcomes = {item.outcome for item in asked}
+    if len(asked) > 1:
+        known = sum(item.outcome == "stored" for item in asked)
+        return f"{known} of the {len(asked)} seeds had been trained already." if known else None
+    return OUTCOMES.get(outcomes.pop())
+
+
+st.title("Train")
+found, problems = resources.scan()
+left, right = st.columns([5, 7], gap="large")
+with left:
+    form(found)
+with right:
+    live.live_panel(run_picker(found, label="Curves of", every_seed=True), found)
+panels.store_problems(problems)

@@ -1,0 +1,256 @@
+"""Where runs differ on the same images: who is right on which, which confusions came and went, and what all get wrong.
+
+Everything takes predictions, never a model. Of two runs the first, A, is the baseline; a difference is B minus A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_core.comparison.verdicts import Ask, check_comparable
+from mnist_core.constants import CLASSES
+from mnist_core.evaluation.metrics import confidence, confusion_matrix
+from mnist_core.evaluation.mistakes import Cell, in_cell
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.evaluation.statistics import check_paired
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Group = Literal["both_right", "only_a", "only_b", "same_wrong", "different_wrong"]
+"""Who is right: both, only A, only B, or neither, with the same wrong guess or with different ones."""
+GROUPS: tuple[Group, ...] = get_args(Group)
+
+Order = Literal["apart", "confident", "unsure", "index"]
+"""apart: first where the runs give the true digit the most different probabilities. confident: surest wrong guess
+first. unsure: least sure one first. index: as in the test set."""
+
+
+class Counts(NamedTuple):
+    """How many images are in each group of two runs.
+
+    `only_a` and `only_b` are b and c of McNemar's test (McNemar 1947); its four cells are both right, only A right,
+    only B right, and both wrong, which are `same_wrong` and `different_wrong` together.
+    """
+
+    both_right: int
+    only_a: int
+    only_b: int
+    same_wrong: int
+    different_wrong: int
+
+    @property
+    def images(self) -> int:
+        """All of them."""
+        return sum(self)
+
+    @property
+    def both_wrong(self) -> int:
+        """Images that neither run gets right."""
+        return self.same_wrong + self.different_wrong
+
+    @property
+    def disagreements(self) -> int:
+        """Images on which the two guesses differ."""
+        return self.only_a + self.only_b + self.different_wrong
+
+
+class Change(NamedTuple):
+    """A confusion that B makes more often than A (positive) or less often (negative)."""
+
+    true: int
+    guess: int
+    difference: int
+
+
+def paired(
+    baseline: Run, run: Run, chosen: ChosenEpoch, names: Mapping[str, str], ask: Ask
+) -> tuple[Predictions, Predictions]:
+    """What two runs say of the same test images.
+
+    Parameters
+    ----------
+    baseline, run
+        A and B.
+    chosen
+        the epoch whose weights are judged.
+    names
+        how to call the runs, by id.
+    ask
+        where a run's predictions come from.
+
+    Raises
+    ------
+    ComparisonError
+        where one has none, or they were judged on other images or with other labels.
+    """
+    found = check_comparable(baseline, run, chosen, names, ask)
+    check_paired(*found)
+    return found
+
+
+def votes(said: Sequence[Predictions]) -> pd.DataFrame:
+    """Every test image, in order, with what each of n paired runs makes of it.
+
+    Parameters
+    ----------
+    said
+        of the same images, in the order of the runs.
+
+    Returns
+    -------
+    DataFrame
+        index: position in the test set, from 0. true: the digit. guess_0 … guess_{n−1}: each run's guess.
+        confidence_0 …: the probability given to it, 0 to 1. wrong: how many of the runs guess wrong, 0 to n.
+        apart: the largest difference between two runs in the probability given to the true digit, 0 to 1.
+        surest: the largest confidence in a wrong guess; in any guess, where all are right.
+    """
+    import pandas as pd
+
+    labels = said[0].labels.astype(np.int64)
+    guesses = np.stack([one.predicted.astype(np.int64) for one in said])
+    sure = np.stack([confidence(one.probabilities).astype(np.float64) for one in said])
+    given = np.stack([one.probabilities[np.arange(len(labels)), labels].astype(np.float64) for one in said])
+    wrong = guesses != labels
+    surest = np.where(wrong.any(axis=0), np.where(wrong, sure, 0.0).max(axis=0), sure.max(axis=0))
+    return pd.DataFrame(
+        {"index": np.arange(len(labels)), "true": labels}
+        | {f"guess_{run}": row for run, row in enumerate(guesses)}
+        | {f"confidence_{run}": row for run, row in enumerate(sure)}
+        | {"wrong": wrong.sum(axis=0), "apart": np.ptp(given, axis=0), "surest": surest}
+    )
+
+
+def groups(frame: pd.DataFrame) -> NDArray[np.str_]:
+    """The group of each image of the `votes` of two runs, shape (n,)."""
+    true, a, b = (frame[column].to_numpy() for column in ("true", "guess_0", "guess_1"))
+    found: NDArray[np.str_] = np.select(
+        [(a == true) & (b == true), a == true, b == true, a == b], GROUPS[:4], default=GROUPS[4]
+    )
+    return found
+
+
+def counts(frame: pd.DataFrame) -> Counts:
+    """How many images of the `votes` of two runs are in each group."""
+    found = groups(frame)
+    return Counts(*(int((found == group).sum()) for group in GROUPS))
+
+
+def difference_matrix(first: Predictions, second: Predictions) -> NDArray[np.int64]:
+    """The confusion matrix of B minus that of A, shape (10, 10): row = true digit, column = guess.
+
+    Every row sums to 0, as both runs guess the same images.
+    """
+    return confusion_matrix(second.labels, second.predicted) - confusion_matrix(first.labels, first.predicted)
+
+
+def difference_frame(first: Predictions, second: Predictions) -> pd.DataFrame:
+    """The signed difference matrix, one row a cell: true, guess, a, b, difference, entered, left.
+
+    a, b: images that A and B have in the cell. difference: b − a. entered: images that are in the cell of B but not in
+    that of A. left: the other way round. difference = entered − left.
+    """
+    import pandas as pd
+
+    true, guess = np.divmod(np.arange(CLASSES * CLASSES), CLASSES)
+    a, b = (confusion_matrix(one.labels, one.predicted) for one in (first, second))
+    moved = first.predicted != second.predicted
+    left, entered = (confusion_matrix(one.labels[moved], one.predicted[moved]) for one in (first, second))
+    return pd.DataFrame(
+        {
+            "true": true,
+            "guess": guess,
+            "a": a.ravel(),
+            "b": b.ravel(),
+            "difference": (b - a).ravel(),
+            "entered": entered.ravel(),
+            "left": left.ravel(),
+        }
+    )
+
+
+def moved(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    """The images of the `votes` of two runs that are in this cell for one of them and not for the other.
+
+    Where `cell` names only a true digit, those of that digit on which the guesses differ; where only a guess, those
+    that one run and not the other guesses so; where neither, all disagreements.
+    """
+    differ = frame["guess_0"] != frame["guess_1"]
+    if cell.true is not None:
+        differ &= frame["true"] == cell.true
+    if cell.guess is not None:
+        differ &= (frame["guess_0"] == cell.guess) | (frame["guess_1"] == cell.guess)
+    return frame[differ]
+
+
+def guessed(frame: pd.DataFrame, run: int, cell: Cell) -> pd.DataFrame:
+    """The images of a `votes` frame in a cell of the confusion matrix of run number `run`.
+
+    A row, a column or the whole of it means its mistakes only, as `mnist_core.evaluation.mistakes.in_cell` has it.
+    """
+    guess = frame[f"guess_{run}"]
+    return frame.loc[in_cell(frame.assign(guess=guess, correct=guess == frame["true"]), cell).index]
+
+
+def top_changes(matrix: NDArray[np.int64], most: int = 5) -> list[Change]:
+    """The confusions that changed most, largest change first, from a difference matrix; none that did not change."""
+    errors = matrix.copy()
+    np.fill_diagonal(errors, 0)
+    flat = errors.ravel()
+    best = np.argsort(-np.abs(flat), kind="stable")[:most]
+    return [Change(cell // CLASSES, cell % CLASSES, int(flat[cell])) for cell in best.tolist() if flat[cell]]
+
+
+def wrong_counts(frame: pd.DataFrame, runs: int) -> NDArray[np.int64]:
+    """How many images exactly k of the `runs` get wrong, shape (runs + 1,): k = 0 … runs, from their `votes`."""
+    return np.bincount(frame["wrong"].to_numpy(), minlength=runs + 1).astype(np.int64)
+
+
+def wrong_by(frame: pd.DataFrame, times: int, *, at_least: bool = False) -> pd.DataFrame:
+    """The images of a `votes` frame that exactly, or at least, `times` of the runs get wrong."""
+    return frame[frame["wrong"] >= times] if at_least else frame[frame["wrong"] == times]
+
+
+def ordered(frame: pd.DataFrame, by: Order) -> pd.DataFrame:
+    """The images of a `votes` frame sorted; equal ones keep the order of the test set."""
+    column, ascending = {
+        "apart": ("apart", False),
+        "confident": ("surest", False),
+        "unsure": ("surest", True),
+        "index": ("index", True),
+    }[by]
+    return frame.sort_values([column, "index"], ascending=[ascending, True], kind="stable")
+
+
+def sentence(found: Counts, first: str, second: str) -> str:
+    """On how many images two runs disagree, and for whom that speaks, in one sentence or two.
+
+    Parameters
+    ----------
+    found
+        of A and B.
+    first, second
+        how to call A and B.
+    """
+    if not found.disagreements:
+        return f"They guess the same on all {found.images:,} images."
+    text = f"They disagree on {found.disagreements:,} of {found.images:,} images; "
+    if found.only_a == found.only_b:
+        if not found.only_a:
+            return text + "both are wrong on all of these, with different guesses."
+        return text + f"where only one is right, it is each of them equally often, {_times(found.only_a)}."
+    more, less = (first, second) if found.only_a > found.only_b else (second, first)
+    most, least = max(found.only_a, found.only_b), min(found.only_a, found.only_b)
+    if not least:
+        return text + f"where only one is right, it is always {more}, {_times(most)}."
+    return text + f"where only one is right, it is {more} {_times(most)} and {less} {_times(least)}."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

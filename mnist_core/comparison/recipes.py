@@ -1,0 +1,163 @@
+"""One recipe, several seeds: how much of a result is the recipe, and how much is luck.
+
+A recipe is a configuration without its seed. Runs of one recipe on the same data differ by chance alone, so their
+spread is the noise that a difference between two recipes must be measured against.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnist_core.errors import ConfigError
+from mnist_core.experiments.configs import SCHEMA_VERSION, RunConfig, TrainingConfig
+from mnist_core.experiments.fields import bounds
+from mnist_core.runs.records import HISTORY_COLUMNS
+from mnist_core.runs.run import Run
+from mnist_core.runs.summary import RunSummary, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_SEEDS = 100
+METRICS = tuple(column for column in HISTORY_COLUMNS if column != "epoch")
+
+
+def recipe_id(config: RunConfig) -> str:
+    """12 hexadecimal digits that all seeds of a configuration share, and no other configuration."""
+    data = json.loads(config.canonical_json())
+    del data["training"]["seed"]
+    text = f"recipe {SCHEMA_VERSION}\n{json.dumps(data, sort_keys=True, separators=(',', ':'))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def with_seeds(config: RunConfig, count: int) -> list[RunConfig]:
+    """`count` configurations of one recipe: the seed of `config`, and those after it.
+
+    Raises
+    ------
+    ConfigError
+        for a count below 1 or above MOST_SEEDS, or where the seeds would pass their bound.
+    """
+    if not 1 <= count <= MOST_SEEDS:
+        raise ConfigError(f"{count} seeds were asked for; ask for 1 to {MOST_SEEDS}")
+    first, most = config.training.seed, int(bounds(TrainingConfig, "seed").maximum or 0)
+    if first + count - 1 > most:
+        raise ConfigError(f"{count} seeds from {first} on pass the highest seed, {most}; start from a lower one")
+    return [config.replace(training__seed=first + number) for number in range(count)]
+
+
+def without_seed(name: str, seed: int) -> str:
+    """A run's display name without the seed at its end, which `train --seeds` gives it."""
+    return name.removesuffix(f", seed {seed}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Runs that differ in their seeds alone.
+
+    id: of the recipe. fingerprint: of the data that all were trained on. runs: by seed, one a seed.
+    """
+
+    id: str
+    fingerprint: str
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        """What the runs are called, without their seeds."""
+        return without_seed(self.runs[0].name, self.runs[0].config.training.seed)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, ascending."""
+        return [run.config.training.seed for run in self.runs]
+
+
+def group(runs: Iterable[Run]) -> list[Recipe]:
+    """The recipes among `runs`, in the order of their first runs; runs on other data are another recipe's."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((recipe_id(run.config), run.status.fingerprint), []).append(run)
+    return [
+        Recipe(key, fingerprint, tuple(sorted(same, key=lambda run: run.config.training.seed)))
+        for (key, fingerprint), same in found.items()
+    ]
+
+
+def curves(runs: Sequence[Run]) -> pd.DataFrame:
+    """The history of several runs as means with their spread.
+
+    Parameters
+    ----------
+    runs
+        of one recipe.
+
+    Returns
+    -------
+    pandas.DataFrame
+        one row an epoch and metric: `epoch`, `metric` (a column of the history), `runs` (how many have that epoch,
+        with a finite value), their `mean`, sample standard deviation `sd` (NaN for one run), `low` and `high` (the
+        least and the greatest). Where early stopping ended some runs sooner, later epochs hold the others alone.
+    """
+    import pandas as pd
+
+    histories = [run.history() for run in runs]
+    long = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=list(HISTORY_COLUMNS))
+    long = long.melt("epoch", list(METRICS), "metric", "value").replace([float("inf"), float("-inf")], float("nan"))
+    grouped = long.dropna(subset=["value"]).groupby(["epoch", "metric"], sort=True)["value"]
+    frame = grouped.agg(runs="count", mean="mean", sd="std", low="min", high="max").reset_index()
+    return frame[["epoch", "metric", "runs", "mean", "sd", "low", "high"]]
+
+
+def figures(recipes: Sequence[Recipe], *, summary: Callable[[Run], RunSummary] = summarise) -> pd.DataFrame:
+    """What the recipes are worth: one row a recipe, means and sample standard deviations over its finished runs.
+
+    Parameters
+    ----------
+    recipes
+        as `group` gives them.
+    summary
+        what summarises a run, for a caller that caches.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `recipe`, `name`, `dataset`, `parameters`, `seeds` (runs in all), `finished`, and for `test_accuracy`,
+        `test_loss`, `best_val_loss`, `best_val_accuracy` and `train_seconds` the mean, and its spread as `…_sd`.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for recipe in recipes:
+        first = recipe.runs[0]
+        finished = [summary(run) for run in recipe.runs if run.state == "finished"]
+        values = pd.DataFrame(
+            [
+                {
+                    "test_accuracy": item.test.accuracy if item.test else None,
+                    "test_loss": item.test.loss if item.test else None,
+                    "best_val_loss": item.best_val_loss,
+                    "best_val_accuracy": item.best_val_accuracy,
+                    "train_seconds": item.train_seconds,
+                }
+                for item in finished
+            ],
+            columns=["test_accuracy", "test_loss", "best_val_loss", "best_val_accuracy", "train_seconds"],
+            dtype=float,
+        )
+        row: dict[str, Any] = {
+            "recipe": recipe.id,
+            "name": recipe.name,
+            "dataset": first.config.dataset.name,
+            "parameters": first.config.model.parameter_count(),
+            "seeds": len(recipe.runs),
+            "finished": len(finished),
+        }
+        for column in values:
+            row |= {str(column): values[column].mean(), f"{column}_sd": values[column].std()}
+        rows.append(row)
+    return pd.DataFrame(rows)

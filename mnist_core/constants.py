@@ -1,0 +1,11 @@
+"""Facts that every room may use: the shape of the images, the number of classes, MNIST's fingerprint, the version."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+IMAGE_SHAPE = (28, 28)
+INPUT_SIZE = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+CLASSES = 10
+# `fingerprint` of the arrays behind those sums: lets a run be identified before the data is read.
+MNIST_FINGERPRINT = "2f6dc9b6c10f5181"

@@ -1,0 +1,320 @@
+"""The data: `mnist`, the embedded `digits`, and any `.npz` file of the same form.
+
+A dataset file is an `.npz` with the arrays `x_train`, `y_train`, `x_test`, `y_test`: uint8 images of shape (n, 28, 28),
+0 = background, and integer labels of shape (n,) from 0 to 9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_core.constants import CLASSES, IMAGE_SHAPE, MNIST_FINGERPRINT
+from mnist_core.data.images import Pixels, enlarge_8_to_28
+from mnist_core.errors import DatasetError, DatasetMissing
+from mnist_core.experiments.configs import TestValidation, Validation
+from mnist_core.files import read_json, write_json
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+MNIST_VARIABLE = "MNIST_NPZ"
+MNIST_DOWNLOAD_BYTES = 11_490_434
+
+# MD5 of the four original IDX files, uncompressed, in the order of ARRAYS.
+MNIST_MD5 = {
+    "x_train": "6bbc9ace898e44ae57da46a324031adb",
+    "y_train": "a25bea736e30d166cdddb491f175f624",
+    "x_test": "2646ac647ad5339dbf082846283269ea",
+    "y_test": "27ae3e4e09519cfbb04c329615203637",
+}
+
+BUILT_IN = {
+    "mnist": "MNIST: 60,000 training and 10,000 test images of handwritten digits, 28×28",
+    "digits": "scikit-learn's 1,797 embedded digits, 8×8 brought to 28×28: works offline, much easier than MNIST",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels, split into training and test.
+
+    x_train, x_test: uint8, shape (n, 28, 28). y_train, y_test: uint8, shape (n,), 0 to 9.
+    fingerprint: 16 hexadecimal digits of a SHA-256 over the four arrays.
+    """
+
+    name: str
+    x_train: Pixels
+    y_train: NDArray[np.uint8]
+    x_test: Pixels
+    y_test: NDArray[np.uint8]
+    fingerprint: str
+
+    def split(self, validation: Validation, seed: int) -> Split:
+        """The training and validation images for a run; a held-out part is drawn by class, seeded by `seed`."""
+        if isinstance(validation, TestValidation):
+            return Split(self.x_train, self.y_train, self.x_test, self.y_test)
+        held = validation.size(len(self.y_train))
+        chosen = _stratified(self.y_train, held, seed)
+        return Split(self.x_train[~chosen], self.y_train[~chosen], self.x_train[chosen], self.y_train[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The images that a run trains on and those that it validates on, as in `Dataset`."""
+
+    x_train: Pixels
+    y_train: NDArray[np.uint8]
+    x_val: Pixels
+    y_val: NDArray[np.uint8]
+
+
+def _stratified(labels: NDArray[np.uint8], held: int, seed: int) -> NDArray[np.bool_]:
+    """A mask of `held` images in which each class has its share, to the nearest image."""
+    generator = np.random.default_rng([seed, 0x5B117])
+    order = generator.permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    # equally spaced places along the images sorted by class, shuffled within each class
+    places = (np.arange(held) * len(labels)) // held
+    mask = np.zeros(len(labels), bool)
+    mask[by_class[places]] = True
+    return mask
+
+
+def fingerprint(arrays: dict[str, NDArray[np.uint8]]) -> str:
+    """16 hexadecimal digits of a SHA-256 over shapes and bytes of the four arrays."""
+    digest = hashlib.sha256()
+    for key in ARRAYS:
+        digest.update(f"{key}{arrays[key].shape}".encode())
+        digest.update(arrays[key].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """The four arrays of a dataset file, checked.
+
+    Raises
+    ------
+    DatasetError
+        naming the file and what is wrong with it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in ARRAYS if key not in archive]
+            if missing:
+                raise DatasetError(f"{path} has no array {', '.join(missing)}; it needs {', '.join(ARRAYS)}")
+            arrays = {key: archive[key] for key in ARRAYS}
+    except FileNotFoundError:
+        raise DatasetMissing(f"{path} does not exist; check the path") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is not a readable .npz file, or is torn ({error}); fetch it again") from error
+    for part in ("train", "test"):
+        _check_images(path, f"x_{part}", arrays[f"x_{part}"])
+        arrays[f"y_{part}"] = _checked_labels(path, f"y_{part}", arrays[f"y_{part}"], len(arrays[f"x_{part}"]))
+    return arrays
+
+
+def _check_images(path: Path, key: str, images: NDArray[np.generic]) -> None:
+    if images.dtype != np.uint8:
+        raise DatasetError(f"{path}: {key} has dtype {images.dtype}; images must be uint8, 0 to 255")
+    if images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:
+        raise DatasetError(f"{path}: {key} has shape {images.shape}; images must have shape (n, 28, 28)")
+    if len(images) < CLASSES:
+        raise DatasetError(f"{path}: {key} has {len(images)} images; at least {CLASSES} are needed")
+
+
+def _checked_labels(path: Path, key: str, labels: NDArray[np.generic], images: int) -> NDArray[np.uint8]:
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DatasetError(f"{path}: {key} has dtype {labels.dtype}; labels must be integers")
+    if labels.shape != (images,):
+        raise DatasetError(f"{path}: {key} has shape {labels.shape} for {images} images; it must be ({images},)")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= CLASSES:
+        raise DatasetError(
+            f"{path}: {key} holds labels from {low} to {high}; they must lie between 0 and {CLASSES - 1}"
+        )
+    return labels.astype(np.uint8)
+
+
+def _idx_md5(array: NDArray[np.uint8]) -> str:
+    """MD5 of the array as an IDX file: a header of magic number and big-endian sizes, then the bytes."""
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    digest = hashlib.md5(header, usedforsecurity=False)
+    digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def keras_cache() -> Path:
+    """Where Keras keeps its copy of MNIST."""
+    home = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
+    return Path(home) / "datasets" / "mnist.npz"
+
+
+def arriving() -> Path:
+    """Where MNIST stands while it is being downloaded: half a file must not look like a dataset."""
+    return keras_cache().with_name("mnist.arriving.npz")
+
+
+def find_mnist() -> Path | None:
+    """The MNIST file that would be used: from the environment variable, else the Keras cache; None where neither is."""
+    given = os.environ.get(MNIST_VARIABLE)
+    if given:
+        return Path(given)
+    return keras_cache() if keras_cache().is_file() else None
+
+
+def _load_mnist(path: Path) -> Dataset:
+    arrays = read_npz(path)
+    for key in ARRAYS:
+        if _idx_md5(arrays[key]) != MNIST_MD5[key]:
+            raise DatasetError(
+                f"{path} is not MNIST: the checksum of {key} differs from the published one; "
+                "delete the file and fetch it again"
+            )
+    return Dataset("mnist", **arrays, fingerprint=MNIST_FINGERPRINT)
+
+
+def _load_digits() -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images, labels = enlarge_8_to_28(bunch.images), bunch.target.astype(np.uint8)
+    # every fifth image of each class is for testing: stratified, and the same everywhere without a random number
+    rank = np.zeros(len(labels), int)
+    for digit in range(CLASSES):
+        members = labels == digit
+        rank[members] = np.arange(members.sum())
+    test = rank % 5 == 4
+    arrays = {"x_train": images[~test], "y_train": labels[~test], "x_test": images[test], "y_test": labels[test]}
+    return Dataset("digits", **arrays, fingerprint=fingerprint(arrays))
+
+
+def download_mnist() -> Path:
+    """Fetch MNIST through Keras into its cache, with Keras's progress bar on standard output; return the file.
+
+    Raises
+    ------
+    DatasetMissing
+        where it cannot be fetched, in one sentence.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import keras
+
+        keras.datasets.mnist.load_data(path=arriving().name)
+        arriving().replace(keras_cache())
+    except Exception as error:  # urllib, ssl and Keras each have their own; the person needs one sentence
+        raise DatasetMissing(
+            f"MNIST could not be downloaded ({_first_line(error)}). Without a network, use the dataset digits, "
+            f"or set {MNIST_VARIABLE} to the path of an mnist.npz"
+        ) from error
+    return keras_cache()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:200]
+
+
+class Catalog:
+    """The datasets that can be used with one store: built-in ones, and those registered by path in `datasets.json`."""
+
+    def __init__(self, root: Path) -> None:
+        self._registry = root / "datasets.json"
+
+    def names(self) -> list[str]:
+        """The built-in names, then the registered ones."""
+        return [*BUILT_IN, *sorted(self.registered())]
+
+    def registered(self) -> dict[str, Path]:
+        """Name → path of the registered files."""
+        try:
+            return {str(name): Path(path) for name, path in read_json(self._registry).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            raise DatasetError(f"{self._registry} cannot be read ({error}); mend or delete it") from error
+
+    def describe(self, name: str) -> str:
+        """One line on what the dataset is."""
+        return BUILT_IN.get(name) or f"registered file {self._path(name)}"
+
+    def available(self, name: str) -> bool:
+        """Whether `load` would find the data here without fetching it."""
+        if name == "digits":
+            return True
+        path = self._file(name)
+        return path is not None and path.is_file()
+
+    def version(self, name: str) -> tuple[str, int] | None:
+        """Changes whenever the dataset's file does: a key for caches, with the name; None where there is no file."""
+        path = self._file(name)
+        try:
+            return (str(path), path.stat().st_mtime_ns) if path else None
+        except OSError:
+            return None
+
+    def _file(self, name: str) -> Path | None:
+        if name == "digits":
+            return None
+        return find_mnist() if name == "mnist" else self.registered().get(name)
+
+    def load(self, name: str) -> Dataset:
+        """The dataset, checked.
+
+        Raises
+        ------
+        DatasetMissing
+            where its file is not on this machine (`download_mnist` can fetch MNIST).
+        DatasetError
+            where the file is damaged or of the wrong form, or the name is unknown.
+        """
+        if name == "digits":
+            return _load_digits()
+        if name == "mnist":
+            path = find_mnist()
+            if path is None:
+                raise DatasetMissing(
+                    f"MNIST is not on this machine: download it, or set {MNIST_VARIABLE} to the path of an mnist.npz"
+                )
+            return _load_mnist(path)
+        arrays = read_npz(self._path(name))
+        return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
+
+    def fingerprint(self, name: str) -> str:
+        """The dataset's fingerprint; for `mnist` without reading it, as its bytes are pinned."""
+        return MNIST_FINGERPRINT if name == "mnist" else self.load(name).fingerprint
+
+    def register(self, name: str, path: Path) -> Dataset:
+        """Check the file at `path` and make it usable as `name`; return it loaded.
+
+        Raises
+        ------
+        DatasetError
+            where the name is taken or odd, or the file is not of the form described at the top of this module.
+        """
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+            raise DatasetError(
+                f"{name!r} is not a dataset name; use lower-case letters, digits, - and _, such as fashion"
+            )
+        if name in BUILT_IN:
+            raise DatasetError(f"{name} is built in; choose another name")
+        arrays = read_npz(path)
+        write_json(self._registry, {k: str(v) for k, v in (self.registered() | {name: path.resolve()}).items()})
+        return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
+
+    def forget(self, name: str) -> None:
+        """Take a registered dataset off the list; its file and its runs stay."""
+        self._path(name)
+        write_json(self._registry, {k: str(v) for k, v in self.registered().items() if k != name})
+
+    def _path(self, name: str) -> Path:
+        try:
+            return self.registered()[name]
+        except KeyError:
+            raise DatasetError(f"there is no dataset {name!r}; there are {', '.join(self.names())}") from None

@@ -1,0 +1,360 @@
+"""What an experiment is: the model, the training and the dataset, with every bound declared once.
+
+The types are frozen pydantic models. Sliders, command line and validation all read the bounds here, through `bounds`.
+A `RunConfig` is the three together, and the run that it continues, if any; its canonical JSON, with the dataset's
+fingerprint, is the identity of a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from mnist_core.constants import CLASSES, IMAGE_SHAPE, INPUT_SIZE
+from mnist_core.errors import ConfigError
+from mnist_core.experiments.layers import (
+    _WITH_WEIGHTS,
+    ConvLayer,
+    Frozen,
+    Layer,
+    LayerRow,
+    PoolLayer,
+    _check_order,
+    _layer_rows,
+    _width,
+)
+
+SCHEMA_VERSION = 1
+MOST_PARAMETERS = 50_000_000
+"""More would need gigabytes for weights and optimizer; no digit classifier gains from them."""
+
+OptimizerName = Literal["rmsprop", "adam", "sgd"]
+OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
+
+
+class ModelConfig(Frozen):
+    """A network from 784 pixels to 10 classes: its hidden layers, in order. The softmax output is implied.
+
+    Convolutions and poolings come first, as they need the pixels in their places; then at most one flatten or global
+    average, then dense layers. A layer without a `kind` is dense.
+    """
+
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=12)
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _dense_where_unsaid(cls, layers: Any) -> Any:
+        if not isinstance(layers, list | tuple):
+            return layers
+        return [{"kind": "dense", **layer} if isinstance(layer, dict) else layer for layer in layers]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _check_order(self.layers)
+        count = self.parameter_count()
+        if count > MOST_PARAMETERS:
+            raise ValueError(
+                f"the network has {count:,} parameters, and at most {MOST_PARAMETERS:,} are allowed; "
+                "pool more, or choose fewer filters or units"
+            )
+        return self
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether it works on pixels in their places: any layer that is not dense."""
+        return any(layer.kind != "dense" for layer in self.layers)
+
+    def layer_table(self) -> list[LayerRow]:
+        """The layers with their output shapes and parameter counts, computed without TensorFlow."""
+        shape: tuple[int, ...] = (INPUT_SIZE,)
+        rows = [LayerRow("input", "flatten", "28×28 pixels in a row", shape, 0)]
+        if self.convolutional:
+            shape = (*IMAGE_SHAPE, 1)
+            rows = [LayerRow("input", "image", "28×28 pixels", shape, 0)]
+        for index, layer in enumerate(self.layers):
+            if layer.kind == "dense" and len(shape) > 1:
+                shape = (math.prod(shape),)
+                rows.append(LayerRow("flatten", "flatten", "all maps in a row", shape, 0))
+            rows += _layer_rows(layer, index, shape)
+            shape = rows[-1].output_shape
+        if len(shape) > 1:
+            shape = (math.prod(shape),)
+            rows.append(LayerRow("flatten", "flatten", "all maps in a row", shape, 0))
+        rows.append(LayerRow("output", "dense", "softmax", (CLASSES,), (shape[0] + 1) * CLASSES))
+        return rows
+
+    def parameter_count(self) -> int:
+        """All parameters; equal to `count_params()` of the Keras model."""
+        return sum(row.parameters for row in self.layer_table())
+
+    def trainable_count(self) -> int:
+        """Parameters that training adjusts: all but the moving statistics of batch normalisation."""
+        return sum(row.parameters - row.fixed for row in self.layer_table())
+
+    def operations(self) -> int:
+        """Multiplications for one image, about: a dense parameter is used once, a convolution's at every pixel."""
+        return sum(row.parameters * math.prod(row.output_shape[:-1]) for row in self.layer_table())
+
+    def summary(self) -> str:
+        """One short line, such as ``64-64 relu, dropout 0.2`` or ``conv 16-32, pool, dense 64 relu``."""
+        if self.convolutional:
+            parts = []
+            for kind, group in itertools.groupby(self.layers, key=lambda layer: layer.kind):
+                sizes = "-".join(str(size) for layer in group if (size := _width(layer)))
+                parts.append(f"{kind.replace('_', ' ')} {sizes}".strip())
+            text = ", ".join(parts)
+        else:
+            text = "-".join(str(_width(layer)) for layer in self.layers)
+        activations = dict.fromkeys(la.activation for la in self.layers if isinstance(la, _WITH_WEIGHTS))
+        text += f" {'/'.join(activations)}" if activations else ""
+        rates = [la.dropout for la in self.layers if isinstance(la, _WITH_WEIGHTS | PoolLayer)]
+        penalties = [la.l2 for la in self.layers if isinstance(la, _WITH_WEIGHTS)]
+        for label, values in (("dropout", rates), ("L2", penalties)):
+            if any(values):
+                shown: Iterable[float] = dict.fromkeys(values) if len(set(values)) == 1 else values
+                if self.convolutional:  # among layers of several kinds, zeros would only puzzle
+                    shown = dict.fromkeys(value for value in values if value)
+                text += f", {label} " + "/".join(f"{value:g}" for value in shown)
+        if any(isinstance(layer, ConvLayer) and layer.batch_norm for layer in self.layers):
+            text += ", batch norm"
+        return text
+
+
+class TestValidation(Frozen):
+    """Validate on the test set, as the course notebooks did: simple, but the test score is then no longer unseen."""
+
+    __test__ = False
+    source: Literal["test"] = "test"
+
+
+class HeldOutValidation(Frozen):
+    """Validate on a seeded part of the training set, given as a count of images or as a fraction."""
+
+    source: Literal["held_out"] = "held_out"
+    count: int | None = Field(None, ge=10, le=50_000)
+    fraction: float | None = Field(None, ge=0.01, le=0.9)
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.count is None) == (self.fraction is None):
+            raise ValueError("give either a count or a fraction of the training images to hold out, and not both")
+        return self
+
+    def size(self, images: int) -> int:
+        """How many of `images` training images are held out.
+
+        Raises
+        ------
+        ConfigError
+            if fewer than 10 images would be left on either side.
+        """
+        held = self.count if self.count is not None else round(images * (self.fraction or 0.0))
+        if not 10 <= held <= images - 10:
+            raise ConfigError(
+                f"holding out {held} of {images} training images leaves too few on one side; "
+                f"hold out between 10 and {images - 10}"
+            )
+        return held
+
+
+Validation = Annotated[TestValidation | HeldOutValidation, Field(discriminator="source")]
+
+
+class EarlyStopping(Frozen):
+    """Stop when the validation loss has not fallen by `min_delta` for `patience` epochs."""
+
+    patience: int = Field(2, ge=1, le=100, description="epochs without improvement before stopping")
+    min_delta: float = Field(0.0, ge=0.0, le=1.0)
+    restore_best: bool = True
+
+
+class Augmentation(Frozen):
+    """How far each training image is moved, turned and scaled at random, anew in each epoch; see `augmentation`."""
+
+    shift: float = Field(0.0, ge=0.0, le=10.0, description="pixels, at most, to each side")
+    rotation: float = Field(0.0, ge=0.0, le=45.0, description="degrees, at most, to each side")
+    zoom: float = Field(0.0, ge=0.0, le=0.5, description="share, at most, larger or smaller")
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not (self.shift or self.rotation or self.zoom):
+            raise ValueError("an augmentation of nothing; set shift, rotation or zoom, or leave augmentation out")
+        return self
+
+    def summary(self) -> str:
+        """Such as ``shift 2 px, rotation 10°, zoom 10 %``."""
+        parts = (f"shift {self.shift:g} px" if self.shift else "", f"rotation {self.rotation:g}°" * bool(self.rotation))
+        return ", ".join(filter(None, (*parts, f"zoom {100 * self.zoom:g} %" if self.zoom else "")))
+
+
+class StepSchedule(Frozen):
+    """The learning rate times `factor` after every `every` epochs."""
+
+    kind: Literal["step"] = "step"
+    factor: float = Field(0.5, ge=0.01, le=0.99)
+    every: int = Field(5, ge=1, le=500, description="epochs")
+
+    def rate(self, first: float, epoch: int, epochs: int) -> float:
+        """The rate in `epoch` (from 1), where it began at `first`."""
+        return first * self.factor ** ((epoch - 1) // self.every)
+
+
+class CosineSchedule(Frozen):
+    """Half a cosine from the learning rate to `final` of it, which would be reached after the last planned epoch."""
+
+    kind: Literal["cosine"] = "cosine"
+    final: float = Field(0.0, ge=0.0, le=1.0, description="share of the rate that is left at the end")
+
+    def rate(self, first: float, epoch: int, epochs: int) -> float:
+        """The rate in `epoch` (from 1) of `epochs`, where it began at `first`: as `keras…CosineDecay` by the epoch."""
+        return first * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
+
+
+class PlateauSchedule(Frozen):
+    """The rate times `factor` where the validation loss stops falling: `keras.callbacks.ReduceLROnPlateau`."""
+
+    kind: Literal["plateau"] = "plateau"
+    factor: float = Field(0.5, ge=0.01, le=0.99)
+    patience: int = Field(2, ge=1, le=100, description="epochs without improvement before the rate falls")
+    min_delta: float = Field(1e-4, ge=0.0, le=1.0)
+    cooldown: int = Field(0, ge=0, le=100, description="epochs that are not counted after the rate has fallen")
+    min_rate: float = Field(0.0, ge=0.0, le=10.0, description="the rate falls no further than this")
+
+
+Schedule = Annotated[StepSchedule | CosineSchedule | PlateauSchedule, Field(discriminator="kind")]
+
+
+class TrainingConfig(Frozen):
+    """How a model is trained.
+
+    schedule: None keeps the learning rate as it is. label_smoothing: the share of each label that is spread evenly
+    over all classes while training, as `keras.losses.CategoricalCrossentropy` does; the training loss contains it, and
+    the losses of clean and validation images do not, so that they can be compared with those of other runs.
+    """
+
+    optimizer: OptimizerName = "rmsprop"
+    momentum: float = Field(0.0, ge=0.0, le=0.99, description="momentum; only SGD uses it")
+    learning_rate: float = Field(1e-3, ge=1e-7, le=10.0)
+    batch_size: int = Field(128, ge=1, le=8192)
+    epochs: int = Field(10, ge=1, le=500)
+    validation: Validation = TestValidation()
+    early_stopping: EarlyStopping | None = None
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    augmentation: Augmentation | None = None
+    schedule: Schedule | None = None
+    label_smoothing: float = Field(0.0, ge=0.0, le=0.5, description="share of a label spread over all classes")
+
+    @model_validator(mode="after")
+    def _momentum_is_for_sgd(self) -> Self:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"momentum {self.momentum:g} has no effect with {self.optimizer}; use sgd, or set it to 0")
+        return self
+
+
+class DatasetConfig(Frozen):
+    """Which dataset: `mnist`, `digits`, or the name of a registered one."""
+
+    name: str = Field("digits", min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")
+
+
+_CAME_LATER = {"augmentation": None, "schedule": None, "label_smoothing": 0.0}
+
+
+class RunConfig(Frozen):
+    """One experiment: the same RunConfig on the same data is the same run."""
+
+    model: ModelConfig
+    training: TrainingConfig = TrainingConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    parent: str | None = Field(
+        None, pattern=r"^[0-9a-f]{12}$", description="id of the run whose trained weights this one starts from"
+    )
+
+    def canonical_json(self) -> str:
+        """Sorted keys, no white space; no default left out but those of fields that came later, so that ids stay."""
+        data = self.model_dump(mode="json", exclude={"parent"} if self.parent is None else None)
+        for field, default in _CAME_LATER.items():
+            if data["training"][field] == default:
+                del data["training"][field]
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+    def run_id(self, fingerprint: str) -> str:
+        """The run's identity: 12 hexadecimal digits of a SHA-256 over configuration, data and schema version."""
+        text = f"{SCHEMA_VERSION}\n{fingerprint}\n{self.canonical_json()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def replace(self, **paths: Any) -> RunConfig:
+        """A copy with values replaced by dotted path, written with ``__``: ``replace(training__epochs=5)``."""
+        return with_values(self, {path.replace("__", "."): value for path, value in paths.items()})
+
+
+def parse_config(data: Mapping[str, Any]) -> RunConfig:
+    """A RunConfig from plain data.
+
+    Raises
+    ------
+    ConfigError
+        with one sentence for each field that is wrong: its path, its value and the limit.
+    """
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+_KINDS = ("dense", "conv", "pool", "flatten", "global_average")
+
+
+def explain(error: ValidationError) -> str:
+    """A pydantic error as sentences: field, what is expected, the value given."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        # pydantic puts a layer's kind after its number, which is no part of the path
+        pairs = itertools.pairwise(("", *item["loc"]))
+        loc = [part for before, part in pairs if not (isinstance(before, int) and part in _KINDS)]
+        path = ".".join(str(part) for part in loc) or "configuration"
+        message = item["msg"].removeprefix("Value error, ")
+        given = item["input"]
+        shown = "" if isinstance(given, dict | BaseModel) else f" (given: {given!r})"
+        lines.append(f"{path}: {message}{shown}")
+    return "; ".join(lines)
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """A copy of `config` with the values at dotted paths replaced, such as ``{"model.layers.0.dropout": 0.3}``.
+
+    Raises
+    ------
+    ConfigError
+        for a path that does not exist, naming what does, or for a value out of bounds.
+    """
+    data = config.model_dump(mode="json")
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        node: Any = data
+        for depth, part in enumerate(parents):
+            node = _child(node, part, path, ".".join(parents[:depth]))
+            if node is None:
+                raise ConfigError(
+                    f"{path}: {part} is not set; set {'.'.join(parents[: depth + 1])} as a whole, as JSON"
+                )
+        _child(node, last, path, ".".join(parents))
+        node[int(last) if isinstance(node, list) else last] = value
+    return parse_config(data)
+
+
+def _child(node: Any, part: str, path: str, parent: str) -> Any:
+    if isinstance(node, list):
+        if part.isdigit() and int(part) < len(node):
+            return node[int(part)]
+        raise ConfigError(f"{path}: {parent} has items 0 to {len(node) - 1}, not {part!r}")
+    if isinstance(node, dict) and part in node:
+        return node[part]
+    known = ", ".join(node) if isinstance(node, dict) else "nothing below it"
+    raise ConfigError(f"{path}: {parent or 'the configuration'} has no field {part!r}; it has {known}")

@@ -1,0 +1,233 @@
+"""A run's configuration as plain Keras code that runs by itself, to take away, read and change."""
+
+from __future__ import annotations
+
+from mnist_core.constants import CLASSES, IMAGE_SHAPE
+from mnist_core.experiments.configs import (
+    Augmentation,
+    CosineSchedule,
+    DatasetConfig,
+    HeldOutValidation,
+    RunConfig,
+    StepSchedule,
+    TrainingConfig,
+)
+from mnist_core.experiments.layers import ConvLayer, DenseLayer, FlattenLayer, Layer, PoolLayer
+
+_OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
+
+
+def keras_code(config: RunConfig) -> str:
+    """A complete script: it loads the data, builds, compiles, trains and tests the network that `config` describes.
+
+    It asks for the same layers, loss, optimizer, learning rates, batches, epochs and early stopping as a run does. The
+    weights it ends with differ as those of another seed would, since Keras shuffles, drops out and augments in an order
+    of its own; the held-out part, too, is drawn by class but not of the same images. A registered dataset is read from
+    the `.npz` file of its name; the weights that a run goes on from, from a copy of its parent's `model.keras` named
+    after that run.
+    """
+    parts = [
+        _imports(config),
+        f"keras.utils.set_random_seed({config.training.seed})",
+        _data(config.dataset),
+        *_held_out(config.training),
+        *_smoothed(config.training),
+        _model(config),
+        *_parent(config),
+        _compile(config.training),
+        *_stopping(config.training),
+        *_schedule(config.training),
+        _fit(config.training),
+        "test_loss, test_accuracy = model.evaluate(x_test, y_test, verbose=0)\n"
+        'print(f"test accuracy {test_accuracy:.4f}, test loss {test_loss:.4f}")',
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _imports(config: RunConfig) -> str:
+    lines = (
+        ["import math\n", "import keras"] if isinstance(config.training.schedule, CosineSchedule) else ["import keras"]
+    )
+    if config.dataset.name != "mnist":
+        lines.append("import numpy as np")
+    if config.dataset.name == "digits":
+        lines.append("from sklearn.datasets import load_digits")
+    if isinstance(config.training.validation, HeldOutValidation):
+        lines.append("from sklearn.model_selection import train_test_split")
+    return "\n".join(lines)
+
+
+def _model(config: RunConfig) -> str:
+    augmentation, convolutional = config.training.augmentation, config.model.convolutional
+    lines = ["keras.Input((28, 28))"]
+    if convolutional or augmentation:
+        lines.append("keras.layers.Reshape((28, 28, 1))")
+    if augmentation:
+        lines += _augmentation(augmentation)
+    in_a_row = not convolutional
+    if in_a_row:
+        lines.append("keras.layers.Flatten()")
+    for layer in config.model.layers:
+        if not in_a_row and isinstance(layer, DenseLayer):
+            lines.append("keras.layers.Flatten()")
+        in_a_row = in_a_row or not isinstance(layer, ConvLayer | PoolLayer)
+        lines += _layer(layer)
+    if not in_a_row:
+        lines.append("keras.layers.Flatten()")
+    lines.append(f'keras.layers.Dense({CLASSES}, activation="softmax")')
+    return "\n".join(["model = keras.Sequential(", "    [", *(f"        {line}," for line in lines), "    ]", ")"])
+
+
+def _parent(config: RunConfig) -> list[str]:
+    if config.parent is None:
+        return []
+    return [
+        f'parent = keras.saving.load_model("run-{config.parent}.keras", compile=False)\n'
+        "model.set_weights(parent.get_weights())"
+    ]
+
+
+def _augmentation(augmentation: Augmentation) -> list[str]:
+    """Keras's layers for it; they do nothing but in training."""
+    height, width = IMAGE_SHAPE
+    shift, rotation, zoom = augmentation.shift, augmentation.rotation, augmentation.zoom
+    black = 'fill_mode="constant"'
+    lines = [f"keras.layers.RandomTranslation({shift!r} / {height}, {shift!r} / {width}, {black})"] if shift else []
+    if rotation:
+        lines.append(f"keras.layers.RandomRotation({rotation!r} / 360, {black})")
+    if zoom:
+        lines.append(f"keras.layers.RandomZoom((-{zoom!r}, {zoom!r}), {black})")
+    return lines
+
+
+def _layer(layer: Layer) -> list[str]:
+    if isinstance(layer, PoolLayer):
+        lines = [f"keras.layers.{layer.pooling.capitalize()}Pooling2D({layer.size})"]
+    elif isinstance(layer, DenseLayer | ConvLayer):
+        penalty = f", kernel_regularizer=keras.regularizers.L2({layer.l2!r})" if layer.l2 else ""
+        activation = f'activation="{layer.activation}"'
+        if isinstance(layer, DenseLayer):
+            lines = [f"keras.layers.Dense({layer.units}, {activation}{penalty})"]
+        else:
+            head = f'keras.layers.Conv2D({layer.filters}, {layer.kernel}, padding="{layer.padding}"'
+            lines = [f"{head}, {activation}{penalty})"]
+            if layer.batch_norm:
+                lines = [f"{head}, use_bias=False{penalty})", "keras.layers.BatchNormalization()"]
+                lines.append(f'keras.layers.Activation("{layer.activation}")')
+    else:
+        kind = "Flatten" if isinstance(layer, FlattenLayer) else "GlobalAveragePooling2D"
+        return [f"keras.layers.{kind}()"]
+    return [*lines, f"keras.layers.Dropout({layer.dropout!r})"] if layer.dropout else lines
+
+
+def _data(dataset: DatasetConfig) -> str:
+    if dataset.name == "digits":
+        return _DIGITS
+    if dataset.name == "mnist":
+        lines = ["(x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()"]
+    else:
+        lines = [f'data = np.load("{dataset.name}.npz")']
+        lines += [f'{name} = data["{name}"]' for name in ("x_train", "y_train", "x_test", "y_test")]
+    return "\n".join([*lines, 'x_train = x_train.astype("float32") / 255', 'x_test = x_test.astype("float32") / 255'])
+
+
+# scikit-learn's 8x8 images, three times as large by linear interpolation, with a margin of two pixels; every fifth
+# image of each class is for testing, as in mnist_core.data.datasets
+_DIGITS = """\
+digits = load_digits()
+grow = np.array([np.interp((np.arange(24) - 1) / 3, np.arange(8), row) for row in np.eye(8)]).T
+x = np.pad(grow @ digits.images @ grow.T / 16, ((0, 0), (2, 2), (2, 2))).astype("float32")
+y = digits.target
+rank = np.zeros(len(y), int)
+for digit in range(10):
+    rank[y == digit] = np.arange((y == digit).sum())
+test = rank % 5 == 4
+x_train, y_train, x_test, y_test = x[~test], y[~test], x[test], y[test]"""
+
+
+def _held_out(training: TrainingConfig) -> list[str]:
+    validation = training.validation
+    if not isinstance(validation, HeldOutValidation):
+        return []
+    size = validation.count if validation.count is not None else validation.fraction
+    return [
+        "x_train, x_val, y_train, y_val = train_test_split(\n"
+        f"    x_train, y_train, test_size={size!r}, stratify=y_train, random_state={training.seed}\n"
+        ")"
+    ]
+
+
+def _smoothed(training: TrainingConfig) -> list[str]:
+    """Labels of the training images alone are smoothed, as the validation loss does not contain the smoothing."""
+    smoothing = training.label_smoothing
+    if not smoothing:
+        return []
+    held_out = isinstance(training.validation, HeldOutValidation)
+    lines = [
+        f"y_train = keras.utils.to_categorical(y_train, {CLASSES}) * (1 - {smoothing!r}) + {smoothing!r} / {CLASSES}"
+    ]
+    lines += [f"{name} = keras.utils.to_categorical({name}, {CLASSES})" for name in ["y_val"] * held_out + ["y_test"]]
+    return ["\n".join(lines)]
+
+
+def _compile(training: TrainingConfig) -> str:
+    momentum = f", momentum={training.momentum!r}" if training.momentum else ""
+    optimizer = (
+        f"keras.optimizers.{_OPTIMIZERS[training.optimizer]}(learning_rate={training.learning_rate!r}{momentum})"
+    )
+    return (
+        "model.compile(\n"
+        f"    optimizer={optimizer},\n"
+        f'    loss="{"" if training.label_smoothing else "sparse_"}categorical_crossentropy",\n'
+        '    metrics=["accuracy"],\n'
+        ")\n"
+        "model.summary()"
+    )
+
+
+def _stopping(training: TrainingConfig) -> list[str]:
+    rule = training.early_stopping
+    if rule is None:
+        return []
+    return [
+        "early_stopping = keras.callbacks.EarlyStopping(\n"
+        f'    monitor="val_loss", patience={rule.patience}, min_delta={rule.min_delta!r}, '
+        f"restore_best_weights={rule.restore_best}\n"
+        ")"
+    ]
+
+
+def _schedule(training: TrainingConfig) -> list[str]:
+    schedule, first = training.schedule, training.learning_rate
+    if schedule is None:
+        return []
+    if isinstance(schedule, StepSchedule):
+        rate = f"{first!r} * {schedule.factor!r} ** (epoch // {schedule.every})"
+    elif isinstance(schedule, CosineSchedule):
+        wave = f"0.5 * (1 + math.cos(math.pi * epoch / {training.epochs}))"
+        rate = f"{first!r} * ({schedule.final!r} + {1 - schedule.final!r} * {wave})"
+    else:
+        return [
+            "learning_rate = keras.callbacks.ReduceLROnPlateau(\n"
+            f'    monitor="val_loss", factor={schedule.factor!r}, patience={schedule.patience}, '
+            f"min_delta={schedule.min_delta!r},\n"
+            f"    cooldown={schedule.cooldown}, min_lr={schedule.min_rate!r},\n"
+            ")"
+        ]
+    return [f"learning_rate = keras.callbacks.LearningRateScheduler(\n    lambda epoch: {rate}\n)"]
+
+
+def _fit(training: TrainingConfig) -> str:
+    held_out = isinstance(training.validation, HeldOutValidation)
+    lines = [
+        "history = model.fit(",
+        "    x_train,",
+        "    y_train,",
+        f"    batch_size={training.batch_size},",
+        f"    epochs={training.epochs},",
+        f"    validation_data=({'x_val, y_val' if held_out else 'x_test, y_test'}),",
+    ]
+    callbacks = ["early_stopping"] * bool(training.early_stopping) + ["learning_rate"] * bool(training.schedule)
+    if callbacks:
+        lines.append(f"    callbacks=[{', '.join(callbacks)}],")
+    return "\n".join([*lines, ")"])

@@ -1,0 +1,343 @@
+"""The published models, by name: each a configuration with its source, its published figures and its assumptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.errors import ConfigError
+from mnist_core.experiments.configs import (
+    Augmentation,
+    DatasetConfig,
+    EarlyStopping,
+    HeldOutValidation,
+    ModelConfig,
+    PlateauSchedule,
+    RunConfig,
+    Schedule,
+    TrainingConfig,
+    Validation,
+)
+from mnist_core.experiments.configs import TestValidation as OnTestSet
+from mnist_core.experiments.layers import ConvLayer, DenseLayer, Layer, PoolLayer
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures that a source prints for its model; None where it prints none. Accuracies 0 to 1, losses in nats.
+
+    best_epoch: that of the lowest validation loss, best_val_loss.
+    """
+
+    test_accuracy: float | None = None
+    test_loss: float | None = None
+    note: str = ""
+    best_epoch: int | None = None
+    best_val_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named configuration from a published source.
+
+    source: the document. parameters: the published or derived parameter count, asserted in the tests.
+    assumptions: what the source leaves out and was chosen here, one sentence each.
+    continues: the preset whose trained weights it starts from, or nothing.
+    """
+
+    name: str
+    config: RunConfig
+    source: str
+    parameters: int
+    published: Published = Published()
+    assumptions: tuple[str, ...] = field(default=())
+    continues: str = ""
+
+    @property
+    def short_name(self) -> str:
+        """The part after the slash, such as ``model_1``."""
+        return self.name.rpartition("/")[2]
+
+
+_NOTEBOOK = "course notebook on MNIST with Keras (three dense models)"
+_README = "README of a repository that compares three dense models"
+_REGULARISATION = "article on dropout and L2 regularisation on MNIST"
+_TUNING = "study of hyperparameter tuning on MNIST"
+_COURSERA = "course exercise extended from handwritten digits to MNIST"
+
+_BATCH_128 = "batch size 128 (not stated)"
+_BATCH_32 = "batch size 32, the Keras default (not stated)"
+_RMSPROP = "RMSprop at the Keras default rate 0.001 (not stated)"
+_ADAM = "Adam at the Keras default rate 0.001 (not stated)"
+
+
+def _dense(
+    units: list[int], dropout: list[float] | float = 0.0, l2: float = 0.0, activation: Any = "relu"
+) -> ModelConfig:
+    rates = dropout if isinstance(dropout, list) else [dropout] * len(units)
+    return ModelConfig(
+        layers=tuple(
+            DenseLayer(units=size, dropout=rate, l2=l2, activation=activation)
+            for size, rate in zip(units, rates, strict=True)
+        )
+    )
+
+
+def _conv(filters: list[list[int]], kernel: int, dense: list[Layer], pool_dropout: float = 0.0) -> ModelConfig:
+    """Convolutions without padding in groups, a pooling after each group, then the dense layers."""
+    layers: list[Layer] = []
+    for group in filters:
+        layers += [ConvLayer(filters=count, kernel=kernel, padding="valid") for count in group]
+        layers.append(PoolLayer(dropout=pool_dropout))
+    return ModelConfig(layers=(*layers, *dense))
+
+
+def _run(
+    model: ModelConfig,
+    epochs: int,
+    optimizer: Any = "rmsprop",
+    batch_size: int = 128,
+    validation: Validation = OnTestSet(),
+    early_stopping: EarlyStopping | None = None,
+    augmentation: Augmentation | None = None,
+    schedule: Schedule | None = None,
+) -> RunConfig:
+    training = TrainingConfig(
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=validation,
+        early_stopping=early_stopping,
+        augmentation=augmentation,
+        schedule=schedule,
+    )
+    return RunConfig(model=model, training=training, dataset=DatasetConfig(name="mnist"))
+
+
+_FIFTH = HeldOutValidation(fraction=0.2)
+_TEN_THOUSAND = HeldOutValidation(count=10_000)
+
+_MODEL_1 = _run(_dense([64, 64], 0.2), 30)
+
+_ALL = (
+    Preset(
+        "notebook/model_1",
+        _MODEL_1,
+        _NOTEBOOK,
+        55_050,
+        Published(
+            0.9762,
+            0.1082,
+            "training loss 0.5123 → 0.0791, accuracy 0.8484 → 0.9774; validation loss lowest at epoch 13 (0.0946)",
+            13,
+            0.0946,
+        ),
+    ),
+    Preset(
+        "notebook/model_2",
+        _run(_dense([400, 300], 0.4), 20),
+        _NOTEBOOK,
+        437_310,
+        Published(0.9836, 0.0965, "validation loss lowest at epoch 5 (0.0728)", 5, 0.0728),
+    ),
+    Preset(
+        "notebook/model_3",
+        _run(_dense([64, 16], [0.5, 0.0], l2=1e-4), 30),
+        _NOTEBOOK,
+        51_450,
+        Published(
+            0.9678,
+            0.1409,
+            "the notebook meant a second dropout here, but added it to model_2 by mistake; this is what it trained",
+        ),
+    ),
+    Preset(
+        "notebook/model_1_lr_1e-4",
+        _MODEL_1.replace(training__learning_rate=1e-4, parent=_MODEL_1.run_id(MNIST_FINGERPRINT)),
+        _NOTEBOOK,
+        55_050,
+        Published(
+            0.0892,
+            14.68,
+            "goes on from model_1's trained weights at a tenth of its rate. The printed loss is constant from epoch 1 "
+            "on, at the level of chance: a network that was dead already. Healthy weights do not lead there",
+        ),
+        continues="notebook/model_1",
+    ),
+    Preset(
+        "readme/model_1",
+        _run(_dense([64]), 30),
+        _README,
+        50_890,
+        Published(0.9722, 0.1883, "training loss 0.3234 → 0.1277; validation loss 0.1713 → 0.1883"),
+        ("no dropout (none stated)", _RMSPROP, _BATCH_128),
+    ),
+    Preset(
+        "readme/model_2",
+        _run(_dense([32, 48], 0.2), 40),
+        _README,
+        27_194,
+        Published(0.9597, 0.1462, "training loss 0.5509 → 0.2176; validation loss 0.2313 → 0.1462"),
+        (
+            "layer widths 32 and 48: the only pair with a wider second layer that gives the stated parameter count",
+            "dropout rate 0.2 (not stated)",
+            _RMSPROP,
+            _BATCH_128,
+        ),
+    ),
+    Preset(
+        "readme/model_3",
+        _run(_dense([32, 48], [0.2, 0.0]), 20),
+        _README,
+        27_194,
+        Published(
+            0.9638,
+            0.1227,
+            "training loss 0.4462 → 0.1837; validation loss 0.1854 → 0.1227; its final training accuracy is a typo",
+        ),
+        ("layer widths as readme/model_2", "dropout rate 0.2 (not stated)", _RMSPROP, _BATCH_128),
+    ),
+    Preset(
+        "regularisation/baseline",
+        _run(_dense([128], 0.5), 10, validation=_FIFTH),
+        _REGULARISATION,
+        101_770,
+        Published(0.9723),
+        ("learning rate 0.001 (not stated)", _BATCH_128, "a fifth of the training images held out (size not stated)"),
+    ),
+    Preset(
+        "regularisation/l2",
+        _run(_dense([512, 256, 128], 0.5, l2=1e-3), 10, validation=_FIFTH),
+        _REGULARISATION,
+        567_434,
+        Published(0.9674, note="“potential underfitting”, says the source"),
+        (
+            "dropout rate 0.5 (not stated)",
+            "L2 0.001 (not stated)",
+            "learning rate 0.001 (not stated)",
+            _BATCH_128,
+            "a fifth of the training images held out (size not stated)",
+        ),
+    ),
+    Preset(
+        "regularisation/final",
+        _run(_dense([512, 256, 128], 0.5), 13, validation=_FIFTH),
+        _REGULARISATION,
+        567_434,
+        Published(0.9793),
+        (
+            "dropout rate 0.5 (not stated)",
+            "learning rate 0.001 (not stated)",
+            _BATCH_128,
+            "a fifth of the training images held out (size not stated)",
+        ),
+    ),
+    Preset(
+        "tuning/baseline",
+        _run(_dense([50, 50]), 5, "adam", 32, _TEN_THOUSAND),
+        _TUNING,
+        42_310,
+        Published(),
+        (_BATCH_32,),
+    ),
+    Preset(
+        "tuning/best_mlp",
+        _run(_dense([128, 128], activation="tanh"), 50, "adam", 32, _TEN_THOUSAND, EarlyStopping(patience=2)),
+        _TUNING,
+        118_282,
+        Published(
+            0.9801,
+            note="its validation accuracy of 0.9988, far above the test's, means that validation images leaked "
+            "into training",
+        ),
+        (_BATCH_32, "at most 50 epochs (the source's training stopped itself after 23)"),
+    ),
+    Preset(
+        "tuning/cnn",
+        _run(
+            _conv([[16, 16], [32, 32]], 3, [DenseLayer(units=128, dropout=0.3)]),
+            40,
+            "adam",
+            128,
+            _TEN_THOUSAND,
+            EarlyStopping(patience=2, min_delta=1e-4),
+            Augmentation(shift=2, rotation=10, zoom=0.1),
+            PlateauSchedule(factor=0.3, patience=1),
+        ),
+        _TUNING,
+        83_322,
+        Published(0.994),
+        (
+            "the layers: two convolutions of 16 filters, pooling, two of 32, pooling, 128 units (found by Bayesian "
+            "optimisation, but not stated)",
+            "dropout 0.3 before the output (not stated)",
+            "images moved by up to 2 pixels, turned by up to 10° and scaled by up to 10 % (augmentation not described)",
+            "the learning rate times 0.3 where the validation loss stops falling, from 0.001 (not stated)",
+            "falls of the validation loss by less than 0.0001 do not count (not stated)",
+            _BATCH_128,
+            "at most 40 epochs (not stated)",
+        ),
+    ),
+    Preset(
+        "coursera/first",
+        _run(_dense([25, 15]), 20, "adam", 32),
+        _COURSERA,
+        20_175,
+        Published(0.964),
+        (_ADAM, _BATCH_32, "20 epochs (not stated)"),
+    ),
+    Preset(
+        "coursera/best_mlp",
+        _run(_dense([250, 100]), 20, "adam", 32),
+        _COURSERA,
+        222_360,
+        Published(0.983),
+        (
+            "second layer of 100: the source's sweep keeps the ratio 1200 to 480, and its test error levels off at 250",
+            _ADAM,
+            _BATCH_32,
+            "20 epochs (not stated)",
+        ),
+    ),
+    Preset(
+        "coursera/cnn",
+        _run(_conv([[24], [48]], 5, [DenseLayer(units=128)]), 10, "adam", 128),
+        _COURSERA,
+        129_194,
+        Published(0.9919, note="its test loss climbs after about 10 epochs"),
+        (
+            "the layers: 24 filters of 5×5, pooling, 48 of 5×5, pooling, 128 units (not stated)",
+            _ADAM,
+            _BATCH_128,
+        ),
+    ),
+)
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
+
+
+def on_dataset(item: Preset, dataset: str, fingerprint: str) -> RunConfig:
+    """The preset's configuration on a dataset; what it continues is then that preset's run on the same dataset."""
+    config = item.config.replace(dataset__name=dataset)
+    if not item.continues:
+        return config
+    return config.replace(parent=on_dataset(PRESETS[item.continues], dataset, fingerprint).run_id(fingerprint))
+
+
+def preset(name: str) -> Preset:
+    """The preset of this name, or of this short name where only one has it.
+
+    Raises
+    ------
+    ConfigError
+        naming the presets there are.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    found = [item for item in _ALL if item.short_name == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(f"{name!r} could be any of {', '.join(item.name for item in found)}; give the whole name")
+    raise ConfigError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")

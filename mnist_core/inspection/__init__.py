@@ -1,0 +1,1 @@
+"""Why a digit is taken for another: a network in NumPy, neighbours, occlusion, a map."""

@@ -1,0 +1,204 @@
+"""How long a trained model takes to answer: measured, kept beside the run, and never guessed.
+
+What is timed is one call, from uint8 pixels in memory to probabilities as a NumPy array. *Compiled* is a graph made by
+`tf.function` for this number of images, with the division by 255 inside it: what one would put behind a service.
+*Predict* is `model.predict` with one batch, as notebooks do. Each figure is the median of many calls, after a few that
+are not counted. The content of the images makes no difference, so random ones do.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnist_core.constants import IMAGE_SHAPE
+from mnist_core.errors import StoreError
+from mnist_core.experiments.layers import Frozen
+from mnist_core.files import read_json, write_json
+from mnist_core.jobs.execution import environment, sentence
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.training.models import backend, load_model
+
+BATCHES = (1, 256)
+"""One image, as a person who draws a digit; and many at once, as a service that has plenty to do."""
+CALLS = {1: 300, 256: 100}
+PREDICT_CALLS = 20
+UNCOUNTED = 5
+LAPSES_AFTER_S = 900.0
+"""A request that has brought nothing by then is taken for lost with its worker. It waits for trainings before it."""
+
+
+class BatchTime(Frozen):
+    """Seconds that one call takes for so many images, as medians over so many calls."""
+
+    images: int
+    compiled_s: float
+    compiled_calls: int
+    predict_s: float
+    predict_calls: int
+
+
+class Latency(Frozen):
+    """`latency.json`: what was measured, of which weights, when and on what machine.
+
+    model_stamp: of the Keras file; another one means other weights. measured_at: Unix seconds. load: processes that
+    wanted a processor in the minute before, where the system tells; well above `cores`, others slowed it down.
+    """
+
+    batches: tuple[BatchTime, ...]
+    model_stamp: int
+    measured_at: float
+    processor: str
+    threads: int
+    cores: int
+    load: float | None
+    tensorflow: str
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the processors were free enough for the times to be compared with others."""
+        return self.load is None or self.load <= self.cores + 0.5
+
+    def batch(self, images: int) -> BatchTime:
+        """The times for this number of images, one of `BATCHES`."""
+        return next(item for item in self.batches if item.images == images)
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------------
+
+
+def measure(model_file: Path) -> Latency:
+    """Time a model in this process, which loads TensorFlow; some seconds."""
+    tensorflow = backend().tf
+    model = load_model(model_file)
+    found = environment()
+    return Latency(
+        batches=tuple(_batch_time(tensorflow, model, images) for images in BATCHES),
+        model_stamp=model_file.stat().st_mtime_ns,
+        measured_at=time.time(),
+        processor=found["processor"],
+        threads=_threads(tensorflow),
+        cores=os.cpu_count() or 1,
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        tensorflow=found["tensorflow"],
+    )
+
+
+def _batch_time(tensorflow: Any, model: Any, images: int) -> BatchTime:
+    shape = (images, *IMAGE_SHAPE)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+    def forward(batch: Any) -> Any:
+        return model(tensorflow.cast(batch, tensorflow.float32) / 255.0, training=False)
+
+    compiled = tensorflow.function(forward, input_signature=[tensorflow.TensorSpec(shape, tensorflow.uint8)])
+
+    return BatchTime(
+        images=images,
+        compiled_s=_median(lambda: compiled(pixels).numpy(), CALLS[images]),
+        compiled_calls=CALLS[images],
+        predict_s=_median(
+            lambda: model.predict(pixels / np.float32(255.0), batch_size=images, verbose=0), PREDICT_CALLS
+        ),
+        predict_calls=PREDICT_CALLS,
+    )
+
+
+def _median(call: Callable[[], object], calls: int) -> float:
+    seconds = []
+    for index in range(UNCOUNTED + calls):
+        began = time.perf_counter()
+        call()
+        if index >= UNCOUNTED:
+            seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+def _threads(tensorflow: Any) -> int:
+    """Threads inside one operation."""
+    chosen = tensorflow.config.threading.get_intra_op_parallelism_threads()
+    return int(chosen or os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
+
+
+# -- keeping -----------------------------------------------------------------------------------------------------------
+
+
+def latency_file(store: Store, run: Run) -> Path:
+    """Where a run's figures are: in its folder; of a run that ships with the project, which is not to be changed and
+    was timed elsewhere if at all, in the store's `cache`.
+    """
+    return store.root / "cache" / "latency" / f"{run.id}.json" if run.read_only else run.path / "latency.json"
+
+
+def stored(store: Store, run: Run) -> Latency | None:
+    """What has been measured of the run's present weights; None where nothing has."""
+    try:
+        found = Latency.model_validate(read_json(latency_file(store, run)))
+    except (OSError, ValueError):
+        return None
+    model = run.model_file
+    return found if model is not None and found.model_stamp == model.stat().st_mtime_ns else None
+
+
+def measure_run(store: Store, run: Run) -> Latency:
+    """Measure a run's kept weights here and now, and keep the figures; raises StoreError where it has no weights."""
+    model = run.model_file
+    if model is None:
+        raise StoreError(
+            f"run {run.name} has kept no weights, so there is no model to time; train it again to keep them"
+        )
+    found = measure(model)
+    path = latency_file(store, run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, found.model_dump(mode="json"), durable=False)
+    return found
+
+
+# -- asking for it -----------------------------------------------------------------------------------------------------
+
+
+def _request_file(store: Store, run: Run) -> Path:
+    return latency_file(store, run).with_suffix(".request")
+
+
+def ask(store: Store, run: Run) -> None:
+    """Note that a measurement is asked for; whoever asks sees to it that `answer` is called in a worker."""
+    path = _request_file(store, run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"asked_at": time.time(), "problem": ""}, durable=False)
+
+
+def answer(store: Store, run: Run) -> None:
+    """Measure a run as asked; what goes wrong is kept for whoever waits."""
+    path = _request_file(store, run)
+    try:
+        measure_run(store, run)
+        path.unlink(missing_ok=True)
+    except Exception as error:
+        write_json(path, {"asked_at": 0.0, "problem": sentence(error)}, durable=False)
+
+
+def waiting(store: Store, run: Run) -> bool:
+    """Whether a measurement was asked for and may still come."""
+    return time.time() - float(_request(store, run)["asked_at"]) < LAPSES_AFTER_S
+
+
+def problem(store: Store, run: Run) -> str:
+    """Why the last measurement that was asked for did not come about; empty where nothing is known to be wrong."""
+    found = _request(store, run)
+    lapsed = found["asked_at"] and not waiting(store, run)
+    return "the worker did not answer; try again" if lapsed else str(found["problem"])
+
+
+def _request(store: Store, run: Run) -> dict[str, Any]:
+    try:
+        return {"asked_at": 0.0, "problem": ""} | dict(read_json(_request_file(store, run)))
+    except (OSError, ValueError):
+        return {"asked_at": 0.0, "problem": ""}

@@ -1,0 +1,231 @@
+"""Finding, starting and stopping the local job service, without importing what it is made of.
+
+Beside the store lie `service.json` (where the service listens and how it is doing), `service.log`, and `.service/`
+(a lease, by which only one service serves a store, and the workers' scratch space).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from mnist_core.errors import JobError
+from mnist_core.files import read_json, write_json
+from mnist_core.runs import lease
+
+START_LIMIT_S = 60.0
+LOG_LIMIT_BYTES = 2_000_000
+
+ServiceState = Literal["stopped", "starting", "ready", "remote"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """`service.json`: address and process; workers, those warm and those busy; runs that wait for a worker."""
+
+    address: str
+    pid: int
+    process_started: float
+    workers: int = 0
+    warm: int = 0
+    busy: int = 0
+    queued: int = 0
+
+    def alive(self) -> bool:
+        """Whether the process that wrote this is still there."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.process_started) < 1.0
+            return same and bool(process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """How the job service is doing, for a screen.
+
+    state: `stopped`; `starting` until the first worker is warm; `ready`; `remote` for a scheduler elsewhere.
+    workers, warm, busy: worker processes, those with TensorFlow loaded, those that train. queued: runs that wait.
+    problem: why it could not be started, or nothing.
+    """
+
+    state: ServiceState
+    workers: int = 0
+    warm: int = 0
+    busy: int = 0
+    queued: int = 0
+    problem: str = ""
+
+
+def record_path(root: Path) -> Path:
+    """The address file of the store at `root`."""
+    return root / "service.json"
+
+
+def lock_folder(root: Path) -> Path:
+    """Where the service's lease lies; made where it does not exist."""
+    folder = root / ".service"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def log_path(root: Path) -> Path:
+    """What the service and its workers say."""
+    return root / "service.log"
+
+
+def write_record(root: Path, record: Record) -> None:
+    """Replace the address file."""
+    write_json(record_path(root), asdict(record), durable=False)
+
+
+def running(root: Path) -> Record | None:
+    """The service of the store at `root`, where one is running and can be reached."""
+    _reap()
+    try:
+        record = Record(**read_json(record_path(root)))
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if record.alive() else None
+
+
+def status(root: Path) -> ServiceStatus:
+    """How the local service is doing; reads one small file."""
+    record = running(root)
+    if record is None:
+        return ServiceStatus("starting" if lease.held(root / ".service") else "stopped")
+    return ServiceStatus(
+        "ready" if record.warm else "starting", record.workers, record.warm, record.busy, record.queued
+    )
+
+
+# -- starting ----------------------------------------------------------------------------------------------------------
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def _reap() -> None:
+    """Let go of processes that this process started and that have ended, lest they stay as zombies."""
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+def start(root: Path, *options: str) -> Record:
+    """The running service of the store at `root`, started where there is none.
+
+    Raises
+    ------
+    JobError
+        where it does not come up, with the end of its log.
+    """
+    root = root.resolve()
+    deadline = time.monotonic() + START_LIMIT_S
+    process: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < deadline:
+        record = running(root)
+        if record is not None:
+            return record
+        if process is None:
+            process = _spawn(root, *options)
+        elif process.poll() is not None:
+            if process.returncode != 0:
+                raise JobError(f"the job service ended at once ({_end_of_log(root)}); see {log_path(root).name}")
+            if not lease.held(lock_folder(root)):
+                process = None  # it gave way to another one, which has gone meanwhile
+        time.sleep(0.02)
+    raise JobError(f"the job service did not come up in {START_LIMIT_S:.0f} s; see {log_path(root).name} in the store")
+
+
+def _spawn(root: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start a service process that outlives this one. If another service is there or faster, it ends at once."""
+    rotate_log(root)
+    return detached(["-m", "mnist_core.jobs.service", "--store", str(root), *options], log_path(root))
+
+
+def detached(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start Python in a process that outlives this one; what it says is appended to `log`."""
+    project = Path(__file__).resolve().parents[2]
+    environment = os.environ | {
+        # the packages need not be installed
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH", "")])),
+        "PYTHONUNBUFFERED": "1",
+    }
+    own_session: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        own_session = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            # not the caller's folder: it may hold modules of the same names, or be deleted
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            **own_session,
+        )
+    _started.append(process)
+    return process
+
+
+def rotate_log(root: Path) -> None:
+    """Put a long log aside, as `service.log.1`; the one put aside before goes."""
+    path = log_path(root)
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > LOG_LIMIT_BYTES:
+            os.replace(path, path.with_name(path.name + ".1"))
+
+
+def _end_of_log(root: Path) -> str:
+    try:
+        lines = log_path(root).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "without a word"
+    return lines[-1][:300] if lines else "without a word"
+
+
+# -- stopping ----------------------------------------------------------------------------------------------------------
+
+
+def stop(root: Path, *, patience_s: float = 15.0) -> bool:
+    """End the local service and all its workers; whether there was one. Runs in progress are interrupted by this."""
+    record = running(root)
+    if record is None:
+        return False
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(record.pid)
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+    _wait_for_end(family, patience_s)
+    for one in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    _wait_for_end(family, 5)
+    _reap()
+    record_path(root).unlink(missing_ok=True)
+    return True
+
+
+def _wait_for_end(processes: list[psutil.Process], patience_s: float) -> None:
+    """Wait until all have ended. One that ended may stay in the table as a zombie until its parent, another dashboard
+    perhaps, looks; so `psutil.wait_procs` would wait in vain.
+    """
+    deadline = time.monotonic() + patience_s
+    while any(map(_lives, processes)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

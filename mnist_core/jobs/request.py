@@ -1,0 +1,141 @@
+"""Asking for runs to be trained, wherever that happens.
+
+`request`, `request_all` and `resume` say what is wanted; a `Runner` sees to it: `LocalRunner` here and now,
+`ServiceRunner` in worker processes that go on when this one ends. Both write nothing but the runs' folders, which is
+where results are read.
+
+Importing this module imports neither TensorFlow nor distributed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mnist_core.errors import RunNotFound, StoreError
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.jobs.runners import Runner
+from mnist_core.runs.records import Pause
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+
+Outcome = Literal["new", "stored", "joined", "resumed"]
+
+
+@dataclass(frozen=True)
+class Requested:
+    """What became of a request.
+
+    outcome: `new`, trained from the first epoch; `stored`, it was trained before; `joined`, it is being trained
+    already; `resumed`, it goes on from its last finished epoch.
+    """
+
+    run: Run
+    outcome: Outcome
+
+
+# -- asking ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run that is wanted.
+
+    config, name, preset: the experiment; `name`, `preset`, `tags` and `keep_weights` are given to a new run only.
+    pause: stop after this epoch, as a cancelled run that can be resumed; not heeded by a run in progress.
+    """
+
+    config: RunConfig
+    name: str
+    preset: str | None = None
+    tags: tuple[str, ...] = ()
+    keep_weights: bool = True
+    pause: Pause | None = None
+
+
+def request(
+    store: Store, runner: Runner, config: RunConfig, *, name: str, preset: str | None = None, again: bool = False
+) -> Requested:
+    """See to it that a configuration is trained, and train nothing twice.
+
+    Parameters
+    ----------
+    store, runner
+        where, and by what.
+    config, name, preset
+        the experiment; `name` is given to a new run only.
+    again
+        train from scratch although it has been trained: the earlier run goes to the trash. A run that ships with the
+        project stays, hidden by the new one. A run in progress is joined even so.
+    """
+    return request_all(store, runner, [Wanted(config, name, preset)], again=again)[0]
+
+
+def request_all(store: Store, runner: Runner, wanted: Sequence[Wanted], *, again: bool = False) -> list[Requested]:
+    """As `request`, for many runs: all are in the queue before the first is trained, so that all can be cancelled."""
+    fingerprints: dict[str, str] = {}  # reading a dataset to know it takes its time
+    asked = []
+    for item in wanted:
+        dataset = item.config.dataset.name
+        if dataset not in fingerprints:
+            fingerprints[dataset] = store.catalog.fingerprint(dataset)
+        asked.append(_queue(store, item, fingerprints[dataset], again=again))
+    for one in asked:
+        if store.get(one.run.id).state == "queued":  # also where it was before: whoever was to train it may be gone
+            runner.submit(one.run.id)
+    return [Requested(store.get(one.run.id), one.outcome) for one in asked]
+
+
+def _queue(store: Store, wanted: Wanted, fingerprint: str, *, again: bool) -> Requested:
+    if again:
+        _put_aside(store, wanted.config.run_id(fingerprint))
+    run, new = store.add(
+        wanted.config,
+        name=wanted.name,
+        preset=wanted.preset,
+        fingerprint=fingerprint,
+        shadow_reference=again,
+        tags=wanted.tags,
+        keep_weights=wanted.keep_weights,
+    )
+    outcome: Outcome = "new"
+    if not new:
+        outcome = "resumed" if run.resumable else "joined" if run.live else "stored"
+    if outcome == "resumed":
+        _queue_again(store, run.id)
+    if wanted.pause and outcome in ("new", "resumed"):
+        store.set_pause(run.id, wanted.pause)
+    return Requested(store.get(run.id), outcome)
+
+
+def _put_aside(store: Store, run_id: str) -> None:
+    with contextlib.suppress(RunNotFound):
+        run = store.get(run_id)
+        if not run.read_only and not run.live:
+            store.delete(run.id)
+
+
+def _queue_again(store: Store, run_id: str) -> None:
+    try:
+        store.request_again(run_id)
+    except StoreError:
+        if not store.get(run_id).live:  # else somebody else has just resumed it
+            raise
+
+
+def resume(store: Store, runner: Runner, run_id: str) -> Run:
+    """Have a cancelled, interrupted or failed run go on from its last finished epoch; one in progress just goes on."""
+    run = store.get(run_id)
+    if not run.live:
+        _queue_again(store, run_id)
+    if store.get(run_id).state == "queued":
+        runner.submit(run_id)
+    return store.get(run_id)
+
+
+# -- here --------------------------------------------------------------------------------------------------------------
+
+
+# -- in the service ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,304 @@
+"""What trains queued runs: `LocalRunner` here and now, `ServiceRunner` in worker processes that outlive this one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import psutil
+
+from mnist_core.errors import JobError, MnistCoreError, StoreError
+from mnist_core.jobs import latency, local_service
+from mnist_core.jobs.execution import Train, execute, sentence
+from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.runs import lease
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+
+SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
+KILL_AFTER_S = 3.0
+"""A training that was asked to stop and has not done so by then is killed with its process."""
+MOST_KILLS = 3
+"""So many processes that hold one run are ended, as it may be handed from one worker to the next."""
+CONNECT_LIMIT_S = 10.0
+
+
+class Runner(Protocol):
+    """Sees to it that queued runs are trained."""
+
+    def submit(self, run_id: str) -> None:
+        """Have a queued run trained; doing so twice is harmless."""
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop; it keeps what it has reached."""
+
+    def kill(self, run_id: str) -> None:
+        """Make a run stop, if need be by ending its process; it keeps its finished epochs."""
+
+    def status(self) -> ServiceStatus:
+        """How whatever trains is doing."""
+
+
+class LocalRunner:
+    """Trains in this process, while the caller waits.
+
+    Parameters
+    ----------
+    store
+        the runs.
+    train
+        what trains; default: `mnist_core.training.train`.
+    """
+
+    def __init__(self, store: Store, *, train: Train | None = None) -> None:
+        self.store = store
+        self._train = train
+        self._busy = 0
+
+    def submit(self, run_id: str) -> None:
+        """Train a queued run, and return when that is done."""
+        self._busy += 1
+        try:
+            execute(self.store, run_id, train=self._train)
+        finally:
+            self._busy -= 1
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop; for another thread, as `submit` waits."""
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        """Make a run stop; this very process can only be asked to."""
+        _kill(self.store, run_id)
+
+    def status(self) -> ServiceStatus:
+        """Always ready."""
+        return ServiceStatus("ready", workers=1, warm=1, busy=min(1, self._busy))
+
+
+def _wait_until_free(run: Run) -> None:
+    """Wait until no process holds the run, KILL_AFTER_S at the most."""
+    deadline = time.monotonic() + KILL_AFTER_S
+    while lease.held(run.path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _kill(store: Store, run_id: str) -> None:
+    """Cancel, wait, end the process that still holds the run, and write down that it is cancelled."""
+    store.cancel(run_id)
+    run = store.get(run_id)
+    _wait_until_free(run)
+    for _ in range(MOST_KILLS):
+        pid = lease.holder_pid(run.path)
+        if pid is None or pid == os.getpid():
+            break
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            process.kill()
+            process.wait(5)
+        # the scheduler may have handed the run to another worker meanwhile, which finds by itself that it is cancelled
+        _wait_until_free(run)
+    if lease.held(run.path) and not store.get(run_id).ended:
+        raise JobError(
+            f"run {run.name} does not stop, and its process cannot be ended from here; "
+            f"end it where it runs, which lease-{lease.attempts(run.path)}.json in the run's folder says"
+        )
+    store.cancel(run_id)
+
+
+class ServiceRunner:
+    """Trains in the workers of a dask scheduler: the local service, or one elsewhere.
+
+    It may be kept for as long as the process lives and used by several threads. It connects when first needed, and
+    again, after starting the service anew, where that has gone away.
+
+    Parameters
+    ----------
+    store
+        the runs; a scheduler elsewhere must see the same folder under the same path.
+    address
+        of a dask scheduler. Default: the environment variable MNIST_CORE_SCHEDULER, else the store's local service,
+        which is started where it is not running.
+    options
+        for a local service that has to be started, as `python -m mnist_core.jobs.service --help` lists them.
+    """
+
+    def __init__(self, store: Store, address: str | None = None, *, options: tuple[str, ...] = ()) -> None:
+        self.store = store
+        self.address = address or os.environ.get(SCHEDULER_VARIABLE) or None
+        self._root = store.root.resolve()
+        self._options = options
+        self._lock = threading.RLock()
+        self._client: Any = None
+        self._warming: threading.Thread | None = None
+        self._problem = ""
+
+    def submit(self, run_id: str) -> None:
+        """Queue a run at the scheduler; it is trained even if this process ends.
+
+        Raises
+        ------
+        JobError
+            where the scheduler cannot be reached, or the service not be started.
+        """
+        self._send(lambda client: self._submit(client, run_id), "the run stays queued, as it cannot be submitted")
+
+    def measure_latency(self, run_id: str) -> None:
+        """Have a worker time the run's model. `latency` reads the result. Raises as `submit` does."""
+        latency.ask(self.store, self.store.get(run_id))
+        self._send(lambda client: self._submit_timing(client, run_id), "the timing cannot be asked for")
+
+    def _send(self, send: Callable[[Any], None], failing: str) -> None:
+        with self._lock:
+            problem: Exception | None = None
+            for _ in range(2):  # once more, where the service or the connection turns out to be dead
+                try:
+                    send(self._connected())
+                    return
+                except (OSError, RuntimeError, TimeoutError, JobError) as error:
+                    problem = error
+                    self._disconnect()
+                    if self.address and isinstance(error, JobError):
+                        break  # it has just been asked for a while, and nothing here could start it
+            raise JobError(f"{failing}: {problem}") from problem
+
+    def _submit_timing(self, client: Any, run_id: str) -> None:
+        from distributed import fire_and_forget
+
+        from mnist_core.jobs.worker import time_run
+
+        forget: Any = fire_and_forget
+        forget(client.submit(time_run, str(self._root), run_id, key=f"time-{run_id}-{time.time_ns()}", pure=False))
+
+    def _submit(self, client: Any, run_id: str) -> None:
+        from distributed import fire_and_forget
+
+        from mnist_core.jobs.worker import task_environment, task_key, train_run
+
+        run = self.store.get(run_id)
+        if not run.live:
+            return
+        key = task_key(run)
+        arguments = (str(self._root), run_id, task_environment())
+        future = client.submit(train_run, *arguments, key=key, pure=False)
+        forget: Any = fire_and_forget
+        forget(future)
+        future.add_done_callback(lambda done: self._ended(run_id, done))
+        # sending is asynchronous: be sure that the scheduler has it before this process may end
+        deadline = time.monotonic() + 10
+        while not client.sync(client.scheduler.get_task_status, keys=[key])[key]:
+            if self.store.get(run_id).state != "queued":
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError("the scheduler does not take the run")
+            time.sleep(0.005)
+
+    def _ended(self, run_id: str, future: Any) -> None:
+        """Tell of a task that could not even begin, such as on a worker that lacks this package."""
+        if future.status != "error":
+            return
+        with contextlib.suppress(StoreError, OSError):
+            writer = self.store.open_writer(run_id)
+            if writer is not None:
+                if self.store.get(run_id).state == "queued":
+                    writer.ended("failed", f"the worker could not begin: {sentence(future.exception())}")
+                writer.release()
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop; its worker looks several times a second."""
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        """Make a run stop, if need be by ending its worker, which is replaced at once."""
+        _kill(self.store, run_id)
+
+    def status(self) -> ServiceStatus:
+        """How the service is doing; cheap enough for every redraw of a page."""
+        if self.address:
+            return self._remote_status()
+        found = local_service.status(self._root)
+        if found.state != "stopped":
+            return found
+        warming = self._warming is not None and self._warming.is_alive()
+        return ServiceStatus("starting") if warming else ServiceStatus("stopped", problem=self._problem)
+
+    def _remote_status(self) -> ServiceStatus:
+        client = self._client
+        if client is None or client.status != "running":
+            return ServiceStatus("remote", problem=self._problem or f"not connected to {self.address}")
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        metrics = [worker["metrics"] for worker in workers]
+        return ServiceStatus(
+            "remote",
+            workers=len(metrics),
+            warm=sum(bool(metric.get("mnist_core_warm")) for metric in metrics),
+            busy=sum(bool(metric["task_counts"].get("executing")) for metric in metrics),
+        )
+
+    def warm(self, after_s: float = 0.0) -> None:
+        """Start the service and connect to it in the background, so that the first training begins at once.
+
+        `after_s` lets whatever is under way have the processor first; the service counts as starting meanwhile.
+        """
+        if self._warming is None or not self._warming.is_alive():
+            self._warming = threading.Thread(target=self._warm, args=(after_s,), name="job-service", daemon=True)
+            self._warming.start()
+
+    def _warm(self, after_s: float) -> None:
+        time.sleep(after_s)
+        try:
+            with self._lock:
+                self._connected()
+            self._problem = ""
+            # identifying the first run on `digits` would otherwise wait for scikit-learn to be imported
+            self.store.catalog.fingerprint("digits")
+        except MnistCoreError as error:
+            self._problem = str(error)
+
+    def stop(self) -> None:
+        """End the local service and its workers; runs in progress become interrupted."""
+        with self._lock:
+            self._disconnect()
+            if not self.address:
+                local_service.stop(self._root)
+
+    def close(self) -> None:
+        """Let go of the connection; the service and its runs go on."""
+        with self._lock:
+            self._disconnect()
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+
+    def _connected(self) -> Any:
+        """A client that is connected to the scheduler as it is now."""
+        address = self.address or local_service.start(self._root, *self._options).address
+        if self._client is not None:
+            if self._client.status == "running" and self._client.scheduler.address == address:
+                return self._client
+            self._disconnect()
+        from distributed import Client
+
+        _quieten()
+        connect: Any = Client
+        try:
+            self._client = connect(address, timeout=CONNECT_LIMIT_S, set_as_default=False, name="mnist-core")
+        except (OSError, TimeoutError) as error:
+            raise JobError(f"no scheduler answers at {address} ({error}); check that it runs there") from error
+        return self._client
+
+    def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):  # whatever a dead connection says when it is closed
+                client.close(timeout=2)
+
+
+def _quieten() -> None:
+    """A lost connection is dealt with above; distributed would also print a traceback for each."""
+    for name in ("client", "core", "batched", "comm", "utils"):
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)

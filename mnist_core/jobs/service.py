@@ -1,0 +1,283 @@
+"""The local job service: a dask scheduler with its workers, as a process of its own that outlives whoever started it.
+
+    python -m mnist_core.jobs.service --store PATH [--stop]
+
+It serves one store, listens on 127.0.0.1 only, and ends by itself once nothing is to be done and nobody is connected.
+`jobs.ServiceRunner` starts it and talks to it; a cluster's scheduler takes its place through MNIST_CORE_SCHEDULER.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from mnist_core.errors import StaleAttempt
+from mnist_core.jobs import local_service
+from mnist_core.jobs.local_service import Record
+from mnist_core.jobs.worker import task_environment, task_key, train_run
+from mnist_core.runs import lease
+from mnist_core.runs.store import Store
+
+if TYPE_CHECKING:
+    from distributed import Nanny, Scheduler
+
+LOCAL = "127.0.0.1"
+WORKER_BYTES = 1_300_000_000
+"""What a worker needs at most: TensorFlow, MNIST and a fit."""
+RESERVED_BYTES = 1_000_000_000
+"""What is left to the dashboard and its browser."""
+IDLE_MINUTES = 10.0
+TICK_S = 0.25
+
+# One thread inside an operation; the two halves of a batch run side by side where a core is free. Measured on two
+# cores, an epoch of 400-300 takes 0.50 s alone (0.85 s with one thread for everything), and 0.93 s beside another
+# (0.85 s). These are read when the libraries are loaded, so they are set before the workers exist.
+ENVIRONMENT = {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "warning",
+}
+
+# Measured: without the profiler TensorFlow is imported in 5.5 s, not 7.7; with the rest idle CPU falls from 15 % to
+# 1.7 %.
+LEAN = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.http.routes": [],
+    "distributed.scheduler.http.routes": [],
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-saturation": 1.0,
+    # a queued run that never started must not be blamed for a dead worker; `execute` caps the attempts of each run
+    "distributed.scheduler.allowed-failures": 1000,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "60s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.diagnostics.nvml": False,
+}
+
+logger = logging.getLogger("mnist_core.jobs.service")
+
+
+def worker_count(cores: int, available_bytes: int) -> int:
+    """As many workers as there are cores, fewer where memory is short, at least one."""
+    return max(1, min(cores, (available_bytes - RESERVED_BYTES) // WORKER_BYTES))
+
+
+def _machine() -> tuple[int, int]:
+    """Cores and bytes of memory that this process may use, limits of containers included."""
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    return CPU_COUNT, min(psutil.virtual_memory().available, MEMORY_LIMIT)
+
+
+class Service:
+    """One running service.
+
+    Parameters
+    ----------
+    root
+        the store's folder.
+    workers
+        how many; None for as many as the machine bears.
+    idle_s
+        seconds without anything to do and without a client after which the service ends.
+    """
+
+    def __init__(self, root: Path, held: lease.Lease, *, workers: int | None, idle_s: float) -> None:
+        self.root = root
+        self.workers = workers or worker_count(*_machine())
+        self.idle_s = idle_s
+        self._lease = held
+        self._stop = asyncio.Event()
+        self._record: Record | None = None
+
+    async def serve(self) -> None:
+        """Serve until told to stop, or idle for too long."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, self._stop.set)
+        async with _make_scheduler() as scheduler:
+            self._publish(scheduler)  # now, so that runs can be queued while the workers start
+            nannies = [self._nanny(scheduler, index) for index in range(self.workers)]
+            starting = asyncio.gather(*nannies)
+            try:
+                await self._submit_queued(scheduler)
+                await self._watch(scheduler, starting)
+            finally:
+                # first, so that nobody comes to a service that is about to end
+                local_service.record_path(self.root).unlink(missing_ok=True)
+                starting.cancel()
+                # no patience: what counts is on disk, and TensorFlow takes seconds to say good-bye
+                await asyncio.gather(*(nanny.close(timeout=0.5) for nanny in nannies), return_exceptions=True)
+
+    def _nanny(self, scheduler: Scheduler, index: int) -> Nanny:
+        from distributed import Nanny
+
+        return Nanny(
+            scheduler.address,
+            name=f"worker-{index}",
+            nthreads=1,
+            host=LOCAL,
+            dashboard_address=f"{LOCAL}:0",
+            dashboard=False,
+            memory_limit=0,
+            local_directory=str(local_service.lock_folder(self.root)),
+            preload=["mnist_core.jobs.worker"],
+            env=ENVIRONMENT,
+        )
+
+    async def _submit_queued(self, scheduler: Scheduler) -> None:
+        """Take up what an earlier service left in the queue; what it left half trained waits for a person to resume."""
+        store = Store(self.root)
+        queued = [run for run in store.runs() if run.state == "queued" and not lease.held(run.path)]
+        if not queued:
+            return
+        import distributed
+
+        connect: Any = distributed.Client  # distributed has no types
+        submit: Any = distributed.fire_and_forget
+        async with connect(scheduler.address, asynchronous=True, set_as_default=False) as client:
+            for run in queued:
+                arguments = (str(self.root), run.id, task_environment())
+                submit(client.submit(train_run, *arguments, key=task_key(run), pure=False))
+            while not all(task_key(run) in scheduler.tasks or run_has_begun(store, run.id) for run in queued):
+                await asyncio.sleep(0.01)
+        logger.info("took up %d queued runs", len(queued))
+
+    async def _watch(self, scheduler: Scheduler, starting: asyncio.Future[Any]) -> None:
+        idle_since = time.monotonic()
+        while not self._stop.is_set():
+            if starting.done() and starting.exception():
+                raise RuntimeError("the workers could not be started") from starting.exception()
+            self._publish(scheduler)
+            self._bound_log()
+            if _in_use(scheduler):
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > self.idle_s:
+                logger.info("ends, as nothing was to be done for %.0f s", self.idle_s)
+                return
+            try:
+                self._lease.check()
+            except StaleAttempt:
+                logger.info("ends, as its store is gone or another service has taken over")
+                return
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), TICK_S)
+        logger.info("ends, as it was told to")
+
+    def _publish(self, scheduler: Scheduler) -> None:
+        """Write down where the service is and how it is doing, whenever that changes."""
+        me = psutil.Process()
+        states = list(scheduler.workers.values())
+        record = Record(
+            address=scheduler.address,
+            pid=me.pid,
+            process_started=me.create_time(),
+            workers=len(states),
+            warm=sum(bool(state.metrics.get("mnist_core_warm")) for state in states),
+            busy=sum(bool(state.processing) for state in states),
+            queued=len(scheduler.queued) + len(scheduler.unrunnable),
+        )
+        if record != self._record:
+            with contextlib.suppress(OSError):  # the store may have been deleted; `_watch` will notice
+                local_service.write_record(self.root, record)
+                self._record = record
+
+    def _bound_log(self) -> None:
+        """Empty the log where it has grown too long. It is open for appending, so writing goes on from its start."""
+        path = local_service.log_path(self.root)
+        with contextlib.suppress(OSError):
+            if path.stat().st_size > 2 * local_service.LOG_LIMIT_BYTES:
+                os.truncate(path, 0)
+
+
+def run_has_begun(store: Store, run_id: str) -> bool:
+    """Whether the run is no longer waiting."""
+    return store.get(run_id).state != "queued"
+
+
+def _make_scheduler() -> Scheduler:
+    from distributed import Scheduler
+
+    class OneByOne(Scheduler):
+        """Keeps runs in its own queue, first come, first served, and hands a worker one at a time.
+
+        The usual placement would queue runs at the workers by guessed durations: one could idle while runs wait behind
+        a long one at another.
+        """
+
+        def is_rootish(self, ts: Any) -> bool:
+            return not (ts.resource_restrictions or ts.worker_restrictions or ts.host_restrictions)
+
+    return OneByOne(host=LOCAL, port=0, dashboard=False, dashboard_address=f"{LOCAL}:0")
+
+
+def _in_use(scheduler: Scheduler) -> bool:
+    clients = set(scheduler.clients) - {"fire-and-forget"}
+    busy = any(state.processing for state in scheduler.workers.values())
+    return bool(clients or busy or scheduler.queued or scheduler.unrunnable)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, or stop, the service of a store."""
+    parser = argparse.ArgumentParser(prog="python -m mnist_core.jobs.service", description=__doc__.split("\n")[0])
+    parser.add_argument("--store", type=Path, help="the store's folder; default: the usual one")
+    parser.add_argument("--workers", type=int, help="worker processes; default: one a core, if memory allows")
+    parser.add_argument(
+        "--idle-minutes", type=float, default=IDLE_MINUTES, help="end after so long without work (default: %(default)g)"
+    )
+    parser.add_argument("--stop", action="store_true", help="stop the service of this store, and its workers")
+    options = parser.parse_args(arguments)
+    root = Store(options.store).root.resolve()
+    if options.stop:
+        local_service.stop(root)
+        return 0
+    held = lease.claim(local_service.lock_folder(root))
+    if held is None:
+        return 0  # there is one already
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=True)
+    try:
+        _forget_earlier_leases(held)
+        os.environ.update(ENVIRONMENT)
+        import dask
+
+        dask.config.set(LEAN)
+        import distributed  # noqa: F401  # after the settings, which some of it reads when loaded
+
+        # It would have malloc give freed memory back to the system at once (MALLOC_TRIM_THRESHOLD_), and each step of a
+        # training would fetch its pages anew. After the import, which fills in what is missing.
+        dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
+        asyncio.run(Service(root, held, workers=options.workers, idle_s=60 * options.idle_minutes).serve())
+    finally:
+        held.release()
+    return 0
+
+
+def _forget_earlier_leases(held: lease.Lease) -> None:
+    for path in held.folder.glob("lease-*.json"):
+        if int(path.stem.removeprefix("lease-")) < held.attempt:
+            path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

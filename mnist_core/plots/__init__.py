@@ -1,0 +1,1 @@
+"""Charts: from a frame to an Altair chart, one file a picture."""

@@ -1,0 +1,138 @@
+"""A network as a picture: one block a layer, from the pixels at the top to the ten classes at the bottom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from mnist_core.experiments.configs import ModelConfig
+from mnist_core.plots.style import layer
+
+ROW_HEIGHT = 58
+GREY = "#8A9099"
+
+
+def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.DataFrame:
+    """The layers as blocks whose width grows with the logarithm of their outputs.
+
+    Parameters
+    ----------
+    model
+        the network.
+    widest
+        outputs of a block of width 1; the same in all pictures that stand side by side. Default: the widest layer.
+
+    Returns
+    -------
+    Columns order (from 0), layer, kind, text, outputs, parameters, half (half the width, 0 to 0.5), left, right.
+    Dropout is a row of its own, as wide as the layer whose outputs it drops.
+    """
+    table = model.layer_table()
+    widest = widest or max(int(np.prod(row.output_shape)) for row in table)
+    rows = []
+    for order, row in enumerate(table):
+        outputs = int(np.prod(row.output_shape))
+        half = float(np.log2(outputs + 1) / np.log2(widest + 1) / 2)
+        shape = "×".join(str(size) for size in row.output_shape)
+        if row.name == "input":
+            text = "784 pixels, 28×28"
+        elif row.kind == "flatten":
+            text = f"{outputs} in a row"
+        elif row.kind == "conv":
+            text = f"{shape} · conv {row.detail}"
+        elif row.kind == "batch_norm":
+            text = "batch normalisation"
+        elif row.kind == "pool":
+            text = f"{shape} · {row.detail}"
+        elif row.kind == "activation":
+            text = row.detail
+        elif row.name == "output":
+            text = f"{outputs} classes · {row.detail}"
+        elif row.kind == "dropout":
+            text = f"dropout {row.detail.removeprefix('rate ')}"
+        else:
+            text = f"{outputs} units · {row.detail}"
+        rows.append(
+            {
+                "order": order,
+                "layer": row.name.replace("_", " "),
+                "kind": row.kind,
+                "text": text,
+                "outputs": outputs,
+                "parameters": row.parameters,
+                "half": half,
+                "left": -half,
+                "right": half,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# What has no parameters, and is not chance either.
+_BARE = ["flatten", "image", "pool", "activation"]
+
+
+def architecture_chart(
+    frame: pd.DataFrame, colour: str, *, dark: bool = False, rows: int | None = None
+) -> alt.LayerChart:
+    """The blocks of `architecture_frame`: filled where there are parameters, dashed outlines for dropout.
+
+    Parameters
+    ----------
+    frame
+        as of `architecture_frame`.
+    colour
+        of the run.
+    dark
+        whether the chart stands on the dark background.
+    rows
+        height of the picture in layers, so that pictures side by side line up. Default: as many as there are.
+    """
+    ink = "#E8EBEF" if dark else "#1B1F24"
+    y_scale = alt.Scale(domain=[-0.5, (rows or len(frame)) - 0.5], reverse=True, nice=False)
+    x_scale = alt.Scale(domain=[-0.52, 0.52], nice=False)
+    frame = frame.assign(middle=0.0, top=frame["order"] - 0.3, bottom=frame["order"] + 0.3)
+    tooltip = [
+        alt.Tooltip("layer:N"),
+        alt.Tooltip("text:N", title="what"),
+        alt.Tooltip("outputs:Q", format=","),
+        alt.Tooltip("parameters:Q", format=","),
+    ]
+    # every layer names the same axis: Vega-Lite cannot merge one that is hidden with one that is not given
+    middle = alt.X("middle:Q", scale=x_scale, axis=None)
+    x, x2 = alt.X("left:Q", scale=x_scale, axis=None), "right:Q"
+    y, y2 = alt.Y("top:Q", scale=y_scale, axis=None), "bottom:Q"
+
+    def blocks(part: pd.DataFrame, **mark: Any) -> alt.Chart:
+        drawn: alt.Chart = (
+            alt.Chart(part).mark_rect(cornerRadius=4, **mark).encode(x=x, x2=x2, y=y, y2=y2, tooltip=tooltip)
+        )
+        return drawn
+
+    joints = pd.DataFrame(
+        {"order": frame["order"].iloc[:-1] + 0.3, "next": frame["order"].iloc[1:].to_numpy() - 0.3, "middle": 0.0}
+    )
+    layers = [
+        alt.Chart(joints)
+        .mark_rule(color=GREY, strokeWidth=1.5)
+        .encode(y=alt.Y("order:Q", scale=y_scale, axis=None), y2="next:Q", x=middle),
+        blocks(frame[frame["kind"].isin(_BARE)], fill=GREY, fillOpacity=0.22),
+        blocks(frame[~frame["kind"].isin([*_BARE, "dropout"])], fill=colour, fillOpacity=0.3, stroke=colour),
+        blocks(frame[frame["kind"] == "dropout"], fillOpacity=0.04, fill=colour, stroke=colour, strokeDash=[4, 4]),
+        alt.Chart(frame)
+        .mark_text(fontSize=13, color=ink, fontWeight="bold")
+        .encode(
+            x=middle, y=alt.Y("order:Q", scale=y_scale, axis=None), text="text:N",
+            tooltip=tooltip,
+        ),
+    ]  # fmt: skip
+    drawn = [layer for layer in layers if len(layer.data)]
+    return layer(*drawn).properties(height=ROW_HEIGHT * (rows or len(frame)))
+
+
+def described(frame: pd.DataFrame, label: str) -> str:
+    """The picture in words, from top to bottom."""
+    return f"Layers of {label}, from input to output: " + "; ".join(frame["text"]) + "."

@@ -1,0 +1,86 @@
+"""A map of digits: each a point where the network sees it, in the colour of its class; wrong guesses stand out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from mnist_core.inspection.embedding import Map
+from mnist_core.plots.style import layer
+
+SELECTION = "digit"
+HEIGHT = 560
+# ten hues that differ in lightness too; each class also has its digit written on it, so hue is never needed alone
+CLASS_COLOURS = (
+    "#1F77B4", "#E4670B", "#2A9134", "#C8281F", "#8455B5", "#8A5546", "#D557B0", "#6E6E6E", "#93941B", "#0E9AA8",
+)  # fmt: skip
+CLASS_COLOURS_DARK = (
+    "#5AA9E6", "#FF9A4D", "#5FCB67", "#FF7B72", "#B893E6", "#C29284", "#F39AD9", "#B4B4B4", "#D0D150", "#4FD3E0",
+)  # fmt: skip
+
+
+def map_frame(judged: pd.DataFrame, indices: np.ndarray, found: Map) -> pd.DataFrame:
+    """One row a point: index, true, guess, correct, confidence (per cent), x, y.
+
+    Parameters
+    ----------
+    judged
+        all test images, as of `mnist_core.evaluation.mistakes.judged`.
+    indices
+        which of them are on the map, in its order.
+    found
+        the map.
+    """
+    frame = judged.iloc[indices][["index", "true", "guess", "correct", "confidence"]].reset_index(drop=True)
+    return frame.assign(confidence=100 * frame["confidence"], x=found.places[:, 0], y=found.places[:, 1])
+
+
+def map_chart(frame: pd.DataFrame, found: Map, *, dark: bool = False) -> alt.LayerChart:
+    """Right guesses as faint points, wrong ones ringed, and each digit written at the middle of its class."""
+    ink, paper = ("#E8EBEF", "#14171C") if dark else ("#1B1F24", "#FFFFFF")
+    palette = CLASS_COLOURS_DARK if dark else CLASS_COLOURS
+    colour = alt.Color(
+        "true:N", scale=alt.Scale(domain=list(range(10)), range=list(palette)), legend=None, title="true digit"
+    )
+    x, y = (alt.X("x:Q", **_axis(found, 0)), alt.Y("y:Q", **_axis(found, 1)))
+    tooltip = [
+        alt.Tooltip("index:Q", title="test image"),
+        alt.Tooltip("true:N", title="true digit"),
+        alt.Tooltip("guess:N", title="guessed"),
+        alt.Tooltip("confidence:Q", title="confidence in %", format=".1f"),
+    ]
+    clicked = alt.selection_point(name=SELECTION, fields=["index"], toggle=False)
+    points = (
+        alt.Chart(frame)
+        .mark_point(filled=True, strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=tooltip,
+            size=alt.condition("datum.correct", alt.value(26), alt.value(60)),
+            opacity=alt.condition("datum.correct", alt.value(0.55), alt.value(1)),
+            stroke=alt.condition("datum.correct", alt.value("transparent"), alt.value(ink)),
+            order=alt.Order("correct:N", sort="descending"),
+        )
+        .add_params(clicked)
+    )
+    right = frame[frame["correct"]]
+    middles = right.groupby("true", as_index=False)[["x", "y"]].median()
+    digits = alt.Chart(middles).encode(x=x, y=y, text="true:N")
+    halo = digits.mark_text(fontSize=30, fontWeight="bold", stroke=paper, strokeWidth=6, color=paper)
+    return layer(points, halo, digits.mark_text(fontSize=30, fontWeight="bold").encode(color=colour)).properties(
+        height=HEIGHT
+    )
+
+
+def _axis(found: Map, number: int) -> dict[str, Any]:
+    """An axis says how much of the variance it keeps, or, where it means nothing, nothing at all."""
+    if found.explained is None:
+        return {"axis": None, "scale": alt.Scale(zero=False)}
+    names = ("first", "second")
+    title = f"{names[number]} principal component ({100 * found.explained[number]:.0f} % of the variance)"
+    return {"title": title, "axis": alt.Axis(labels=False, ticks=False), "scale": alt.Scale(zero=False)}

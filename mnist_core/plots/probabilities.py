@@ -1,0 +1,95 @@
+"""What several runs think one image shows: their ten probabilities side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mnist_core.plots.style import layer
+
+HEIGHT = 240
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What one run says of one image. probabilities: shape (10,), 0 to 1."""
+
+    run_id: str
+    label: str
+    colour: str
+    probabilities: NDArray[np.floating]
+
+
+def probability_frame(opinions: Sequence[Opinion], true: int) -> pd.DataFrame:
+    """One row a run and digit: run (id), label, digit, probability (per cent), true (whether it is the true digit)."""
+    return pd.DataFrame(
+        [
+            (opinion.run_id, opinion.label, digit, 100 * float(value), digit == true)
+            for opinion in opinions
+            for digit, value in enumerate(opinion.probabilities)
+        ],
+        columns=["run", "label", "digit", "probability", "true"],
+    )
+
+
+def probability_chart(
+    frame: pd.DataFrame, opinions: Sequence[Opinion], *, dark: bool = False, named: bool = False
+) -> alt.LayerChart:
+    """Bars by digit, one in each run's colour; the true digit stands on a band and is named beneath it.
+
+    Where the chart stands alone, as on paper, a legend above it has the runs' names (`named`).
+    """
+    ids = [opinion.run_id for opinion in opinions]
+    ink = "#E8EBEF" if dark else "#1B1F24"
+    true = int(frame.loc[frame["true"], "digit"].iloc[0])
+    x = alt.X(
+        "digit:O",
+        title="digit",
+        scale=alt.Scale(domain=list(range(10)), paddingInner=0.25, paddingOuter=0.1),
+        axis=alt.Axis(
+            labelAngle=0,
+            ticks=False,
+            labelPadding=6,
+            labelFontSize=15,
+            labelExpr=f"datum.value === {true} ? [datum.label, 'true'] : datum.label",
+            labelFontWeight=alt.condition(f"datum.value === {true}", alt.value("bold"), alt.value("normal")),
+        ),
+    )
+    y = alt.Y("probability:Q", title="probability in %", scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5))
+    colour = alt.Color(
+        "run:N",
+        scale=alt.Scale(domain=ids, range=[opinion.colour for opinion in opinions]),
+        legend=alt.Legend(title=None, orient="top", columns=2, labelExpr=_names(opinions)) if named else None,
+    )
+    band = (
+        alt.Chart(pd.DataFrame({"digit": [true], "low": [0], "high": [100]}))
+        .mark_bar(color=ink, opacity=0.09, aria=False)
+        .encode(x=x, y=alt.Y("low:Q", title="probability in %"), y2="high:Q")
+    )
+    bars = (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            x=x,
+            xOffset=alt.XOffset("run:N", sort=ids),
+            y=y,
+            color=colour,
+            tooltip=[
+                alt.Tooltip("label:N", title="run"),
+                alt.Tooltip("digit:O", title="digit"),
+                alt.Tooltip("probability:Q", title="probability in %", format=".2f"),
+            ],
+        )
+    )
+    return layer(band, bars).properties(height=HEIGHT)
+
+
+def _names(opinions: Sequence[Opinion]) -> str:
+    """A Vega expression: run id → its label."""
+    return f"({json.dumps({opinion.run_id: opinion.label for opinion in opinions})})[datum.value]"

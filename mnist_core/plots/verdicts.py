@@ -1,0 +1,145 @@
+"""How much better or worse than the baseline each run is, with its interval: verdicts → frame → chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from mnist_core.comparison.verdicts import Verdict, loss_words, points_words
+from mnist_core.plots.style import GREY, halo, layer
+
+ROW = 62
+"""Pixels a run takes: its line of text, and its interval beneath."""
+AXIS = 84
+"""Pixels that the axis, its title and the padding take from the chart's height (measured)."""
+LINE = 5
+WORDS = {"better": "better", "worse": "worse", "close": "too close to call"}
+
+
+def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:
+    """All numbers of the verdicts, one row a run.
+
+    Returns
+    -------
+    Columns run (id), label, outcome; difference, low, high in percentage points, run minus baseline; p (McNemar,
+    exact), mid_p, p_adjusted (Holm); loss_difference, loss_low, loss_high in nats, loss_p (paired t test),
+    loss_p_adjusted, loss_outcome; both_right, only_baseline, only_run, both_wrong, images; comparisons; text, what
+    the chart writes.
+    """
+    rows = [
+        {
+            "run": item.run,
+            "label": labels[item.run],
+            "outcome": WORDS[item.outcome],
+            "difference": 100 * item.accuracy.value,
+            "low": 100 * item.accuracy.interval.low,
+            "high": 100 * item.accuracy.interval.high,
+            "p": item.accuracy.p,
+            "mid_p": item.mid_p,
+            "p_adjusted": item.p_adjusted,
+            "loss_difference": item.loss.value,
+            "loss_low": item.loss.interval.low,
+            "loss_high": item.loss.interval.high,
+            "loss_p": item.loss.p,
+            "loss_p_adjusted": item.loss_p_adjusted,
+            "loss_outcome": WORDS[item.loss_outcome],
+            **item.table._asdict(),
+            "images": item.table.images,
+            "comparisons": item.comparisons,
+            "text": f"{labels[item.run]}:  {points_words(item.accuracy, sign=True)}, {WORDS[item.outcome]}",
+        }
+        for item in verdicts
+    ]
+    return pd.DataFrame(rows)
+
+
+def described(frame: pd.DataFrame, baseline: str) -> str:
+    """What the chart shows, in words."""
+    return f"Difference in test accuracy from {baseline}, with 95 % intervals. " + " ".join(
+        f"{text}." for text in frame["text"]
+    )
+
+
+def verdict_chart(
+    frame: pd.DataFrame, colours: Mapping[str, str], baseline: str, *, dark: bool = False
+) -> alt.LayerChart:
+    """Each run's difference in accuracy as a dot on its interval, around the baseline at 0; hollow where it is unclear.
+
+    Parameters
+    ----------
+    frame
+        as of `verdict_frame`.
+    colours
+        run id → colour.
+    baseline
+        its label.
+    dark
+        whether the chart stands on the dark background.
+    """
+    runs = list(frame["run"])
+    low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
+    margin = 0.08 * max(high - low, 0.02)
+    paper, ink = ("#14171C", "#E8EBEF") if dark else ("#FFFFFF", "#1B1F24")
+    data = frame.assign(at=[ROW * (row + 0.68) for row in range(len(frame))])
+    data["above"] = data["at"] - 0.4 * ROW
+    data["top"], data["bottom"] = data["at"] - 0.22 * ROW, data["at"] + 0.26 * ROW  # of zero's line, below the words
+    data["fill"] = [
+        paper if outcome == WORDS["close"] else colours[run]
+        for run, outcome in zip(data["run"], data["outcome"], strict=True)
+    ]
+    scale = alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False)
+    axis = alt.Axis(tickCount=5, format="+.1f" if high - low >= 0.5 else "+.2f", labelFontSize=14)
+    title = f"percentage points from {baseline} (0)"
+    x = alt.X("difference:Q", scale=scale, axis=axis, title=title)
+    y_scale = alt.Scale(domain=[ROW * len(frame), 0], nice=False)
+    colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
+    tooltip = [
+        alt.Tooltip("label:N", title="run"),
+        alt.Tooltip("difference:Q", title="difference in points", format="+.2f"),
+        alt.Tooltip("low:Q", title="interval from", format="+.2f"),
+        alt.Tooltip("high:Q", title="to", format="+.2f"),
+        alt.Tooltip("p_adjusted:Q", title="p", format=".3f"),
+    ]
+    base = alt.Chart(data)
+    y = alt.Y("at:Q", scale=y_scale, axis=None)
+    zero = base.mark_rule(color=GREY, strokeWidth=2).encode(
+        x=alt.XDatum(0, scale=scale), y=alt.Y("top:Q", scale=y_scale, axis=None), y2="bottom:Q"
+    )
+    interval = base.mark_rule(strokeWidth=LINE, strokeCap="round").encode(
+        x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2="high:Q", y=y, color=colour,
+        tooltip=tooltip,
+    )  # fmt: skip
+    dot = base.mark_point(size=190, opacity=1, strokeWidth=3.5, filled=False).encode(
+        x=x, y=y, color=colour, fill=alt.Fill("fill:N", scale=None), tooltip=tooltip
+    )
+    layers: list[alt.Chart] = [zero, interval, dot]
+    for outline in (halo(paper), {}):
+        text = base.mark_text(align="left", fontSize=15, fontWeight=600, clip=False, **outline)
+        above = alt.Y("above:Q", scale=y_scale, axis=None)
+        layers.append(text.encode(x=alt.value(0), y=above, text="text:N", color=alt.value(ink)))
+    return layer(*layers).properties(height=ROW * len(frame) + AXIS)
+
+
+def verdict_table(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:
+    """The numbers as a person reads them, one row a run; `verdict_frame` has them unrounded."""
+    return pd.DataFrame(
+        [
+            {
+                "run": labels[item.run],
+                "accuracy, points [95 %]": points_words(item.accuracy, sign=True).replace(" points", ""),
+                "McNemar p": _p(item.accuracy.p),
+                "mid-p": _p(item.mid_p),
+                "Holm p": _p(item.p_adjusted),
+                "loss [95 %]": loss_words(item.loss, sign=True),
+                "loss p": _p(item.loss.p),
+                "loss Holm p": _p(item.loss_p_adjusted),
+            }
+            for item in verdicts
+        ]
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"

@@ -1,0 +1,218 @@
+"""The report of a comparison: what a student hands in, made of the same sentences, tables and charts as the page.
+
+No Streamlit: the command line writes it too (`python -m mnist_core report`), see docs/decisions.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import altair as alt
+
+from mnist_core.comparison.diagnosis import diagnose_run
+from mnist_core.comparison.recipe_verdicts import RecipeVerdict, judge_recipes
+from mnist_core.comparison.verdicts import Judgement, judge
+from mnist_core.comparison.words import setting_words, value_words
+from mnist_core.constants import __version__
+from mnist_core.experiments.fields import flatten
+from mnist_core.plots.curves import Curve, Metric, curve_frame, curves_chart, described
+from mnist_core.plots.style import RUN_COLOURS, percent, styled
+from mnist_core.plots.verdicts import described as described_verdicts
+from mnist_core.plots.verdicts import verdict_chart, verdict_frame, verdict_table
+from mnist_core.report import tables
+from mnist_core.report.documents import Block, Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
+from mnist_core.report.export import picture
+from mnist_core.report.labels import run_colours, short_labels
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.runs.summary import RunSummary, summarise
+
+EPOCHS: dict[ChosenEpoch, str] = {
+    "kept": "the kept epoch: the last, or the one that early stopping restored",
+    "last": "the last finished epoch",
+    "best": "the epoch of the lowest validation loss",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a report tells. summaries: in the order of `runs`. colours: run id → colour on white paper."""
+
+    runs: Sequence[Run]
+    summaries: Sequence[RunSummary]
+    judgement: Judgement
+    recipes: Sequence[RecipeVerdict]
+    labels: Mapping[str, str]
+    colours: Mapping[str, str]
+
+
+def compared(store: Store, runs: Sequence[Run], chosen: ChosenEpoch = "kept") -> Comparison:
+    """The runs compared with the first of them, with labels and colours as on the dashboard."""
+    labels = short_labels(list(runs))
+
+    def accuracy(run: Run) -> float | None:
+        test = run.test_scores(chosen)
+        return test.accuracy if test else None
+
+    return Comparison(
+        runs=runs,
+        summaries=[summarise(run, chosen) for run in runs],
+        judgement=judge(runs, runs[0], chosen, names=labels),
+        recipes=judge_recipes(runs, runs[0], store.scan()[0], names=labels, accuracy=accuracy),
+        labels=labels,
+        colours=run_colours(store.root, [run.id for run in runs], RUN_COLOURS),
+    )
+
+
+def compose(found: Comparison, now: datetime.datetime) -> list[Block]:
+    """The report as blocks; `now` is the date that it carries."""
+    names = [found.labels[run.id] for run in found.runs]
+    return [
+        Heading(1, f"Comparison of {', '.join(names)}"),
+        Paragraph(f"Made on {now:%d %B %Y, %H:%M} with mnist_core {__version__}."),
+        Paragraph(tables.answer(found.summaries, found.labels, found.judgement), lead=True),
+        *_verdicts(found),
+        *_curves(found),
+        *_figures(found),
+        *_settings(found),
+        *_origins(found),
+    ]
+
+
+def as_html(found: Comparison, now: datetime.datetime) -> bytes:
+    """The report as one HTML file."""
+    return to_html(compose(found, now)).encode()
+
+
+def as_markdown(found: Comparison, now: datetime.datetime) -> bytes:
+    """The report as one Markdown file, with its pictures in it."""
+    return to_markdown(compose(found, now)).encode()
+
+
+def write(found: Comparison, path: Path, kind: str, now: datetime.datetime) -> list[Path]:
+    """Write the report to `path`; the pictures of a Markdown report become SVG files beside it. The files written."""
+    if kind == "html":
+        path.write_bytes(as_html(found, now))
+        return [path]
+    written = [path]
+
+    def beside(item: Picture) -> str:
+        name = f"{path.stem}-{item.name}.svg"
+        written.append(path.with_name(name))
+        written[-1].write_text(item.svg, encoding="utf-8")
+        return name.replace(" ", "%20")
+
+    path.write_text(to_markdown(compose(found, now), beside), encoding="utf-8")
+    return written
+
+
+def _verdicts(found: Comparison) -> Iterator[Block]:
+    judgement, labels = found.judgement, found.labels
+    base = labels[judgement.baseline]
+    yield Heading(2, "Is the difference real?")
+    yield Paragraph(f"The baseline is {base}. Weights that are judged: those of {EPOCHS[judgement.chosen]}.")
+    verdicts = judgement.verdicts
+    if verdicts:
+        frame = verdict_frame(verdicts, labels)
+        chart = verdict_chart(frame, found.colours, base)
+        yield Picture("verdicts", _svg(chart), described_verdicts(frame, base))
+    for item in verdicts:
+        yield Heading(3, f"{labels[item.run]} against {base}")
+        yield Bullets([item.sentence, item.loss_sentence, *(r.sentence for r in found.recipes if r.run == item.run)])
+        table = item.table
+        yield Table(
+            ["images", f"{base} right", f"{base} wrong"],
+            [
+                [f"{labels[item.run]} right", f"{table.both_right:,}", f"{table.only_run:,}"],
+                [f"{labels[item.run]} wrong", f"{table.only_baseline:,}", f"{table.both_wrong:,}"],
+            ],
+        )
+        yield Paragraph("What to know of this comparison:")
+        yield Bullets([f"{concern.severity}: {concern.sentence}" for concern in item.concerns])
+    if verdicts:
+        numbers = verdict_table(verdicts, labels)
+        yield Heading(3, "The numbers")
+        yield Paragraph(
+            "Differences are the run's minus the baseline's, with 95 % intervals: in accuracy for paired "
+            "proportions, with McNemar's exact test and its mid-p; in loss by a paired t interval over the images. "
+            "Holm p: adjusted for the number of comparisons."
+        )
+        yield Table([str(name) for name in numbers.columns], [list(map(str, row)) for row in numbers.to_numpy()])
+    if judgement.refusals:
+        yield Heading(3, "Not compared")
+        yield Bullets([f"{labels[item.run]}: {item.reason}." for item in judgement.refusals])
+    limits = dict.fromkeys(limit for item in verdicts for limit in item.limits)
+    if limits:
+        yield Heading(3, "What this does not cover")
+        yield Bullets(list(limits))
+
+
+def _curves(found: Comparison) -> Iterator[Block]:
+    curves = [Curve(run.id, found.labels[run.id], found.colours[run.id], run.history()) for run in found.runs]
+    yield Heading(2, "Learning curves")
+    metrics: tuple[Metric, ...] = ("loss", "accuracy")
+    for metric in metrics:
+        frame = curve_frame(curves, metric)
+        if len(frame):
+            yield Heading(3, metric.capitalize())
+            yield Picture(metric, _svg(curves_chart(frame, found.colours, metric)), described(frame, metric))
+    said = [(found.labels[run.id], item) for run in found.runs for item in diagnose_run(run)]
+    if said:
+        yield Heading(3, "What the curves say")
+        yield Bullets([f"{label}: {item.sentence} ({item.rule})" for label, item in said])
+
+
+def _figures(found: Comparison) -> Iterator[Block]:
+    fingerprints = {run.id: run.status.fingerprint for run in found.runs}
+    yield Heading(2, "All figures")
+    rows = []
+    for row in tables.ROWS:
+        cells = tables.cells(row, found.summaries, found.judgement.baseline, fingerprints)
+        name = row.name if row.group == "Cost" or "epoch" in row.name else f"{row.name}, {row.group.lower()}"
+        rows.append([name, *(f"{cell.text} ({cell.difference})" if cell.difference else cell.text for cell in cells)])
+    intervals = [item.test_accuracy_interval for item in found.summaries]
+    shown = [f"{percent(item.low)} to {percent(item.high)}" if item else tables.ABSENT for item in intervals]
+    rows.append(["Accuracy, 95 % interval (Wilson)", *shown])
+    yield Table(["", *_names(found)], rows)
+    yield Paragraph("In parentheses: the difference from the baseline; pp are percentage points.")
+
+
+def _settings(found: Comparison) -> Iterator[Block]:
+    flat = [flatten(run.config) for run in found.runs]
+    paths = dict.fromkeys(path for config in flat for path in config)
+    yield Heading(2, "Configuration")
+    yield Table(
+        ["setting", *_names(found)],
+        [[setting_words(path), *(value_words(config.get(path), tables.ABSENT) for config in flat)] for path in paths],
+    )
+
+
+def _origins(found: Comparison) -> Iterator[Block]:
+    facts = ("python", "tensorflow", "keras", "numpy", "mnist_core", "platform", "processor", "threads")
+    environments = [run.environment() for run in found.runs]
+    yield Heading(2, "Data and versions")
+    rows = [
+        ["run id", *(run.id for run in found.runs)],
+        ["state", *(run.state for run in found.runs)],
+        ["data", *(run.config.dataset.name for run in found.runs)],
+        ["fingerprint of the data", *(run.status.fingerprint for run in found.runs)],
+        ["trained on", *(_day(run.status.started_at) for run in found.runs)],
+    ]
+    rows += [[fact, *(str(getattr(item, fact)) if item else tables.ABSENT for item in environments)] for fact in facts]
+    yield Table(["", *_names(found)], rows)
+
+
+def _names(found: Comparison) -> list[str]:
+    return [found.labels[run.id] for run in found.runs]
+
+
+def _day(seconds: float | None) -> str:
+    return datetime.datetime.fromtimestamp(seconds).strftime("%d %B %Y") if seconds else tables.ABSENT
+
+
+def _svg(chart: alt.LayerChart) -> str:
+    return picture(styled(chart), "svg").decode()

@@ -1,0 +1,80 @@
+"""By what a run is recognised everywhere: its label, and its colour among those of Okabe and Ito. No Streamlit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.files import read_json, write_json
+from mnist_core.runs.run import Run
+
+SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/"
+"""What precedes the name of a preset's model, such as ``notebook/``."""
+
+STATE_WORDS = {
+    "queued": "waiting",
+    "running": "training",
+    "finished": "",
+    "cancelled": "cancelled",
+    "diverged": "diverged",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+
+
+def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
+    """A label for each run by id: its name, what tells it from others of that name, and its state unless finished."""
+    names: dict[str, list[Run]] = {}
+    for run in runs:
+        names.setdefault(run.name, []).append(run)
+    labels = {}
+    for same in names.values():
+        for run in same:
+            text = run.name
+            if len(same) > 1:
+                details: list[tuple[str, set[Any]]] = [
+                    (f"on {run.config.dataset.name}", {r.config.dataset.name for r in same}),
+                    (f"seed {run.config.training.seed}", {r.config.training.seed for r in same}),
+                    (run.config.model.summary(), {r.config.model.summary() for r in same}),
+                ]
+                told = [detail for detail, values in details if len(values) > 1]
+                text += ", " + ", ".join(told) if told else f", {run.id[:4]}"
+            word = STATE_WORDS[run.state] if states else ""
+            labels[run.id] = f"{text} ({word})" if word else text
+    # two runs may still read the same, such as two learning rates of one network
+    shown = list(labels.values())
+    return {key: f"{text}, {key[:4]}" if shown.count(text) > 1 else text for key, text in labels.items()}
+
+
+def short_labels(runs: list[Run]) -> dict[str, str]:
+    """Labels for charts and sentences: without state, and without a preset's source where it tells nothing."""
+    full = run_labels(runs, states=False)
+    stripped = [re.sub(SOURCE, "", name) for name in {run.name for run in runs}]
+    return {
+        run.id: re.sub(SOURCE, "", full[run.id]) if stripped.count(re.sub(SOURCE, "", run.name)) == 1 else full[run.id]
+        for run in runs
+    }
+
+
+def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
+    """A colour of `palette` for each run, the same for ever: remembered in the store at `root`.
+
+    A run that has none yet takes the colour that the fewest of `run_ids`, which are shown together, have; among these
+    the one that the fewest of all runs have.
+    """
+    path = root / "colours.json"
+    try:
+        slots = {str(key): int(value) for key, value in read_json(path).items()}
+    except (OSError, ValueError, AttributeError):
+        slots = {}
+    known = dict(slots)
+    for run_id in run_ids:
+        if run_id not in known:
+            beside, used = [known[other] for other in run_ids if other in known], list(known.values())
+            known[run_id] = min(range(len(palette)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
+    if known != slots:
+        write_json(path, known, durable=False)
+    return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}

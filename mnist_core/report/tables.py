@@ -1,0 +1,197 @@
+"""The answer of the Compare page in words and tables: summaries of runs → sentence, frames. No Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+import pandas as pd
+
+from mnist_core.comparison.verdicts import Judgement
+from mnist_core.comparison.words import setting_words, value_words
+from mnist_core.plots import style
+from mnist_core.runs.run import Run
+from mnist_core.runs.summary import RunSummary, differences
+
+ABSENT = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+def answer(summaries: Sequence[RunSummary], labels: Mapping[str, str], judgement: Judgement) -> str:
+    """What the chosen runs show, in one or two sentences (plain text); their verdict, where there is one.
+
+    Parameters
+    ----------
+    summaries
+        of the chosen runs.
+    labels
+        run id → label.
+    judgement
+        of all of them against the baseline.
+    """
+    by_id = {item.id: item for item in summaries}
+    base = by_id[judgement.baseline]
+    verdicts = judgement.verdicts
+    if verdicts:
+        text = judgement.headline(labels)
+        return text + _cost(by_id[verdicts[0].run], base) if len(verdicts) == 1 else text
+    result = "test result" if judgement.chosen == "kept" else f"test result of the {judgement.chosen} epoch"
+    if base.test is None:
+        waiting = ", ".join(labels[item.id] for item in summaries if item.test is None)
+        have = "has" if len(summaries) == 1 else "have"
+        if all(item.test is None for item in summaries):
+            start = "Nothing has been tested yet: " if judgement.chosen == "kept" else ""
+            return f"{start}{waiting} {have} no {result} so far."
+        return f"{labels[base.id]}, the baseline, has no {result}: nothing to measure the others against."
+    right = f"{labels[base.id]} classifies {style.percent(base.test.accuracy)} of {base.test.images:,} test images"
+    if len(summaries) == 1:
+        return f"{right} correctly: {_wrong(base.test.errors)}."
+    if any(item.test for item in summaries if item is not base):
+        return "These runs were tested on different images, so their accuracies cannot be compared."
+    return f"{right} correctly; the others have no {result} yet."
+
+
+def escaped(text: str) -> str:
+    """A person's text, so that Markdown shows it as it stands."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~>$:<&" else c for c in text)
+
+
+def _wrong(errors: int) -> str:
+    return "none is wrong" if errors == 0 else "one is wrong" if errors == 1 else f"{errors:,} are wrong"
+
+
+def _cost(item: RunSummary, base: RunSummary) -> str:
+    ratio = item.parameters / base.parameters
+    if ratio > 1.05:
+        return f" It has {ratio:.1f} times the parameters."
+    return f" It has {100 * (1 - ratio):.0f} % fewer parameters." if ratio < 0.95 else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table of figures: how a summary gives the number, and how number and difference are written."""
+
+    group: str
+    name: str
+    explanation: str
+    value: Callable[[RunSummary], float | int | None]
+    text: Callable[[Any], str]
+    difference: Callable[[Any], str]
+
+
+def _signed(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: ("+" if value > 0 else MINUS if value < 0 else "±") + text(abs(value))
+
+
+def _test(field: str) -> Callable[[RunSummary], float | None]:
+    return lambda item: getattr(item.test, field) if item.test else None
+
+
+_loss = (style.loss, _signed(style.loss))
+_share = (style.percent, style.points)
+_whole = (style.count, _signed(style.count))
+
+_WHOLE = set(_whole)
+
+_TEST = "On the test images"
+_time = (style.duration, _signed(style.duration))
+
+ROWS: tuple[Row, ...] = (
+    Row(_TEST, "Epoch", "the one whose weights are judged here", lambda s: s.tested_epoch, *_whole),
+    Row(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
+    Row(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
+    Row(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
+    Row(_TEST, "Macro F1", "mean over the ten digits of precision and recall combined", _test("macro_f1"), *_loss),
+    Row(
+        _TEST, "Calibration error (ECE)", "how far stated confidence is from the share that is right",
+        _test("ece"), *_loss,
+    ),
+    Row("Validation", "Best epoch", "the epoch with the lowest validation loss", lambda s: s.best_epoch, *_whole),
+    Row("Validation", "Loss at the best epoch", "", lambda s: s.best_val_loss, *_loss),
+    Row("Validation", "Accuracy at the best epoch", "", lambda s: s.best_val_accuracy, *_share),
+    Row("Validation", "Last epoch", "", lambda s: s.epochs_done or None, *_whole),
+    Row("Validation", "Loss at the last epoch", "", lambda s: s.final_val_loss, *_loss),
+    Row("Validation", "Accuracy at the last epoch", "", lambda s: s.final_val_accuracy, *_share),
+    Row("Cost", "Parameters", "weights that training adjusts", lambda s: s.parameters, *_whole),
+    Row("Cost", "Training time", "all epochs, evaluations included", lambda s: s.train_seconds, *_time),
+    Row("Cost", "File size", "of model.keras", lambda s: s.model_bytes, style.size, _signed(style.size)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as it is shown, and its difference from the baseline."""
+
+    text: str
+    difference: str = ""
+
+
+def cells(
+    row: Row,
+    summaries: Sequence[RunSummary],
+    baseline: str,
+    fingerprints: Mapping[str, str],
+    seeds: Mapping[str, Sequence[RunSummary]] | None = None,
+) -> list[Cell]:
+    """One line of the table: a cell for each run. Scores on other images than the baseline's carry no difference.
+
+    seeds: run id → the figures of all seeds of its recipe; its cell then holds their mean, and the sample standard
+    deviation where there are at least two.
+    """
+    seeds = seeds or {}
+    reference = _mean(row, seeds.get(baseline) or [item for item in summaries if item.id == baseline])
+    found = []
+    for item in summaries:
+        of_recipe = seeds.get(item.id) or [item]
+        value = _mean(row, of_recipe)
+        if value is None:
+            found.append(Cell(ABSENT))
+            continue
+        comparable = row.group == "Cost" or fingerprints[item.id] == fingerprints[baseline]
+        shown = ""
+        if item.id != baseline and reference is not None and comparable:
+            shown = _written(row.difference, value - reference)
+        text = _written(row.text, value)
+        values = _values(row, of_recipe)
+        if len(set(values)) > 1:  # what is the same for all seeds, such as the parameters, is no mean
+            text += f" ± {_written(row.text, stdev(values))}"
+        found.append(Cell(text, shown))
+    return found
+
+
+def _values(row: Row, summaries: Sequence[RunSummary]) -> list[float | int]:
+    return [value for item in summaries if (value := row.value(item)) is not None and value == value]
+
+
+def _mean(row: Row, summaries: Sequence[RunSummary]) -> float | int | None:
+    values = _values(row, summaries)
+    return values[0] if len(set(values)) == 1 else float(mean(values)) if values else None
+
+
+def _written(text: Callable[[Any], str], value: float) -> str:
+    """A figure as it is written; a mean of whole numbers with one decimal."""
+    return text(round(value, 1) if isinstance(value, float) and text in _WHOLE else value)
+
+
+def exact_frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
+    """The table of figures with unrounded numbers, one row a run, for the CSV."""
+    rows = []
+    for item in summaries:
+        low, high = item.test_accuracy_interval or (None, None)
+        rows.append(
+            {"run": item.id, "name": item.name, "state": item.state, "dataset": item.dataset}
+            | {f"{row.group}: {row.name}".lower(): row.value(item) for row in ROWS}
+            | {"test accuracy, 95 % interval, low": low, "test accuracy, 95 % interval, high": high}
+        )
+    return pd.DataFrame(rows)
+
+
+def difference_frame(runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame:
+    """Where the configurations differ: one row a setting in words, one column a run."""
+    rows = [
+        [setting_words(path), *(value_words(value, ABSENT) for value in values)]
+        for path, values in differences(runs).items()
+    ]
+    return pd.DataFrame(rows, columns=["setting", *columns])

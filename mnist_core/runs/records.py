@@ -1,0 +1,144 @@
+"""What a run's files hold: its state, its epochs, what a person may change, its environment, its progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from mnist_core.experiments.layers import Frozen
+
+RunState = Literal["queued", "running", "finished", "cancelled", "diverged", "failed", "interrupted"]
+"""`interrupted` is never written: it is what a reader calls a `running` run whose process is gone."""
+RESUMABLE: frozenset[str] = frozenset({"cancelled", "interrupted", "failed"})
+ENDED: frozenset[str] = frozenset({"finished", "cancelled", "diverged", "failed"})
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a history. Losses are mean cross-entropy in nats plus the L2 penalty, as Keras reports them.
+
+    epoch: counted from 1.
+    loss, accuracy: on the training images while training: dropout on, images augmented and labels smoothed where the
+        configuration says so, averaged while the weights move. The other losses know nothing of the smoothing.
+    clean_loss, clean_accuracy: a fixed subset of the training images after the epoch, dropout and augmentation off.
+    val_loss, val_accuracy: the validation images after the epoch, dropout off.
+    val_loss_correct, val_loss_wrong: what correctly and wrongly classified images contribute to the mean
+        cross-entropy; with `penalty` they add up to `val_loss`.
+    penalty: the L2 penalty after the epoch.
+    val_confidence: mean probability of the predicted class, 0 to 1.
+    val_ece: expected calibration error over 15 bins (Guo et al. 2017), 0 to 1.
+    learning_rate: the rate in force during the epoch.
+    seconds: wall time of the epoch, evaluations included.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    clean_loss: float
+    clean_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_loss_correct: float
+    val_loss_wrong: float
+    penalty: float
+    val_confidence: float
+    val_ece: float
+    learning_rate: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; a value that is not finite becomes `None`, as JSON has no NaN."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> EpochRow:
+        """The inverse of `to_json`; raises KeyError or TypeError where a field is missing or odd."""
+        values = {field.name: data[field.name] for field in fields(cls)}
+        epoch = int(values.pop("epoch"))
+        return cls(epoch, **{key: math.nan if value is None else float(value) for key, value in values.items()})
+
+
+HISTORY_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(EpochRow))
+
+ChosenEpoch = Literal["kept", "last", "best"]
+"""Which epoch's weights: those that the run keeps (the restored ones where early stopping restored them), those of the
+last complete and finite epoch, or those of the lowest validation loss."""
+SCORES = "scores.json"
+"""The file of a run that ships without its predictions: its figures on the test set, as `metrics.Scores` has them."""
+
+
+class Meta(Frozen):
+    """`meta.json`: what a person may change without changing the run."""
+
+    name: str = Field(min_length=1, max_length=80)
+    tags: tuple[str, ...] = ()
+    note: str = Field("", max_length=4000)
+    preset: str | None = None
+    keep_weights: bool = True
+    """Whether training keeps `model.keras`, and the predictions of other epochs; a large sweep may do without."""
+
+
+class Pause(Frozen):
+    """`pause.json`: the epoch after which a run is to stop, to be resumed or not, and the reason to give then."""
+
+    epoch: int = Field(ge=1)
+    reason: str = Field(min_length=1)
+
+
+class Status(Frozen):
+    """`status.json`: how far the run has come. Times are Unix seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: RunState
+    reason: str = ""
+    fingerprint: str
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    best_epoch: int | None = None
+    kept_epoch: int | None = None
+    """The epoch whose weights and predictions are stored: the last, or the best where early stopping restored it."""
+    attempts_before: int = 0
+    """Attempts claimed before the last request; those after it are counted against the limit."""
+
+
+class Environment(Frozen):
+    """`environment.json`: what the numbers depend on besides the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    python: str
+    mnist_core: str
+    tensorflow: str
+    keras: str
+    numpy: str
+    platform: str
+    processor: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class LiveProgress:
+    """`progress.json`: where a training is inside its epoch. `seconds` counts from the epoch's start."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float | None
+    accuracy: float | None
+    seconds: float
+    at: float = field(default_factory=time.time)
+
+    @property
+    def share(self) -> float:
+        """Share of the whole training that is done, 0 to 1."""
+        return min(1.0, (self.epoch - 1 + self.step / max(1, self.steps)) / max(1, self.epochs))

@@ -1,0 +1,224 @@
+"""What is known of a run: typed views of the plain files in its folder."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_core.errors import StoreError
+from mnist_core.evaluation.metrics import Scores, scores
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.files import read_json, read_json_lines
+from mnist_core.runs.records import (
+    ENDED,
+    HISTORY_COLUMNS,
+    RESUMABLE,
+    SCORES,
+    ChosenEpoch,
+    Environment,
+    EpochRow,
+    LiveProgress,
+    Meta,
+    RunState,
+    Status,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder stands now: a snapshot, cheap to take; history and predictions are read on demand."""
+
+    id: str
+    path: Path
+    config: RunConfig
+    meta: Meta
+    status: Status
+    state: RunState
+    read_only: bool
+
+    @property
+    def name(self) -> str:
+        """The display name; not part of the run's identity."""
+        return self.meta.name
+
+    @property
+    def one_of_many(self) -> bool:
+        """Whether a sweep or a search has asked for it, and not a person for this very run."""
+        return any(tag.startswith(("sweep ", "search ")) for tag in self.meta.tags)
+
+    @property
+    def listed(self) -> bool:
+        """Whether it belongs into lists of runs: those of the sweeps that ship are found through their sweep."""
+        return not (self.read_only and self.one_of_many)
+
+    @property
+    def live(self) -> bool:
+        """Whether it is queued or running."""
+        return self.state in ("queued", "running")
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to an end of its own or was cancelled."""
+        return self.state in ENDED
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether it came to an end of its own, after which there is nothing to resume."""
+        return self.state in ("finished", "diverged")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it can go on from its last finished epoch."""
+        return self.state in RESUMABLE and not self.read_only
+
+    @property
+    def epochs_done(self) -> int:
+        """Finished epochs."""
+        return len(self.rows())
+
+    def version(self) -> tuple[int, ...]:
+        """Changes whenever the run's results do: a key for caches, with the id."""
+        stamps = []
+        for name in ("status.json", "meta.json", "history.jsonl", "predictions.npz"):
+            try:
+                stamps.append((self.path / name).stat().st_mtime_ns)
+            except OSError:
+                stamps.append(0)
+        return tuple(stamps)
+
+    def rows(self) -> list[EpochRow]:
+        """The finished epochs, in order.
+
+        Raises
+        ------
+        StoreError
+            where the history is damaged.
+        """
+        try:
+            return [EpochRow.from_json(line) for line in read_json_lines(self.path / "history.jsonl")]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"the history of run {self.id} is damaged ({error}); delete the run or train it again"
+            ) from error
+
+    def history(self) -> pd.DataFrame:
+        """The finished epochs as a frame, one row an epoch, columns as the fields of EpochRow."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=list(HISTORY_COLUMNS))
+
+    def progress(self) -> LiveProgress | None:
+        """Where the training is inside its epoch; None where it has not begun."""
+        try:
+            return LiveProgress(**read_json(self.path / "progress.json"))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def epoch(self, chosen: ChosenEpoch) -> int | None:
+        """The number of an epoch, from 1; None where there is none of that kind (yet)."""
+        if chosen == "kept":
+            return self.status.kept_epoch
+        rows = [row for row in self.rows() if math.isfinite(row.loss) and math.isfinite(row.val_loss)]
+        if not rows:
+            return None
+        return rows[-1].epoch if chosen == "last" else min(rows, key=lambda row: row.val_loss).epoch
+
+    def predictions_file(self, epoch: int | None = None) -> Path:
+        """Where predictions are: of the weights of an epoch; without one, of the kept weights."""
+        return self.path / ("predictions.npz" if epoch is None else f"predictions-{epoch}.npz")
+
+    def predictions(self, chosen: ChosenEpoch = "kept") -> Predictions | None:
+        """What the weights of an epoch say of the test images; None where that is not stored.
+
+        It is stored when training ends: of the kept weights always, of the last and the best epoch where the run was
+        not cancelled and keeps weights.
+
+        Raises
+        ------
+        StoreError
+            where the file is damaged.
+        """
+        epoch = self.epoch(chosen)
+        if chosen != "kept" and epoch is None:
+            return None
+        try:
+            with np.load(
+                self.predictions_file(None if epoch == self.status.kept_epoch else epoch), allow_pickle=False
+            ) as archive:
+                return Predictions(**{key: archive[key] for key in archive.files})
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise StoreError(f"the predictions of run {self.id} are damaged ({error}); train it again") from error
+
+    def test_scores(self, chosen: ChosenEpoch = "kept") -> Scores | None:
+        """What the weights of an epoch are worth on the test set; None where that was not tested, or is not stored.
+
+        Runs that ship without their predictions, which are large, have the kept weights' figures in `scores.json`,
+        taken from the predictions when those were still there.
+
+        Raises
+        ------
+        StoreError
+            where a file is damaged.
+        """
+        found = self.predictions(chosen)
+        if found is not None:
+            return scores(found.labels, found.probabilities)
+        if self.epoch(chosen) != self.status.kept_epoch:
+            return None
+        try:
+            return Scores(**read_json(self.path / SCORES))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"the scores of run {self.id} are damaged ({error}); train it again") from error
+
+    def environment(self) -> Environment | None:
+        """What it was trained with; None where it has not been trained."""
+        try:
+            return Environment.model_validate(read_json(self.path / "environment.json"))
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def model_file(self) -> Path | None:
+        """The kept weights as a Keras file; None where there is none."""
+        path = self.path / "model.keras"
+        return path if path.is_file() else None
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where an unfinished training keeps what it needs to go on."""
+        return self.path / "checkpoint.npz"
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as plain data, for machines."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "state": self.state,
+            "reason": self.status.reason,
+            "dataset": self.config.dataset.name,
+            "fingerprint": self.status.fingerprint,
+            "parameters": self.config.model.parameter_count(),
+            "epochs_done": self.epochs_done,
+            "epochs": self.config.training.epochs,
+            "best_epoch": self.status.best_epoch,
+            "kept_epoch": self.status.kept_epoch,
+            "tags": list(self.meta.tags),
+            "note": self.meta.note,
+            "preset": self.meta.preset,
+            "read_only": self.read_only,
+            "config": self.config.model_dump(mode="json"),
+        }

@@ -1,0 +1,373 @@
+"""The store: a folder where each run is a folder of plain files.
+
+    artifacts/
+    ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
+    │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
+    │                        pause.json; of other epochs than the kept one: predictions-N.npz
+    ├── sweeps/  searches/   which runs belong together (see `sweeps` and `searches`)
+    ├── reference/           what ships with the project, read-only: finished runs as <id>/, their sweeps/ and searches/
+    ├── trash/<id>/          deleted runs, until restored or emptied
+    └── datasets.json        registered datasets
+
+Several processes may use one store at once. Files are replaced whole (see `files`); only the holder of a run's lease
+writes what training produces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mnist_core.data.datasets import Catalog
+from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError
+from mnist_core.experiments.configs import RunConfig, explain, parse_config
+from mnist_core.files import read_json, write_json
+from mnist_core.runs import lease
+from mnist_core.runs.records import Meta, Pause, Status
+from mnist_core.runs.run import Run
+from mnist_core.runs.writer import RunWriter
+
+STORE_VARIABLE = "MNIST_CORE_STORE"
+PRUNED = "pruned"
+"""The tag of runs that a search has given up."""
+_ID = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A folder in the store that could not be read as a run."""
+
+    path: Path
+    reason: str
+
+
+def default_root() -> Path:
+    """`artifacts/` beside the packages, unless the environment variable MNIST_CORE_STORE names another folder."""
+    given = os.environ.get(STORE_VARIABLE)
+    return Path(given) if given else Path(__file__).resolve().parents[2] / "artifacts"
+
+
+class Store:
+    """Runs on disk.
+
+    Parameters
+    ----------
+    root
+        the folder; made where it does not exist. Default: `default_root()`.
+    """
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root) if root is not None else default_root()
+        self._runs = self.root / "runs"
+        self._reference = self.root / "reference"
+        self._trash = self.root / "trash"
+        self.roots = (self.root, self._reference)
+        """Where sweeps and searches are: one's own, which may be written, come first."""
+        try:
+            self._runs.mkdir(parents=True, exist_ok=True)
+            self._trash.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{self.root} cannot be used as a store ({error}); choose a folder that can be written"
+            ) from error
+        self.catalog = Catalog(self.root)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def scan(self) -> tuple[list[Run], list[Problem]]:
+        """All runs, oldest first, and the folders that could not be read, each with the reason."""
+        runs: dict[str, Run] = {}
+        problems: list[Problem] = []
+        for folder in (self._reference, self._runs):  # a run of one's own hides the reference run of the same identity
+            for path in _subfolders(folder):
+                if folder == self._reference and path.name in ("sweeps", "searches"):
+                    continue
+                try:
+                    runs[path.name] = self._read(path)
+                except StoreError as error:
+                    problems.append(Problem(path, str(error)))
+        return sorted(runs.values(), key=lambda run: (run.status.created_at, run.id)), problems
+
+    def runs(self) -> list[Run]:
+        """All readable runs, oldest first."""
+        return self.scan()[0]
+
+    def get(self, run_id: str) -> Run:
+        """The run with exactly this id; raises RunNotFound."""
+        for folder in (self._runs, self._reference):
+            if _ID.fullmatch(run_id) and (folder / run_id).is_dir():
+                return self._read(folder / run_id)
+        raise RunNotFound(f"there is no run {run_id!r} in {self.root}")
+
+    def find(self, text: str) -> Run:
+        """The run that `text` means: an id, the beginning of one (4 characters or more), or a name.
+
+        Raises
+        ------
+        RunNotFound
+            where no run answers to it, or several do; the message lists them.
+        """
+        runs = self.runs()
+        found = [run for run in runs if run.id == text] or [run for run in runs if run.name == text]
+        if not found and len(text) >= 4:
+            found = [run for run in runs if run.id.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(f"{run.id} ({run.name}, {run.config.dataset.name}, {run.state})" for run in found)
+            raise RunNotFound(f"{text!r} could be any of {listed}; give the id")
+        raise RunNotFound(f"no run is called {text!r} in {self.root}; `runs` lists them")
+
+    def _read(self, path: Path) -> Run:
+        if not _ID.fullmatch(path.name):
+            raise StoreError(f"{path.name} is not a run: its name is not an id of 12 hexadecimal digits")
+        try:
+            config = parse_config(read_json(path / "config.json"))
+            meta = Meta.model_validate(read_json(path / "meta.json"))
+            status = Status.model_validate(read_json(path / "status.json"))
+        except FileNotFoundError as error:
+            raise StoreError(f"{path.name} is incomplete: {Path(error.filename).name} is missing") from error
+        except ValidationError as error:
+            raise StoreError(f"{path.name} is damaged: {explain(error)}") from error
+        except (OSError, ValueError) as error:  # ConfigError is a ValueError
+            raise StoreError(f"{path.name} is damaged: {error}") from error
+        if config.run_id(status.fingerprint) != path.name:
+            raise StoreError(f"{path.name} is not the run that its config.json describes; was it changed by hand?")
+        read_only = path.parent == self._reference
+        state = status.state
+        if state == "running" and not lease.held(path):
+            # the holder may have ended between the two readings
+            status = Status.model_validate(read_json(path / "status.json"))
+            state = "interrupted" if status.state == "running" else status.state
+        return Run(path.name, path, config, meta, status, state, read_only)
+
+    # -- making ------------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        config: RunConfig,
+        *,
+        name: str,
+        preset: str | None = None,
+        fingerprint: str | None = None,
+        shadow_reference: bool = False,
+        tags: tuple[str, ...] = (),
+        keep_weights: bool = True,
+    ) -> tuple[Run, bool]:
+        """The run of this configuration, and whether it is new. A new one is `queued`; nothing trains it yet.
+
+        The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
+        `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
+        ships; it hides that one. So does a run without `tags`, wanted for itself, where one without predictions ships;
+        and one that ships unfinished, as a search left it.
+        A new run that continues another needs that one to be in the store.
+        `tags` and `keep_weights` (see `Meta`) are for a new run.
+        """
+        config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
+        fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
+        run_id = config.run_id(fingerprint)
+        meta = checked_meta(name=name, preset=preset, tags=tags, keep_weights=keep_weights)
+        with contextlib.suppress(RunNotFound):
+            found = self.get(run_id)
+            enough = found.ended_well and (found.predictions_file().exists() or tags)
+            if not found.read_only or (enough and not shadow_reference):
+                return found, False
+        if config.parent is not None:
+            self.parent(config)
+        staging = self.root / "trash" / f".new-{run_id}-{os.getpid()}-{time.monotonic_ns()}"
+        staging.mkdir()
+        write_json(staging / "config.json", config.model_dump(mode="json"))
+        write_json(staging / "meta.json", meta.model_dump(mode="json"))
+        status = Status(state="queued", fingerprint=fingerprint, created_at=time.time())
+        write_json(staging / "status.json", status.model_dump(mode="json"))
+        try:
+            staging.rename(self._runs / run_id)
+        except OSError:  # another process added it first
+            shutil.rmtree(staging)
+            return self.get(run_id), False
+        return self.get(run_id), True
+
+    def parent(self, config: RunConfig) -> Path:
+        """The weights of the run that `config` continues, as a Keras file.
+
+        Raises
+        ------
+        StoreError
+            where that run is not here, has not ended for good, or has not kept its weights.
+        ConfigError
+            where its weights do not fit the model.
+        """
+        try:
+            found = self.get(config.parent or "")
+        except RunNotFound:
+            raise RunNotFound(
+                f"the run {config.parent}, which this one continues, is not in {self.root}; train or restore it first"
+            ) from None
+        # one that could still be resumed may yet get other weights, and this run would no longer be what its id says
+        if found.state not in ("finished", "diverged"):
+            raise StoreError(
+                f"run {found.name} is {found.state}; only a finished run can be continued: let it finish first"
+            )
+        if found.model_file is None:
+            raise StoreError(f"run {found.name} has not kept its weights; train it again to continue it")
+        shapes, given = (
+            [(row.kind, row.output_shape, row.parameters) for row in model.layer_table() if row.parameters]
+            for model in (config.model, found.config.model)
+        )
+        if shapes != given:
+            raise ConfigError(
+                f"the weights of run {found.name} ({found.config.model.summary()}) do not fit a model of "
+                f"{config.model.summary()}; keep its layers and their units"
+            )
+        return found.model_file
+
+    def set_pause(self, run_id: str, pause: Pause | None) -> None:
+        """Have a run stop after an epoch, as a cancelled one that can be resumed; None takes that back."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if pause is None:
+            (run.path / "pause.json").unlink(missing_ok=True)
+        else:
+            write_json(run.path / "pause.json", pause.model_dump(mode="json"), durable=False)
+
+    def pause(self, run_id: str) -> Pause | None:
+        """The epoch after which the run is to stop; None where it is to go on to its end."""
+        try:
+            return Pause.model_validate(read_json(self.get(run_id).path / "pause.json"))
+        except (OSError, ValueError):
+            return None
+
+    def open_writer(self, run_id: str) -> RunWriter | None:
+        """The right to train a run; None where a living process already does, or the run is not one to train."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        held = lease.claim(run.path)
+        return RunWriter(run, held) if held else None
+
+    def request_again(self, run_id: str) -> Run:
+        """Queue a resumable run once more, to go on from its last finished epoch."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if not run.resumable:
+            raise StoreError(
+                f"run {run.name} is {run.state}; only cancelled, interrupted or failed runs can be resumed"
+            )
+        for name in ("cancel", "pause.json"):
+            (run.path / name).unlink(missing_ok=True)
+        if PRUNED in run.meta.tags:
+            self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
+        update = {"state": "queued", "reason": "", "ended_at": None, "attempts_before": lease.attempts(run.path)}
+        self._write_status(run, update)
+        return self.get(run_id)
+
+    def cancel(self, run_id: str) -> Run:
+        """Ask a queued or running run to stop; its worker looks between blocks of steps.
+
+        An interrupted run becomes a cancelled one: its worker may be on the way back, and must find the request.
+        """
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if run.live or run.state == "interrupted":
+            (run.path / "cancel").touch()
+            # read again, as the worker may have ended the run since; what it wrote stands
+            if not lease.held(run.path) and self.get(run_id).state in ("queued", "interrupted"):
+                when = "before it began" if run.live else "after it was interrupted"
+                self._write_status(run, {"state": "cancelled", "reason": f"cancelled {when}", "ended_at": time.time()})
+        return self.get(run_id)
+
+    def prune(self, run_id: str, reason: str) -> Run:
+        """Mark a paused run as given up by a search, which says why; it can still be resumed."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if run.state == "cancelled":
+            self._write_status(run, {"reason": reason})
+            self.describe(run_id, tags=tuple(dict.fromkeys([*run.meta.tags, PRUNED])))
+        return self.get(run_id)
+
+    def _write_status(self, run: Run, update: dict[str, Any]) -> None:
+        status = Status.model_validate(read_json(run.path / "status.json")).model_copy(update=update)
+        write_json(run.path / "status.json", status.model_dump(mode="json"))
+
+    # -- what a person may change ------------------------------------------------------------------------------------
+
+    def describe(
+        self, run_id: str, *, name: str | None = None, tags: tuple[str, ...] | None = None, note: str | None = None
+    ) -> Run:
+        """Rename, tag or note a run; what is None stays."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        given = {"name": name, "tags": tags, "note": note}
+        data = run.meta.model_dump() | {key: value for key, value in given.items() if value is not None}
+        write_json(run.path / "meta.json", checked_meta(**data).model_dump(mode="json"))
+        return self.get(run_id)
+
+    def delete(self, run_id: str) -> None:
+        """Move a run to the trash, from where it can be restored; a live one must be cancelled first."""
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        if run.live and lease.held(run.path):
+            raise StoreError(f"run {run.name} is being trained; cancel it first")
+        target = self._trash / run_id
+        if target.exists():  # an earlier training of the same configuration: the newer one replaces it
+            shutil.rmtree(target)
+        run.path.rename(target)
+
+    def trash(self) -> tuple[list[Run], list[Problem]]:
+        """The deleted runs, oldest first, and the folders in the trash that could not be read."""
+        runs, problems = [], []
+        for path in _subfolders(self._trash):
+            try:
+                runs.append(self._read(path))
+            except StoreError as error:
+                problems.append(Problem(path, str(error)))
+        return sorted(runs, key=lambda run: (run.status.created_at, run.id)), problems
+
+    def restore(self, text: str) -> Run:
+        """Bring a run back from the trash, by id, beginning of one, or name."""
+        runs = self.trash()[0]
+        found = [r for r in runs if r.id == text or r.name == text or (len(text) >= 4 and r.id.startswith(text))]
+        if len(found) != 1:
+            listed = ", ".join(f"{run.id} ({run.name})" for run in runs) or "nothing"
+            raise RunNotFound(f"{text!r} does not name one run in the trash, which holds {listed}")
+        target = self._runs / found[0].id
+        if target.exists():
+            raise StoreError(f"run {found[0].id} is in the store again already; delete that one first")
+        found[0].path.rename(target)
+        return self.get(found[0].id)
+
+    def empty_trash(self) -> int:
+        """Delete for good what is in the trash; how many folders that were."""
+        folders = _subfolders(self._trash)
+        for path in folders:
+            shutil.rmtree(path)
+        return len(folders)
+
+    @staticmethod
+    def _refuse_read_only(run: Run) -> None:
+        if run.read_only:
+            raise ReadOnlyRun(
+                f"run {run.name} ships with the project and cannot be changed; train it with another seed instead"
+            )
+
+
+def checked_meta(**data: Any) -> Meta:
+    """A Meta from what a person typed; raises ConfigError."""
+    try:
+        return Meta.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,85 @@
+"""Several runs side by side: their figures, their differences from a baseline, and how their configurations differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mnist_core.evaluation.metrics import Interval, Scores, accuracy_interval
+from mnist_core.experiments.fields import flatten
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The figures of one run; what was not measured is None.
+
+    final_*, best_*: validation figures of the last epoch and of the epoch with the lowest validation loss.
+    test: scores on the test set of the weights of `tested_epoch`, with Wilson's 95 % interval of the accuracy.
+    train_seconds: all epochs together. model_bytes: size of the Keras file.
+    """
+
+    id: str
+    name: str
+    state: str
+    dataset: str
+    parameters: int
+    epochs_done: int
+    final_val_loss: float | None
+    final_val_accuracy: float | None
+    best_epoch: int | None
+    best_val_loss: float | None
+    best_val_accuracy: float | None
+    tested_epoch: int | None
+    test: Scores | None
+    test_accuracy_interval: Interval | None
+    train_seconds: float | None
+    model_bytes: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain data."""
+        data = asdict(self)
+        data["test"] = self.test._asdict() if self.test else None
+        data["test_accuracy_interval"] = list(self.test_accuracy_interval) if self.test_accuracy_interval else None
+        return data
+
+
+def summarise(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
+    """The figures of a run, from its history and its stored predictions of the chosen epoch."""
+    rows = run.rows()
+    finite = [row for row in rows if row.val_loss == row.val_loss]
+    best = min(finite, key=lambda row: row.val_loss, default=None)
+    last = rows[-1] if rows else None
+    test = run.test_scores(chosen)
+    return RunSummary(
+        id=run.id,
+        name=run.name,
+        state=run.state,
+        dataset=run.config.dataset.name,
+        parameters=run.config.model.parameter_count(),
+        epochs_done=len(rows),
+        final_val_loss=_finite(last.val_loss) if last else None,
+        final_val_accuracy=_finite(last.val_accuracy) if last else None,
+        best_epoch=best.epoch if best else None,
+        best_val_loss=best.val_loss if best else None,
+        best_val_accuracy=best.val_accuracy if best else None,
+        tested_epoch=run.epoch(chosen) if test else None,
+        test=test,
+        test_accuracy_interval=accuracy_interval(test.images - test.errors, test.images) if test else None,
+        train_seconds=sum(row.seconds for row in rows) if rows else None,
+        model_bytes=run.model_file.stat().st_size if run.model_file else None,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value and abs(value) != float("inf") else None
+
+
+def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Where the configurations differ: dotted path → one value a run, None where it has no such field."""
+    flat = [flatten(run.config) for run in runs]
+    paths = dict.fromkeys(path for config in flat for path in config)
+    rows = {path: [config.get(path) for config in flat] for path in paths}
+    return {path: values for path, values in rows.items() if any(value != values[0] for value in values)}

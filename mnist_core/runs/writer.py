@@ -1,0 +1,106 @@
+"""Writing what training produces, for the holder of a run's lease."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.files import append_json_line, read_json, replacing, write_json
+from mnist_core.runs import lease
+from mnist_core.runs.records import EpochRow, LiveProgress, Status
+from mnist_core.runs.run import Run
+
+
+class RunWriter:
+    """Writes what a training produces into the run's folder, for as long as it holds the lease.
+
+    Every method raises StaleAttempt once a later attempt has taken the run over.
+    """
+
+    def __init__(self, run: Run, held: lease.Lease) -> None:
+        self.run = run
+        self.attempt = held.attempt
+        self._lease = held
+
+    def check(self) -> None:
+        """Raise StaleAttempt if this attempt no longer holds the run."""
+        self._lease.check()
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether somebody has asked the run to stop."""
+        return (self.run.path / "cancel").exists()
+
+    def started(self, rows: list[EpochRow]) -> None:
+        """Training begins, after the epochs in `rows` (of an earlier attempt)."""
+        self.check()
+        with replacing(self.run.path / "history.jsonl") as file:
+            text = io.StringIO()
+            for row in rows:
+                text.write(_json_line(row))
+            file.write(text.getvalue().encode())
+        self._status(state="running", started_at=self.run.status.started_at or time.time(), ended_at=None, reason="")
+
+    def progress(self, progress: LiveProgress) -> None:
+        """Where the training is inside its epoch."""
+        self.check()
+        write_json(self.run.path / "progress.json", vars(progress), durable=False)
+
+    def epoch(self, row: EpochRow) -> None:
+        """One more epoch is finished."""
+        self.check()
+        append_json_line(self.run.path / "history.jsonl", row.to_json())
+
+    def environment(self, data: dict[str, Any]) -> None:
+        """What the run is trained with."""
+        self.check()
+        write_json(self.run.path / "environment.json", data)
+
+    def predictions(self, predictions: Predictions, epoch: int | None = None) -> None:
+        """What the weights of an epoch say of the test images; without an epoch, the kept weights."""
+        self.check()
+        arrays = {key: value for key, value in vars(predictions).items() if value is not None}
+        with replacing(self.run.predictions_file(epoch)) as file:
+            np.savez_compressed(file, **arrays)
+
+    def model(self, save: Any) -> None:
+        """Keep the weights: `save(path)` writes a Keras file."""
+        self.check()
+        temporary = self.run.path / f".{self.attempt}.model.keras"
+        try:
+            save(temporary)
+            os.replace(temporary, self.run.path / "model.keras")
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def ended(self, state: str, reason: str, *, best_epoch: int | None = None, kept_epoch: int | None = None) -> None:
+        """Training is over; a finished or diverged run needs no checkpoint any more."""
+        self.check()
+        self._status(state=state, reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch)
+        for name in (
+            "cancel",
+            "pause.json",
+            "progress.json",
+            *(("checkpoint.npz",) if state in ("finished", "diverged") else ()),
+        ):
+            (self.run.path / name).unlink(missing_ok=True)
+        self._lease.release()
+
+    def release(self) -> None:
+        """Let go of the run without a word on how it ended; it then counts as queued or interrupted."""
+        self._lease.release()
+
+    def _status(self, **update: Any) -> None:
+        status = Status.model_validate(read_json(self.run.path / "status.json")).model_copy(update=update)
+        write_json(self.run.path / "status.json", status.model_dump(mode="json"))
+
+
+def _json_line(row: EpochRow) -> str:
+
+    return json.dumps(row.to_json(), allow_nan=False) + "\n"

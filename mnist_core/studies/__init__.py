@@ -1,0 +1,1 @@
+"""Sweeps and searches: many runs that belong together."""

@@ -1,0 +1,480 @@
+"""Searches in the store: trials chosen by a sampler (see `spaces`), and Hyperband's choice of those that go on.
+
+A search is a folder, `searches/<id>/`: `search.json` says what is searched and what each trial has come to, as far as
+it is decided; the trials' runs are ordinary runs. One controller at a time, the holder of the folder's lease, asks for
+runs and decides. When it dies, its runs go on, and the next controller takes up where it was. Some searches ship,
+complete, in `reference/searches/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from mnist_core.errors import JobError, RunNotFound, StoreError
+from mnist_core.evaluation.metrics import Scores
+from mnist_core.experiments import spaces
+from mnist_core.experiments.configs import explain
+from mnist_core.experiments.grids import describe
+from mnist_core.experiments.layers import Frozen
+from mnist_core.experiments.spaces import SearchSpec, Told
+from mnist_core.files import read_json, write_json
+from mnist_core.jobs import local_service
+from mnist_core.jobs.request import Wanted, request_all
+from mnist_core.jobs.runners import Runner
+from mnist_core.runs import lease
+from mnist_core.runs.records import Pause
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Problem, Store
+from mnist_core.studies import sweeps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POLL_S = 0.1
+LOST_S = 15.0
+"""A run whose worker died is given so long to be taken up by another one."""
+
+TrialState = Literal["open", "pruned", "finished", "failed"]
+
+
+class Trial(Frozen):
+    """One trial of a search.
+
+    values: by path. run: the id of its run. bracket, rung: where in Hyperband it is, counted from 0. state: `open`
+    until it is decided. value: the metric after `epochs` epochs; None while it is unknown.
+    """
+
+    number: int
+    values: dict[str, Any]
+    run: str
+    bracket: int = 0
+    rung: int = 0
+    state: TrialState = "open"
+    value: float | None = None
+    epochs: int = 0
+
+
+class Search(Frozen):
+    """`search.json`. created_at: Unix seconds."""
+
+    id: str = Field(pattern=r"^[0-9a-f]{12}$")
+    spec: SearchSpec
+    dataset: str
+    created_at: float
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the spec."""
+        return self.spec.name
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The runs of the trials, each once, in the order of asking."""
+        return list(dict.fromkeys(trial.run for trial in self.trials))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all trials have been asked for and decided."""
+        return len(self.trials) == self.spec.trial_count and all(trial.state != "open" for trial in self.trials)
+
+    @property
+    def winner(self) -> Trial | None:
+        """The finished trial that validation says is best; None where none has finished."""
+        done = [trial for trial in self.trials if trial.state == "finished" and trial.value is not None]
+        return min(done, key=lambda trial: (_rank(self.spec, trial.value), trial.number), default=None)
+
+
+def _rank(spec: SearchSpec, value: float | None) -> float:
+    """Lower is better; what is unknown or not finite comes last."""
+    if value is None or not math.isfinite(value):
+        return math.inf
+    return value if spec.metric == "val_loss" else -value
+
+
+# -- in the store ------------------------------------------------------------------------------------------------------
+
+
+def _folder(store: Store, search_id: str) -> Path:
+    return store.root / "searches" / search_id
+
+
+def add(store: Store, spec: SearchSpec) -> Search:
+    """The search that `spec` describes on the data as they are here, written down where it is new.
+
+    Raises
+    ------
+    ConfigError
+        where it cannot be trained.
+    """
+    spec = spaces.parse_search(spec.model_dump(mode="json"))
+    dataset = spec.dataset
+    sweeps.check_held_out(store, [spec.config(spaces.corner(spec, 0))])
+    text = f"{spec.model_dump_json(exclude={'source', 'note', 'assumptions'})} {store.catalog.fingerprint(dataset)}"
+    search_id = hashlib.sha256(text.encode()).hexdigest()[:12]
+    try:
+        return get(store, search_id)
+    except RunNotFound:
+        _folder(store, search_id).mkdir(parents=True, exist_ok=True)
+        _write(store, Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time()))
+        return get(store, search_id)
+
+
+def _write(store: Store, search: Search) -> None:
+    write_json(_folder(store, search.id) / "search.json", search.model_dump(mode="json"))
+
+
+def get(store: Store, search_id: str) -> Search:
+    """The search with exactly this id; raises RunNotFound."""
+    for root in store.roots:
+        path = root / "searches" / search_id / "search.json"
+        if search_id.isalnum() and path.is_file():
+            return _read(path)
+    raise RunNotFound(f"there is no search {search_id!r} in {store.root}")
+
+
+def _read(path: Path) -> Search:
+    try:
+        return Search.model_validate(read_json(path))
+    except ValidationError as error:
+        raise StoreError(f"search {path.parent.name} is damaged: {explain(error)}; delete its folder") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"search {path.parent.name} is damaged: {error}; delete its folder") from error
+
+
+def searches(store: Store) -> tuple[list[Search], list[Problem]]:
+    """The searches of a store and those that ship, oldest first, and the files that cannot be read, with the reason."""
+    found: dict[str, Search] = {}
+    problems = []
+    for root in reversed(store.roots):  # one's own hides the one that ships
+        for path in sorted((root / "searches").glob("*/search.json")):
+            try:
+                found[path.parent.name] = _read(path)
+            except StoreError as error:
+                problems.append(Problem(path, str(error)))
+    return sorted(found.values(), key=lambda search: (search.created_at, search.id)), problems
+
+
+def find(store: Store, text: str) -> Search:
+    """The search that `text` means: an id, the beginning of one (4 characters or more), or a name, then the newest.
+
+    Raises
+    ------
+    RunNotFound
+        where none answers to it; the message lists them.
+    """
+    return sweeps.newest_called(text, searches(store)[0], "search", store)
+
+
+def state(store: Store, search: Search) -> Literal["complete", "running", "stopped"]:
+    """Whether a controller is at work on the search."""
+    if search.complete:
+        return "complete"
+    return "running" if lease.held(_folder(store, search.id)) else "stopped"
+
+
+def stop(store: Store, runner: Runner, search_id: str) -> None:
+    """Ask the controller of a search to end, and its runs to stop; `run` takes them up again."""
+    search = get(store, search_id)
+    if search.complete:
+        return
+    (_folder(store, search_id) / "stop").touch()
+    sweeps.cancel(store, runner, search.run_ids)
+
+
+# -- the controller ----------------------------------------------------------------------------------------------------
+
+
+def run(
+    store: Store,
+    runner: Runner,
+    search_id: str,
+    *,
+    on_change: Callable[[Search], None] = lambda search: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Search:
+    """Carry a search out, from where an earlier controller left it, until it is complete or told to stop.
+
+    Parameters
+    ----------
+    store, runner
+        where, and by what.
+    search_id
+        as `add` gives it.
+    on_change
+        is told of the search whenever something was asked for or decided.
+    should_stop
+        is asked several times a second.
+
+    Raises
+    ------
+    JobError
+        where another process is at work on it.
+    """
+    search, folder = get(store, search_id), _folder(store, search_id)
+    if search.complete:
+        return search
+    held = lease.claim(folder)
+    if held is None:
+        raise JobError(f"another process is carrying out the search {search_id}; follow it, or stop it first")
+    try:
+        (folder / "stop").unlink(missing_ok=True)
+        controller = _Controller(store, runner, search_id, held, on_change, should_stop)
+        try:
+            controller.carry_out()
+        except _Stopped:
+            sweeps.cancel(store, runner, [trial.run for trial in controller.search.trials if trial.state == "open"])
+        return controller.search
+    finally:
+        held.release()
+        for path in folder.glob("lease-*.json"):
+            if int(path.stem.removeprefix("lease-")) < held.attempt:
+                path.unlink(missing_ok=True)
+
+
+class _Stopped(Exception):
+    """The controller was told to stop."""
+
+
+class _Controller:
+    """One carrying out of a search: asks, waits, decides, and writes each decision down before the next step."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        search_id: str,
+        held: lease.Lease,
+        on_change: Callable[[Search], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.store, self.runner, self._lease = store, runner, held
+        self._on_change, self._should_stop = on_change, should_stop
+        self.search = get(store, search_id)
+        self._lost: dict[str, float] = {}
+        self._fingerprint = store.catalog.fingerprint(self.search.dataset)
+
+    def carry_out(self) -> None:
+        rule = self.search.spec.hyperband
+        if rule is None:
+            self._one_by_one()
+            return
+        for number, bracket in enumerate(spaces.brackets(rule, self.search.spec.epochs)):
+            while len(self._of(number)) < bracket.trials:
+                self._ask(number)
+            for rung, epochs in enumerate(bracket.rungs):
+                self._rung(number, rung, epochs, last=rung == len(bracket.rungs) - 1)
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def _ask(self, bracket: int = 0) -> Trial:
+        """Write down one more trial; nothing is trained yet."""
+        spec, trials = self.search.spec, self.search.trials
+        told = [Told(t.values, t.value, t.epochs, t.state == "pruned") for t in trials]
+        values = spaces.suggest(spec, told)
+        run_id = spec.config(values).run_id(self._fingerprint)
+        trial = Trial(number=len(trials), values=values, run=run_id, bracket=bracket)
+        self._save((*trials, trial))
+        return trial
+
+    def _request(self, trials: Sequence[Trial], pause: int | None) -> None:
+        search = self.search
+        paused = None
+        if pause is not None:
+            reason = f"paused after epoch {pause} of {search.spec.epochs} by the search {search.name}, to be compared"
+            paused = Pause(epoch=pause, reason=reason)
+        wanted = [
+            Wanted(
+                search.spec.config(trial.values),
+                f"{search.name}: trial {trial.number}, {describe(trial.values)}"[:80],
+                tags=(f"search {search.id}",),
+                pause=paused,
+            )
+            for trial in trials
+        ]
+        request_all(self.store, self.runner, wanted)
+
+    # -- without Hyperband -------------------------------------------------------------------------------------------
+
+    def _one_by_one(self) -> None:
+        """Keep as many trials going as there are workers, and ask for the next whenever one has ended."""
+        begun: set[int] = set()
+        while not self.search.complete:
+            self._check()
+            for trial in self._open():
+                if trial.number in begun and not self._live(trial):
+                    self._decide([self._judged(trial, self.search.spec.epochs, last=True)])
+            workers = max(1, self.runner.status().workers)
+            while len(self._open()) < workers and len(self.search.trials) < self.search.spec.trials:
+                self._ask()
+            for trial in self._open():
+                if trial.number not in begun:
+                    begun.add(trial.number)
+                    self._request([trial], None)
+            time.sleep(POLL_S)
+
+    # -- with Hyperband ----------------------------------------------------------------------------------------------
+
+    def _rung(self, bracket: int, rung: int, epochs: int, *, last: bool) -> None:
+        """Bring the trials that have come so far to `epochs` epochs, and promote the best of them."""
+        here = [trial for trial in self._of(bracket) if trial.rung == rung and trial.state == "open"]
+        if not here:  # decided by an earlier controller, or all have failed
+            return
+        short = [trial for trial in here if not self._has(trial, epochs)]
+        if short:
+            self._request(short, None if last else epochs)
+        while any(self._live(trial) for trial in here):
+            self._check()
+            time.sleep(POLL_S)
+        judged = [self._judged(trial, epochs, last=last) for trial in here]
+        if last:
+            self._decide(judged)
+            return
+        able = sorted(
+            (t for t in judged if t.state == "open"), key=lambda t: (_rank(self.search.spec, t.value), t.number)
+        )
+        factor = self.search.spec.hyperband.factor if self.search.spec.hyperband else 1
+        promoted = {trial.number for trial in able[: max(1, len(here) // factor)]}
+        self._decide(
+            [
+                trial
+                if trial.state != "open"
+                else trial.model_copy(update={"rung": rung + 1} if trial.number in promoted else {"state": "pruned"})
+                for trial in judged
+            ]
+        )
+        for place, trial in enumerate(able, start=1):
+            if trial.number not in promoted:
+                reason = (
+                    f"pruned after epoch {trial.epochs} by the search {self.search.name}: place {place} of {len(able)}"
+                )
+                self.store.prune(trial.run, reason)
+
+    def _of(self, bracket: int) -> list[Trial]:
+        return [trial for trial in self.search.trials if trial.bracket == bracket]
+
+    def _has(self, trial: Trial, epochs: int) -> bool:
+        """Whether nothing needs to be trained for this rung."""
+        found = self._run(trial)
+        return found is not None and not found.live and (found.ended_well or found.epochs_done >= epochs)
+
+    # -- both --------------------------------------------------------------------------------------------------------
+
+    def _open(self) -> list[Trial]:
+        return [trial for trial in self.search.trials if trial.state == "open"]
+
+    def _run(self, trial: Trial) -> Run | None:
+        try:
+            return self.store.get(trial.run)
+        except StoreError:  # deleted or damaged: the trial has failed
+            return None
+
+    def _live(self, trial: Trial) -> bool:
+        """Whether to wait for the trial's run: also a while for one whose worker died, until another takes it up."""
+        found = self._run(trial)
+        if found is not None and found.state == "interrupted":
+            since = self._lost.setdefault(trial.run, time.monotonic())
+            return time.monotonic() - since < LOST_S
+        self._lost.pop(trial.run, None)
+        return found is not None and found.live
+
+    def _judged(self, trial: Trial, epochs: int, *, last: bool) -> Trial:
+        """The trial with what its run has come to after at most `epochs` epochs; failed where that is too little."""
+        found = self._run(trial)
+        rows = found.rows() if found else []
+        enough = found is not None and (found.state == "finished" or (not last and len(rows) >= epochs))
+        row = sweeps.kept_row(found, rows) if found and found.state == "finished" else None
+        if row is None or row.epoch > epochs or not last:
+            row = rows[min(epochs, len(rows)) - 1] if rows else None
+        value = getattr(row, self.search.spec.metric) if row else None
+        if not enough or value is None or not math.isfinite(value):
+            return trial.model_copy(update={"state": "failed", "epochs": len(rows)})
+        update = {"value": value, "epochs": row.epoch if row else 0, "state": "finished" if last else "open"}
+        return trial.model_copy(update=update)
+
+    def _decide(self, trials: Sequence[Trial]) -> None:
+        self._check()  # a run that stopped because the search was to stop has not failed
+        by_number = {trial.number: trial for trial in trials}
+        self._save(tuple(by_number.get(trial.number, trial) for trial in self.search.trials))
+
+    def _save(self, trials: tuple[Trial, ...]) -> None:
+        self._lease.check()
+        self.search = self.search.model_copy(update={"trials": trials})
+        _write(self.store, self.search)
+        self._on_change(self.search)
+
+    def _check(self) -> None:
+        if self._should_stop() or (_folder(self.store, self.search.id) / "stop").exists():
+            raise _Stopped
+
+
+def spawn(store: Store, search_id: str) -> subprocess.Popen[bytes]:
+    """Carry a search out in a process of its own, which outlives this one; what it says goes beside the search."""
+    log = _folder(store, search_id) / "search.log"
+    return local_service.detached(["-m", "mnist_core", "search", search_id, "--store", str(store.root.resolve())], log)
+
+
+# -- what came of it ---------------------------------------------------------------------------------------------------
+
+
+def results(store: Store, search: Search) -> pd.DataFrame:
+    """What the trials came to: one row a trial, in the order of asking.
+
+    Returns
+    -------
+    pandas.DataFrame
+        as `sweeps.results`, with `trial`, `bracket`, `trial_state` and `value` in front. Figures on the test set are
+        left out for all but the winner of a complete search, which is thus tested once.
+    """
+    winner = search.winner if search.complete else None
+
+    def test(run: Run) -> Scores | None:
+        return run.test_scores() if winner and run.id == winner.run else None
+
+    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], store, test=test)
+    front: dict[str, list[Any]] = {
+        "trial": [trial.number for trial in search.trials],
+        "bracket": [trial.bracket for trial in search.trials],
+        "trial_state": [trial.state for trial in search.trials],
+        "value": [math.nan if trial.value is None else trial.value for trial in search.trials],
+    }
+    for place, (name, values) in enumerate(front.items()):
+        table.insert(place, name, values)
+    return table
+
+
+def history(search: Search) -> pd.DataFrame:
+    """The best value so far: one row a trial that has finished: `trial`, `value`, `best`."""
+    import pandas as pd
+
+    done = [trial for trial in search.trials if trial.state == "finished" and trial.value is not None]
+    frame = pd.DataFrame([{"trial": t.number, "value": t.value} for t in done], columns=["trial", "value"])
+    best = frame["value"].cummin() if search.spec.metric == "val_loss" else frame["value"].cummax()
+    return frame.assign(best=best)
+
+
+def importances(store: Store, search: Search) -> tuple[dict[str, float], int]:
+    """How much of the spread each field explains, greatest first, and after how many epochs.
+
+    Trials are compared after equally many epochs: as many as the shortest of them has done.
+    """
+    known: list[tuple[Mapping[str, Any], list[float]]] = []
+    for trial in search.trials:
+        try:
+            values = [getattr(row, search.spec.metric) for row in store.get(trial.run).rows()]
+        except StoreError:
+            continue
+        if values and trial.state in ("finished", "pruned"):
+            known.append((trial.values, values))
+    if not known:
+        return {}, 0
+    epochs = min(len(values) for _, values in known)
+    return spaces.importances(search.spec, [Told(item, values[epochs - 1]) for item, values in known]), epochs

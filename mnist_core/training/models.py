@@ -1,0 +1,131 @@
+"""From a ModelConfig to a plain Keras model, and from a Keras model to probabilities.
+
+The models are nothing but standard layers, so their `.keras` files load anywhere with Keras's safe mode on. TensorFlow
+is imported by the functions that need it, never by importing this module.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_core.constants import CLASSES, IMAGE_SHAPE
+from mnist_core.data.images import Pixels
+from mnist_core.experiments.configs import ModelConfig
+from mnist_core.experiments.layers import (
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    GlobalAverageLayer,
+    Layer,
+    LayerRow,
+    PoolLayer,
+)
+
+_INITIALIZER = 0x1417
+
+
+class Backend(NamedTuple):
+    """The two modules that train: `tensorflow` and `keras`."""
+
+    tf: Any
+    keras: Any
+
+
+def backend() -> Backend:
+    """Import TensorFlow and Keras, quietly, and on first use choose how they thread.
+
+    One operation runs on one thread and independent operations run side by side: measured, this is faster for small
+    nets than to split each operation, and it makes the sums, hence the results, the same for any number of threads.
+    The environment variables TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS, where set, are respected.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    import keras
+    import tensorflow as tf
+
+    return Backend(tf, keras)
+
+
+def initializer_seed(seed: int, layer: int) -> int:
+    """The seed of layer number `layer` (from 0), so that no layer draws from a state that another has advanced."""
+    return int(np.random.SeedSequence([seed, _INITIALIZER, layer]).generate_state(1)[0] >> 1)
+
+
+def build_model(config: ModelConfig, seed: int = 0) -> Any:
+    """A Keras model with freshly drawn weights.
+
+    Parameters
+    ----------
+    config
+        the layers.
+    seed
+        equal seeds give equal weights.
+
+    Returns
+    -------
+    keras.Sequential
+        float32 pixels of shape (n, 28, 28), 0 to 1 → probabilities of shape (n, 10). Its layers are named as in
+        `ModelConfig.layer_table`.
+    """
+    layers = backend().keras.layers
+    stack = [layers.Input(IMAGE_SHAPE, name="pixels")]
+    for row in config.layer_table():
+        index = len(config.layers) if row.layer is None else row.layer
+        layer = None if row.layer is None else config.layers[row.layer]
+        stack.append(_keras_layer(row, layer, initializer_seed(seed, index)))
+    return backend().keras.Sequential(stack, name="classifier")
+
+
+def _keras_layer(row: LayerRow, layer: Layer | None, seed: int) -> Any:
+    """The Keras layer of one row of a layer table. layer: the configured layer that the row comes from."""
+    layers, name = backend().keras.layers, row.name
+    kernel: dict[str, Any] = {"kernel_initializer": backend().keras.initializers.GlorotUniform(seed=seed)}
+    if isinstance(layer, DenseLayer | ConvLayer) and layer.l2:
+        kernel["kernel_regularizer"] = backend().keras.regularizers.L2(layer.l2)
+    if row.kind == "image":
+        return layers.Reshape(row.output_shape, name=name)
+    if row.kind == "flatten":
+        return layers.Flatten(name=name)
+    if layer is None:
+        return layers.Dense(CLASSES, activation="softmax", name=name, **kernel)
+    if isinstance(layer, GlobalAverageLayer):
+        return layers.GlobalAveragePooling2D(name=name)
+    assert not isinstance(layer, FlattenLayer)
+    if row.kind == "dropout":
+        return layers.Dropout(layer.dropout, seed=seed, name=name)
+    if isinstance(layer, PoolLayer):
+        pooling = layers.MaxPooling2D if layer.pooling == "max" else layers.AveragePooling2D
+        return pooling(layer.size, name=name)
+    if row.kind == "batch_norm":
+        return layers.BatchNormalization(name=name)
+    if row.kind == "activation":
+        return layers.Activation(layer.activation, name=name)
+    if isinstance(layer, DenseLayer):
+        return layers.Dense(layer.units, activation=layer.activation, name=name, **kernel)
+    return layers.Conv2D(
+        layer.filters,
+        layer.kernel,
+        padding=layer.padding,
+        activation=None if layer.batch_norm else layer.activation,
+        use_bias=not layer.batch_norm,
+        name=name,
+        **kernel,
+    )
+
+
+def load_model(path: Path) -> Any:
+    """The Keras model of a `.keras` file, loaded in safe mode: no code from the file is run."""
+    return backend().keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def predict(model: Any, images: Pixels) -> NDArray[np.float32]:
+    """Probabilities of shape (n, 10) for a few uint8 images of shape (n, 28, 28)."""
+    pixels = images.astype(np.float32) / np.float32(255.0)
+    probabilities: NDArray[np.float32] = model(pixels, training=False).numpy()
+    return probabilities
