@@ -14,21 +14,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from mnist_core.constants import CLASSES, IMAGE_SHAPE, INPUT_SIZE
+from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.layers import (
-    _WITH_WEIGHTS,
-    ConvLayer,
-    Frozen,
-    Layer,
-    LayerRow,
-    PoolLayer,
-    _check_order,
-    _layer_rows,
-    _width,
-)
+from mnist_core.experiments.frozen import Config, explain
+from mnist_core.experiments.layers import Layer, LayerRow, Part, check_order
+from mnist_core.experiments.layers.base import Shape, flat_image_part, flatten_part, image_part, kind_of
+from mnist_core.experiments.layers.dense import output_part
 
 SCHEMA_VERSION = 1
 MOST_PARAMETERS = 50_000_000
@@ -38,11 +31,11 @@ OptimizerName = Literal["rmsprop", "adam", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 
 
-class ModelConfig(Frozen):
+class ModelConfig(Config):
     """A network from 784 pixels to 10 classes: its hidden layers, in order. The softmax output is implied.
 
     Convolutions and poolings come first, as they need the pixels in their places; then at most one flatten or global
-    average, then dense layers. A layer without a `kind` is dense.
+    average, then dense layers. A layer without a `kind` is dense, and so is a number, its units: `layers=[64, 64]`.
     """
 
     layers: tuple[Layer, ...] = Field(min_length=1, max_length=12)
@@ -52,11 +45,12 @@ class ModelConfig(Frozen):
     def _dense_where_unsaid(cls, layers: Any) -> Any:
         if not isinstance(layers, list | tuple):
             return layers
+        layers = [{"units": layer} if isinstance(layer, int) else layer for layer in layers]
         return [{"kind": "dense", **layer} if isinstance(layer, dict) else layer for layer in layers]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        _check_order(self.layers)
+        check_order(self.layers, IMAGE_SHAPE[0])
         count = self.parameter_count()
         if count > MOST_PARAMETERS:
             raise ValueError(
@@ -67,27 +61,32 @@ class ModelConfig(Frozen):
 
     @property
     def convolutional(self) -> bool:
-        """Whether it works on pixels in their places: any layer that is not dense."""
-        return any(layer.kind != "dense" for layer in self.layers)
+        """True if it works on pixels in their places: if any layer is not dense."""
+        return any(layer.place != "row" for layer in self.layers)
+
+    def parts(self) -> list[tuple[LayerRow, Part]]:
+        """Return every layer of the network, input, implied flatten and output included, with its line of the table."""
+        found: list[tuple[LayerRow, Part]] = []
+
+        def add(name: str, part: Part, layer: int | None = None) -> Shape:
+            row = LayerRow(name, part.kind, part.detail, part.output_shape, part.parameters, part.fixed, layer)
+            found.append((row, part))
+            return part.output_shape
+
+        shape = add("input", image_part() if self.convolutional else flat_image_part())
+        for index, layer in enumerate(self.layers):
+            if layer.place == "row" and len(shape) > 1:
+                shape = add("flatten", flatten_part(shape))
+            for number, part in enumerate(layer.parts(shape)):
+                shape = add(f"{part.kind if number else kind_of(layer)}_{index + 1}", part, index)
+        if len(shape) > 1:
+            shape = add("flatten", flatten_part(shape))
+        add("output", output_part(shape))
+        return found
 
     def layer_table(self) -> list[LayerRow]:
-        """The layers with their output shapes and parameter counts, computed without TensorFlow."""
-        shape: tuple[int, ...] = (INPUT_SIZE,)
-        rows = [LayerRow("input", "flatten", "28×28 pixels in a row", shape, 0)]
-        if self.convolutional:
-            shape = (*IMAGE_SHAPE, 1)
-            rows = [LayerRow("input", "image", "28×28 pixels", shape, 0)]
-        for index, layer in enumerate(self.layers):
-            if layer.kind == "dense" and len(shape) > 1:
-                shape = (math.prod(shape),)
-                rows.append(LayerRow("flatten", "flatten", "all maps in a row", shape, 0))
-            rows += _layer_rows(layer, index, shape)
-            shape = rows[-1].output_shape
-        if len(shape) > 1:
-            shape = (math.prod(shape),)
-            rows.append(LayerRow("flatten", "flatten", "all maps in a row", shape, 0))
-        rows.append(LayerRow("output", "dense", "softmax", (CLASSES,), (shape[0] + 1) * CLASSES))
-        return rows
+        """Return the layers with their output shapes and parameter counts, computed without TensorFlow."""
+        return [row for row, _ in self.parts()]
 
     def parameter_count(self) -> int:
         """All parameters; equal to `count_params()` of the Keras model."""
@@ -106,34 +105,34 @@ class ModelConfig(Frozen):
         if self.convolutional:
             parts = []
             for kind, group in itertools.groupby(self.layers, key=lambda layer: layer.kind):
-                sizes = "-".join(str(size) for layer in group if (size := _width(layer)))
+                sizes = "-".join(str(size) for layer in group if (size := layer.summary_size))
                 parts.append(f"{kind.replace('_', ' ')} {sizes}".strip())
             text = ", ".join(parts)
         else:
-            text = "-".join(str(_width(layer)) for layer in self.layers)
-        activations = dict.fromkeys(la.activation for la in self.layers if isinstance(la, _WITH_WEIGHTS))
+            text = "-".join(str(layer.summary_size) for layer in self.layers)
+        activations = dict.fromkeys(self._settings("activation"))
         text += f" {'/'.join(activations)}" if activations else ""
-        rates = [la.dropout for la in self.layers if isinstance(la, _WITH_WEIGHTS | PoolLayer)]
-        penalties = [la.l2 for la in self.layers if isinstance(la, _WITH_WEIGHTS)]
-        for label, values in (("dropout", rates), ("L2", penalties)):
+        for label, values in (("dropout", self._settings("dropout")), ("L2", self._settings("l2"))):
             if any(values):
                 shown: Iterable[float] = dict.fromkeys(values) if len(set(values)) == 1 else values
                 if self.convolutional:  # among layers of several kinds, zeros would only puzzle
                     shown = dict.fromkeys(value for value in values if value)
                 text += f", {label} " + "/".join(f"{value:g}" for value in shown)
-        if any(isinstance(layer, ConvLayer) and layer.batch_norm for layer in self.layers):
-            text += ", batch norm"
-        return text
+        return text + (", batch norm" if any(self._settings("batch_norm")) else "")
+
+    def _settings(self, name: str) -> list[Any]:
+        """Return a setting of all the layers that have it."""
+        return [getattr(layer, name) for layer in self.layers if hasattr(layer, name)]
 
 
-class TestValidation(Frozen):
+class TestValidation(Config):
     """Validate on the test set, as the course notebooks did: simple, but the test score is then no longer unseen."""
 
     __test__ = False
     source: Literal["test"] = "test"
 
 
-class HeldOutValidation(Frozen):
+class HeldOutValidation(Config):
     """Validate on a seeded part of the training set, given as a count of images or as a fraction."""
 
     source: Literal["held_out"] = "held_out"
@@ -166,7 +165,7 @@ class HeldOutValidation(Frozen):
 Validation = Annotated[TestValidation | HeldOutValidation, Field(discriminator="source")]
 
 
-class EarlyStopping(Frozen):
+class EarlyStopping(Config):
     """Stop when the validation loss has not fallen by `min_delta` for `patience` epochs."""
 
     patience: int = Field(2, ge=1, le=100, description="epochs without improvement before stopping")
@@ -174,7 +173,7 @@ class EarlyStopping(Frozen):
     restore_best: bool = True
 
 
-class Augmentation(Frozen):
+class Augmentation(Config):
     """How far each training image is moved, turned and scaled at random, anew in each epoch; see `augmentation`."""
 
     shift: float = Field(0.0, ge=0.0, le=10.0, description="pixels, at most, to each side")
@@ -193,7 +192,7 @@ class Augmentation(Frozen):
         return ", ".join(filter(None, (*parts, f"zoom {100 * self.zoom:g} %" if self.zoom else "")))
 
 
-class StepSchedule(Frozen):
+class StepSchedule(Config):
     """The learning rate times `factor` after every `every` epochs."""
 
     kind: Literal["step"] = "step"
@@ -205,7 +204,7 @@ class StepSchedule(Frozen):
         return first * self.factor ** ((epoch - 1) // self.every)
 
 
-class CosineSchedule(Frozen):
+class CosineSchedule(Config):
     """Half a cosine from the learning rate to `final` of it, which would be reached after the last planned epoch."""
 
     kind: Literal["cosine"] = "cosine"
@@ -216,7 +215,7 @@ class CosineSchedule(Frozen):
         return first * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
 
 
-class PlateauSchedule(Frozen):
+class PlateauSchedule(Config):
     """The rate times `factor` where the validation loss stops falling: `keras.callbacks.ReduceLROnPlateau`."""
 
     kind: Literal["plateau"] = "plateau"
@@ -230,7 +229,7 @@ class PlateauSchedule(Frozen):
 Schedule = Annotated[StepSchedule | CosineSchedule | PlateauSchedule, Field(discriminator="kind")]
 
 
-class TrainingConfig(Frozen):
+class TrainingConfig(Config):
     """How a model is trained.
 
     schedule: None keeps the learning rate as it is. label_smoothing: the share of each label that is spread evenly
@@ -257,7 +256,7 @@ class TrainingConfig(Frozen):
         return self
 
 
-class DatasetConfig(Frozen):
+class DatasetConfig(Config):
     """Which dataset: `mnist`, `digits`, or the name of a registered one."""
 
     name: str = Field("digits", min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -266,7 +265,7 @@ class DatasetConfig(Frozen):
 _CAME_LATER = {"augmentation": None, "schedule": None, "label_smoothing": 0.0}
 
 
-class RunConfig(Frozen):
+class RunConfig(Config):
     """One experiment: the same RunConfig on the same data is the same run."""
 
     model: ModelConfig
@@ -306,24 +305,6 @@ def parse_config(data: Mapping[str, Any]) -> RunConfig:
         return RunConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
-
-
-_KINDS = ("dense", "conv", "pool", "flatten", "global_average")
-
-
-def explain(error: ValidationError) -> str:
-    """A pydantic error as sentences: field, what is expected, the value given."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        # pydantic puts a layer's kind after its number, which is no part of the path
-        pairs = itertools.pairwise(("", *item["loc"]))
-        loc = [part for before, part in pairs if not (isinstance(before, int) and part in _KINDS)]
-        path = ".".join(str(part) for part in loc) or "configuration"
-        message = item["msg"].removeprefix("Value error, ")
-        given = item["input"]
-        shown = "" if isinstance(given, dict | BaseModel) else f" (given: {given!r})"
-        lines.append(f"{path}: {message}{shown}")
-    return "; ".join(lines)
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:

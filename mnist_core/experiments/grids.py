@@ -30,9 +30,10 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.configs import ModelConfig, RunConfig, explain, with_values
+from mnist_core.experiments.configs import ModelConfig, RunConfig, with_values
 from mnist_core.experiments.fields import bounds
-from mnist_core.experiments.layers import Activation, DenseLayer, Frozen
+from mnist_core.experiments.frozen import Frozen, explain
+from mnist_core.experiments.layers import Activation, DenseLayer
 from mnist_core.experiments.presets import preset
 
 MOST_RUNS = 1000

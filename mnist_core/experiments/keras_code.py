@@ -12,7 +12,7 @@ from mnist_core.experiments.configs import (
     StepSchedule,
     TrainingConfig,
 )
-from mnist_core.experiments.layers import ConvLayer, DenseLayer, FlattenLayer, Layer, PoolLayer
+from mnist_core.experiments.layers.base import image_part
 
 _OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
@@ -58,23 +58,13 @@ def _imports(config: RunConfig) -> str:
 
 
 def _model(config: RunConfig) -> str:
-    augmentation, convolutional = config.training.augmentation, config.model.convolutional
+    parts = [part.keras for _, part in config.model.parts()]
     lines = ["keras.Input((28, 28))"]
-    if convolutional or augmentation:
-        lines.append("keras.layers.Reshape((28, 28, 1))")
-    if augmentation:
-        lines += _augmentation(augmentation)
-    in_a_row = not convolutional
-    if in_a_row:
-        lines.append("keras.layers.Flatten()")
-    for layer in config.model.layers:
-        if not in_a_row and isinstance(layer, DenseLayer):
-            lines.append("keras.layers.Flatten()")
-        in_a_row = in_a_row or not isinstance(layer, ConvLayer | PoolLayer)
-        lines += _layer(layer)
-    if not in_a_row:
-        lines.append("keras.layers.Flatten()")
-    lines.append(f'keras.layers.Dense({CLASSES}, activation="softmax")')
+    if config.training.augmentation:
+        # it moves pixels, so that a dense network, too, first needs them in their places
+        lines += [image_part().keras.code(), *_augmentation(config.training.augmentation)]
+        parts = parts[1:] if config.model.convolutional else parts
+    lines += [part.code() for part in parts]
     return "\n".join(["model = keras.Sequential(", "    [", *(f"        {line}," for line in lines), "    ]", ")"])
 
 
@@ -98,26 +88,6 @@ def _augmentation(augmentation: Augmentation) -> list[str]:
     if zoom:
         lines.append(f"keras.layers.RandomZoom((-{zoom!r}, {zoom!r}), {black})")
     return lines
-
-
-def _layer(layer: Layer) -> list[str]:
-    if isinstance(layer, PoolLayer):
-        lines = [f"keras.layers.{layer.pooling.capitalize()}Pooling2D({layer.size})"]
-    elif isinstance(layer, DenseLayer | ConvLayer):
-        penalty = f", kernel_regularizer=keras.regularizers.L2({layer.l2!r})" if layer.l2 else ""
-        activation = f'activation="{layer.activation}"'
-        if isinstance(layer, DenseLayer):
-            lines = [f"keras.layers.Dense({layer.units}, {activation}{penalty})"]
-        else:
-            head = f'keras.layers.Conv2D({layer.filters}, {layer.kernel}, padding="{layer.padding}"'
-            lines = [f"{head}, {activation}{penalty})"]
-            if layer.batch_norm:
-                lines = [f"{head}, use_bias=False{penalty})", "keras.layers.BatchNormalization()"]
-                lines.append(f'keras.layers.Activation("{layer.activation}")')
-    else:
-        kind = "Flatten" if isinstance(layer, FlattenLayer) else "GlobalAveragePooling2D"
-        return [f"keras.layers.{kind}()"]
-    return [*lines, f"keras.layers.Dropout({layer.dropout!r})"] if layer.dropout else lines
 
 
 def _data(dataset: DatasetConfig) -> str:

@@ -31,9 +31,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.configs import RunConfig, explain
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.frozen import Frozen, explain
 from mnist_core.experiments.grids import placed, read_table
-from mnist_core.experiments.layers import Frozen
 from mnist_core.experiments.presets import preset
 
 Sampler = Literal["tpe", "random"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -17,18 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_core.data.images import Pixels
 from mnist_core.errors import StoreError
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.experiments.layers import Activation, ConvLayer, DenseLayer, PoolLayer
+from mnist_core.experiments.layers.base import FloatArray, Step
 
-FloatArray = NDArray[np.float32]
-Step = Callable[[FloatArray], FloatArray]
-
-_KERAS_NAMES = {"dense": "dense", "conv": "conv2d", "batch_norm": "batch_normalization"}
-_VARIANCE_FLOOR = np.float32(1e-3)  # what keras.layers.BatchNormalization adds to the variance by default
 _BLOCK_VALUES = 1_000_000
 """Values that one layer may hold at a time: larger blocks leave the processor's cache and are no faster."""
 
@@ -87,105 +82,23 @@ def load_network(model: ModelConfig, path: Path) -> Network:
 
 
 def _network(model: ModelConfig, weight: Callable[[str, int], FloatArray]) -> Network:
-    """The network whose weights `weight` gives by the layer's name in the file and the number of the variable."""
+    """Return the network whose weights `weight` gives by the layer's name in the file and the number of the array."""
     steps: list[Step] = []
     seen: Counter[str] = Counter()
     most = 1
-    before: tuple[int, ...] = (1,)
-    for row in model.layer_table():
-        layer = None if row.layer is None else model.layers[row.layer]
-        variables: list[FloatArray] = []
-        if row.kind in _KERAS_NAMES:
-            name = _KERAS_NAMES[row.kind]
-            stored = name if not seen[name] else f"{name}_{seen[name]}"
-            seen[name] += 1
-            bare = isinstance(layer, ConvLayer) and layer.batch_norm and row.kind == "conv"
-            variables = [weight(stored, index) for index in range(4 if row.kind == "batch_norm" else 1 if bare else 2)]
-            if sum(variable.size for variable in variables) != row.parameters:
-                raise ValueError(f"layer {row.name} has other weights than its configuration says")
-        if row.kind == "image":
-            steps.append(lambda pixels: pixels[..., None])
-        elif row.kind == "flatten":
-            steps.append(lambda values: values.reshape(len(values), -1))
-        elif row.kind == "dense":
-            steps.append(
-                _dense(variables[0], variables[1], layer.activation if isinstance(layer, DenseLayer) else None)
-            )
-        elif row.kind == "conv" and isinstance(layer, ConvLayer):
-            steps.append(_conv(variables, layer))
-            most = max(most, math.prod(row.output_shape[:2]) * layer.kernel**2 * before[-1])
-        elif row.kind == "batch_norm":
-            steps.append(_batch_norm(*variables))
-        elif row.kind == "activation" and isinstance(layer, ConvLayer):
-            steps.append(_ACTIVATIONS[layer.activation])
-        elif row.kind == "pool":
-            steps.append(_pool(layer) if isinstance(layer, PoolLayer) else lambda values: values.mean(axis=(1, 2)))
-        elif row.kind != "dropout":  # which does nothing after training
-            raise ValueError(f"layer {row.name} is of the unknown kind {row.kind}")
-        most, before = max(most, math.prod(row.output_shape)), row.output_shape
+    for row, part in model.parts():
+        name = _stored_name(part.keras.name)
+        stored = name if not seen[name] else f"{name}_{seen[name]}"
+        seen[name] += 1
+        variables = [weight(stored, index) for index in range(part.variables)]
+        if sum(variable.size for variable in variables) != part.parameters:
+            raise ValueError(f"layer {row.name} has other weights than its configuration says")
+        if part.step is not None:
+            steps.append(part.step(*variables))
+        most = max(most, part.values, math.prod(part.output_shape))
     return Network(tuple(steps), max(1, _BLOCK_VALUES // most))
 
 
-def _dense(kernel: FloatArray, bias: FloatArray, activation: Activation | None) -> Step:
-    activate = _ACTIVATIONS[activation] if activation else lambda values: values
-    return lambda values: activate(values @ kernel + bias)
-
-
-def _conv(variables: list[FloatArray], layer: ConvLayer) -> Step:
-    """A convolution as one matrix product: each row of the left factor is what one window sees."""
-    kernel, size = variables[0], layer.kernel
-    flat = kernel.reshape(-1, kernel.shape[-1])
-    before = (size - 1) // 2 if layer.padding == "same" else 0
-    after = size - 1 - before if layer.padding == "same" else 0
-
-    def convolve(values: FloatArray) -> FloatArray:
-        padded = np.pad(values, ((0, 0), (before, after), (before, after), (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-        count, height, width = windows.shape[:3]
-        seen = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, len(flat))
-        made = (seen @ flat).reshape(count, height, width, -1)
-        if layer.batch_norm:  # then the bias and the activation come later
-            return made
-        return _ACTIVATIONS[layer.activation](made + variables[1])
-
-    return convolve
-
-
-def _batch_norm(scale: FloatArray, offset: FloatArray, mean: FloatArray, variance: FloatArray) -> Step:
-    factor = scale / np.sqrt(variance + _VARIANCE_FLOOR)
-    return lambda values: values * factor + (offset - mean * factor)
-
-
-def _pool(layer: PoolLayer) -> Step:
-    side = layer.size
-
-    def pool(values: FloatArray) -> FloatArray:
-        height, width = values.shape[1] // side, values.shape[2] // side
-        tiles = values[:, : height * side, : width * side].reshape(len(values), height, side, width, side, -1)
-        made: FloatArray = tiles.max(axis=(2, 4)) if layer.pooling == "max" else tiles.mean(axis=(2, 4))
-        return made
-
-    return pool
-
-
-def _gelu(values: FloatArray) -> FloatArray:
-    from scipy.special import erf
-
-    made: FloatArray = values * np.float32(0.5) * (1 + erf(values * np.float32(math.sqrt(0.5))))
-    return made
-
-
-def _sigmoid(values: FloatArray) -> FloatArray:
-    from scipy.special import expit
-
-    made: FloatArray = expit(values)
-    return made
-
-
-_ACTIVATIONS: dict[Activation, Step] = {
-    "relu": lambda values: np.maximum(values, 0),
-    "elu": lambda values: np.where(values > 0, values, np.expm1(np.minimum(values, 0))),
-    "tanh": lambda values: np.tanh(values),
-    "gelu": _gelu,
-    "sigmoid": _sigmoid,
-}
+def _stored_name(layer: str) -> str:
+    """Return the name under which a `.keras` file holds the weights of the first layer of a class."""
+    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()

@@ -19,7 +19,7 @@ import numpy as np
 
 from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.errors import StoreError
-from mnist_core.experiments.layers import Frozen
+from mnist_core.experiments.frozen import Frozen
 from mnist_core.files import read_json, write_json
 from mnist_core.jobs.execution import environment, sentence
 from mnist_core.runs.run import Run

@@ -30,37 +30,18 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
     Columns order (from 0), layer, kind, text, outputs, parameters, half (half the width, 0 to 0.5), left, right.
     Dropout is a row of its own, as wide as the layer whose outputs it drops.
     """
-    table = model.layer_table()
-    widest = widest or max(int(np.prod(row.output_shape)) for row in table)
+    table = model.parts()
+    widest = widest or max(int(np.prod(row.output_shape)) for row, _ in table)
     rows = []
-    for order, row in enumerate(table):
+    for order, (row, part) in enumerate(table):
         outputs = int(np.prod(row.output_shape))
         half = float(np.log2(outputs + 1) / np.log2(widest + 1) / 2)
-        shape = "×".join(str(size) for size in row.output_shape)
-        if row.name == "input":
-            text = "784 pixels, 28×28"
-        elif row.kind == "flatten":
-            text = f"{outputs} in a row"
-        elif row.kind == "conv":
-            text = f"{shape} · conv {row.detail}"
-        elif row.kind == "batch_norm":
-            text = "batch normalisation"
-        elif row.kind == "pool":
-            text = f"{shape} · {row.detail}"
-        elif row.kind == "activation":
-            text = row.detail
-        elif row.name == "output":
-            text = f"{outputs} classes · {row.detail}"
-        elif row.kind == "dropout":
-            text = f"dropout {row.detail.removeprefix('rate ')}"
-        else:
-            text = f"{outputs} units · {row.detail}"
         rows.append(
             {
                 "order": order,
                 "layer": row.name.replace("_", " "),
                 "kind": row.kind,
-                "text": text,
+                "text": part.text,
                 "outputs": outputs,
                 "parameters": row.parameters,
                 "half": half,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from mnist_core.experiments.layers import Frozen
+from mnist_core.experiments.frozen import Frozen
 
 RunState = Literal["queued", "running", "finished", "cancelled", "diverged", "failed", "interrupted"]
 """`interrupted` is never written: it is what a reader calls a `running` run whose process is gone."""

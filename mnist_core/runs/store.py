@@ -28,7 +28,8 @@ from pydantic import ValidationError
 
 from mnist_core.data.datasets import Catalog
 from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError
-from mnist_core.experiments.configs import RunConfig, explain, parse_config
+from mnist_core.experiments.configs import RunConfig, parse_config
+from mnist_core.experiments.frozen import explain
 from mnist_core.files import read_json, write_json
 from mnist_core.runs import lease
 from mnist_core.runs.records import Meta, Pause, Status

@@ -21,9 +21,8 @@ from pydantic import Field, ValidationError
 from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments import spaces
-from mnist_core.experiments.configs import explain
+from mnist_core.experiments.frozen import Frozen, explain
 from mnist_core.experiments.grids import describe
-from mnist_core.experiments.layers import Frozen
 from mnist_core.experiments.spaces import SearchSpec, Told
 from mnist_core.files import read_json, write_json
 from mnist_core.jobs import local_service

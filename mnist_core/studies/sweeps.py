@@ -21,9 +21,9 @@ from pydantic import Field, ValidationError
 
 from mnist_core.errors import ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
-from mnist_core.experiments.configs import RunConfig, explain
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.frozen import Frozen, explain
 from mnist_core.experiments.grids import Point, SweepSpec, describe, expand, plain_value
-from mnist_core.experiments.layers import Frozen
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.files import read_json, write_json
 from mnist_core.jobs.request import Requested, Wanted, request_all

@@ -13,18 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.constants import CLASSES, IMAGE_SHAPE
+from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.data.images import Pixels
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.experiments.layers import (
-    ConvLayer,
-    DenseLayer,
-    FlattenLayer,
-    GlobalAverageLayer,
-    Layer,
-    LayerRow,
-    PoolLayer,
-)
+from mnist_core.experiments.layers import KerasLayer
 
 _INITIALIZER = 0x1417
 
@@ -73,50 +65,23 @@ def build_model(config: ModelConfig, seed: int = 0) -> Any:
         float32 pixels of shape (n, 28, 28), 0 to 1 → probabilities of shape (n, 10). Its layers are named as in
         `ModelConfig.layer_table`.
     """
-    layers = backend().keras.layers
-    stack = [layers.Input(IMAGE_SHAPE, name="pixels")]
-    for row in config.layer_table():
+    stack = [backend().keras.layers.Input(IMAGE_SHAPE, name="pixels")]
+    for row, part in config.parts():
         index = len(config.layers) if row.layer is None else row.layer
-        layer = None if row.layer is None else config.layers[row.layer]
-        stack.append(_keras_layer(row, layer, initializer_seed(seed, index)))
+        stack.append(_keras_layer(part.keras, row.name, initializer_seed(seed, index)))
     return backend().keras.Sequential(stack, name="classifier")
 
 
-def _keras_layer(row: LayerRow, layer: Layer | None, seed: int) -> Any:
-    """The Keras layer of one row of a layer table. layer: the configured layer that the row comes from."""
-    layers, name = backend().keras.layers, row.name
-    kernel: dict[str, Any] = {"kernel_initializer": backend().keras.initializers.GlorotUniform(seed=seed)}
-    if isinstance(layer, DenseLayer | ConvLayer) and layer.l2:
-        kernel["kernel_regularizer"] = backend().keras.regularizers.L2(layer.l2)
-    if row.kind == "image":
-        return layers.Reshape(row.output_shape, name=name)
-    if row.kind == "flatten":
-        return layers.Flatten(name=name)
-    if layer is None:
-        return layers.Dense(CLASSES, activation="softmax", name=name, **kernel)
-    if isinstance(layer, GlobalAverageLayer):
-        return layers.GlobalAveragePooling2D(name=name)
-    assert not isinstance(layer, FlattenLayer)
-    if row.kind == "dropout":
-        return layers.Dropout(layer.dropout, seed=seed, name=name)
-    if isinstance(layer, PoolLayer):
-        pooling = layers.MaxPooling2D if layer.pooling == "max" else layers.AveragePooling2D
-        return pooling(layer.size, name=name)
-    if row.kind == "batch_norm":
-        return layers.BatchNormalization(name=name)
-    if row.kind == "activation":
-        return layers.Activation(layer.activation, name=name)
-    if isinstance(layer, DenseLayer):
-        return layers.Dense(layer.units, activation=layer.activation, name=name, **kernel)
-    return layers.Conv2D(
-        layer.filters,
-        layer.kernel,
-        padding=layer.padding,
-        activation=None if layer.batch_norm else layer.activation,
-        use_bias=not layer.batch_norm,
-        name=name,
-        **kernel,
-    )
+def _keras_layer(layer: KerasLayer, name: str, seed: int) -> Any:
+    """Return the layer of Keras that `layer` describes."""
+    keras, options = backend().keras, dict(layer.options)
+    if layer.l2:
+        options["kernel_regularizer"] = keras.regularizers.L2(layer.l2)
+    if layer.seeded == "kernel":
+        options["kernel_initializer"] = keras.initializers.GlorotUniform(seed=seed)
+    elif layer.seeded == "dropout":
+        options["seed"] = seed
+    return getattr(keras.layers, layer.name)(*layer.positional, **options, name=name)
 
 
 def load_model(path: Path) -> Any:

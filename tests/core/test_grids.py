@@ -80,7 +80,7 @@ def test_fixed_values_take_the_place_of_an_axis() -> None:
         ({"grid": {"training.*.epochs": [1]}}, "stands for each layer only"),
         ({"grid": {"training.seed": list(range(1001))}}, "1,001 combinations; at most 1,000"),
         ({"base": "model_9", "grid": {"training.seed": [1]}}, "there is no preset"),
-        ({"grids": {}}, "Extra inputs"),
+        ({"grids": {}}, "grids: there is no such field"),
     ],
 )  # fmt: skip
 def test_a_wrong_grid_is_refused_in_words(data: dict[str, Any], says: str) -> None:

@@ -25,9 +25,7 @@ SMALL = ModelConfig(layers=(DenseLayer(units=12, dropout=0.3, l2=1e-3), DenseLay
 
 
 def test_importing_the_modules_does_not_import_tensorflow():
-    code = (
-        "import sys\nfrom mnist_core.training import models, train\nprint({'tensorflow', 'keras'} & {*sys.modules})"
-    )
+    code = "import sys\nfrom mnist_core.training import models, train\nprint({'tensorflow', 'keras'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

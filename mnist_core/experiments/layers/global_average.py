@@ -1,0 +1,28 @@
+"""The mean of each map, in place of its pixels."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from mnist_core.experiments.layers.base import FloatArray, HiddenLayer, KerasLayer, Part, Shape
+
+
+class GlobalAverageLayer(HiddenLayer):
+    """The mean of each feature map, in place of its pixels."""
+
+    label: ClassVar[str] = "Global average"
+    about: ClassVar[str] = "Keeps of each map only the mean of its pixels. There is nothing to set."
+    place = "to a row"
+
+    kind: Literal["global_average"] = "global_average"
+
+    def parts(self, shape: Shape) -> list[Part]:
+        """Return the one part."""
+        text = f"{shape[2]} · mean of each map"
+        keras = KerasLayer("GlobalAveragePooling2D")
+        return [Part("pool", "mean of each map", shape[2:], keras, text, step=lambda: _mean)]
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    made: FloatArray = values.mean(axis=(1, 2))
+    return made
