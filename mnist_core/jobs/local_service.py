@@ -1,7 +1,7 @@
 """Finding, starting and stopping the local job service, without importing what it is made of.
 
 Beside the store lie `service.json` (where the service listens and how it is doing), `service.log`, and `.service/`
-(a lease, by which only one service serves a store, and the workers' scratch space).
+(a lease, by which only one service serves a store, the service's credentials, and the workers' scratch space).
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ ServiceState = Literal["stopped", "starting", "ready", "remote"]
 
 @dataclass(frozen=True)
 class Record:
-    """`service.json`: address and process; workers, those warm and those busy; runs that wait for a worker."""
+    """`service.json`: address and process; workers, those warm and those busy; runs that wait for a worker.
+
+    credentials: the file with the key and certificate that the service and its clients show each other.
+    """
 
     address: str
     pid: int
@@ -38,6 +41,7 @@ class Record:
     warm: int = 0
     busy: int = 0
     queued: int = 0
+    credentials: str = ""
 
     def alive(self) -> bool:
         """Whether the process that wrote this is still there."""
@@ -204,7 +208,10 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(record.pid)
         family = [process, *process.children(recursive=True)]
-        process.terminate()
+        try:
+            process.terminate()
+        except psutil.AccessDenied:
+            raise JobError(f"the job service was started by {process.username()}, who alone may stop it") from None
     _wait_for_end(family, patience_s)
     for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import psutil
 
 from mnist_core.errors import JobError, MnistCoreError, StoreError
-from mnist_core.jobs import latency, local_service
+from mnist_core.jobs import credentials, latency, local_service
 from mnist_core.jobs.execution import Train, execute, sentence
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs import lease
@@ -276,7 +276,8 @@ class ServiceRunner:
 
     def _connected(self) -> Any:
         """A client that is connected to the scheduler as it is now."""
-        address = self.address or local_service.start(self._root, *self._options).address
+        record = None if self.address else local_service.start(self._root, *self._options)
+        address = record.address if record else self.address
         if self._client is not None:
             if self._client.status == "running" and self._client.scheduler.address == address:
                 return self._client
@@ -285,10 +286,14 @@ class ServiceRunner:
 
         _quieten()
         connect: Any = Client
+        # a scheduler elsewhere has its certificates in dask's own configuration, which is read where none are given
+        security = credentials.security(record.credentials) if record else None
         try:
-            self._client = connect(address, timeout=CONNECT_LIMIT_S, set_as_default=False, name="mnist-core")
-        except (OSError, TimeoutError) as error:
-            raise JobError(f"no scheduler answers at {address} ({error}); check that it runs there") from error
+            self._client = connect(
+                address, security=security, timeout=CONNECT_LIMIT_S, set_as_default=False, name="mnist-core"
+            )
+        except (OSError, TimeoutError, TypeError) as error:  # TypeError: an encrypted address, but no certificates
+            raise JobError(f"no scheduler answers at {address} ({error}); {_remedy(str(address))}") from error
         return self._client
 
     def _disconnect(self) -> None:
@@ -296,6 +301,14 @@ class ServiceRunner:
         if client is not None:
             with contextlib.suppress(Exception):  # whatever a dead connection says when it is closed
                 client.close(timeout=2)
+
+
+def _remedy(address: str) -> str:
+    if not address.startswith("tls://"):
+        return "check that it runs there"
+    names = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+    variables = ", ".join(f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in names)
+    return f"check that it runs there, and that dask's configuration names its certificates ({variables})"
 
 
 def _quieten() -> None:

@@ -2,7 +2,8 @@
 
     python -m mnist_core.jobs.service --store PATH [--stop]
 
-It serves one store, listens on 127.0.0.1 only, and ends by itself once nothing is to be done and nobody is connected.
+It serves one store, listens on 127.0.0.1 only, takes nobody without its credentials (`mnist_core.jobs.credentials`), and
+ends by itself once nothing is to be done and nobody is connected.
 `jobs.ServiceRunner` starts it and talks to it; a cluster's scheduler takes its place through MNIST_CORE_SCHEDULER.
 """
 
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from mnist_core.errors import StaleAttempt
-from mnist_core.jobs import local_service
+from mnist_core.errors import JobError, StaleAttempt
+from mnist_core.jobs import credentials, local_service
 from mnist_core.jobs.local_service import Record
 from mnist_core.jobs.worker import task_environment, task_key, train_run
 from mnist_core.runs import lease
@@ -96,14 +97,20 @@ class Service:
     ----------
     root
         the store's folder.
+    held
+        the lease on serving it.
+    secret
+        the file with the service's credentials.
     workers
         how many; None for as many as the machine bears.
     idle_s
         seconds without anything to do and without a client after which the service ends.
     """
 
-    def __init__(self, root: Path, held: lease.Lease, *, workers: int | None, idle_s: float) -> None:
+    def __init__(self, root: Path, held: lease.Lease, secret: Path, *, workers: int | None, idle_s: float) -> None:
         self.root = root
+        self._secret = secret
+        self._security = credentials.security(str(secret))
         self.workers = workers or worker_count(*_machine())
         self.idle_s = idle_s
         self._lease = held
@@ -116,7 +123,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, self._stop.set)
-        async with _make_scheduler() as scheduler:
+        async with self._scheduler() as scheduler:
             self._publish(scheduler)  # now, so that runs can be queued while the workers start
             nannies = [self._nanny(scheduler, index) for index in range(self.workers)]
             starting = asyncio.gather(*nannies)
@@ -130,15 +137,23 @@ class Service:
                 # no patience: what counts is on disk, and TensorFlow takes seconds to say good-bye
                 await asyncio.gather(*(nanny.close(timeout=0.5) for nanny in nannies), return_exceptions=True)
 
+    def _scheduler(self) -> Scheduler:
+        from mnist_core.jobs.nodes import LocalScheduler
+
+        return LocalScheduler(host=LOCAL, port=0, protocol="tls", security=self._security, dashboard=False)
+
     def _nanny(self, scheduler: Scheduler, index: int) -> Nanny:
         from distributed import Nanny
 
+        from mnist_core.jobs.nodes import LocalWorker
+
         return Nanny(
             scheduler.address,
+            worker_class=LocalWorker,
+            security=self._security,
             name=f"worker-{index}",
             nthreads=1,
             host=LOCAL,
-            dashboard_address=f"{LOCAL}:0",
             dashboard=False,
             memory_limit=0,
             local_directory=str(local_service.lock_folder(self.root)),
@@ -156,7 +171,9 @@ class Service:
 
         connect: Any = distributed.Client  # distributed has no types
         submit: Any = distributed.fire_and_forget
-        async with connect(scheduler.address, asynchronous=True, set_as_default=False) as client:
+        async with connect(
+            scheduler.address, security=self._security, asynchronous=True, set_as_default=False
+        ) as client:
             for run in queued:
                 arguments = (str(self.root), run.id, task_environment())
                 submit(client.submit(train_run, *arguments, key=task_key(run), pure=False))
@@ -197,6 +214,7 @@ class Service:
             warm=sum(bool(state.metrics.get("mnist_core_warm")) for state in states),
             busy=sum(bool(state.processing) for state in states),
             queued=len(scheduler.queued) + len(scheduler.unrunnable),
+            credentials=str(self._secret),
         )
         if record != self._record:
             with contextlib.suppress(OSError):  # the store may have been deleted; `_watch` will notice
@@ -214,22 +232,6 @@ class Service:
 def run_has_begun(store: Store, run_id: str) -> bool:
     """Whether the run is no longer waiting."""
     return store.get(run_id).state != "queued"
-
-
-def _make_scheduler() -> Scheduler:
-    from distributed import Scheduler
-
-    class OneByOne(Scheduler):
-        """Keeps runs in its own queue, first come, first served, and hands a worker one at a time.
-
-        The usual placement would queue runs at the workers by guessed durations: one could idle while runs wait behind
-        a long one at another.
-        """
-
-        def is_rootish(self, ts: Any) -> bool:
-            return not (ts.resource_restrictions or ts.worker_restrictions or ts.host_restrictions)
-
-    return OneByOne(host=LOCAL, port=0, dashboard=False, dashboard_address=f"{LOCAL}:0")
 
 
 def _in_use(scheduler: Scheduler) -> bool:
@@ -250,7 +252,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = Store(options.store).root.resolve()
     if options.stop:
-        local_service.stop(root)
+        try:
+            local_service.stop(root)
+        except JobError as error:
+            parser.exit(1, f"{error}\n")
         return 0
     held = lease.claim(local_service.lock_folder(root))
     if held is None:
@@ -267,7 +272,9 @@ def main(arguments: list[str] | None = None) -> int:
         # It would have malloc give freed memory back to the system at once (MALLOC_TRIM_THRESHOLD_), and each step of a
         # training would fetch its pages anew. After the import, which fills in what is missing.
         dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
-        asyncio.run(Service(root, held, workers=options.workers, idle_s=60 * options.idle_minutes).serve())
+        with credentials.made(held.folder, held.attempt) as secret:
+            service = Service(root, held, secret, workers=options.workers, idle_s=60 * options.idle_minutes)
+            asyncio.run(service.serve())
     finally:
         held.release()
     return 0
