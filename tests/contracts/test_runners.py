@@ -23,6 +23,7 @@ from mnist_core.runs import lease
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 LONG = 60
@@ -55,13 +56,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RunConf
 @pytest.fixture(params=["local", "service"])
 def runner(request: pytest.FixtureRequest, shared: dict[str, Runner]) -> Runner:
     return shared[request.param]
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def ended(store: Store, run_id: str) -> Run:

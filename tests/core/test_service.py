@@ -22,6 +22,7 @@ from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, worker_count
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ONE = ("--workers", "1")
@@ -37,13 +38,6 @@ def root(tmp_path: Path, started_processes: Alive) -> Iterator[Path]:
     root = Store(tmp_path / "artifacts").root
     yield root
     local_service.stop(root)
-
-
-def until(condition: Callable[[], bool], limit_s: float = 40) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 # -- without a process -------------------------------------------------------------------------------------------------
