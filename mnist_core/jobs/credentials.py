@@ -42,13 +42,12 @@ def made(folder: Path, attempt: int) -> Iterator[Path]:
     for left in folder.glob("credentials-*.pem"):  # by services that were killed
         left.unlink(missing_ok=True)
     path = folder / f"credentials-{attempt}.pem"
-    content = _key_and_certificate()
-    _write(path, content)
+    _write_new(path)
     elsewhere = None if _problem(path) is None else Path(tempfile.mkdtemp(prefix="mnist-core-"))
     if elsewhere:
         path.unlink()
         path = elsewhere / path.name
-        _write(path, content)
+        _write_new(path)  # another key, as that one could be read
     try:
         yield path
     finally:
@@ -58,9 +57,9 @@ def made(folder: Path, attempt: int) -> Iterator[Path]:
             shutil.rmtree(elsewhere, ignore_errors=True)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_new(path: Path) -> None:
     with replacing(path, durable=False) as file:  # made for its owner only, whatever the umask
-        file.write(content)
+        file.write(_key_and_certificate())
 
 
 def _key_and_certificate() -> bytes:

@@ -206,11 +206,13 @@ def test_where_the_store_keeps_no_modes_the_file_lies_among_the_temporary_ones(
     store.mkdir()
     temporary.mkdir()
     replace_ = os.replace
+    readable = []
 
     def as_on_fat(source: str, target: Path) -> None:
         replace_(source, target)
         if store in Path(target).parents:
             os.chmod(target, 0o777)
+            readable.append(Path(target).read_bytes())
 
     monkeypatch.setattr(os, "replace", as_on_fat)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -219,6 +221,7 @@ def test_where_the_store_keeps_no_modes_the_file_lies_among_the_temporary_ones(
         assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert credentials.security(str(path)).require_encryption
         assert list(store.iterdir()) == []
+        assert path.read_bytes() not in readable
     assert list(temporary.iterdir()) == []
 
 
