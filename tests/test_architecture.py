@@ -119,7 +119,14 @@ def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
             "with contextlib.suppress(SystemExit): import mnist_core.cli as c; c.main(['--help'])",
             {"tensorflow", "keras", "altair"},
         ),
-        ("import dashboard.resources, dashboard.theme, dashboard.state", {"tensorflow", "keras"}),
+        (
+            "import mnist_core.cli, mnist_core.jobs.runners, mnist_core.jobs.credentials, mnist_core.jobs.service",
+            {"distributed", "cryptography"},
+        ),
+        (
+            "import dashboard.resources, dashboard.theme, dashboard.state",
+            {"tensorflow", "keras", "distributed", "cryptography"},
+        ),
     ],
 )
 def test_an_import_loads_no_heavy_library(code: str, unwanted: set[str]) -> None:

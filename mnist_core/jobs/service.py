@@ -2,9 +2,9 @@
 
     python -m mnist_core.jobs.service --store PATH [--stop]
 
-It serves one store, listens on 127.0.0.1 only, takes nobody without its credentials (`mnist_core.jobs.credentials`), and
+It serves one store, listens on 127.0.0.1 only, takes nobody without its credentials (see `credentials`), and
 ends by itself once nothing is to be done and nobody is connected.
-`jobs.ServiceRunner` starts it and talks to it; a cluster's scheduler takes its place through MNIST_CORE_SCHEDULER.
+`runners.ServiceRunner` starts it and talks to it; a cluster's scheduler takes its place through MNIST_CORE_SCHEDULER.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ Alive = Callable[[], list[psutil.Process]]
 INTRUDER = """
 import json, os, sys
 import distributed, distributed.comm.tcp, distributed.security
-from mnist_core import credentials
+from mnist_core.jobs import credentials
 address, secret, own, uid = *sys.argv[1:4], int(sys.argv[4])
 if own == "foreign":
     trusted = distributed.Security.temporary()
