@@ -12,6 +12,7 @@ from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.variants import fields, variants
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +27,64 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return [asked.run for asked in request_all(store, LocalRunner(store), wanted)]
 
 
-def test_a_recipe_is_the_configuration_without_its_seed(small_config: RunConfig) -> None:
+EVERY_KIND = [
+    RunConfig.model_validate(data)
+    for data in (
+        {
+            "model": {
+                "layers": [
+                    {"kind": "conv", "dropout": 0.1, "l2": 0.1},
+                    {"kind": "pool", "dropout": 0.1},
+                    {"kind": "flatten"},
+                    {"kind": "dense", "dropout": 0.1, "l2": 0.1},
+                ]
+            },
+            "training": {
+                "optimizer": "sgd",
+                "momentum": 0.5,
+                "validation": {"source": "held_out", "count": 100},
+                "early_stopping": {"min_delta": 0.1},
+                "augmentation": {"shift": 1, "rotation": 1, "zoom": 0.1},
+                "schedule": {"kind": "step"},
+                "label_smoothing": 0.1,
+            },
+            "parent": "0123456789ab",
+        },
+        {
+            "model": {"layers": [{"kind": "conv"}, {"kind": "global_average"}]},
+            "training": {
+                "validation": {"source": "held_out", "fraction": 0.2},
+                "schedule": {"kind": "cosine", "final": 0.1},
+            },
+        },
+        {"model": {"layers": [{}]}, "training": {"schedule": {"kind": "plateau", "cooldown": 1, "min_rate": 1e-4}}},
+    )
+]
+"""Configurations that together have every type of layer, validation and schedule, and every optional part."""
+
+
+def test_every_field_but_the_seed_makes_another_recipe_and_every_field_another_run() -> None:
+    tried = set()
+    for config in EVERY_KIND:
+        for field, changed in variants(config):
+            tried.add(field)
+            assert changed.run_id("data") != config.run_id("data"), field
+            assert (recipe_id(changed) == recipe_id(config)) == (field == ("TrainingConfig", "seed")), field
+    # an optional part is tried by leaving it out, and a count or a fraction of held-out images by another one
+    assert tried == fields()
+
+
+def test_configurations_that_differ_in_a_kind_alone_are_other_recipes() -> None:
+    stacks = [[{"kind": "conv"}, {"kind": kind}] for kind in ("conv", "pool", "flatten", "dense", "global_average")]
+    trainings: list[dict[str, object]] = [{"schedule": {"kind": kind}} for kind in ("step", "cosine", "plateau")]
+    trainings += [{}, {"validation": {"source": "held_out", "count": 100}}]
+    data = [{"model": {"layers": stack}} for stack in stacks]
+    data += [{"model": {"layers": [{}]}, "training": training} for training in trainings]
+    assert len({recipe_id(RunConfig.model_validate(item)) for item in data}) == len(data)
+
+
+def test_all_seeds_of_a_configuration_are_one_recipe(small_config: RunConfig) -> None:
     assert recipe_id(small_config) == recipe_id(small_config.replace(training__seed=77))
-    others = [
-        small_config.replace(training__epochs=4),
-        small_config.replace(dataset__name="mnist"),
-        small_config.replace(model__layers=[{"units": 17}]),
-        small_config.replace(parent="0123456789ab"),
-    ]
-    assert len({recipe_id(config) for config in [small_config, *others]}) == 5
 
 
 def test_seeds_count_up_from_that_of_the_configuration(small_config: RunConfig) -> None:

@@ -1,0 +1,1 @@
+"""Helpers that several test files share. Nothing here is a test, and nothing here was trained."""
