@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import os
 import re
 import subprocess
@@ -9,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from mnist_core.cli.parser import _parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,14 +70,130 @@ def test_every_file_that_the_readme_names_exists() -> None:
     assert missing == []
 
 
+def subcommands(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the commands that a parser knows, those below other commands as ``command subcommand``."""
+    found = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                found += [name, *(f"{name} {below}" for below in subcommands(inner))]
+    return found
+
+
+def test_commands_below_commands_are_found_too() -> None:
+    parser = argparse.ArgumentParser()
+    outer = parser.add_subparsers()
+    outer.add_parser("label-errors")
+    outer.add_parser("study").add_subparsers().add_parser("list")
+    assert subcommands(parser) == ["label-errors", "study", "study list"]
+
+
 def test_every_command_is_documented() -> None:
-    result = subprocess.run([sys.executable, "-m", "mnist_core", "--help"], capture_output=True, text=True, check=False)
-    commands = re.findall(r"^    (\w+)  ", result.stdout, re.MULTILINE)
-    assert len(commands) >= 9
-    for command in commands:
-        assert f"`{command}`" in README or f"mnist_core {command}" in README, f"the README does not mention {command}"
+    commands = subcommands(_parser())
+    assert len(commands) > 15
+    missing = [name for name in commands if not re.search(rf"(`|mnist_core ){re.escape(name)}[ `]", README)]
+    assert missing == []
 
 
-@pytest.mark.parametrize("variable", ["MNIST_NPZ", "MNIST_CORE_STORE", "MNIST_CORE_SCHEDULER"])
-def test_every_environment_variable_is_documented(variable: str) -> None:
-    assert variable in README
+@pytest.mark.parametrize("part", ["the code", "its tests"])
+def test_every_environment_variable_is_documented_and_no_other(part: str) -> None:
+    used = environment_variables([ROOT / "start.py", *folder("mnist_core"), *folder("dashboard")])
+    text = (ROOT / "docs" / "environment-variables.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    documented = {
+        title: set(re.findall(r"`([A-Z][A-Z0-9_]+)`", " ".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
+        for title, section in sections.items()
+    }
+    of_tests = documented.pop("What the tests read")
+    if part == "the code":
+        assert {"MNIST_NPZ", "MNIST_CORE_STORE", "MNIST_CORE_SCHEDULER", "OMP_NUM_THREADS"} <= used
+        assert set.union(*documented.values()) == used
+    else:
+        assert of_tests == environment_variables(folder("tests")) - used
+
+
+def folder(name: str) -> list[Path]:
+    return sorted((ROOT / name).rglob("*.py"))
+
+
+def environment_variables(files: list[Path]) -> set[str]:
+    """Return the names of all environment variables that files read, set or hand to another process.
+
+    Raises
+    ------
+    AssertionError
+        if a file reads a variable whose name cannot be told from the code.
+    """
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    constants = {
+        target.id: node.value
+        for tree in trees.values()
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found: set[str] = set()
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            for key in _keys(node, constants):
+                name = constants.get(key.id, key) if isinstance(key, ast.Name) else key
+                known = isinstance(name, ast.Constant) and isinstance(name.value, str)
+                written = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+                assert known or written, f"{path.name}, line {node.lineno}: which variable is {ast.unparse(key)}?"
+                if known:
+                    found.add(name.value)
+    return found
+
+
+def _keys(node: ast.AST, constants: dict[str, ast.expr]) -> list[ast.expr]:
+    """Return the names of environment variables at one node of a syntax tree, as expressions."""
+    if isinstance(node, ast.Subscript) and _is_environ(node.value):
+        return [node.slice]
+    if isinstance(node, ast.Compare) and _is_environ(node.comparators[0]):
+        return [node.left]
+    if isinstance(node, ast.BinOp) and _is_environ(node.left):
+        return _keys_of_dict(node.right, constants)
+    if isinstance(node, ast.Dict) and any(key is None and _is_environ(value) for key, value in _items(node)):
+        return [key for key in node.keys if key is not None]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.getenv":
+        return node.args[:1]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_environ(node.func.value):
+        if node.func.attr == "update":
+            return _keys_of_dict(node.args[0], constants)
+        return node.args[:1]
+    return []
+
+
+def _items(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+    return list(zip(node.keys, node.values, strict=True))
+
+
+def _keys_of_dict(node: ast.expr, constants: dict[str, ast.expr]) -> list[ast.expr]:
+    if isinstance(node, ast.Name):
+        node = constants.get(node.id, node)
+    return [key for key in node.keys if key is not None] if isinstance(node, ast.Dict) else [node]
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return ast.unparse(node) in ("os.environ", "environ")
+
+
+def test_variables_are_found_however_the_environment_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        """
+import os
+READ = "READ"
+VALUES = {"ONE": "1", "TWO": "2"}
+os.environ.get(READ), os.getenv("THREE"), os.environ["FOUR"], "FIVE" in os.environ, os.environ.setdefault("SIX", "")
+os.environ.update(VALUES), os.environ | {"SEVEN": ""}, {**os.environ, "EIGHT": ""}
+for name, value in {}.items():
+    os.environ[name] = value
+"""
+    )
+    names = {"READ", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT"}
+    assert environment_variables([path]) == names
+    path.write_text("import os, sys\nos.environ.get(sys.argv[1])")
+    with pytest.raises(AssertionError, match=r"module.py, line 2: which variable is sys.argv\[1\]"):
+        environment_variables([path])
