@@ -152,17 +152,16 @@ def test_a_run_in_progress_is_joined(runner: Runner) -> None:
     assert lease.attempts(run.path) == 1
 
 
-def test_cancelling_takes_effect_soon_and_keeps_what_was_reached(
+def test_cancelling_takes_effect_within_the_epoch_under_way_and_keeps_what_was_reached(
     runner: Runner, uninterrupted: Callable[[RunConfig], Run]
 ) -> None:
     run_id, thread = begin(runner, config(seed=6, epochs=LONG))
-    asked = time.monotonic()
     runner.cancel(run_id)
+    done = runner.store.get(run_id).epochs_done
     run = ended(runner.store, run_id)
-    assert time.monotonic() - asked < 3
     thread.join()
     assert run.state == "cancelled"
-    assert 2 <= run.epochs_done < LONG
+    assert 2 <= done <= run.epochs_done <= done + 1 < LONG  # one epoch may have been past its last look
     assert run.predictions() is not None
     assert run.status.kept_epoch == run.epochs_done
 

@@ -78,6 +78,13 @@ class TestIdentity:
         assert len(store.runs()) == 1
         assert store.trash() == ([], [])
 
+    def test_a_configuration_that_was_never_checked_is_refused(self, store: Store, small_config: RunConfig) -> None:
+        training = small_config.training.model_copy(update={"learning_rate": 1000.0})
+        unchecked = RunConfig.model_construct(**(dict(small_config) | {"training": training}))
+        with pytest.raises(ConfigError, match=r"training.learning_rate: .* less than or equal to 10"):
+            store.add(unchecked, name="x", fingerprint="f")
+        assert store.runs() == []
+
 
 class TestFinding:
     def test_by_id_beginning_and_name(self, store: Store, run_id: str) -> None:
@@ -159,6 +166,24 @@ class TestTraining:
         child.wait()
         assert store.get(run_id).state == "interrupted"
         assert store.request_again(run_id).state == "queued"
+
+    def test_a_run_that_ends_while_it_is_read_is_not_taken_for_an_interrupted_one(
+        self, store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its status is read first, then whether it is held: a writer may end the run between the two."""
+        writer = store.open_writer(run_id)
+        assert writer
+        writer.started([])
+        look = lease.held
+
+        def look_after_the_writer_has_ended(folder: Path) -> bool:
+            monkeypatch.setattr(lease, "held", look)
+            writer.ended("finished", "all epochs done")
+            return look(folder)
+
+        monkeypatch.setattr(lease, "held", look_after_the_writer_has_ended)
+        run = store.get(run_id)
+        assert (run.state, run.status.state, run.status.reason) == ("finished", "finished", "all epochs done")
 
     def test_not_finite_values_survive_json(self, store: Store, run_id: str) -> None:
         writer = store.open_writer(run_id)

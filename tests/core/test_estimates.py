@@ -9,6 +9,7 @@ import pytest
 
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
+from mnist_core.jobs import estimates
 from mnist_core.jobs.estimates import Cost, Measured, cost, estimate, measured, time_left, total
 from mnist_core.runs.records import EpochRow, LiveProgress
 from mnist_core.runs.run import Run
@@ -68,6 +69,13 @@ def test_one_run_says_that_twice_the_images_take_twice_as_long(small_config: Run
     found = estimate(small_config, 2048, [Measured(cost(small_config, 1024), 0.4, 0.0)])
     assert found is not None
     assert found.epoch_s == pytest.approx(0.8, rel=0.01)
+
+
+def test_one_run_puts_half_of_its_time_on_the_batches_and_half_on_the_multiplications() -> None:
+    basis = [Measured(Cost(100, 1e9), 0.4, 0.0)]
+    epoch_s = estimates._fitted(basis).epoch_s
+    assert epoch_s(Cost(200, 1e9)) == pytest.approx(0.6, rel=0.01)
+    assert epoch_s(Cost(100, 2e9)) == pytest.approx(0.6, rel=0.01)
 
 
 def test_many_trainings_take_the_sum_of_what_each_takes(small_config: RunConfig) -> None:

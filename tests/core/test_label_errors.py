@@ -107,3 +107,16 @@ def test_a_confident_other_class_is_named_with_both_confidences() -> None:
     assert row["self_confidence"] == pytest.approx(0.05)
     assert row["likely_confidence"] == pytest.approx(0.95)
     assert row["margin"] == pytest.approx(-0.9)
+
+
+def test_an_image_is_no_likely_error_where_the_model_guesses_its_label() -> None:
+    """The last image is confidently a 1, and not confidently a 0, yet 0 is the guess."""
+    labels = np.array([0, 0, 1, 1, 0], np.uint8)
+    probabilities = np.zeros((5, 10))
+    probabilities[:, :2] = [[0.95, 0.05], [0.95, 0.05], [0.6, 0.4], [0.6, 0.4], [0.55, 0.45]]
+    thresholds = class_thresholds(labels, probabilities)
+    assert probabilities[4, 1] >= thresholds[1]
+    assert probabilities[4, 0] < thresholds[0]
+    assert 4 not in likely_errors(labels, probabilities)["index"].tolist()
+    probabilities[4, :2] = [0.45, 0.55]
+    assert 4 in likely_errors(labels, probabilities)["index"].tolist()

@@ -84,6 +84,20 @@ def test_a_dead_process_holds_nothing(tmp_path: Path) -> None:
     assert claimed.attempt == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no zombies")
+def test_a_process_that_has_ended_and_is_not_yet_waited_for_holds_nothing(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        started = psutil.Process(process.pid).create_time()
+        (tmp_path / "lease-1.json").write_text(holder(pid=process.pid, process_started=started))
+        assert lease.held(tmp_path)
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays as a zombie
+        assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+        assert not lease.held(tmp_path)
+
+
 def test_a_later_process_of_the_same_number_is_another(tmp_path: Path) -> None:
     (tmp_path / "lease-1.json").write_text(holder(process_started=psutil.Process().create_time() - 3600))
     assert not lease.held(tmp_path)

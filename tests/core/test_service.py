@@ -186,6 +186,8 @@ def test_it_ends_when_its_store_is_deleted(root: Path, started_processes: Alive)
     root.rename(root.with_name("elsewhere"))
     until(lambda: not started_processes())
     root.with_name("elsewhere").rename(root)
+    assert "its store is gone" in local_service.log_path(root).read_text()
+    assert local_service.status(root).state == "stopped"
 
 
 def test_it_takes_up_what_an_earlier_one_left_in_the_queue(root: Path, small_config: RunConfig) -> None:

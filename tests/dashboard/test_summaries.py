@@ -40,6 +40,22 @@ def test_the_answer_is_the_verdict_with_its_cost(pair: list[RunSummary], store: 
     assert told(pair, store, 1).endswith("It has 77 % fewer parameters.")
 
 
+@pytest.mark.parametrize(
+    ("units", "says"),
+    [(94, "It has 6 % fewer parameters."), (96, ""), (104, ""), (106, "It has 1.1 times the parameters.")],
+)
+def test_the_cost_is_stated_where_it_differs_by_more_than_five_percent(
+    make_run: MakeRun, store: Store, units: int, says: str
+) -> None:
+    pair = [
+        summarise(make_run("first", config((100,)), errors=20)),
+        summarise(make_run("other", config((units,)), errors=10)),
+    ]
+    text = told(pair, store)
+    assert text.endswith(says)
+    assert ("parameters" in text) == bool(says)
+
+
 def test_a_run_alone_is_stated(pair: list[RunSummary], store: Store) -> None:
     text = "small classifies 96.00 % of 500 test images correctly: 20 are wrong."
     assert told(pair[:1], store) == text
