@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from playwright.sync_api import sync_playwright
 
 from mnist_core.runs.store import Store, default_root
-from tests.e2e.browser import Screen, end_everything, start_server
-from tests.e2e.conftest import CHROMIUM_ARGUMENTS
+from tests.support import chromium as installed
+from tests.support.browser import Screen, end_everything, start_server
 
 
 def measure(chromium, folder: Path) -> dict[str, float]:
@@ -70,8 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     rounds = []
     with sync_playwright() as playwright:
-        path = next(path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists())
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        chromium = installed.launch(playwright)
         for _ in range(options.repeats):
             with tempfile.TemporaryDirectory() as folder:
                 rounds.append(measure(chromium, Path(folder)))

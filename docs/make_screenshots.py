@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from mnist_core.runs.store import Store, default_root  # noqa: E402
-from tests.e2e.browser import Screen, Server, end_everything, start_server  # noqa: E402
-from tests.e2e.conftest import CHROMIUM_ARGUMENTS  # noqa: E402
+from tests.support import chromium as installed  # noqa: E402
+from tests.support.browser import Screen, Server, end_everything, start_server  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 PAGES = (
@@ -79,8 +79,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         shutil.copytree(default_root() / "reference", Path(folder) / "artifacts" / "reference")
-        path = next(path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists())
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        chromium = installed.launch(playwright)
         server = start_server(Store(Path(folder) / "artifacts"), Path(folder) / "server.log")
         try:
             for name in PAGES:

@@ -15,16 +15,16 @@ import pytest
 from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.store import Store
+from tests.support import chromium
 
 DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
-CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mnist = os.environ.get("MNIST_NPZ")
     reasons = {
         "mnist": None if mnist and Path(mnist).is_file() else "real MNIST is not here: set MNIST_NPZ to its path",
-        "browser": None if CHROMIUM else "Chromium is not installed (Debian package chromium)",
+        "browser": None if chromium.PATH else "Chromium is not installed (Debian package chromium)",
     }
     for item in items:
         for marker, reason in reasons.items():

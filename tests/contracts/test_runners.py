@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from mnist_core.runs import lease
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.waiting import until
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 LONG = 60
@@ -266,8 +265,9 @@ def test_a_run_outlives_who_asked_for_it(shared: dict[str, Runner]) -> None:
     code = (
         "import os\nfrom mnist_core.jobs.runners import ServiceRunner; from mnist_core.runs.store import Store\n"
         f"store = Store({str(store.root)!r})\n"
-        "from tests.contracts.test_runners import config; from mnist_core.jobs.request import request\n"
-        "print(request(store, ServiceRunner(store), config(seed=14, epochs=20), name='a run').run.id, flush=True)\n"
+        "from mnist_core.experiments.configs import RunConfig; from mnist_core.jobs.request import request\n"
+        f"config = RunConfig.model_validate_json({config(seed=14, epochs=20).model_dump_json()!r})\n"
+        "print(request(store, ServiceRunner(store), config, name='a run').run.id, flush=True)\n"
         "os._exit(1)"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

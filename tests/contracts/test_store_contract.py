@@ -17,12 +17,9 @@ from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StaleAttemp
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.runs import lease
-from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.records import LiveProgress
 from mnist_core.runs.store import Store
-
-
-def row(epoch: int, val_loss: float = 0.5) -> EpochRow:
-    return EpochRow(epoch, 0.6, 0.8, 0.5, 0.85, val_loss, 0.84, 0.2, val_loss - 0.2, 0.0, 0.7, 0.05, 1e-3, 0.4)
+from tests.support.synthetic import row
 
 
 def guesses(images: int = 30) -> Predictions:

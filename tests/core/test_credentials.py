@@ -23,7 +23,7 @@ from mnist_core.jobs import credentials, local_service, runners
 from mnist_core.jobs.local_service import Record
 from mnist_core.jobs.runners import ServiceRunner
 from mnist_core.runs.store import Store
-from tests.waiting import until
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534

@@ -11,15 +11,12 @@ from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
 from mnist_core.jobs import estimates
 from mnist_core.jobs.estimates import Cost, Measured, cost, estimate, measured, time_left, total
-from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.records import LiveProgress
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.synthetic import row
 
 PRINT = "a" * 16
-
-
-def row(epoch: int, seconds: float) -> EpochRow:
-    return EpochRow(epoch, *[0.5] * 12, seconds=seconds)
 
 
 def trained(store: Store, config: RunConfig, seconds: list[float], *, processor: str | None = "this one") -> Run:
@@ -31,7 +28,7 @@ def trained(store: Store, config: RunConfig, seconds: list[float], *, processor:
         names = ("python", "mnist_core", "tensorflow", "keras", "numpy", "platform")
         writer.environment(dict.fromkeys(names, "1") | {"processor": processor, "threads": 2})
     for epoch, value in enumerate(seconds, start=1):
-        writer.epoch(row(epoch, value))
+        writer.epoch(row(epoch, seconds=value))
     writer.ended("finished", "all epochs done")
     return store.get(run.id)
 
@@ -141,7 +138,7 @@ def test_a_resumed_run_says_nothing_about_overhead(store: Store, small_config: R
 
 def test_time_left_counts_whole_epochs_and_the_one_under_way() -> None:
     now = time.time()
-    rows = [row(1, 5.0), row(2, 2.0)]
+    rows = [row(1, seconds=5.0), row(2, seconds=2.0)]
     assert time_left([], None, 10, now) is None
     assert time_left(rows, None, 10, now) == pytest.approx(16.0)
     progress = LiveProgress(epoch=3, epochs=10, step=5, steps=20, loss=0.5, accuracy=0.5, seconds=0.5, at=now - 0.25)

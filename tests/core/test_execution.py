@@ -18,17 +18,13 @@ from mnist_core.files import append_json_line, read_json, read_json_lines
 from mnist_core.jobs import execution
 from mnist_core.jobs.execution import execute
 from mnist_core.runs import lease
-from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.training import checkpoints
 from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
+from tests.support.synthetic import row
 
 EPOCHS = 3
-
-
-def row(epoch: int, loss: float = 0.5) -> EpochRow:
-    return EpochRow(epoch, loss, 0.8, loss, 0.8, loss, 0.8, 0.2, 0.3, 0.0, 0.9, 0.05, 1e-3, 0.01)
 
 
 class FakeModel:
@@ -74,7 +70,8 @@ class FakeTrain:
                 break
             for step in range(50):
                 on_event(Progress(epoch, EPOCHS, step, 50, float("nan"), 0.5, 0.1))
-            rows = [*rows, row(epoch, self.losses[epoch - 1])]
+            loss = self.losses[epoch - 1]
+            rows = [*rows, row(epoch, loss=loss, clean_loss=loss, val_loss=loss)]
             checkpoints.save(checkpoint, identity, checkpoints.State([], [], len(rows), list(rows)))
             on_event(EpochEnded(rows[-1], EPOCHS))
             self.trained.append(epoch)

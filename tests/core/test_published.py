@@ -27,10 +27,10 @@ from mnist_core.published.reproduction import (
     loss_verdict,
     rows,
 )
-from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies.sweeps import Sweep, SweepPoint
+from tests.support.synthetic import row
 
 AddRun = Callable[..., Run]
 
@@ -44,13 +44,8 @@ def add_run(store: Store) -> AddRun:
         writer = store.open_writer(run.id)
         assert writer is not None
         writer.started([])
-        writer.epoch(
-            EpochRow(
-                epoch=1, loss=0.1, accuracy=0.97, clean_loss=0.1, clean_accuracy=1 - train_error, val_loss=0.1,
-                val_accuracy=accuracy, val_loss_correct=0.05, val_loss_wrong=0.05, penalty=penalty, val_confidence=0.97,
-                val_ece=0.01, learning_rate=1e-3, seconds=0.5,
-            )
-        )  # fmt: skip
+        losses = {"loss": 0.1, "clean_loss": 0.1, "val_loss": 0.1}
+        writer.epoch(row(1, clean_accuracy=1 - train_error, val_accuracy=accuracy, penalty=penalty, **losses))
         labels = (np.arange(IMAGES) % 10).astype(np.uint8)
         guessed = np.where(np.arange(IMAGES) < round(accuracy * IMAGES), labels, (labels + 1) % 10)
         probabilities = np.full((IMAGES, 10), 0.01, np.float32)

@@ -22,7 +22,7 @@ from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, worker_count
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
-from tests.waiting import until
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ONE = ("--workers", "1")

@@ -17,9 +17,9 @@ from mnist_core.comparison.verdicts import Refusal, Verdict, judge
 from mnist_core.evaluation.metrics import image_losses, scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.synthetic import row
 
 IMAGES = 1_000
 MakeRun = Callable[..., Run]
@@ -33,11 +33,6 @@ def answers(wrong: range, *, sure: float = 0.9, images: int = IMAGES) -> Predict
     probabilities = np.full((images, 10), (1 - sure) / 9, dtype=np.float32)
     probabilities[np.arange(images), guess] = sure
     return Predictions(labels, probabilities)
-
-
-def row(epoch: int) -> EpochRow:
-    """A made-up epoch; the validation loss is lowest in the second."""
-    return EpochRow(epoch, *(0.5,) * 4, 0.4 + 0.01 * abs(epoch - 2), *(0.5,) * 8)
 
 
 @pytest.fixture
@@ -59,7 +54,7 @@ def make(store: Store) -> MakeRun:
         writer.started([])
         done = config.training.epochs if done is None else done
         for epoch in range(1, done + 1):
-            writer.epoch(row(epoch))
+            writer.epoch(row(epoch, val_loss=0.4 + 0.01 * abs(epoch - 2)))  # lowest in the second
         if said is not None:
             writer.predictions(said)
         kept = (kept or done) if said is not None else None

@@ -9,44 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import FINGERPRINT, config, epoch_row, guesses
 
-from mnist_core.errors import JobError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.jobs import FakeRunner
+from tests.support.synthetic import FINGERPRINT, MakeRun, config, epoch_row, guesses
 
 APP = str(Path(__file__).resolve().parents[2] / "dashboard" / "app.py")
-MakeRun = Callable[..., Run]
-
-
-class FakeRunner:
-    """Takes note of what it is asked, and trains nothing."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.submitted: list[str] = []
-        self.killed: list[str] = []
-        self.problem: str | None = None
-        self.service = ServiceStatus("ready", workers=2, warm=2)
-
-    def submit(self, run_id: str) -> None:
-        if self.problem:
-            raise JobError(self.problem)
-        self.submitted.append(run_id)
-
-    def cancel(self, run_id: str) -> None:
-        self.store.cancel(run_id)
-
-    def kill(self, run_id: str) -> None:
-        self.killed.append(run_id)
-
-    def status(self) -> ServiceStatus:
-        return self.service
 
 
 @pytest.fixture

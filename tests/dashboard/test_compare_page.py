@@ -11,10 +11,8 @@ from html import unescape
 
 import numpy as np
 import pytest
-from conftest import MakeRun
 from scipy import stats
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config, epoch_row, guesses
 
 from dashboard.shared.panels import picture
 from mnist_core.cli import main
@@ -22,13 +20,10 @@ from mnist_core.evaluation.metrics import image_losses
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.pages import text_of
+from tests.support.synthetic import MakeRun, config, epoch_row, guesses
 
 OpenPage = Callable[..., AppTest]
-
-
-def text_of(page: AppTest) -> str:
-    parts = [element.value for kind in (page.markdown, page.caption, page.warning, page.error) for element in kind]
-    return "\n".join([*parts, *(item.proto.body for item in page.get("html"))]).replace("*", "").replace("\\", "")
 
 
 def link(page: AppTest, name: str) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from synthetic_runs import epoch_row
 
 from mnist_core.plots.curves import (
     HEIGHT,
@@ -29,6 +28,7 @@ from mnist_core.plots.curves import (
     thinned,
 )
 from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
+from tests.support.synthetic import epoch_row
 
 
 def history(rows: list[EpochRow]) -> pd.DataFrame:

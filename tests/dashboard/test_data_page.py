@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard.shared import datasets
 from dashboard.shared.downloads import Download
 from mnist_core.runs.store import Store
-from tests.dashboard.conftest import MakeRun
+from tests.support.pages import click, words
+from tests.support.synthetic import MakeRun
 
 OpenPage = Callable[..., AppTest]
 
@@ -57,17 +58,6 @@ def npz(tmp_path: Path) -> Path:
 
 def page_of(app: OpenPage) -> AppTest:
     test = app("views/data.py")
-    assert not test.exception
-    return test
-
-
-def words(test: AppTest) -> str:
-    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning, *test.success]
-    return "\n".join(str(part.value) for part in parts)
-
-
-def click(test: AppTest, label: str) -> AppTest:
-    next(button for button in test.button if button.label == label).click().run()
     assert not test.exception
     return test
 

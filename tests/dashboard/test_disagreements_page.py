@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_parts import gallery_items, words
 from streamlit.testing.v1 import AppTest
 
 from mnist_core.comparison.disagreements import counts, votes
@@ -15,6 +14,7 @@ from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.pages import gallery_items, words
 
 PAGE = "views/disagreements/page.py"
 NAME = "three-hundred"

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_mistakes_page import PAGE, words
 
 from dashboard.shared.explanations import DARK, LIGHT, heat, neighbour_sentence, times, weighing
 from mnist_core.inspection.occlusion import Occlusion
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.pages import words
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+
+PAGE = "views/mistakes/page.py"
 
 
 @pytest.fixture

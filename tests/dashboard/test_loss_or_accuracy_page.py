@@ -7,10 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import vl_convert
-from conftest import MakeRun
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config, epoch_row, guesses
-from test_compare_page import text_of
 
 from mnist_core.comparison.loss_or_accuracy import closing
 from mnist_core.evaluation.calibration import fit_temperature, loss_at, reliability, tempered_scores
@@ -18,6 +15,8 @@ from mnist_core.evaluation.metrics import scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import HeldOutValidation
 from mnist_core.plots.calibration import reliability_chart, reliability_frame, temperature_chart
+from tests.support.pages import text_of
+from tests.support.synthetic import MakeRun, config, epoch_row, guesses
 
 PAGE = "views/loss_or_accuracy.py"
 OpenPage = Callable[..., AppTest]

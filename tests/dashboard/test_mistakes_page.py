@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_parts import gallery_items, words
 
 from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.evaluation.predictions import Predictions
@@ -12,6 +11,7 @@ from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.pages import gallery_items, words
 
 PAGE = "views/mistakes/page.py"
 # 500 test images, 50 of each digit: 4 is taken for 9 twice, 7 for 2 once; each mistake has a confidence of its own

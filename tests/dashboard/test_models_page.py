@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from conftest import MakeRun
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config
-from test_compare_page import text_of
 
 from mnist_core.experiments.keras_code import keras_code
+from tests.support.pages import text_of
+from tests.support.synthetic import MakeRun, config
 
 OpenPage = Callable[..., AppTest]
 

@@ -7,10 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import vl_convert
-from conftest import MakeRun
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config
-from test_compare_page import text_of
 
 from mnist_core.comparison.production import Candidate, Standing
 from mnist_core.errors import JobError
@@ -21,6 +18,8 @@ from mnist_core.jobs.latency import BatchTime, Latency
 from mnist_core.plots.production import pareto_chart, pareto_frame
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.pages import text_of
+from tests.support.synthetic import MakeRun, config
 
 PAGE = "views/production.py"
 OpenPage = Callable[..., AppTest]

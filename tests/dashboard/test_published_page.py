@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import guesses
 
 from dashboard.views.published.published_rows import answer, row_html
 from mnist_core.constants import MNIST_FINGERPRINT
@@ -13,6 +12,7 @@ from mnist_core.experiments.presets import PRESETS
 from mnist_core.published.reproduction import rows
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.synthetic import guesses
 
 OpenPage = Callable[..., AppTest]
 PAGE = "views/published/page.py"

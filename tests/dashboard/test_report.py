@@ -11,14 +11,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import MakeRun
-from synthetic_runs import config, guesses
 
 from mnist_core.cli import main
 from mnist_core.report.comparison_report import Comparison, as_html, as_markdown, compared, write
 from mnist_core.report.documents import Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.synthetic import MakeRun, config, guesses
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4)
 

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
-from synthetic_runs import config, epoch_row
-from test_train_page import click, words
 
 from dashboard.shared import groups
 from mnist_core.experiments.presets import PRESETS
@@ -19,7 +17,9 @@ from mnist_core.plots.curves import Curve, curve_frame, curves_chart, member_fra
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.dashboard.conftest import FakeRunner, MakeRun
+from tests.support.jobs import FakeRunner
+from tests.support.pages import click, words
+from tests.support.synthetic import MakeRun, config, epoch_row
 
 OpenPage = Callable[..., AppTest]
 FLOORS = (0.10, 0.13, 0.16)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from conftest import MakeRun
-from synthetic_runs import config
 
 from dashboard.shared.run_picker import chip_css, run_labels, short_labels
 from mnist_core.comparison.verdicts import judge
@@ -14,6 +12,7 @@ from mnist_core.experiments.presets import PRESETS
 from mnist_core.report.tables import ROWS, answer, cells, difference_frame, escaped, exact_frame
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
+from tests.support.synthetic import MakeRun, config
 
 ROW = {row.name: row for row in ROWS}
 

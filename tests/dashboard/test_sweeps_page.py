@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +13,11 @@ from dashboard.views.sweeps import sweep_form
 from dashboard.views.sweeps.sweep_form import EXAMPLES, FIELDS, OWN, values_of
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.experiments.spaces import parse_search
-from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches, sweeps
+from tests.support.jobs import FakeRunner
+from tests.support.pages import click, words
 
 OpenPage = Callable[..., AppTest]
 BASE = {
@@ -26,54 +26,9 @@ BASE = {
 }
 
 
-class FakeRunner:
-    """Takes note of what it is asked, and trains nothing."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.submitted: list[str] = []
-
-    def submit(self, run_id: str) -> None:
-        self.submitted.append(run_id)
-
-    def cancel(self, run_id: str) -> None:
-        self.store.cancel(run_id)
-
-    def kill(self, run_id: str) -> None:
-        self.store.cancel(run_id)
-
-    def status(self) -> ServiceStatus:
-        return ServiceStatus("ready", workers=2, warm=2)
-
-
-@pytest.fixture
-def runner(app: OpenPage, store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
-    from dashboard import resources
-
-    fake = FakeRunner(store)
-    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
-    monkeypatch.delenv("MNIST_NPZ", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
-    return fake
-
-
 def sweep(store: Store, **grid: list[Any]) -> sweeps.Sweep:
     spec = parse_spec({"name": "widths", "base": BASE, "grid": grid or {"stack.units": [4, 8, 64]}})
     return sweeps.start(store, LocalRunner(store), spec)[0]
-
-
-def words(test: AppTest) -> str:
-    return "\n".join(
-        str(part.value) for part in [*test.markdown, *test.caption, *test.info, *test.error, *test.warning]
-    )
-
-
-def click(test: AppTest, label: str) -> AppTest:
-    found = [button for button in test.button if button.label == label]
-    assert found, [button.label for button in test.button]
-    found[0].click().run()
-    assert not test.exception
-    return test
 
 
 def test_an_empty_store_says_what_a_sweep_is(app: OpenPage, runner: FakeRunner) -> None:

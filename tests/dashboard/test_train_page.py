@@ -15,7 +15,9 @@ from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs.records import EpochRow, LiveProgress
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.dashboard.conftest import FakeRunner, MakeRun, config, epoch_row
+from tests.support.jobs import FakeRunner
+from tests.support.pages import click, words
+from tests.support.synthetic import MakeRun, config, epoch_row
 
 MODEL_1 = PRESETS["notebook/model_1"].config.replace(dataset__name="digits")
 OpenPage = Callable[..., AppTest]
@@ -28,23 +30,10 @@ def page(app: OpenPage, runner: FakeRunner) -> AppTest:
     return test
 
 
-def click(test: AppTest, label: str) -> AppTest:
-    found = [button for button in test.button if button.label == label]
-    assert found, [button.label for button in test.button]
-    found[0].click().run()
-    assert not test.exception
-    return test
-
-
 def unfold(test: AppTest, menu: str) -> AppTest:
     """Open a menu, which is drawn only while it is open."""
     test.session_state[menu] = True
     return test.run()
-
-
-def words(test: AppTest) -> str:
-    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning]
-    return "\n".join(str(part.value) for part in parts)
 
 
 # -- an empty store ----------------------------------------------------------------------------------------------------

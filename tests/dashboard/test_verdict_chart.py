@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import MakeRun
-from synthetic_runs import config, guesses
 
 from mnist_core.comparison.verdicts import Judgement, judge
 from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, verdict_table
+from tests.support.synthetic import MakeRun, config, guesses
 
 
 @pytest.fixture

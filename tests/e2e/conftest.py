@@ -23,15 +23,8 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from mnist_core.runs.store import Store
-from tests.e2e.browser import ROOT, WAIT_MS, Screen, Server, end_everything, start_server
-
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.support import chromium as installed
+from tests.support.browser import ROOT, WAIT_MS, Screen, Server, end_everything, start_server
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +33,7 @@ def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("seeded") / "artifacts"
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run(
-        [sys.executable, "-m", "tests.e2e.seed", str(root)], cwd=ROOT, env=environment, check=True, timeout=240
+        [sys.executable, "-m", "tests.support.seed", str(root)], cwd=ROOT, env=environment, check=True, timeout=240
     )
     return root
 
@@ -71,9 +64,8 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
-    path = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        browser = installed.launch(playwright)
         yield browser
         browser.close()
 

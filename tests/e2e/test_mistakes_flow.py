@@ -12,8 +12,8 @@ from mnist_core.evaluation.metrics import confusion_matrix
 from mnist_core.evaluation.mistakes import Confusion, mistakes, top_confusions
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.runs.run import Run
-from tests.e2e.browser import Screen
-from tests.e2e.seed import LARGE, SMALL
+from tests.support.browser import Screen
+from tests.support.seed import LARGE, SMALL
 
 pytestmark = pytest.mark.browser
 

@@ -13,8 +13,8 @@ from playwright.sync_api import Locator, expect
 
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
-from tests.e2e.browser import Screen
-from tests.e2e.seed import LARGE, SMALL
+from tests.support.browser import Screen
+from tests.support.seed import LARGE, SMALL
 
 pytestmark = pytest.mark.browser
 

@@ -1,4 +1,4 @@
-"""Fill a store with small runs that are really trained: `python -m tests.e2e.seed STORE`, some ten seconds.
+"""Fill a store with small runs that are really trained: `python -m tests.support.seed STORE`, some ten seconds.
 
 A process of its own, so that the tests themselves never import TensorFlow. Not through the job service, which is what
 other tests are about.
@@ -9,24 +9,15 @@ from __future__ import annotations
 import sys
 
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
-from mnist_core.experiments.layers import DenseLayer
+from mnist_core.experiments.configs import RunConfig
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.training.events import EpochEnded
 from mnist_core.training.train import train
+from tests.support.synthetic import config
 
 SMALL, LARGE = "small", "large"
 """Names of the runs."""
-
-
-def config(units: int, *, epochs: int, dropout: float = 0.2, seed: int = 0) -> RunConfig:
-    """A dense net on `digits`."""
-    return RunConfig(
-        model=ModelConfig(layers=(DenseLayer(units=units, dropout=dropout),)),
-        training=TrainingConfig(epochs=epochs, batch_size=32, seed=seed),
-        dataset=DatasetConfig(name="digits"),
-    )
 
 
 def trained(store: Store, run_config: RunConfig, name: str) -> Run:
@@ -51,8 +42,8 @@ def trained(store: Store, run_config: RunConfig, name: str) -> Run:
 def main(root: str) -> None:
     """Put the runs into the store at `root`."""
     store = Store(root)
-    trained(store, config(16, epochs=4), SMALL)
-    trained(store, config(48, epochs=6), LARGE)
+    trained(store, config((16,), epochs=4).replace(training__batch_size=32), SMALL)
+    trained(store, config((48,), epochs=6).replace(training__batch_size=32), LARGE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Waiting for what other processes do."""
+"""Wait for what other threads and processes do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
-    """Wait until the condition holds; fail after `limit_s` seconds."""
+    """Return as soon as `condition()` is true; raise AssertionError if it is not within `limit_s` seconds."""
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

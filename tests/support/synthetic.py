@@ -1,6 +1,9 @@
-"""Clearly synthetic histories and predictions for the tests of the dashboard; nothing here was trained."""
+"""Clearly synthetic configurations, histories and predictions; nothing here was trained."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -8,12 +11,38 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
 
 FINGERPRINT = "5" * 16
+"""Of no real data."""
+
+MakeRun = Callable[..., Run]
+"""The fixture `make_run` of the dashboard's tests."""
+
+_ROW: dict[str, Any] = {
+    "loss": 0.6,
+    "accuracy": 0.8,
+    "clean_loss": 0.5,
+    "clean_accuracy": 0.85,
+    "val_loss": 0.5,
+    "val_accuracy": 0.84,
+    "val_loss_correct": 0.2,
+    "val_loss_wrong": 0.3,
+    "penalty": 0.0,
+    "val_confidence": 0.7,
+    "val_ece": 0.05,
+    "learning_rate": 1e-3,
+    "seconds": 0.4,
+}
+
+
+def row(epoch: int, **values: float) -> EpochRow:
+    """Return a row in which only `values` matter; the others are the same in every epoch."""
+    return EpochRow(epoch, **(_ROW | values))
 
 
 def config(units: tuple[int, ...] = (64, 64), *, dropout: float = 0.2, epochs: int = 6, seed: int = 0) -> RunConfig:
-    """A dense net on `digits`."""
+    """Return a dense net on `digits`: `units` in each layer, and `dropout` after each."""
     return RunConfig(
         model=ModelConfig(layers=tuple(DenseLayer(units=size, dropout=dropout) for size in units)),
         training=TrainingConfig(epochs=epochs, seed=seed),
@@ -22,7 +51,7 @@ def config(units: tuple[int, ...] = (64, 64), *, dropout: float = 0.2, epochs: i
 
 
 def epoch_row(epoch: int, *, floor: float = 0.10, speed: float = 0.6, turn: int = 4) -> EpochRow:
-    """A row of a made-up history: losses fall towards `floor`, and validation loss rises again after epoch `turn`."""
+    """Return a row of a made-up history: losses fall to `floor`, and the validation loss rises after epoch `turn`."""
     fallen = 2.0 * np.exp(-speed * epoch)
     rise = 0.01 * max(0, epoch - turn)
     val_loss = floor + fallen * 0.6 + rise
@@ -45,7 +74,7 @@ def epoch_row(epoch: int, *, floor: float = 0.10, speed: float = 0.6, turn: int 
 
 
 def guesses(errors: int, images: int = 500, seed: int = 0) -> Predictions:
-    """Made-up predictions with exactly `errors` wrong guesses."""
+    """Return made-up predictions with exactly `errors` wrong guesses."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(images) % 10).astype(np.uint8)
     guessed = labels.astype(int)

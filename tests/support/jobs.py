@@ -1,0 +1,40 @@
+"""A stand-in for the job service."""
+
+from __future__ import annotations
+
+from mnist_core.errors import JobError
+from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.runs.store import Store
+
+
+class FakeRunner:
+    """Takes the place of a runner and trains nothing.
+
+    submitted, killed: the ids that it was given, in order. problem: if set, `submit` raises JobError with this text.
+    service: what `status` returns.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.submitted: list[str] = []
+        self.killed: list[str] = []
+        self.problem: str | None = None
+        self.service = ServiceStatus("ready", workers=2, warm=2)
+
+    def submit(self, run_id: str) -> None:
+        """Take note of the run; it stays queued."""
+        if self.problem:
+            raise JobError(self.problem)
+        self.submitted.append(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel the run in the store."""
+        self.store.cancel(run_id)
+
+    def kill(self, run_id: str) -> None:
+        """Take note of the run."""
+        self.killed.append(run_id)
+
+    def status(self) -> ServiceStatus:
+        """Return `service`."""
+        return self.service

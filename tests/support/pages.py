@@ -1,0 +1,44 @@
+"""What a page under Streamlit's AppTest shows, and how to use it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+
+def words(page: AppTest) -> str:
+    """Return all text of the page outside its widgets, an element a line, in Streamlit's Markdown."""
+    kinds = (page.markdown, page.caption, page.info, page.warning, page.error, page.success, page.title)
+    parts = [str(element.value) for kind in kinds for element in kind]
+    parts += [f"{item.label}: {item.value}" for item in page.metric]
+    return "\n".join([*parts, *(item.proto.body for item in page.get("html"))])
+
+
+def text_of(page: AppTest) -> str:
+    """Return `words` as a reader sees them: without the marks of bold type and of escaped characters."""
+    return words(page).replace("*", "").replace("\\", "")
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    """Click the first button with this label; return the page after it. Raise AssertionError if there is none."""
+    found = [button for button in page.button if button.label == label]
+    assert found, f"there is no button {label!r}, but {[button.label for button in page.button]}"
+    found[0].click().run()
+    assert not page.exception
+    return page
+
+
+def gallery_items(page: AppTest) -> list[dict[str, Any]]:
+    """Return what the first gallery of the page shows, a dictionary for each digit; empty if there is none."""
+
+    def data(node: Any) -> list[list[dict[str, Any]]]:
+        found = []
+        for child in getattr(node, "children", {}).values():
+            if child.type == "bidi_component":
+                found.append(json.loads(child.proto.json)["items"])
+            found += data(child)
+        return found
+
+    return next(iter(data(page.main)), [])
