@@ -216,7 +216,7 @@ def test_a_worker_is_replaced_after_many_trainings_and_no_run_suffers(
 ) -> None:
     monkeypatch.setenv("MNIST_CORE_TRAININGS_PER_PROCESS", "2")
     store = Store(root)
-    runs = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(5)]
+    runs = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(3)]
     local_service.start(root, *ONE)
     pids: set[int | None] = set()
 
@@ -226,7 +226,7 @@ def test_a_worker_is_replaced_after_many_trainings_and_no_run_suffers(
 
     until(done)
     assert len(pids - {None}) > 1
-    assert [lease.attempts(run.path) for run in runs] == [1] * 5
+    assert [lease.attempts(run.path) for run in runs] == [1] * 3
 
 
 # -- the worker's task, without a worker -------------------------------------------------------------------------------
