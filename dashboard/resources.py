@@ -20,6 +20,7 @@ from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.files import printable
 from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
 from mnist_core.report.labels import run_colours
 from mnist_core.runs.records import ChosenEpoch
@@ -65,6 +66,14 @@ def scan() -> tuple[list[Run], list[Problem]]:
     return store().scan()
 
 
+def all_problems() -> list[Problem]:
+    """What could not be read of the runs, the sweeps and the searches."""
+    from mnist_core.studies.searches import searches
+    from mnist_core.studies.sweeps import sweeps
+
+    return [*scan()[1], *sweeps(store())[1], *searches(store())[1]]
+
+
 def history(run: Run) -> pd.DataFrame:
     """The run's history, cached until it changes."""
     return _history(run.id, run.version(), run)
@@ -101,7 +110,7 @@ def published() -> list[Row]:
     paths = [
         path for root in found.roots for path in (*root.glob("sweeps/*.json"), *root.glob("searches/*/search.json"))
     ]
-    versions = [(str(path), path.stat().st_mtime_ns) for path in paths]
+    versions = [(printable(path), path.stat().st_mtime_ns) for path in paths if path.is_file()]
     return _published((*versions, *((run.id, run.state, run.version()) for run in found.runs())))
 
 

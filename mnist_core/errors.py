@@ -6,6 +6,7 @@
     │   └── DatasetMissing   a dataset is not on this machine, and could not be fetched
     ├── StoreError           the store refuses, or cannot find, something
     │   ├── RunNotFound      no run, or more than one, answers to a name
+    │   ├── DamagedFile      a file cannot be read, or does not hold what it must
     │   ├── ReadOnlyRun      a shipped reference run cannot be changed
     │   └── StaleAttempt     another attempt has taken this run over
     ├── JobError             the job service cannot do what was asked
@@ -37,6 +38,10 @@ class StoreError(MnistCoreError):
 
 class RunNotFound(StoreError, LookupError):
     """No run, or more than one, answers to the given name."""
+
+
+class DamagedFile(StoreError, ValueError):
+    """A file is damaged, too large, or does not hold what it must; the message begins with the file's name."""
 
 
 class ReadOnlyRun(StoreError):

@@ -12,8 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.errors import MnistCoreError
+from mnist_core.files import printable
 from mnist_core.plots import style
 from mnist_core.report.export import picture as picture
+from mnist_core.report.tables import escaped
 from mnist_core.runs.store import Problem
 
 
@@ -164,15 +166,23 @@ def empty_state(
             st.switch_page(page)
 
 
+MOST_PROBLEMS = 50
+"""Damaged folders that are named one by one."""
+
+
 def store_problems(problems: list[Problem]) -> None:
-    """State plainly which folders of the store could not be read; nothing where there are none."""
+    """State plainly which folders and files of the store could not be read; nothing where there are none."""
     if not problems:
         return
-    what = "One folder" if len(problems) == 1 else f"{len(problems)} folders"
+    kinds = {"folder" if problem.path.is_dir() else "file" for problem in problems}
+    plural = " and ".join(f"{kind}s" for kind in sorted(kinds, reverse=True))
+    what = f"One {kinds.pop()}" if len(problems) == 1 else f"{len(problems)} {plural}"
     with st.expander(f"{what} in the store could not be read", icon=":material/report:", key="store_problems"):
         st.caption("All other runs are unaffected. A damaged folder can be deleted by hand, or repaired from a copy.")
-        for problem in problems:
-            st.markdown(f"- {problem.reason}  \n  `{problem.path}`")
+        for problem in problems[:MOST_PROBLEMS]:
+            st.markdown(f"- {escaped(problem.reason)}  \n  {escaped(printable(problem.path))}")
+        if len(problems) > MOST_PROBLEMS:
+            st.caption(f"And {len(problems) - MOST_PROBLEMS} more; `python -m mnist_core runs` names them all.")
 
 
 @contextlib.contextmanager

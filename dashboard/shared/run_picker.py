@@ -75,7 +75,7 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
     st.html(f"<style>{chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)}</style>")
     if missing:
         what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
-        st.caption(f"{what} not in this store: {', '.join(missing)}.")
+        st.caption(f"{what} not in this store, or cannot be read: {', '.join(missing)}.")
     by_id = {run.id: run for run in runs}
     if every_seed:
         return [by_id[run_id] for run_id in ids]

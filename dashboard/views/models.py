@@ -88,9 +88,7 @@ def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
 
 
 st.title("Models")
-all_runs: list[Run] = []
-with panels.in_words():
-    all_runs, _ = resources.scan()
+all_runs, problems = resources.scan()
 if not all_runs:
     panels.empty_state(
         "No model yet",
@@ -129,3 +127,4 @@ else:
             key="parameters",
             filename="parameters",
         )
+panels.store_problems(problems)

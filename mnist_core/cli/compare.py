@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from mnist_core.cli.terminal import Reporter
+from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
 from mnist_core.comparison.recipe_verdicts import judge_recipes
 from mnist_core.comparison.verdicts import Judgement, judge
 from mnist_core.comparison.words import value_words
@@ -95,7 +95,9 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
         return test.accuracy if test else None
 
     judgement = judge(runs, runs[0], chosen)
-    recipes = judge_recipes(runs, runs[0], store.scan()[0], accuracy=accuracy)
+    everything, problems = store.scan()
+    report_problems(problems, reporter)
+    recipes = judge_recipes(runs, runs[0], everything, accuracy=naming_skipped(accuracy, reporter))
     differing = differences(runs)
     if reporter.as_json:
         return reporter.json(

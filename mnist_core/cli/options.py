@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 
 from mnist_core.data.datasets import download_mnist
 from mnist_core.errors import ConfigError
+from mnist_core.files import parse_json
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
 from mnist_core.runs.store import Store
 
@@ -47,7 +47,7 @@ def changed_values(options: argparse.Namespace) -> dict[str, Any]:
                 f"--set {text!r} has no '='; write it as FIELD=VALUE, such as training.learning_rate=0.0005"
             )
         try:
-            values[path] = json.loads(value)
+            values[path] = parse_json(value)
         except ValueError:
             values[path] = value
     return values

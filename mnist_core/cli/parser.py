@@ -15,11 +15,11 @@ from typing import Any
 
 from mnist_core.cli import compare, disagreements, label_errors, questions, sweeps
 from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
-from mnist_core.cli.terminal import Reporter, follow
+from mnist_core.cli.terminal import Reporter, follow, naming_skipped, report_problems
 from mnist_core.comparison.recipes import figures, group, recipe_id, with_seeds
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import download_mnist
-from mnist_core.errors import ConfigError, MnistCoreError
+from mnist_core.errors import ConfigError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig, with_values
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.grids import SWEEPS
@@ -28,7 +28,7 @@ from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.jobs.request import Requested, Wanted, request, request_all, resume
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.run import Run
-from mnist_core.runs.store import Problem, Store
+from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
 
 
@@ -200,6 +200,8 @@ def _datasets(options: argparse.Namespace, reporter: Reporter) -> int:
         {"name": name, "available": catalog.available(name), "description": catalog.describe(name)}
         for name in catalog.names()
     ]
+    if problem := catalog.problem():
+        reporter.error(f"skipped: {problem}")
     return reporter.table(rows, ["name", "available", "description"])
 
 
@@ -307,14 +309,15 @@ def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: 
 def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
     runs, problems = store.trash() if options.trash else store.scan()
-    _report(problems, reporter)
+    report_problems(problems, reporter)
     if not options.all:
         left_out = sum(not run.listed for run in runs)
         runs = [run for run in runs if run.listed]
         if left_out:
             reporter.say(f"{left_out} runs of sweeps and searches that ship are left out; `runs --all` lists them")
     if options.recipes:
-        found = figures(group(runs)).replace({float("nan"): None}).to_dict("records") if runs else []
+        table = figures(group(runs), summary=naming_skipped(summarise, reporter))
+        found = table.replace({float("nan"): None}).to_dict("records") if runs else []
         columns = ["recipe", "name", "dataset", "seeds", "finished", "test_accuracy", "test_accuracy_sd"]
         return reporter.table(
             [{str(k): v for k, v in row.items()} for row in found], [*columns, "test_loss", "test_loss_sd"]
@@ -334,11 +337,6 @@ def _run_row(run: Run) -> dict[str, Any]:
         "val_loss": last.get("val_loss"),
         "val_accuracy": last.get("val_accuracy"),
     }
-
-
-def _report(problems: list[Problem], reporter: Reporter) -> None:
-    for problem in problems:
-        reporter.error(f"skipped: {problem.reason}")
 
 
 def _show(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -390,7 +388,15 @@ def _resume(options: argparse.Namespace, reporter: Reporter) -> int:
 
 def _delete(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
-    runs = [store.find(text) for text in options.runs]
+    runs = []
+    for text in options.runs:
+        try:
+            runs.append(store.find(text))
+        except RunNotFound:
+            raise
+        except StoreError:  # damaged: there is no run to show, but its folder can go
+            path = store.discard(text)
+            reporter.say(f"{path.name}, which is damaged, is in the trash")
     for run in runs:
         store.delete(run.id)
         reporter.say(f"{run.name} ({run.id}) is in the trash; `restore {run.id}` brings it back")

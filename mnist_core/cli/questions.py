@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mnist_core.cli.terminal import Reporter
+from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
 from mnist_core.comparison.diagnosis import diagnose_run
 from mnist_core.jobs.latency import measure_run
 from mnist_core.published import reproduction as compared
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from mnist_core.runs.summary import summarise
+from mnist_core.studies.searches import searches
+from mnist_core.studies.sweeps import sweeps
 
 
 def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -33,7 +37,11 @@ def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
 
 def published(options: argparse.Namespace, reporter: Reporter) -> int:
     """Every published figure beside the one measured here, and whether it reproduces."""
-    found = compared.rows(Store(options.store))
+    store = Store(options.store)
+    report_problems([*store.scan()[1], *sweeps(store)[1], *searches(store)[1]], reporter)
+    found = compared.rows(
+        store, summary=naming_skipped(summarise, reporter), test=naming_skipped(Run.test_scores, reporter)
+    )
     if reporter.as_json:
         return reporter.json([row.to_json() for row in found])
     lines = [

@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mnist_core.cli.options import changed_values, closing, make_available, make_runner
-from mnist_core.cli.terminal import Reporter
+from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.experiments.grids import expand, plain_value, sweep_spec
 from mnist_core.experiments.spaces import search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
 from mnist_core.studies import sweeps as stored
@@ -56,8 +57,7 @@ def sweeps(options: argparse.Namespace, reporter: Reporter) -> int:
         if options.cancel or options.forget:
             raise ConfigError("name the sweep to cancel or forget; `sweeps` lists them")
         found, problems = stored.sweeps(store)
-        for problem in problems:
-            reporter.error(f"skipped: {problem.reason}")
+        report_problems(problems, reporter)
         rows = [_row(store, item) for item in found]
         return reporter.table(rows, ["id", "name", "dataset", "runs", "finished", "state"])
     item = stored.find(store, options.sweep)
@@ -99,7 +99,7 @@ def _counted(done: SweepProgress) -> str:
 
 def _report(store: Store, item: Sweep, reporter: Reporter) -> int:
     """The results as a table, and the best by validation in a sentence."""
-    table = stored.results(store, item)
+    table = stored.results(store, item, test=naming_skipped(Run.test_scores, reporter))
     best = stored.best(table)
     if reporter.as_json:
         return reporter.json(_row(store, item) | {"best": best, "results": records(table)})
@@ -200,8 +200,7 @@ def searches(options: argparse.Namespace, reporter: Reporter) -> int:
         if options.cancel:
             raise ConfigError("name the search to cancel; `searches` lists them")
         found, problems = stored_searches.searches(store)
-        for problem in problems:
-            reporter.error(f"skipped: {problem.reason}")
+        report_problems(problems, reporter)
         columns = ["id", "name", "dataset", "state", "trials", "planned", "winner"]
         return reporter.table([_search_row(store, item) for item in found], columns)
     item = stored_searches.find(store, options.search)

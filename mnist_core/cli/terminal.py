@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from mnist_core.errors import StoreError
 from mnist_core.runs.run import Run
-from mnist_core.runs.store import Store
+from mnist_core.runs.store import Problem, Store
 
 POLL_S = 0.2
 
@@ -61,6 +62,32 @@ class Reporter:
             table.add_row(*(_shown(column, row.get(column)) for column in used))
         console.print(table)
         return 0
+
+
+def report_problems(problems: Sequence[Problem], reporter: Reporter) -> None:
+    """Name what could not be read, on standard error; the rest is shown all the same."""
+    for problem in problems:
+        reporter.error(f"skipped: {problem.reason}")
+
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def naming_skipped(make: Callable[[Given], Made], reporter: Reporter) -> Callable[[Given], Made]:
+    """Return `make` as a function that also names, once, each damaged run for which it raises StoreError."""
+    named: set[str] = set()
+
+    def made(given: Given) -> Made:
+        try:
+            return make(given)
+        except StoreError as error:
+            if str(error) not in named:
+                named.add(str(error))
+                reporter.error(f"skipped: {error}")
+            raise
+
+    return made
 
 
 def _shown(column: str, value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 from mnist_core.comparison.recipes import group, recipe_id
 from mnist_core.comparison.verdicts import Outcome, difference_json, outcome_of, p_words, points_words, turned
+from mnist_core.errors import StoreError
 from mnist_core.evaluation.statistics import FEWEST_SEEDS, Difference, Sample, holm, sample, superiority, welch
 from mnist_core.runs.run import Run
 
@@ -76,7 +78,8 @@ def judge_recipes(
     names
         run id → what to call it; its display name where it is missing.
     accuracy
-        gives a run's test accuracy, None where it has none, for a caller that caches or chooses an epoch.
+        gives a run's test accuracy, None where it has none, for a caller that caches or chooses an epoch. A run for
+        which it raises StoreError, as its files are damaged, is passed over.
     """
     ask = accuracy or _accuracy
     called = {run.id: run.name for run in (*runs, baseline)} | dict(names or {})
@@ -86,7 +89,11 @@ def judge_recipes(
 
     def values(run: Run) -> tuple[float, ...]:
         seeds = {item.config.training.seed: item for item in recipes[recipe_id(run.config), run.status.fingerprint]}
-        found = [ask(item) for item in seeds.values() if item.state == "finished"]
+        found = []
+        for item in seeds.values():
+            if item.state == "finished":
+                with contextlib.suppress(StoreError):  # damaged: it has no figures
+                    found.append(ask(item))
         return tuple(value for value in found if value is not None)
 
     seen, found = {recipe_id(baseline.config)}, []

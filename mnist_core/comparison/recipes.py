@@ -6,13 +6,14 @@ spread is the noise that a difference between two recipes must be measured again
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnist_core.errors import ConfigError
+from mnist_core.errors import ConfigError, StoreError
 from mnist_core.experiments.configs import SCHEMA_VERSION, RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
 from mnist_core.runs.records import HISTORY_COLUMNS
@@ -121,7 +122,8 @@ def figures(recipes: Sequence[Recipe], *, summary: Callable[[Run], RunSummary] =
     recipes
         as `group` gives them.
     summary
-        what summarises a run, for a caller that caches.
+        what summarises a run, for a caller that caches. A run for which it raises StoreError, as its files are
+        damaged, has no figures and is not among the finished.
 
     Returns
     -------
@@ -134,7 +136,11 @@ def figures(recipes: Sequence[Recipe], *, summary: Callable[[Run], RunSummary] =
     rows: list[dict[str, Any]] = []
     for recipe in recipes:
         first = recipe.runs[0]
-        finished = [summary(run) for run in recipe.runs if run.state == "finished"]
+        finished = []
+        for run in recipe.runs:
+            if run.state == "finished":
+                with contextlib.suppress(StoreError):  # damaged: it has no figures
+                    finished.append(summary(run))
         values = pd.DataFrame(
             [
                 {

@@ -9,21 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_core.archives import read_arrays
 from mnist_core.constants import CLASSES, IMAGE_SHAPE, MNIST_FINGERPRINT
 from mnist_core.data.images import Pixels, enlarge_8_to_28
 from mnist_core.errors import DatasetError, DatasetMissing
 from mnist_core.experiments.configs import TestValidation, Validation
-from mnist_core.files import read_json, write_json
+from mnist_core.files import printable, read_json, write_json
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+MOST_DATASET_BYTES = 2 * 2**30
+"""The most memory that a dataset file may take: 2.7 million images of 28 × 28 pixels."""
 MNIST_VARIABLE = "MNIST_NPZ"
 MNIST_DOWNLOAD_BYTES = 11_490_434
 
@@ -34,6 +35,8 @@ MNIST_MD5 = {
     "x_test": "2646ac647ad5339dbf082846283269ea",
     "y_test": "27ae3e4e09519cfbb04c329615203637",
 }
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 BUILT_IN = {
     "mnist": "MNIST: 60,000 training and 10,000 test images of handwritten digits, 28×28",
@@ -105,15 +108,16 @@ def read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
         naming the file and what is wrong with it.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in ARRAYS if key not in archive]
-            if missing:
-                raise DatasetError(f"{path} has no array {', '.join(missing)}; it needs {', '.join(ARRAYS)}")
-            arrays = {key: archive[key] for key in ARRAYS}
+        arrays = read_arrays(path, ARRAYS, most_bytes=MOST_DATASET_BYTES, others=True)
     except FileNotFoundError:
-        raise DatasetMissing(f"{path} does not exist; check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{path} is not a readable .npz file, or is torn ({error}); fetch it again") from error
+        raise DatasetMissing(f"{printable(path)} does not exist; check the path") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{printable(path)} is not a readable .npz file, or is torn ({printable(error)}); fetch it again"
+        ) from error
+    missing = [key for key in ARRAYS if key not in arrays]
+    if missing:
+        raise DatasetError(f"{path} has no array {', '.join(missing)}; it needs {', '.join(ARRAYS)}")
     for part in ("train", "test"):
         _check_images(path, f"x_{part}", arrays[f"x_{part}"])
         arrays[f"y_{part}"] = _checked_labels(path, f"y_{part}", arrays[f"y_{part}"], len(arrays[f"x_{part}"]))
@@ -232,13 +236,34 @@ class Catalog:
         return [*BUILT_IN, *sorted(self.registered())]
 
     def registered(self) -> dict[str, Path]:
-        """Name → path of the registered files."""
+        """Name → path of the registered files; none where `datasets.json` is damaged (see `problem`)."""
         try:
-            return {str(name): Path(path) for name, path in read_json(self._registry).items()}
+            return self._entries()
+        except DatasetError:
+            return {}
+
+    def problem(self) -> str:
+        """What is wrong with `datasets.json`, empty where nothing is."""
+        try:
+            self._entries()
+        except DatasetError as error:
+            return str(error)
+        return ""
+
+    def _entries(self) -> dict[str, Path]:
+        """As `registered`; raises DatasetError where the file is damaged."""
+        try:
+            found = read_json(self._registry)
+            if not isinstance(found, dict):
+                raise ValueError(f"it must be a table, and is a {type(found).__name__}")
+            for name, path in found.items():
+                if not _NAME.fullmatch(name) or name in BUILT_IN or not isinstance(path, str) or "\0" in path:
+                    raise ValueError(f"the entry {name[:80]!r} is not a dataset name with the path of a file")
+            return {name: Path(path) for name, path in found.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError) as error:
-            raise DatasetError(f"{self._registry} cannot be read ({error}); mend or delete it") from error
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{self._registry} cannot be read ({printable(error)}); mend or delete it") from error
 
     def describe(self, name: str) -> str:
         """One line on what the dataset is."""
@@ -298,23 +323,24 @@ class Catalog:
         DatasetError
             where the name is taken or odd, or the file is not of the form described at the top of this module.
         """
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        if not _NAME.fullmatch(name):
             raise DatasetError(
                 f"{name!r} is not a dataset name; use lower-case letters, digits, - and _, such as fashion"
             )
         if name in BUILT_IN:
             raise DatasetError(f"{name} is built in; choose another name")
         arrays = read_npz(path)
-        write_json(self._registry, {k: str(v) for k, v in (self.registered() | {name: path.resolve()}).items()})
+        write_json(self._registry, {k: str(v) for k, v in (self._entries() | {name: path.resolve()}).items()})
         return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
 
     def forget(self, name: str) -> None:
         """Take a registered dataset off the list; its file and its runs stay."""
         self._path(name)
-        write_json(self._registry, {k: str(v) for k, v in self.registered().items() if k != name})
+        write_json(self._registry, {k: str(v) for k, v in self._entries().items() if k != name})
 
     def _path(self, name: str) -> Path:
         try:
             return self.registered()[name]
         except KeyError:
-            raise DatasetError(f"there is no dataset {name!r}; there are {', '.join(self.names())}") from None
+            known = f"there is no dataset {name!r}; there are {', '.join(self.names())}"
+            raise DatasetError("; ".join(filter(None, (known, self.problem())))) from None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mnist_core.errors import ConfigError
+from mnist_core.errors import ConfigError, DamagedFile
+from mnist_core.files import printable
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -56,10 +58,21 @@ class Config(Frozen, metaclass=_Checked):
     """Fields that may be given without their names, in this order."""
 
 
+MOST_EXPLAINED = 10
+"""Errors that are named one by one; a damaged file may have thousands."""
+
+
+def shortened(value: Any, most: int = 100) -> str:
+    """Return what a value looks like in Python, with its middle left out where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
 def explain(error: ValidationError) -> str:
     """Return a pydantic error as sentences: field, what is expected, the value given."""
     lines = []
-    for item in error.errors(include_url=False, include_context=False):
+    errors = error.errors(include_url=False, include_context=False)
+    for item in errors[:MOST_EXPLAINED]:
         # pydantic puts a layer's kind after its number, which is no part of the path
         pairs = itertools.pairwise(("", *item["loc"]))
         loc = [part for before, part in pairs if not (isinstance(before, int) and part in _tags)]
@@ -68,9 +81,22 @@ def explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             message = "there is no such field"
         given = item["input"]
-        shown = "" if isinstance(given, dict | BaseModel) else f" (given: {given!r})"
+        shown = "" if isinstance(given, dict | BaseModel) else f" (given: {shortened(given)})"
         lines.append(f"{path}: {message}{shown}")
+    if len(errors) > MOST_EXPLAINED:
+        lines.append(f"and {len(errors) - MOST_EXPLAINED} more")
     return "; ".join(lines)
+
+
+def damage(path: Path, error: OSError | ValueError) -> str:
+    """Return what is wrong with a file that could not be read, in words that begin with the file's name."""
+    if isinstance(error, DamagedFile):
+        return str(error)
+    if isinstance(error, ValidationError):
+        reason = explain(error)
+    else:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return printable(f"{path.name}: {reason}")
 
 
 _tags: set[int | str] = set()

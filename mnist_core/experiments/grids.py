@@ -35,6 +35,7 @@ from mnist_core.experiments.fields import bounds
 from mnist_core.experiments.frozen import Frozen, explain
 from mnist_core.experiments.layers import Activation, DenseLayer
 from mnist_core.experiments.presets import preset
+from mnist_core.files import parse_json, printable, read_bytes
 
 MOST_RUNS = 1000
 _UNITS = bounds(DenseLayer, "units")
@@ -237,13 +238,23 @@ def read_table(text: str, what: str, published: Iterable[str]) -> dict[str, Any]
             f"there is no {what} {text!r}; there are {', '.join(published)}, or give a file that ends in .toml or .json"
         )
     try:
-        content = path.read_text(encoding="utf-8")
-        data = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
+        content = read_bytes(path)
+        data = parse_json(_from_toml(content) if path.suffix == ".toml" else content)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        raise ConfigError(f"{printable(path)} cannot be read: {printable(error)}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds a {type(data).__name__}; it must hold one table")
     return {"name": path.stem[:60]} | data
+
+
+def _from_toml(content: bytes) -> str:
+    """TOML as JSON, which has no dates and no NaN, so that both are checked in one way; raises ValueError."""
+    try:
+        return json.dumps(tomllib.loads(content.decode()), allow_nan=False)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except TypeError:
+        raise ValueError("it holds a date or a time, which no setting is") from None
 
 
 # -- the published ones ------------------------------------------------------------------------------------------------

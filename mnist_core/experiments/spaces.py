@@ -40,12 +40,16 @@ Sampler = Literal["tpe", "random"]
 Metric = Literal["val_loss", "val_accuracy"]
 
 
+LARGEST = 10**12
+"""The largest number of a range: far beyond what any field allows, and safe to reckon with."""
+
+
 class Range(Frozen):
     """Numbers from `low` to `high`, both included: whole ones where both are, in steps of `step` where it is given."""
 
-    low: int | float
-    high: int | float
-    step: int | float | None = Field(None, gt=0)
+    low: int | float = Field(ge=-LARGEST, le=LARGEST)
+    high: int | float = Field(ge=-LARGEST, le=LARGEST)
+    step: int | float | None = Field(None, gt=0, le=LARGEST)
     log: bool = False
 
     @model_validator(mode="after")
@@ -70,7 +74,7 @@ class Hyperband(Frozen):
     A promoted trial goes on from where it was paused; nothing is trained twice.
     """
 
-    min_epochs: int = Field(1, ge=1, description="epochs before the first choice")
+    min_epochs: int = Field(1, ge=1, le=LARGEST, description="epochs before the first choice")
     factor: int = Field(3, ge=2, le=10, description="of how many trials one is promoted")
 
 
@@ -167,6 +171,12 @@ def parse_search(data: Mapping[str, Any]) -> SearchSpec:
         spec = SearchSpec.model_validate(data)
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+    check(spec)
+    return spec
+
+
+def check(spec: SearchSpec) -> None:
+    """Raise ConfigError where a search cannot be carried out, its extreme combinations tried."""
     empty = [path for path, item in spec.space.items() if not isinstance(item, Range) and not item]
     if empty:
         raise ConfigError(f"{empty[0]} has no values to choose from; give at least one")
@@ -184,7 +194,21 @@ def parse_search(data: Mapping[str, Any]) -> SearchSpec:
             f"hyperband cannot promote from {spec.hyperband.min_epochs} epochs by a factor of {spec.hyperband.factor} "
             f"within {spec.epochs}; raise training.epochs, or lower one of the two"
         )
-    return spec
+
+
+def holds(spec: SearchSpec, values: Mapping[str, Any]) -> bool:
+    """True if the values of a trial lie in the space of a search."""
+    return set(values) == set(spec.space) and all(_lies_in(spec.space[path], value) for path, value in values.items())
+
+
+def _lies_in(item: Range | tuple[Any, ...], value: Any) -> bool:
+    if not isinstance(item, Range):
+        return _text(value) in map(_text, item)
+    if isinstance(value, bool) or not isinstance(value, int if item.whole else int | float):
+        return False
+    # as optuna has it, which refuses anything else
+    steps = (value - item.low) / item.step if item.step else 0.0
+    return bool(item.low <= value <= item.high) and abs(steps - round(steps)) < 1e-8
 
 
 def search_spec(text: str) -> SearchSpec:

@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import Dataset, find_mnist
 from mnist_core.errors import DatasetError, JobError, MnistCoreError, StaleAttempt, StoreError
@@ -141,12 +143,27 @@ def _rows(run: Run) -> tuple[list[EpochRow], list[EpochRow]]:
     return history, state.rows if state else []
 
 
+class _Attempt(BaseModel):
+    """A line of `attempts.jsonl`: an attempt that began, and how many epochs were done then."""
+
+    attempt: int
+    epochs_done: int
+
+
+def _attempts(path: Path) -> list[_Attempt]:
+    """The attempts so far; none where the file is damaged, which only lets a run try more often."""
+    try:
+        return [_Attempt.model_validate(line) for line in read_json_lines(path)]
+    except (OSError, ValueError):
+        return []
+
+
 def _count_attempt(run: Run, writer: RunWriter, epochs_done: int) -> None:
     """Take note of this attempt; refuse it where too many since the last request died in this same epoch."""
     path = run.path / "attempts.jsonl"
-    earlier = [line for line in read_json_lines(path) if line["attempt"] > run.status.attempts_before]
+    earlier = [item for item in _attempts(path) if item.attempt > run.status.attempts_before]
     # where an attempt began, the one before it had died
-    died_after = [line["epochs_done"] for line in earlier[1:]] + [epochs_done] * bool(earlier)
+    died_after = [item.epochs_done for item in earlier[1:]] + [epochs_done] * bool(earlier)
     here = died_after.count(epochs_done)
     if here >= MAX_ATTEMPTS:
         raise JobError(

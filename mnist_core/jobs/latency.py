@@ -144,7 +144,8 @@ def stored(store: Store, run: Run) -> Latency | None:
     except (OSError, ValueError):
         return None
     model = run.model_file
-    return found if model is not None and found.model_stamp == model.stat().st_mtime_ns else None
+    complete = {item.images for item in found.batches} >= set(BATCHES)
+    return found if complete and model is not None and found.model_stamp == model.stat().st_mtime_ns else None
 
 
 def measure_run(store: Store, run: Run) -> Latency:
@@ -187,18 +188,25 @@ def answer(store: Store, run: Run) -> None:
 
 def waiting(store: Store, run: Run) -> bool:
     """Whether a measurement was asked for and may still come."""
-    return time.time() - float(_request(store, run)["asked_at"]) < LAPSES_AFTER_S
+    return time.time() - _request(store, run).asked_at < LAPSES_AFTER_S
 
 
 def problem(store: Store, run: Run) -> str:
     """Why the last measurement that was asked for did not come about; empty where nothing is known to be wrong."""
     found = _request(store, run)
-    lapsed = found["asked_at"] and not waiting(store, run)
-    return "the worker did not answer; try again" if lapsed else str(found["problem"])
+    lapsed = found.asked_at and not waiting(store, run)
+    return "the worker did not answer; try again" if lapsed else found.problem
 
 
-def _request(store: Store, run: Run) -> dict[str, Any]:
+class _Request(Frozen):
+    """A request file: when a measurement was asked for, in Unix seconds, and what went wrong."""
+
+    asked_at: float = 0.0
+    problem: str = ""
+
+
+def _request(store: Store, run: Run) -> _Request:
     try:
-        return {"asked_at": 0.0, "problem": ""} | dict(read_json(_request_file(store, run)))
+        return _Request.model_validate(read_json(_request_file(store, run)))
     except (OSError, ValueError):
-        return {"asked_at": 0.0, "problem": ""}
+        return _Request()

@@ -13,9 +13,10 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import psutil
+from pydantic import Field, TypeAdapter
 
 from mnist_core.errors import JobError
 from mnist_core.files import read_json, write_json
@@ -35,7 +36,7 @@ class Record:
     """
 
     address: str
-    pid: int
+    pid: Annotated[int, Field(ge=0, le=2**31 - 1)]
     process_started: float
     workers: int = 0
     warm: int = 0
@@ -51,6 +52,9 @@ class Record:
             return same and bool(process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
+
+
+_RECORD = TypeAdapter(Record)
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,8 @@ def running(root: Path) -> Record | None:
     """The service of the store at `root`, where one is running and can be reached."""
     _reap()
     try:
-        record = Record(**read_json(record_path(root)))
-    except (OSError, ValueError, TypeError):
+        record = _RECORD.validate_python(read_json(record_path(root)))
+    except (OSError, ValueError):
         return None
     return record if record.alive() else None
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_core.comparison.recipes import recipe_id
 from mnist_core.constants import MNIST_FINGERPRINT
-from mnist_core.errors import StoreError
+from mnist_core.errors import ConfigError, StoreError
 from mnist_core.evaluation.metrics import Scores, image_losses
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.grids import SWEEPS, SweepSpec, describe
@@ -127,7 +127,7 @@ def rows(store: Store, *, summary: Figures = summarise, test: Judge = Run.test_s
             finished.setdefault(recipe_id(run.config), []).append(run)
     found = [model_row(item, finished.get(recipe_id(item.config), []), summary) for item in PRESETS.values()]
     found += [_sweep_row(store, spec, test) for spec in SWEEPS.values()]
-    found += [_search_row(store, spec) for spec in SEARCHES.values()]
+    found += [_search_row(store, spec, test) for spec in SEARCHES.values()]
     return found
 
 
@@ -306,7 +306,7 @@ def _sweep_row(store: Store, spec: SweepSpec, test: Judge) -> Row:
     return _winner_row(blank, found, settings, str(best), float(row["test_accuracy"]), "the lowest validation loss")
 
 
-def _search_row(store: Store, spec: SearchSpec) -> Row:
+def _search_row(store: Store, spec: SearchSpec, test: Judge) -> Row:
     found = _best_match(spec, [item for item in searches.searches(store)[0] if item.dataset == DATASET])
     blank = _blank(spec, "search", f"{spec.trial_count} trials")
     if not isinstance(found, Search):
@@ -315,7 +315,10 @@ def _search_row(store: Store, spec: SearchSpec) -> Row:
     if not found.complete or winner is None:
         decided = sum(trial.state != "open" for trial in found.trials)
         return _unfinished(blank, found, f"{decided} of {found.spec.trial_count} trials are decided")
-    judged = store.get(winner.run).test_scores()
+    try:
+        judged = test(store.get(winner.run))
+    except StoreError:  # deleted or damaged
+        judged = None
     if judged is None:
         return _unfinished(blank, found, "the winner has not been tested")
     return _winner_row(
@@ -364,7 +367,8 @@ def _best_match(spec: SweepSpec | SearchSpec, known: Sequence[Sweep | Search]) -
 
 def _essence(spec: SweepSpec | SearchSpec) -> str:
     data = spec.model_dump(mode="json", exclude={"source", "note", "assumptions"})
-    data["base"] = flatten(spec.base_config())
+    with contextlib.suppress(ConfigError):  # its base is a preset that is not known here
+        data["base"] = flatten(spec.base_config())
     return json.dumps(data, sort_keys=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,21 @@ def short_labels(runs: list[Run]) -> dict[str, str]:
     }
 
 
+_WRITING = threading.Lock()
+"""Sessions are threads of one process: one must not overwrite the colours that another has just added."""
+
+
+def _slots(path: Path) -> dict[str, int]:
+    """The colours by run that are remembered, as places in the palette; a damaged entry is as good as none."""
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if type(value) is int and value >= 0}
+
+
 def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
     """A colour of `palette` for each run, the same for ever: remembered in the store at `root`.
 
@@ -66,15 +82,13 @@ def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> d
     the one that the fewest of all runs have.
     """
     path = root / "colours.json"
-    try:
-        slots = {str(key): int(value) for key, value in read_json(path).items()}
-    except (OSError, ValueError, AttributeError):
-        slots = {}
-    known = dict(slots)
-    for run_id in run_ids:
-        if run_id not in known:
-            beside, used = [known[other] for other in run_ids if other in known], list(known.values())
-            known[run_id] = min(range(len(palette)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
-    if known != slots:
-        write_json(path, known, durable=False)
+    with _WRITING:
+        slots = _slots(path)
+        known = dict(slots)
+        for run_id in run_ids:
+            if run_id not in known:
+                beside, used = [known[other] for other in run_ids if other in known], list(known.values())
+                known[run_id] = min(range(len(palette)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
+        if known != slots:
+            write_json(path, known, durable=False)
     return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from pydantic import BaseModel, Field
 
 from mnist_core.errors import StaleAttempt
 from mnist_core.files import read_json
@@ -43,13 +44,27 @@ class Lease:
             path.write_text("{}", encoding="utf-8")
 
 
+class _Holder(BaseModel):
+    """What a lease that was not released holds: the process that may write."""
+
+    host: str
+    pid: int = Field(ge=0, le=2**31 - 1)
+    process_started: float
+
+
+def _holder(path: Path) -> _Holder | None:
+    """The holder in a lease file, None where it was released; raises OSError, or ValueError where it is damaged."""
+    data = read_json(path)
+    return None if data == {} else _Holder.model_validate(data)
+
+
 def attempts(folder: Path) -> int:
     """The highest attempt claimed so far, 0 for none."""
     try:
         names = os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
-    found = [int(match[1]) for name in names if (match := re.fullmatch(r"lease-(\d+)\.json", name))]
+    found = [int(match[1]) for name in names if (match := re.fullmatch(r"lease-([0-9]+)\.json", name))]
     return max(found, default=0)
 
 
@@ -81,16 +96,16 @@ def held(folder: Path) -> bool:
         return False
     path = folder / f"lease-{number}.json"
     try:
-        holder = read_json(path)
+        holder = _holder(path)
     except (OSError, ValueError):
-        return _seconds_silent(path) < 1.0  # just created, not yet written
-    if not holder:
+        return _seconds_silent(path) < 1.0  # just created, not yet written; or damaged, and then held by nobody
+    if holder is None:
         return False
-    if holder["host"] != socket.gethostname():
+    if holder.host != socket.gethostname():
         return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
     try:
-        process = psutil.Process(holder["pid"])
-        same: bool = abs(process.create_time() - float(holder["process_started"])) < 1.0
+        process = psutil.Process(holder.pid)
+        same: bool = abs(process.create_time() - holder.process_started) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
@@ -101,10 +116,10 @@ def holder_pid(folder: Path) -> int | None:
     if not held(folder):
         return None
     try:
-        holder = read_json(folder / f"lease-{attempts(folder)}.json")
+        holder = _holder(folder / f"lease-{attempts(folder)}.json")
     except (OSError, ValueError):  # just created, not yet written
         return None
-    return int(holder["pid"]) if holder.get("host") == socket.gethostname() else None
+    return holder.pid if holder and holder.host == socket.gethostname() else None
 
 
 def _seconds_silent(path: Path) -> float:

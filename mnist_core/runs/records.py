@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from mnist_core.experiments.frozen import Frozen
+from mnist_core.errors import StoreError
+from mnist_core.experiments.frozen import Frozen, damage
+from mnist_core.files import read_json
 
 RunState = Literal["queued", "running", "finished", "cancelled", "diverged", "failed", "interrupted"]
 """`interrupted` is never written: it is what a reader calls a `running` run whose process is gone."""
@@ -59,9 +63,16 @@ class EpochRow:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> EpochRow:
-        """The inverse of `to_json`; raises KeyError or TypeError where a field is missing or odd."""
-        values = {field.name: data[field.name] for field in fields(cls)}
-        epoch = int(values.pop("epoch"))
+        """Return the row that `to_json` gave as `data`; raises ValueError where a field is missing or no number."""
+        if not isinstance(data, dict):
+            raise ValueError(f"an epoch must be a table of fields, and is a {type(data).__name__}")
+        values = {name: data.get(name, "missing") for name in HISTORY_COLUMNS}
+        epoch = values.pop("epoch")
+        if not isinstance(epoch, int) or isinstance(epoch, bool):
+            raise ValueError(f"epoch is {str(epoch)[:80]!r}; it must be a whole number")
+        for name, value in values.items():
+            if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+                raise ValueError(f"{name} is {str(value)[:80]!r}; it must be a number, or null")
         return cls(epoch, **{key: math.nan if value is None else float(value) for key, value in values.items()})
 
 
@@ -72,6 +83,8 @@ ChosenEpoch = Literal["kept", "last", "best"]
 last complete and finite epoch, or those of the lowest validation loss."""
 SCORES = "scores.json"
 """The file of a run that ships without its predictions: its figures on the test set, as `metrics.Scores` has them."""
+Seconds = Annotated[float, Field(ge=0, le=32_503_680_000)]
+"""Unix seconds, up to the year 3000: what a calendar can show."""
 
 
 class Meta(Frozen):
@@ -100,11 +113,11 @@ class Status(Frozen):
     state: RunState
     reason: str = ""
     fingerprint: str
-    created_at: float
-    started_at: float | None = None
-    ended_at: float | None = None
-    best_epoch: int | None = None
-    kept_epoch: int | None = None
+    created_at: Seconds
+    started_at: Seconds | None = None
+    ended_at: Seconds | None = None
+    best_epoch: int | None = Field(None, ge=1)
+    kept_epoch: int | None = Field(None, ge=1)
     """The epoch whose weights and predictions are stored: the last, or the best where early stopping restored it."""
     attempts_before: int = 0
     """Attempts claimed before the last request; those after it are counted against the limit."""
@@ -141,4 +154,22 @@ class LiveProgress:
     @property
     def share(self) -> float:
         """Share of the whole training that is done, 0 to 1."""
-        return min(1.0, (self.epoch - 1 + self.step / max(1, self.steps)) / max(1, self.epochs))
+        return max(0.0, min(1.0, (self.epoch - 1 + self.step / max(1, self.steps)) / max(1, self.epochs)))
+
+
+Part = TypeVar("Part")
+
+
+def read_part(path: Path, parse: Callable[[Any], Part]) -> Part:
+    """Return a file of a run as `parse` reads it; raise StoreError with the names of the run and of the file."""
+    run = path.parent.name
+    try:
+        return parse(read_json(path))
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            raise StoreError(f"{run} is incomplete: {path.name} is missing") from None
+        raise StoreError(f"{run} is not a run: it is not a folder") from None
+    except NotADirectoryError:
+        raise StoreError(f"{run} is not a run: it is not a folder") from None
+    except (OSError, ValueError) as error:  # ConfigError and ValidationError are ValueErrors
+        raise StoreError(f"{run} is damaged: {damage(path, error)}") from error

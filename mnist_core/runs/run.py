@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from pydantic import TypeAdapter
 
-from mnist_core.errors import StoreError
+from mnist_core.errors import DamagedFile, StoreError
 from mnist_core.evaluation.metrics import Scores, scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.frozen import damage
 from mnist_core.files import read_json, read_json_lines
 from mnist_core.runs.records import (
     ENDED,
@@ -32,6 +31,10 @@ from mnist_core.runs.records import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_PROGRESS = TypeAdapter(LiveProgress)
+_SCORES = TypeAdapter(Scores)
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,15 @@ class Run:
         StoreError
             where the history is damaged.
         """
+        path = self.path / "history.jsonl"
         try:
-            return [EpochRow.from_json(line) for line in read_json_lines(self.path / "history.jsonl")]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            rows = [EpochRow.from_json(line) for line in read_json_lines(path)]
+            if [row.epoch for row in rows] != list(range(1, len(rows) + 1)):
+                raise ValueError("its epochs do not count 1, 2, 3 …")
+            return rows
+        except (OSError, ValueError) as error:
             raise StoreError(
-                f"the history of run {self.id} is damaged ({error}); delete the run or train it again"
+                f"the history of run {self.id} is damaged ({damage(path, error)}); delete the run or train it again"
             ) from error
 
     def history(self) -> pd.DataFrame:
@@ -120,8 +127,8 @@ class Run:
     def progress(self) -> LiveProgress | None:
         """Where the training is inside its epoch; None where it has not begun."""
         try:
-            return LiveProgress(**read_json(self.path / "progress.json"))
-        except (OSError, ValueError, TypeError):
+            return _PROGRESS.validate_python(read_json(self.path / "progress.json"))
+        except (OSError, ValueError):
             return None
 
     def epoch(self, chosen: ChosenEpoch) -> int | None:
@@ -151,15 +158,15 @@ class Run:
         epoch = self.epoch(chosen)
         if chosen != "kept" and epoch is None:
             return None
+        path = self.predictions_file(None if epoch == self.status.kept_epoch else epoch)
         try:
-            with np.load(
-                self.predictions_file(None if epoch == self.status.kept_epoch else epoch), allow_pickle=False
-            ) as archive:
-                return Predictions(**{key: archive[key] for key in archive.files})
+            return Predictions.read(path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise StoreError(f"the predictions of run {self.id} are damaged ({error}); train it again") from error
+        except (OSError, DamagedFile) as error:
+            raise StoreError(
+                f"the predictions of run {self.id} are damaged ({damage(path, error)}); train it again"
+            ) from error
 
     def test_scores(self, chosen: ChosenEpoch = "kept") -> Scores | None:
         """What the weights of an epoch are worth on the test set; None where that was not tested, or is not stored.
@@ -177,12 +184,18 @@ class Run:
             return scores(found.labels, found.probabilities)
         if self.epoch(chosen) != self.status.kept_epoch:
             return None
+        path = self.path / SCORES
         try:
-            return Scores(**read_json(self.path / SCORES))
+            stored = _SCORES.validate_python(read_json(path))
+            if not 0 <= stored.errors <= stored.images or not stored.images:
+                raise ValueError(f"{stored.errors} errors among {stored.images} images")
+            return stored
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
-            raise StoreError(f"the scores of run {self.id} are damaged ({error}); train it again") from error
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"the scores of run {self.id} are damaged ({damage(path, error)}); train it again"
+            ) from error
 
     def environment(self) -> Environment | None:
         """What it was trained with; None where it has not been trained."""

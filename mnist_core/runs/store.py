@@ -29,10 +29,10 @@ from pydantic import ValidationError
 from mnist_core.data.datasets import Catalog
 from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig, parse_config
-from mnist_core.experiments.frozen import explain
-from mnist_core.files import read_json, write_json
+from mnist_core.experiments.frozen import damage, explain
+from mnist_core.files import printable, read_json, write_json
 from mnist_core.runs import lease
-from mnist_core.runs.records import Meta, Pause, Status
+from mnist_core.runs.records import Meta, Pause, Status, read_part
 from mnist_core.runs.run import Run
 from mnist_core.runs.writer import RunWriter
 
@@ -44,10 +44,15 @@ _ID = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Problem:
-    """A folder in the store that could not be read as a run."""
+    """A folder or file in the store that could not be read.
+
+    reason: a sentence with the name of the file that is damaged. name: what a damaged run is called, where its
+    `meta.json` can still be read.
+    """
 
     path: Path
     reason: str
+    name: str = ""
 
 
 def default_root() -> Path:
@@ -80,22 +85,64 @@ class Store:
                 f"{self.root} cannot be used as a store ({error}); choose a folder that can be written"
             ) from error
         self.catalog = Catalog(self.root)
+        self._histories: dict[Path, tuple[object, str]] = {}
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def scan(self) -> tuple[list[Run], list[Problem]]:
-        """All runs, oldest first, and the folders that could not be read, each with the reason."""
+        """All runs, oldest first, and what could not be read, each with the reason.
+
+        A run whose history is damaged is among the latter; a history is read again only when it has changed.
+        """
         runs: dict[str, Run] = {}
         problems: list[Problem] = []
         for folder in (self._reference, self._runs):  # a run of one's own hides the reference run of the same identity
-            for path in _subfolders(folder):
-                if folder == self._reference and path.name in ("sweeps", "searches"):
-                    continue
-                try:
-                    runs[path.name] = self._read(path)
-                except StoreError as error:
-                    problems.append(Problem(path, str(error)))
+            found, damaged = self._scan_folder(folder)
+            runs |= found
+            problems += damaged
+        if problem := self.catalog.problem():
+            problems.append(Problem(self.root / "datasets.json", problem))
         return sorted(runs.values(), key=lambda run: (run.status.created_at, run.id)), problems
+
+    def _scan_folder(self, folder: Path) -> tuple[dict[str, Run], list[Problem]]:
+        """The runs in a folder by id, and what could not be read."""
+        runs: dict[str, Run] = {}
+        problems: list[Problem] = []
+        try:
+            paths = _subfolders(folder)
+        except OSError as error:
+            return {}, [Problem(folder, f"the folder {folder.name} cannot be listed: {printable(error)}")]
+        for path in paths:
+            if folder == self._reference and path.name in ("sweeps", "searches"):
+                continue
+            try:
+                run = self._read(path)
+                if reason := self._history_problem(run):
+                    raise StoreError(reason)
+                runs[path.name] = run
+            except StoreError as error:
+                problems.append(Problem(path, str(error), _name_of(path)))
+        return runs, problems
+
+    def _history_problem(self, run: Run) -> str:
+        """What is wrong with a run's history, empty where nothing is."""
+        path = run.path / "history.jsonl"
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            return f"the history of run {run.id} cannot be read: {damage(path, error)}"
+        version = found.st_mtime_ns, found.st_size, found.st_ino
+        known = self._histories.get(path)
+        if known is None or known[0] != version:
+            try:
+                run.rows()
+                known = version, ""
+            except StoreError as error:
+                known = version, str(error)
+            self._histories[path] = known
+        return known[1]
 
     def runs(self) -> list[Run]:
         """All readable runs, oldest first."""
@@ -115,8 +162,10 @@ class Store:
         ------
         RunNotFound
             where no run answers to it, or several do; the message lists them.
+        StoreError
+            where only a damaged run answers to it; the message says what is wrong with it.
         """
-        runs = self.runs()
+        runs, problems = self.scan()
         found = [run for run in runs if run.id == text] or [run for run in runs if run.name == text]
         if not found and len(text) >= 4:
             found = [run for run in runs if run.id.startswith(text)]
@@ -125,28 +174,24 @@ class Store:
         if found:
             listed = ", ".join(f"{run.id} ({run.name}, {run.config.dataset.name}, {run.state})" for run in found)
             raise RunNotFound(f"{text!r} could be any of {listed}; give the id")
+        for problem in problems:
+            if _answers(problem, text):
+                raise StoreError(problem.reason)
         raise RunNotFound(f"no run is called {text!r} in {self.root}; `runs` lists them")
 
     def _read(self, path: Path) -> Run:
         if not _ID.fullmatch(path.name):
-            raise StoreError(f"{path.name} is not a run: its name is not an id of 12 hexadecimal digits")
-        try:
-            config = parse_config(read_json(path / "config.json"))
-            meta = Meta.model_validate(read_json(path / "meta.json"))
-            status = Status.model_validate(read_json(path / "status.json"))
-        except FileNotFoundError as error:
-            raise StoreError(f"{path.name} is incomplete: {Path(error.filename).name} is missing") from error
-        except ValidationError as error:
-            raise StoreError(f"{path.name} is damaged: {explain(error)}") from error
-        except (OSError, ValueError) as error:  # ConfigError is a ValueError
-            raise StoreError(f"{path.name} is damaged: {error}") from error
+            raise StoreError(f"{printable(path.name)} is not a run: its name is not an id of 12 hexadecimal digits")
+        config = read_part(path / "config.json", parse_config)
+        meta = read_part(path / "meta.json", Meta.model_validate)
+        status = read_part(path / "status.json", Status.model_validate)
         if config.run_id(status.fingerprint) != path.name:
             raise StoreError(f"{path.name} is not the run that its config.json describes; was it changed by hand?")
         read_only = path.parent == self._reference
         state = status.state
         if state == "running" and not lease.held(path):
             # the holder may have ended between the two readings
-            status = Status.model_validate(read_json(path / "status.json"))
+            status = read_part(path / "status.json", Status.model_validate)
             state = "interrupted" if status.state == "running" else status.state
         return Run(path.name, path, config, meta, status, state, read_only)
 
@@ -171,13 +216,23 @@ class Store:
         and one that ships unfinished, as a search left it.
         A new run that continues another needs that one to be in the store.
         `tags` and `keep_weights` (see `Meta`) are for a new run.
+
+        Raises
+        ------
+        StoreError
+            where the run is there, but damaged.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
         run_id = config.run_id(fingerprint)
         meta = checked_meta(name=name, preset=preset, tags=tags, keep_weights=keep_weights)
         with contextlib.suppress(RunNotFound):
-            found = self.get(run_id)
+            try:
+                found = self.get(run_id)
+            except RunNotFound:
+                raise
+            except StoreError as error:
+                raise StoreError(f"{error}; delete {run_id}, which moves it to the trash, to train it anew") from error
             enough = found.ended_well and (found.predictions_file().exists() or tags)
             if not found.read_only or (enough and not shadow_reference):
                 return found, False
@@ -294,7 +349,7 @@ class Store:
         return self.get(run_id)
 
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:
-        status = Status.model_validate(read_json(run.path / "status.json")).model_copy(update=update)
+        status = read_part(run.path / "status.json", Status.model_validate).model_copy(update=update)
         write_json(run.path / "status.json", status.model_dump(mode="json"))
 
     # -- what a person may change ------------------------------------------------------------------------------------
@@ -316,20 +371,33 @@ class Store:
         self._refuse_read_only(run)
         if run.live and lease.held(run.path):
             raise StoreError(f"run {run.name} is being trained; cancel it first")
+        self._to_trash(run.path)
+
+    def discard(self, text: str) -> Path:
+        """Move a damaged run to the trash, by id, beginning of one, or name; return where it was.
+
+        Raises
+        ------
+        RunNotFound
+            where no damaged run answers to it, or several do.
+        """
+        found = [item.path for item in self.scan()[1] if item.path.parent == self._runs and _answers(item, text)]
+        if len(found) != 1:
+            raise RunNotFound(f"{text!r} does not name one damaged run in {self._runs}")
+        self._to_trash(found[0])
+        return found[0]
+
+    def _to_trash(self, path: Path) -> None:
+        run_id = path.name
         target = self._trash / run_id
-        if target.exists():  # an earlier training of the same configuration: the newer one replaces it
-            shutil.rmtree(target)
-        run.path.rename(target)
+        if os.path.lexists(target):  # an earlier training of the same configuration: the newer one replaces it
+            _remove(target)
+        path.rename(target)
 
     def trash(self) -> tuple[list[Run], list[Problem]]:
         """The deleted runs, oldest first, and the folders in the trash that could not be read."""
-        runs, problems = [], []
-        for path in _subfolders(self._trash):
-            try:
-                runs.append(self._read(path))
-            except StoreError as error:
-                problems.append(Problem(path, str(error)))
-        return sorted(runs, key=lambda run: (run.status.created_at, run.id)), problems
+        runs, problems = self._scan_folder(self._trash)
+        return sorted(runs.values(), key=lambda run: (run.status.created_at, run.id)), problems
 
     def restore(self, text: str) -> Run:
         """Bring a run back from the trash, by id, beginning of one, or name."""
@@ -348,7 +416,7 @@ class Store:
         """Delete for good what is in the trash; how many folders that were."""
         folders = _subfolders(self._trash)
         for path in folders:
-            shutil.rmtree(path)
+            _remove(path)
         return len(folders)
 
     @staticmethod
@@ -367,8 +435,37 @@ def checked_meta(**data: Any) -> Meta:
         raise ConfigError(explain(error)) from None
 
 
+def _answers(problem: Problem, text: str) -> bool:
+    """True if a damaged run is meant by `text`, as `Store.find` has it."""
+    run_id = problem.path.name
+    if not _ID.fullmatch(run_id):
+        return False
+    return text in (run_id, problem.name) or (len(text) >= 4 and run_id.startswith(text))
+
+
+def _remove(path: Path) -> None:
+    """Delete a folder with all that is in it, or a file; of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def _subfolders(folder: Path) -> list[Path]:
+    """What should be folders of runs in a folder: all folders, and whatever else is called like a run."""
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if _ID.fullmatch(path.name) or (not path.name.startswith(".") and path.is_dir())
+        )
     except FileNotFoundError:
         return []
+
+
+def _name_of(path: Path) -> str:
+    """The display name of a damaged run, empty where that cannot be read either."""
+    try:
+        return Meta.model_validate(read_json(path / "meta.json")).name
+    except (OSError, ValueError):
+        return ""

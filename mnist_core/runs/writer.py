@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.files import append_json_line, read_json, replacing, write_json
+from mnist_core.files import append_json_line, replacing, write_json
 from mnist_core.runs import lease
-from mnist_core.runs.records import EpochRow, LiveProgress, Status
+from mnist_core.runs.records import EpochRow, LiveProgress, Status, read_part
 from mnist_core.runs.run import Run
 
 
@@ -97,7 +97,7 @@ class RunWriter:
         self._lease.release()
 
     def _status(self, **update: Any) -> None:
-        status = Status.model_validate(read_json(self.run.path / "status.json")).model_copy(update=update)
+        status = read_part(self.run.path / "status.json", Status.model_validate).model_copy(update=update)
         write_json(self.run.path / "status.json", status.model_dump(mode="json"))
 
 

@@ -16,20 +16,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments import spaces
-from mnist_core.experiments.frozen import Frozen, explain
+from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.experiments.grids import describe
 from mnist_core.experiments.spaces import SearchSpec, Told
-from mnist_core.files import read_json, write_json
+from mnist_core.files import printable, read_json, write_json
 from mnist_core.jobs import local_service
 from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs import lease
-from mnist_core.runs.records import Pause
+from mnist_core.runs.records import Pause, Seconds
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
 from mnist_core.studies import sweeps
@@ -67,7 +67,7 @@ class Search(Frozen):
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
     spec: SearchSpec
     dataset: str
-    created_at: float
+    created_at: Seconds
     trials: tuple[Trial, ...] = ()
 
     @property
@@ -142,11 +142,19 @@ def get(store: Store, search_id: str) -> Search:
 
 def _read(path: Path) -> Search:
     try:
-        return Search.model_validate(read_json(path))
-    except ValidationError as error:
-        raise StoreError(f"search {path.parent.name} is damaged: {explain(error)}; delete its folder") from error
+        search = Search.model_validate(read_json(path))
+        if search.id != path.parent.name:
+            raise ValueError(f"it holds the search {search.id}")
+        spaces.check(search.spec)
+        for number, trial in enumerate(search.trials):
+            if trial.number != number:
+                raise ValueError(f"trial {number} has the number {trial.number}")
+            if not spaces.holds(search.spec, trial.values):
+                raise ValueError(f"the values of trial {number} do not lie in the search space")
+        return search
     except (OSError, ValueError) as error:
-        raise StoreError(f"search {path.parent.name} is damaged: {error}; delete its folder") from error
+        called = printable(path.parent.name)
+        raise StoreError(f"the search {called} is damaged: {damage(path, error)}; delete its folder") from error
 
 
 def searches(store: Store) -> tuple[list[Search], list[Problem]]:

@@ -15,20 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mnist_core.errors import ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.experiments.frozen import Frozen, explain
+from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.experiments.grids import Point, SweepSpec, describe, expand, plain_value
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.files import read_json, write_json
 from mnist_core.jobs.request import Requested, Wanted, request_all
 from mnist_core.jobs.runners import Runner
-from mnist_core.runs.records import EpochRow
+from mnist_core.runs.records import EpochRow, Seconds
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
 
@@ -54,8 +54,8 @@ class Sweep(Frozen):
     optimistic: bool
     """Whether some of its runs are validated on the test set: the best of them is then chosen by test results, which
     are no longer those of unseen images."""
-    created_at: float
-    points: tuple[SweepPoint, ...]
+    created_at: Seconds
+    points: tuple[SweepPoint, ...] = Field(min_length=1)
 
     @property
     def name(self) -> str:
@@ -173,11 +173,14 @@ def sweeps(store: Store) -> tuple[list[Sweep], list[Problem]]:
 
 def _read(path: Path) -> Sweep:
     try:
-        return Sweep.model_validate(read_json(path))
-    except ValidationError as error:
-        raise StoreError(f"{path.name} is damaged: {explain(error)}; delete it") from error
+        sweep = Sweep.model_validate(read_json(path))
+        if sweep.id != path.stem:
+            raise ValueError(f"it holds the sweep {sweep.id}")
+        if len({tuple(point.values) for point in sweep.points}) > 1:
+            raise ValueError("its points have different fields")
+        return sweep
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path.name} is damaged: {error}; delete it") from error
+        raise StoreError(f"a sweep is damaged: {damage(path, error)}; delete the file") from error
 
 
 def get(store: Store, sweep_id: str) -> Sweep:
@@ -245,7 +248,8 @@ class SweepProgress:
     """How far a set of runs is.
 
     total: distinct runs. states: how many are in which state; `missing` for those that are not in the store, deleted
-    or not added yet. share: of all epochs planned, those done, 0 to 1; a run that has ended for good counts as whole.
+    or not added yet, `damaged` for those that cannot be read. share: of all epochs planned, those done, 0 to 1; a run
+    that has ended for good counts as whole.
     seconds_left: at the pace so far; None where nothing is being trained or none has finished.
     """
 
@@ -272,8 +276,9 @@ class SweepProgress:
 
 def progress(store: Store, run_ids: Sequence[str]) -> SweepProgress:
     """How far the runs are; reads their folders."""
-    runs = [_run(store, run_id) for run_id in run_ids]
-    states = Counter(run.state if run else "missing" for run in runs)
+    found = [_run(store, run_id) for run_id in run_ids]
+    runs = [run if isinstance(run, Run) else None for run in found]
+    states: Counter[str] = Counter(run.state if isinstance(run, Run) else run for run in found)
     shares, durations = [], []
     for run in runs:
         if run is None:
@@ -286,7 +291,7 @@ def progress(store: Store, run_ids: Sequence[str]) -> SweepProgress:
             shares.append(0.0)  # without opening its history, which matters for a thousand
         else:
             live = run.progress() if run.state == "running" else None
-            shares.append(max(run.epochs_done / run.config.training.epochs, live.share if live else 0.0))
+            shares.append(max(_share(run), live.share if live else 0.0))
     left = None
     if states["running"] and durations:
         unfinished = sum(1 - share for run, share in zip(runs, shares, strict=True) if run and run.live)
@@ -294,16 +299,26 @@ def progress(store: Store, run_ids: Sequence[str]) -> SweepProgress:
     return SweepProgress(len(runs), dict(states), sum(shares) / len(shares) if shares else 1.0, left)
 
 
-def _run(store: Store, run_id: str) -> Run | None:
+def _share(run: Run) -> float:
+    """The share of the epochs that is done; 0 where the history is damaged, as training then begins anew."""
+    try:
+        return run.epochs_done / run.config.training.epochs
+    except StoreError:
+        return 0.0
+
+
+def _run(store: Store, run_id: str) -> Run | Literal["missing", "damaged"]:
     try:
         return store.get(run_id)
+    except RunNotFound:
+        return "missing"
     except StoreError:
-        return None
+        return "damaged"
 
 
 def cancel(store: Store, runner: Runner, run_ids: Sequence[str]) -> int:
     """Ask all runs that are queued or running to stop, the queued ones first; how many those were."""
-    live = [run for run in (_run(store, run_id) for run_id in run_ids) if run and run.live]
+    live = [run for run in (_run(store, run_id) for run_id in run_ids) if isinstance(run, Run) and run.live]
     for run in sorted(live, key=lambda run: run.state != "queued"):
         runner.cancel(run.id)
     return len(live)
@@ -325,7 +340,8 @@ def results(store: Store, sweep: Sweep, *, test: Callable[[Run], Scores | None] 
     Returns
     -------
     pandas.DataFrame
-        one row a point: its values in columns named by their paths; `run`, `name`, `state`, `epochs` (finished),
+        one row a point: its values in columns named by their paths; `run`, `name`, `state` (also `missing` or
+        `damaged`), `epochs` (finished),
         `parameters`, `seconds` (of all epochs); then, for the weights that are kept, `train_…` on the fixed subset of
         the training images with dropout off, `val_…` and `test_…`: each `loss` (mean cross-entropy in nats, without
         the L2 penalty, so that the three can be compared), `accuracy` and `error` (1 − accuracy). What has not been
@@ -352,9 +368,10 @@ def frame(
     return pd.DataFrame(rows)
 
 
-def _figures(run: Run | None, test: Callable[[Run], Scores | None]) -> dict[str, Any]:
+def _figures(found: Run | str, test: Callable[[Run], Scores | None]) -> dict[str, Any]:
     rows: list[EpochRow] = []
     judged: Scores | None = None
+    run = found if isinstance(found, Run) else None
     if run is not None:
         try:
             rows, judged = run.rows(), test(run)
@@ -364,7 +381,7 @@ def _figures(run: Run | None, test: Callable[[Run], Scores | None]) -> dict[str,
     row = kept_row(run, rows) if run else None
     return {
         "name": run.name if run else "",
-        "state": run.state if run else "missing",
+        "state": run.state if run else found,
         "epochs": len(rows),
         "parameters": run.config.model.parameter_count() if run else None,
         "seconds": sum(row.seconds for row in rows) if rows else nan,

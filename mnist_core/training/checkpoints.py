@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
+from mnist_core.archives import read_arrays
 from mnist_core.experiments.configs import EarlyStopping, PlateauSchedule, RunConfig
-from mnist_core.files import replacing
+from mnist_core.files import parse_json, replacing
 from mnist_core.runs.records import EpochRow
 
 Arrays = list[NDArray[Any]]
@@ -41,6 +42,8 @@ class Stopper:
     best: float = math.inf
     best_epoch: int = 0
     wait: int = 0
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     def improves(self, rule: EarlyStopping, epoch: int, val_loss: float) -> bool:
         """Take note of an epoch; whether it is the best so far, by more than `rule.min_delta`."""
@@ -67,6 +70,8 @@ class Plateau:
     best: float = math.inf
     wait: int = 0
     cooldown: int = 0
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     def note(self, rule: PlateauSchedule, val_loss: float) -> None:
         """Take note of an epoch."""
@@ -133,6 +138,16 @@ def save(path: Path, identity: str, state: State) -> None:
         np.savez(file, identity=np.array(identity), progress=np.array(json.dumps(progress)), **arrays)
 
 
+class _Progress(BaseModel):
+    """The text `progress` of a checkpoint. Infinity and NaN are allowed: they mean that there is no best yet."""
+
+    epoch: int = Field(ge=0)
+    rows: list[dict[str, Any]]
+    stopper: Stopper
+    plateau: Plateau = Field(default_factory=Plateau)
+    lowest_epoch: int = Field(0, ge=0)
+
+
 def load(path: Path, identity: str) -> State | None:
     """The state in the checkpoint at `path`.
 
@@ -140,33 +155,35 @@ def load(path: Path, identity: str) -> State | None:
     training then begins at the first epoch, which costs time but gives the same result.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if str(archive["identity"]) != identity:
-                return None
-            progress = json.loads(str(archive["progress"]))
-            groups = {name: _group(archive, name) for name in ("weights", "optimizer", "best", "lowest")}
-        rows = [EpochRow.from_json(row) for row in progress["rows"]]
-        stopper = Stopper(**progress["stopper"])
-        plateau = Plateau(**progress.get("plateau", {}))
-        epoch = int(progress["epoch"])
-        lowest = int(progress.get("lowest_epoch", 0))
-        state = State(
-            groups["weights"],
-            groups["optimizer"],
-            epoch,
-            rows,
-            stopper,
-            groups["best"],
-            plateau,
-            groups["lowest"],
-            lowest,
-        )
-        state.lowest_weights = state.shared_lowest() or state.lowest_weights
-        return state
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        arrays = read_arrays(path)
+        if str(arrays["identity"]) != identity:
+            return None
+        progress = _Progress.model_validate(parse_json(str(arrays["progress"]), finite=False))
+        weights, optimizer, best, lowest = (_group(arrays, name) for name in ("weights", "optimizer", "best", "lowest"))
+        rows = [EpochRow.from_json(row) for row in progress.rows]
+        shapes = [array.shape for array in weights]
+        alike = all([array.shape for array in group] == shapes for group in (best, lowest) if group)
+        counted = [row.epoch for row in rows] == list(range(1, len(rows) + 1))
+        latest = max(progress.epoch, progress.lowest_epoch, progress.stopper.best_epoch)
+        if not alike or not counted or latest > len(rows):
+            return None
+    except (OSError, ValueError, KeyError):
         return None
+    state = State(
+        weights,
+        optimizer,
+        progress.epoch,
+        rows,
+        progress.stopper,
+        best,
+        progress.plateau,
+        lowest,
+        progress.lowest_epoch,
+    )
+    state.lowest_weights = state.shared_lowest() or state.lowest_weights
+    return state
 
 
-def _group(archive: Any, name: str) -> Arrays:
-    keys = [key for key in archive.files if key.startswith(f"{name}_")]
-    return [archive[f"{name}_{index}"] for index in range(len(keys))]
+def _group(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
+    count = sum(key.startswith(f"{name}_") for key in arrays)
+    return [arrays[f"{name}_{index}"] for index in range(count)]

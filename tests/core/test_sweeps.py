@@ -177,7 +177,7 @@ def test_a_damaged_file_is_reported_and_a_forgotten_sweep_leaves_its_runs(store:
     (store.root / "sweeps" / "damaged.json").write_text("{")
     found, problems = sweeps.sweeps(store)
     assert found == [sweep]
-    assert "damaged.json is damaged" in problems[0].reason
+    assert "a sweep is damaged: damaged.json" in problems[0].reason
     sweeps.forget(store, sweep.id)
     with pytest.raises(RunNotFound, match="no sweep is called 'small'"):
         sweeps.find(store, "small")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from dashboard import resources
 from dashboard.shared.run_picker import short_labels
 from mnist_core.plots.style import RUN_COLOURS
+from mnist_core.report.labels import run_colours
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 
@@ -53,3 +56,18 @@ def test_only_the_source_of_a_preset_is_left_out_of_short_names(
     make_run: Callable[..., Run], name: str, shown: str
 ) -> None:
     assert list(short_labels([make_run(name=name)]).values()) == [shown]
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"a": null}', "[" * 100_000, '{"a": 1e999}', '{"b": -1}', "\0"])
+def test_damaged_colours_are_made_anew(tmp_path: Path, content: str) -> None:
+    (tmp_path / "colours.json").write_text(content)
+    first = run_colours(tmp_path, ["b", "c"], RUN_COLOURS)
+    assert first["b"] != first["c"]
+    assert run_colours(tmp_path, ["c", "b"], RUN_COLOURS) == first
+
+
+def test_sessions_that_add_colours_at_once_lose_none(tmp_path: Path) -> None:
+    ids = [f"run {number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as sessions:
+        given = list(sessions.map(lambda run_id: run_colours(tmp_path, [run_id], RUN_COLOURS)[run_id], ids))
+    assert list(run_colours(tmp_path, ids, RUN_COLOURS).values()) == given

@@ -193,4 +193,4 @@ def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRu
     (store.root / "sweeps" / "0123456789ab.json").write_text("{")
     page = app("views/sweeps/page.py")
     assert not page.exception
-    assert "0123456789ab.json is damaged" in words(page)
+    assert "a sweep is damaged: 0123456789ab.json" in words(page).replace("\\", "")

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+PAGES = re.findall(r'"(views/[\w/]+\.py)"', APP.read_text(encoding="utf-8"))
+"""The file of every page, in the order of the menu."""
 
 
 def words(page: AppTest) -> str:

@@ -74,3 +74,4 @@ with panels.in_words():
     for source in sources:
         st.markdown(f"##### {escaped(source[:1].upper() + source[1:])}")
         table([row for row in found if row.source == source])
+panels.store_problems(resources.all_problems())

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.views.sweeps import sweep_form, sweep_panels
-from mnist_core.errors import RunNotFound
+from mnist_core.errors import StoreError
 from mnist_core.plots import style
 from mnist_core.studies import searches, sweeps
 from mnist_core.studies.searches import Search
@@ -121,7 +121,7 @@ with panels.in_words():
             store = resources.store()
             try:
                 item: Sweep | Search = (sweeps if kind == "sweep" else searches).get(store, item_id)
-            except RunNotFound:
+            except StoreError:  # forgotten, or damaged since
                 st.rerun()
             head(item)
             if isinstance(item, Sweep):
@@ -132,4 +132,4 @@ with panels.in_words():
                 st.rerun()  # the whole page once more, without polling
 
         following(chosen)
-panels.store_problems([*sweeps.sweeps(resources.store())[1], *searches.searches(resources.store())[1]])
+panels.store_problems(resources.all_problems())

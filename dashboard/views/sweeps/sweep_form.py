@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from mnist_core.experiments.grids import MOST_RUNS, SWEEPS, SweepSpec, expand, p
 from mnist_core.experiments.layers import ACTIVATIONS
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
+from mnist_core.files import parse_json
 from mnist_core.plots import style
 from mnist_core.report.tables import escaped
 from mnist_core.studies import searches, sweeps
@@ -119,7 +119,7 @@ def values_of(text: str) -> list[Any]:
     found: list[Any] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
-            found.append(json.loads(part))
+            found.append(parse_json(part))
         except ValueError:
             found.append(part)
     return list(dict.fromkeys(found))

@@ -1,0 +1,108 @@
+"""Arrays from `.npz` files that may be damaged, or made to do harm.
+
+Everything is checked before it is unpacked: which arrays there are, their dtypes and shapes, and how much memory they
+will take. No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from mnist_core.errors import DamagedFile
+from mnist_core.files import open_regular, printable
+
+PLAIN_KINDS = "biufU"
+"""Kinds of dtype that are read: booleans, numbers and text; neither objects nor structures."""
+
+
+def read_arrays(
+    path: Path, names: Collection[str] | None = None, *, most_bytes: int | None = None, others: bool = False
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an `.npz` file.
+
+    Parameters
+    ----------
+    path
+        the file.
+    names
+        the arrays to read; all where it is None. One that the file does not have is not in the result.
+    most_bytes
+        how much memory all arrays together may take; as much as the file itself where it is None, as in a file that
+        is not compressed.
+    others
+        pass over arrays of other names; else they are refused.
+
+    Raises
+    ------
+    DamagedFile
+        where the file is damaged in any way, or holds what is not allowed; the message begins with its name.
+    OSError
+        where there is no file, or it may not be read.
+    """
+    called = printable(path.name)
+    with open_regular(path) as file:
+        try:
+            limit = file.seek(0, 2) if most_bytes is None else most_bytes
+            with zipfile.ZipFile(file) as archive:
+                members = _members(archive, names, others)
+                total = sum(member.file_size for member in members.values())
+                if total > limit:
+                    raise ValueError(
+                        f"it would take {total / 2**20:,.0f} MB of memory, and may take {limit / 2**20:,.0f}"
+                    )
+                return {name: _read(archive, name, member) for name, member in members.items()}
+        # zipfile, zlib, ast and tokenize, to which NumPy gives a header, each raise errors of their own
+        except Exception as error:
+            reason = printable(error) or type(error).__name__
+            raise DamagedFile(f"{called} is not an .npz file that can be used: {reason}") from error
+
+
+def _members(archive: zipfile.ZipFile, names: Collection[str] | None, others: bool) -> dict[str, zipfile.ZipInfo]:
+    """The members to read, by the names of their arrays."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        name = member.filename.removesuffix(".npy")
+        if names is not None and name not in names:
+            if others:
+                continue
+            raise ValueError(f"it has an array {printable(name)[:80]!r}; there may be {', '.join(names)}")
+        if name in found:
+            raise ValueError(f"it has two arrays {printable(name)[:80]!r}")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{printable(name)[:80]} is compressed in a way that NumPy does not use")
+        found[name] = member
+    return found
+
+
+def _read(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as file:
+        shape, fortran, dtype = _header(file)
+        if dtype.kind not in PLAIN_KINDS or dtype.subdtype is not None:
+            raise ValueError(f"{name} has dtype {dtype}; there may be numbers and text only")
+        size = math.prod(shape) * dtype.itemsize
+        # the header itself is at most some kilobytes long, and what is left must be the array and nothing else
+        if min(shape, default=0) < 0 or size + file.tell() != member.file_size:
+            raise ValueError(f"{name} has shape {shape} and dtype {dtype}, but its data are of another size")
+        array: NDArray[Any] = np.empty(shape, dtype, order="F" if fortran else "C")
+        content = file.read(size)
+        if len(content) != size:
+            raise ValueError(f"{name} is cut short")
+        file.read(1)  # at the end, the checksum is compared
+        flat = array.reshape(-1, order="A")
+        flat[...] = np.frombuffer(content, dtype)
+        return array
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of the .npy format is not read")
+    return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
