@@ -14,7 +14,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.theme import is_dark
-from mnist_core.comparison.diagnosis import Finding, diagnose_run
+from mnist_core.comparison.diagnosis.findings import Finding
+from mnist_core.comparison.diagnosis.rules import diagnose_run
+from mnist_core.comparison.diagnosis.suggestions import Suggestion, runs_with_change
+from mnist_core.comparison.diagnosis.words import Example, example
 from mnist_core.data.datasets import Dataset
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError
@@ -149,13 +152,31 @@ def _judgement(
 
 
 def diagnosis(run: Run) -> list[Finding]:
-    """What the run's curves say, cached until they change; raises StoreError where its files are damaged."""
+    """Return the findings of a run, cached until its files change; raise StoreError where they are damaged."""
     return _diagnosis(run.id, run.version(), run.state, run)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def _diagnosis(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> list[Finding]:
     return diagnose_run(_run)
+
+
+MOST_EXAMPLES = 2
+"""Runs that are named for one suggested change."""
+
+
+def examples(run: Run, change: Suggestion, runs: Sequence[Run]) -> list[Example]:
+    """Return the runs among `runs` that made just this change to `run`, cached until there are others."""
+    same_data = [item for item in runs if item.status.fingerprint == run.status.fingerprint]
+    key = tuple(item.id for item in same_data if item.state == "finished")
+    return _examples(run.id, run.version(), change, key, run, same_data)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _examples(
+    run_id: str, version: tuple[int, ...], change: Suggestion, key: tuple[str, ...], _run: Run, _runs: Sequence[Run]
+) -> list[Example]:
+    return [example(_run, change, other) for other in runs_with_change(_run, change, _runs)[:MOST_EXAMPLES]]
 
 
 def recipe_judgement(

@@ -103,7 +103,7 @@ def _answer(
     for run in runs:
         found = course(run.rows())
         if found is not None:
-            overfits = any(item.kind == "overfitting" for item in resources.diagnosis(run))
+            overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
             text = course_sentence(f"**{tables.escaped(labels[run.id])}**", found, overfits=overfits)
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
 

@@ -6,7 +6,10 @@ import argparse
 from typing import Any
 
 from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
-from mnist_core.comparison.diagnosis import diagnose_run
+from mnist_core.comparison.diagnosis.findings import Finding
+from mnist_core.comparison.diagnosis.rules import diagnose_run
+from mnist_core.comparison.diagnosis.suggestions import runs_with_change
+from mnist_core.comparison.diagnosis.words import example, example_sentence, suggestion_sentence, to_json, words
 from mnist_core.jobs.latency import measure_run
 from mnist_core.published import reproduction as compared
 from mnist_core.runs.run import Run
@@ -15,24 +18,44 @@ from mnist_core.runs.summary import summarise
 from mnist_core.studies.searches import searches
 from mnist_core.studies.sweeps import sweeps
 
+MOST_EXAMPLES = 3
+"""Runs that are named for one suggested change."""
+
 
 def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
-    """What the curves of each run say, with the rule behind it."""
+    """Print what the curves of each run show, by which rule, and what may help."""
     store = Store(options.store)
     runs = [store.find(text) for text in options.runs]
     found = [(run, diagnose_run(run)) for run in runs]
+    others = store.runs() if any(item.suggestions for _, items in found for item in items) else []
     if reporter.as_json:
         documents: list[dict[str, Any]] = [
-            {"id": run.id, "name": run.name, "findings": [item.to_json() for item in items]} for run, items in found
+            {"id": run.id, "name": run.name, "findings": [_finding_json(run, item, others) for item in items]}
+            for run, items in found
         ]
         return reporter.json(documents)
     for run, items in found:
         print(f"{run.name} ({run.id}), {run.epochs_done} epochs")
         for item in items:
-            print(f"  {item.sentence}\n    Rule: {item.rule}")
+            said = words(item, ended=not run.live)
+            print(f"  {said.sentence}\n    Rule: {said.rule}")
+            if item.suggestions:
+                print(f"    Suggestion: {suggestion_sentence(item.suggestions)}")
+            for change in item.suggestions:
+                similar = runs_with_change(run, change, others)[:MOST_EXAMPLES]
+                if similar:
+                    print(f"    {example_sentence(run, change, [example(run, change, other) for other in similar])}")
         if not items:
-            print("  Nothing unusual." if run.epochs_done else "  No epoch is finished yet.")
+            print("  No epoch is finished yet.")
     return 0
+
+
+def _finding_json(run: Run, item: Finding, others: list[Run]) -> dict[str, Any]:
+    """Return a finding as plain data; each suggestion with the ids of runs that made just this change."""
+    data = to_json(item, ended=not run.live)
+    for shown, change in zip(data["suggestions"], item.suggestions, strict=True):
+        shown["runs"] = [other.id for other in runs_with_change(run, change, others)]
+    return data
 
 
 def published(options: argparse.Namespace, reporter: Reporter) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import altair as alt
 
-from mnist_core.comparison.diagnosis import diagnose_run
+from mnist_core.comparison.diagnosis.rules import diagnose_run
+from mnist_core.comparison.diagnosis.words import suggestion_sentence, words
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict, judge_recipes
 from mnist_core.comparison.verdicts import Judgement, judge
 from mnist_core.comparison.words import setting_words, value_words
@@ -160,10 +161,15 @@ def _curves(found: Comparison) -> Iterator[Block]:
         if len(frame):
             yield Heading(3, metric.capitalize())
             yield Picture(metric, _svg(curves_chart(frame, found.colours, metric)), described(frame, metric))
-    said = [(found.labels[run.id], item) for run in found.runs for item in diagnose_run(run)]
-    if said:
+    findings = [(run, item) for run in found.runs for item in diagnose_run(run)]
+    if findings:
         yield Heading(3, "What the curves say")
-        yield Bullets([f"{label}: {item.sentence} ({item.rule})" for label, item in said])
+        lines = []
+        for run, item in findings:
+            said = words(item, ended=not run.live)
+            parts = (f"{found.labels[run.id]}:", said.sentence, suggestion_sentence(item.suggestions), f"({said.rule})")
+            lines.append(" ".join(part for part in parts if part))
+        yield Bullets(lines)
 
 
 def _figures(found: Comparison) -> Iterator[Block]:

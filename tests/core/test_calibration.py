@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from benchmarks.diagnosis_rates import made_up_row
+from benchmarks.diagnosis_histories import made_up_row
 from mnist_core.comparison.loss_or_accuracy import closing, course, course_sentence, winners
 from mnist_core.evaluation.calibration import fit_temperature, loss_at, reliability, tempered_scores, with_temperature
 from mnist_core.evaluation.metrics import expected_calibration_error, scores

@@ -129,10 +129,24 @@ def test_the_curves_are_diagnosed_in_words_with_their_rule_and_marked(app: OpenP
     assert not page.exception
     text = text_of(page)
     assert "Overfits since about epoch 7:" in text
-    assert "Mean validation loss" in text
+    assert "A rise counts from 0." in text, "the rule"
+    assert "Early stopping or more dropout may help." in text
     assert "Not enough evidence: 2 epochs" in text
     loss = page.get("vega_lite_chart")[1].proto  # after the verdicts
     assert "overfits" in loss.spec or any(b"overfits" in data.data.data for data in loss.datasets)
+
+
+def test_a_suggestion_links_a_run_that_made_just_this_change(app: OpenPage, make_run: MakeRun) -> None:
+    rows = [replace(epoch_row(epoch, turn=6), clean_loss=0.3 * 0.9**epoch) for epoch in range(1, 21)]
+    run = make_run("model_1", config((64,), epochs=20, dropout=0.1), rows=rows)
+    tried = make_run("wetter", config((64,), epochs=20, dropout=0.4), rows=rows)
+    make_run("wider", config((65,), epochs=20, dropout=0.4), rows=rows)
+    page = app(runs=run.id)
+    assert not page.exception
+    text = text_of(page)
+    assert "Trained with more dropout, all else equal:" in text
+    assert f'<a href="?runs={run.id},{tried.id}" target="_self">wetter</a> (dropout 0.4, lowest validation loss' in text
+    assert "wider" not in text.split("Trained with more dropout")[1].split("</p>")[0]
 
 
 @pytest.fixture

@@ -12,15 +12,28 @@ import streamlit as st
 from dashboard import resources
 from dashboard.shared import panels
 from dashboard.shared.groups import Group
-from mnist_core.comparison.diagnosis import Finding, Kind
+from mnist_core.comparison.diagnosis.findings import Code, Finding
+from mnist_core.comparison.diagnosis.words import (
+    TITLES,
+    example_end,
+    example_lead,
+    lowest_loss,
+    suggestion_sentence,
+    words,
+)
 from mnist_core.errors import StoreError
 from mnist_core.runs.run import Run
 
-MARKS: dict[Kind, str] = {
-    "diverged": "diverges",
-    "stuck at chance": "stuck",
+MARKS: dict[Code, str] = {
+    "not_finite": "diverges",
+    "loss_explosion": "diverges",
+    "dead_network": "dead",
+    "stuck_at_chance": "stuck",
+    "collapse": "collapses",
+    "got_worse": "gets worse",
     "overfitting": "overfits",
-    "unstable": "leaps",
+    "oscillation": "unstable",
+    "spike": "spike",
     "plateau": "levels off",
 }
 """What is written into the chart; a finding about the end of a curve, or all of it, needs no place there."""
@@ -32,14 +45,15 @@ STYLE = """
 .said .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
 .said b { font-weight: 600; }
 .said p { margin: 0 0 .2rem; }
+.said p.try { opacity: .8; font-size: .92em; }
 @media (max-width: 640px) { .said { grid-template-columns: 1fr; gap: .1rem; } .said p { margin-bottom: .5rem; } }
 </style>
 """
 HELP = (
     "Overfitting: learning the training images by heart, so that the validation loss rises again. Underfitting: not "
     "even the training images are learnt well. Dropout leaves out a random share of a layer's outputs while training. "
-    "The rules compare means over several epochs with the scatter from epoch to epoch, so that chance is not taken for "
-    "a trend; docs/diagnosis.md tells how often they are wrong."
+    "The rules compare means over several epochs with the noise from epoch to epoch, so that chance is not taken for "
+    "a trend; docs/diagnosis.md has how often they are wrong."
 )
 
 
@@ -51,14 +65,24 @@ def diagnosis_marks(groups: Sequence[Group]) -> dict[str, tuple[int, str]]:
     marks = {}
     for group in groups:
         for item in [] if group.several else resources.diagnosis(group.first):
-            if item.epoch is not None and item.kind in MARKS:
-                marks[group.first.id] = (item.epoch, MARKS[item.kind])
+            if item.code in MARKS:
+                marks[group.first.id] = (item.epoch, MARKS[item.code])
                 break
     return marks
 
 
-def diagnosis_panel(groups: Sequence[Group], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """A line a finding, run by run, and the rules behind them folded away; several seeds are counted first."""
+def diagnosis_panel(
+    groups: Sequence[Group], labels: Mapping[str, str], colours: Mapping[str, str], everything: Sequence[Run] = ()
+) -> None:
+    """Draw a line a finding, run by run, and the rules behind them folded away; several seeds are counted first.
+
+    Parameters
+    ----------
+    groups, labels, colours
+        what is shown, by run id.
+    everything
+        the runs of the store, among which examples of a suggested change are looked for.
+    """
     runs = [group.first for group in groups]
     counted = {group.first.id: _counted(group) for group in groups if group.several}
     found = {run.id: resources.diagnosis(run) for run in runs}
@@ -68,18 +92,15 @@ def diagnosis_panel(groups: Sequence[Group], labels: Mapping[str, str], colours:
     parts = []
     for run in runs:
         dot = f'<span class="dot" style="background:{escape(colours[run.id])}"></span>'
-        said = counted.get(run.id, "")
-        said += "".join(f"<p>{_sentence(item)}</p>" for item in found[run.id]) or f"<p>{_nothing(run)}</p>"
-        parts.append(f'<div class="who">{dot}{escape(labels[run.id])}</div><div>{said}</div>')
+        text = counted.get(run.id, "")
+        sentences = [_sentence(run, item, everything) for item in found[run.id]]
+        text += "".join(sentences) or "<p>No epoch is finished yet.</p>"
+        parts.append(f'<div class="who">{dot}{escape(labels[run.id])}</div><div>{text}</div>')
     st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
         with st.expander("The rules and their numbers", key="diagnosis_rules"):
             rules = [
-                f'<div class="who">{escape(labels[run.id])}</div><div>'
-                + "".join(
-                    f"<p><b>{escape(item.kind.capitalize())}.</b> {escape(item.rule)}</p>" for item in found[run.id]
-                )
-                + "</div>"
+                f'<div class="who">{escape(labels[run.id])}</div><div>{"".join(map(_rule, found[run.id]))}</div>'
                 for run in runs
                 if found[run.id]
             ]
@@ -88,9 +109,9 @@ def diagnosis_panel(groups: Sequence[Group], labels: Mapping[str, str], colours:
 
 def _counted(group: Group) -> str:
     """How many of a recipe's seeds have each finding, and whose sentences follow."""
-    kinds = Counter(item.kind for run in group.runs for item in _findings(run))
+    titles = Counter(title for run in group.runs for title in {TITLES[item.code] for item in _findings(run)})
     many = len(group.runs)
-    counts = ", ".join(f"{kind} in {count}" for kind, count in kinds.most_common()) or "nothing unusual"
+    counts = ", ".join(f"{title} in {count}" for title, count in titles.most_common()) or "no epoch is finished yet"
     seed = group.first.config.training.seed
     return f"<p>{escape(f'Of {many} seeds: {counts}. Seed {seed}:')}</p>"
 
@@ -101,13 +122,27 @@ def _findings(run: Run) -> list[Finding]:
     return []
 
 
-def _sentence(item: Finding) -> str:
-    """The sentence, with what it comes to in bold where something is to be mended."""
-    head, colon, rest = item.sentence.partition(":")
-    if item.severity == "problem" and colon:
-        return f"<b>{escape(head)}:</b>{escape(rest)}"
-    return escape(item.sentence)
+def _sentence(run: Run, item: Finding, everything: Sequence[Run]) -> str:
+    """The sentence, its lead in bold where something is to be changed; then what may help, and who has tried it."""
+    text = words(item, ended=not run.live)
+    lead = f"<b>{escape(text.lead)}</b>" if item.severity == "problem" else escape(text.lead)
+    lines = [f"<p>{lead} {escape(text.text)}</p>"]
+    advice = [escape(suggestion_sentence(item.suggestions))] if item.suggestions else []
+    for change in item.suggestions:
+        tried = resources.examples(run, change, everything)
+        if not tried:
+            continue
+        links = [
+            f'<a href="?runs={escape(run.id)},{escape(one.run_id)}" target="_self">{escape(one.name)}</a> '
+            f"({escape(', '.join(filter(None, (one.setting, one.result))))})"
+            for one in tried
+        ]
+        advice.append(f"{escape(example_lead(change))} {', '.join(links)}. {escape(example_end(lowest_loss(run)))}")
+    if advice:
+        lines.append(f'<p class="try">{" ".join(advice)}</p>')
+    return "".join(lines)
 
 
-def _nothing(run: Run) -> str:
-    return "Nothing unusual." if run.epochs_done else "No epoch is finished yet."
+def _rule(item: Finding) -> str:
+    text = words(item)
+    return f"<p><b>{escape(text.title.capitalize())}.</b> {escape(text.rule)}</p>"

@@ -33,7 +33,8 @@ INTERVALS = (
 
 def results(ids: list[str]) -> None:
     """All that depends on the chosen runs, read anew from the store."""
-    found = groups.grouped(ids, resources.scan()[0])
+    everything = resources.scan()[0]
+    found = groups.grouped(ids, everything)
     runs, figures, chosen = [], {}, state.chosen_epoch()
     for group in found:
         try:
@@ -67,7 +68,7 @@ def results(ids: list[str]) -> None:
     if len(runs) > 1:
         verdict_panel(judgement, recipes, labels, colours)
     curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found))
-    diagnosis_panel(found, labels, colours)
+    diagnosis_panel(found, labels, colours, everything)
 
     seeds = seed_figures(found, chosen)
     columns = [

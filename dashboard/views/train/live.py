@@ -16,6 +16,7 @@ from dashboard import resources, state, theme
 from dashboard.shared import groups, panels
 from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
+from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import estimates
 from mnist_core.jobs.local_service import ServiceStatus
@@ -134,7 +135,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
         with contextlib.suppress(MnistCoreError):  # `_ended` has said what is damaged
             found = resources.diagnosis(run)
             if found:
-                st.caption(_plain(found[0].sentence))
+                st.caption(_plain(words(found[0]).sentence))
     if not live and not last:
         st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
 

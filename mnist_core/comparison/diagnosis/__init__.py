@@ -1,0 +1,1 @@
+"""What the curves of a run show: rules find codes and numbers, `words` makes the sentences."""

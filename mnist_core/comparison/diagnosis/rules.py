@@ -1,0 +1,275 @@
+"""What the curves of one run show: a history → findings, each a code with its epoch and its numbers.
+
+There are no sentences here: `words.py` makes them. `docs/diagnosis.md` has how often the rules are right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_core.comparison.diagnosis import trends
+from mnist_core.comparison.diagnosis.endings import ending
+from mnist_core.comparison.diagnosis.findings import Finding, UnseenResult
+from mnist_core.comparison.diagnosis.series import History, Series, Values, logarithms, noise_of, pivots, read_history
+from mnist_core.comparison.diagnosis.suggestions import suggestions, without_contradictions
+from mnist_core.experiments.configs import HeldOutValidation, RunConfig
+from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+UNDERFIT_ACCURACY = 0.97
+"""Below this accuracy on its own training images a network fits too little: the shipped ones reach 97.5 to 99.9 %."""
+GAP = 0.05
+"""Training accuracy this far above validation accuracy is a gap: the shipped runs on MNIST have 0 to 2.5 points."""
+LEAK_TRAINING, LEAK_TEST, LEAK_ERRORS = 0.02, 0.005, 4.0
+"""Validation accuracy this far above training accuracy (dropout off), or above test accuracy, and by so many standard
+errors, hints at a leak. MNIST's test images are a little easier than its training images: up to 0.9 points."""
+
+
+def diagnose_run(run: Run) -> list[Finding]:
+    """Return the findings of a run; raise StoreError where its history is damaged."""
+    return diagnose(
+        run.rows(),
+        run.config,
+        images=validation_images(run),
+        test=_tested(run),
+        kept_epoch=run.status.kept_epoch,
+        ended=not run.live,
+    )
+
+
+def validation_images(run: Run) -> int | None:
+    """Return how many images the validation figures of a run are measured on; None where its folder does not say."""
+    validation = run.config.training.validation
+    if isinstance(validation, HeldOutValidation) and validation.count is not None:
+        return validation.count
+    found = run.predictions()
+    if found is None:
+        return None
+    return len(found.labels if found.val_labels is None else found.val_labels)
+
+
+def _tested(run: Run) -> UnseenResult | None:
+    if not isinstance(run.config.training.validation, HeldOutValidation):
+        return None
+    found = run.predictions()
+    if found is None or not len(found.labels):
+        return None
+    return UnseenResult(1 - len(found.wrong) / len(found.labels), len(found.labels))
+
+
+def diagnose(
+    history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequence[EpochRow],
+    config: RunConfig | None = None,
+    *,
+    images: int | None = None,
+    test: UnseenResult | None = None,
+    kept_epoch: int | None = None,
+    ended: bool = True,
+) -> list[Finding]:
+    """Return what the curves of one training show, the gravest first; an empty list for an empty history only.
+
+    Parameters
+    ----------
+    history
+        the finished epochs: a DataFrame or mapping of columns with at least `loss` and `val_loss`, or rows. What comes
+        after a value that is not finite is not read. Findings that need another column are made where it is there.
+    config
+        what was trained, which decides what can be suggested; None leaves findings about dropout out.
+    images
+        how many images `val_loss` is a mean over; None where that is not known, and then only noise is allowed for.
+    test
+        the result on other images than the validation images; None where there is none.
+    kept_epoch
+        the epoch whose weights are kept, where that is known.
+    ended
+        whether the training is over.
+
+    Raises
+    ------
+    ConfigError
+        if `history` lacks a column, or holds something else than numbers.
+    """
+    whole = read_history(history)
+    if not len(whole):
+        return []
+    return _Diagnosis(whole, config, images, test, kept_epoch, ended).findings()
+
+
+class _Diagnosis:
+    """One history, and what the rules share about it."""
+
+    def __init__(
+        self,
+        whole: History,
+        config: RunConfig | None,
+        images: int | None,
+        test: UnseenResult | None,
+        kept_epoch: int | None,
+        ended: bool,
+    ) -> None:
+        self.whole, self.history = whole, whole.finite_part()
+        self.config, self.images, self.test = config, images, test
+        self.kept_epoch, self.ended = kept_epoch, ended
+        self.trusted = True
+
+    def findings(self) -> list[Finding]:
+        """Return all that the rules find, with suggestions that do not contradict each other."""
+        found = ending(self.whole, self.images)
+        if found is None:
+            several = list(self._leaks())
+            self.trusted = not any(item.code == "val_better_than_training" for item in several)
+            if len(self.history) < trends.FEWEST_EPOCHS:
+                several += [trends.few_epochs(self.history)]
+            else:
+                several += self._trends()
+            several = sorted(several, key=lambda item: item.severity != "problem")
+        else:
+            several = [found]
+        return without_contradictions([self._with_suggestions(item) for item in several])
+
+    def _with_suggestions(self, finding: Finding) -> Finding:
+        changes = suggestions(finding.code, self.config, **self._training_state())
+        if finding.code == "overfitting" and "kept_epoch" in finding.numbers:
+            changes = ()
+        return replace(finding, suggestions=changes)
+
+    def _training_state(self) -> dict[str, bool]:
+        """Return what the suggestions depend on besides the configuration."""
+        count = len(self.history)
+        training = self.history[self.history.training_column] if count else np.zeros(0)
+        smooth = count >= trends.FEWEST_EPOCHS and bool((np.diff(training) < 0).all())
+        steady = count >= trends.FEWEST_EPOCHS and _noise_share(training) < 0.05
+        accuracy = self.history.columns.get("clean_accuracy", self.history.columns.get("accuracy"))
+        fits = accuracy is not None and count > 0 and float(accuracy.max()) >= UNDERFIT_ACCURACY
+        stopped = self.ended and self.config is not None and count < self.config.training.epochs
+        return {"smooth": smooth and not fits, "steady": steady, "stopped_early": stopped}
+
+    # -- where the validation loss goes --------------------------------------------------------------------------------
+
+    def _trends(self) -> Iterator[Finding]:
+        whole = self.history
+        turns = pivots(whole["val_loss"])
+        oscillation = trends.oscillation(whole, turns)
+        spikes = [] if oscillation else trends.spikes(whole, turns)
+        calm = np.ones(len(whole), bool)
+        for spike in spikes:
+            calm[spike.start + 1 : spike.end] = False
+        if calm.sum() < trends.FEWEST_EPOCHS:  # then the spikes are reported, and still part of the curve
+            calm = np.ones(len(whole), bool)
+        yield from (trends.spike_finding(whole, spike) for spike in spikes)
+        if oscillation:
+            yield oscillation
+        rest = whole.only(calm)
+        loss = Series(rest["val_loss"], rest.epochs)
+        left_out = {"left_out": float((~calm).sum())} if not calm.all() else {}
+        trend = trends.rise(rest, loss, self.images, self.kept_epoch) or trends.improving(loss)
+        trend = trend or (None if oscillation else trends.plateau(loss)) or trends.unclear(loss)
+        level = self._fit(rest, loss) if trend.code == "plateau" else ()
+        for item in (trend, *level, *self._dropout(rest, loss.window)):
+            yield replace(item, numbers={**item.numbers, **left_out})
+
+    # -- how well it fits, where it has levelled off -------------------------------------------------------------------
+
+    def _fit(self, rest: History, loss: Series) -> Iterator[Finding]:
+        if "clean_accuracy" not in rest or "val_accuracy" not in rest:
+            return
+        window = loss.window
+        training = Series(rest["clean_accuracy"], rest.epochs)
+        late = float(rest["val_accuracy"][-window:].mean())
+        gap = training.last - late
+        needed = max(GAP, 3 * _accuracy_error(late, self.images)) if self.images else GAP
+        numbers = {"training_accuracy": training.last, "val_accuracy": late, "gap": gap, "window": float(window)}
+        columns, epoch = ("clean_accuracy", "val_accuracy"), int(loss.epochs[-1])
+        if gap > needed:
+            yield Finding("generalisation_gap", epoch, numbers | {"limit": needed}, "problem", columns=columns)
+        elif self.trusted and float(training.means.max()) < UNDERFIT_ACCURACY:
+            # the best window counts, not the last one: what the network could fit then, it is large enough for
+            numbers |= {"best": float(training.means.max()), "limit": UNDERFIT_ACCURACY}
+            yield Finding("underfitting", epoch, numbers, "problem", columns=columns)
+
+    # -- what else is worth knowing ------------------------------------------------------------------------------------
+
+    def _leaks(self) -> Iterator[Finding]:
+        """Validation images that are easier than they can be, if no image of theirs was trained on."""
+        history, images = self.history, self.images
+        if "val_accuracy" not in history or not images or not len(history):
+            return
+        epoch = int(history.epochs[-1])
+        if "clean_accuracy" in history and len(history) >= 2:
+            window = min(len(history), max(2, len(history) // 5))
+            val = float(history["val_accuracy"][-window:].mean())
+            training = float(history["clean_accuracy"][-window:].mean())
+            error = math.hypot(_accuracy_error(val, images), _accuracy_error(training, images))
+            limit = max(LEAK_TRAINING, LEAK_ERRORS * error)
+            if val - training > limit:
+                numbers = {
+                    "val_accuracy": val,
+                    "training_accuracy": training,
+                    "difference": val - training,
+                    "limit": limit,
+                    "window": float(window),
+                    "images": float(images),
+                }
+                yield Finding(
+                    "val_better_than_training", epoch, numbers, "problem", columns=("val_accuracy", "clean_accuracy")
+                )
+        kept = np.flatnonzero(history.epochs == self.kept_epoch)
+        if self.test is not None and len(kept):
+            val = float(history["val_accuracy"][kept[0]])
+            error = math.hypot(_accuracy_error(val, images), _accuracy_error(self.test.accuracy, self.test.images))
+            limit = max(LEAK_TEST, LEAK_ERRORS * error)
+            if val - self.test.accuracy > limit:
+                numbers = {
+                    "val_accuracy": val,
+                    "test_accuracy": self.test.accuracy,
+                    "difference": val - self.test.accuracy,
+                    "limit": limit,
+                    "images": float(images),
+                    "kept_epoch": float(self.kept_epoch or 0),
+                }
+                yield Finding(
+                    "val_better_than_test", int(history.epochs[kept[0]]), numbers, "problem", columns=("val_accuracy",)
+                )
+
+    def _dropout(self, rest: History, window: int) -> Iterator[Finding]:
+        """Dropout, and augmentation too, make the training images harder than the validation images."""
+        if self.config is None or "clean_loss" not in rest:
+            return
+        layers = self.config.model.layers
+        dropout = any(layer.dropout for layer in layers if isinstance(layer, DenseLayer | ConvLayer | PoolLayer))
+        if not dropout and not self.config.training.augmentation:
+            return
+        shown, clean, val = (float(rest[name][-window:].mean()) for name in ("loss", "clean_loss", "val_loss"))
+        if clean < val < shown:
+            numbers = {
+                "shown": shown,
+                "clean": clean,
+                "val": val,
+                "window": float(window),
+                "dropout": float(dropout),
+            }
+            columns = ("loss", "clean_loss", "val_loss")
+            yield Finding("dropout_raises_training_loss", int(rest.epochs[-1]), numbers, columns=columns)
+
+
+def _accuracy_error(accuracy: float, images: int | None) -> float:
+    """Return the standard error of an accuracy; at 0 and 1, as if one image were right or wrong."""
+    if not images:
+        return 0.0
+    share = min(max(accuracy, 1 / (images + 1)), images / (images + 1))
+    return math.sqrt(share * (1 - share) / images)
+
+
+def _noise_share(values: Values) -> float:
+    """Return the noise of the logarithm of a curve: the share by which the next epoch is typically off."""
+    return noise_of(logarithms(values)).sd
