@@ -13,6 +13,7 @@ if ROOT not in sys.path:
 import streamlit as st  # noqa: E402
 
 from dashboard import resources, theme  # noqa: E402
+from dashboard.shared import panels  # noqa: E402
 
 st.set_page_config(
     page_title="Digit classifiers, compared", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide"
@@ -54,5 +55,6 @@ PAGES = {
 
 page = st.navigation(PAGES, position="top")
 theme.apply()
+panels.read_only_note(resources.store())
 resources.warm_up()
 page.run()

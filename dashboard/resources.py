@@ -60,6 +60,8 @@ def runner() -> ServiceRunner:
 @functools.cache
 def warm_up() -> None:
     """Start the job service in the background, once, so that the first training begins at once."""
+    if not store().writable:  # nothing can be trained here
+        return
     # loading TensorFlow in the workers would take the processor from the first page, which is just being drawn
     runner().warm(after_s=1.5)
 

@@ -8,6 +8,7 @@
     │   ├── RunNotFound      no run, or more than one, answers to a name
     │   ├── DamagedFile      a file cannot be read, or does not hold what it must
     │   ├── ReadOnlyRun      a shipped reference run cannot be changed
+    │   ├── WriteError       the disk is full, or the store may not be written
     │   └── StaleAttempt     another attempt has taken this run over
     ├── JobError             the job service cannot do what was asked
     └── ComparisonError      two runs cannot be compared
@@ -46,6 +47,10 @@ class DamagedFile(StoreError, ValueError):
 
 class ReadOnlyRun(StoreError):
     """A shipped reference run cannot be changed."""
+
+
+class WriteError(StoreError):
+    """A file cannot be written: the disk is full, or the store may not be written. What was stored stays as it is."""
 
 
 class StaleAttempt(StoreError):

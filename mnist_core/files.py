@@ -1,7 +1,8 @@
 """Files that a reader never sees half of.
 
 Whole files are written beside their place and moved there (`os.replace` is atomic on one file system); logs grow by
-whole lines, and a torn last line is dropped on reading.
+whole lines, and a torn last line is dropped on reading. Where the disk refuses, everything here that writes raises
+WriteError, and what was stored stays as it is. New files have the mode that the umask gives (see docs/decisions/0013).
 
 What is read may be damaged, or made to do harm: nothing here waits on a pipe, reads without a limit, or raises anything
 else than OSError and DamagedFile.
@@ -10,18 +11,24 @@ else than OSError and DamagedFile.
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import json
 import os
+import re
+import shutil
+import socket
 import stat
 import sys
-import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+import psutil
 from pydantic_core import from_json
 
-from mnist_core.errors import DamagedFile
+from mnist_core.errors import DamagedFile, WriteError
 
 MOST_JSON_BYTES = 32 * 2**20
 """The longest JSON file that is read: a sweep of a thousand runs takes less than one MB."""
@@ -29,25 +36,167 @@ MOST_JSON_BYTES = 32 * 2**20
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _MOST = sys.float_info.max
 
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", "free some space, then try again; nothing that is stored is lost"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then try again; nothing that is stored is lost"),
+    errno.EROFS: ("the store is read-only", "to train or to change runs, use a store that can be written"),
+    errno.EACCES: ("permission is denied", "ask the owner of the store for it, or use a store that can be written"),
+    errno.EPERM: ("permission is denied", "ask the owner of the store for it, or use a store that can be written"),
+}
+
+FORGOTTEN_AFTER_S = 3600.0
+"""A temporary file whose process cannot be looked up counts as left behind when it is so old."""
+
+_SLACK_S = 5.0
+"""By so much the clock may have been set between a process's start and the name that it gave a file."""
+
+_TEMPORARY = re.compile(r"\.tmp-(\d+)-(\d+)-\d+-(.*)")
+"""A name from `temporary_beside`: process, Unix nanoseconds, count, then the machine and the name that it is for."""
+
+_EARLIER_TEMPORARY = re.compile(r"\.new-.*|\..*\.(json|jsonl|npz|request)\.\w{8}|\.\d+\.model\.keras")
+"""What earlier versions called theirs."""
+
+_count = itertools.count()
+
+
+@contextlib.contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Raise WriteError in place of OSError, with a sentence: what cannot be written, why, and what to do about it.
+
+    Also a decorator, for a function that writes in the store.
+
+    Parameters
+    ----------
+    path
+        what is being written, where the system does not say so itself.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(refusal(error, path)) from error
+
+
+def refusal(error: OSError, path: Path | str) -> str:
+    """Return in a sentence what cannot be written, why, and what to do about it; `path` as of `writing`."""
+    what = _target(Path(os.fsdecode(error.filename2 or error.filename or path)))
+    reason, remedy = _REASONS.get(_number(error), (error.strerror or str(error), "check the disk, then try again"))
+    return f"{what} cannot be written: {reason}; {remedy}"
+
+
+def is_refusal(error: BaseException) -> bool:
+    """True if the disk is full or read-only, rather than something wrong with what was done."""
+    return isinstance(error, OSError) and _number(error) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def _number(error: OSError) -> int:
+    """The error's number; HDF5 gives it in the text only."""
+    if error.errno is None and (found := re.search(r"errno = (\d+)", str(error))):
+        return int(found[1])
+    return error.errno or 0
+
+
+def _target(path: Path) -> str:
+    """What a person knows a file by: its folder and its name, of a temporary file that which it is for."""
+    name = path.name
+    if found := _TEMPORARY.fullmatch(name):
+        name = found[3].removeprefix(f"{socket.gethostname()}.")
+    return f"{path.parent.name}/{name}" if path.parent.name else name
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, where it does not exist. Raises WriteError."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def may_write(folder: Path) -> bool:
+    """True if files can be made in a folder, or where it does not exist in the next one above; space apart."""
+    while not folder.exists() and folder.parent != folder:
+        folder = folder.parent
+    return os.access(folder, os.W_OK)
+
+
+def try_writing(folder: Path) -> None:
+    """Raise WriteError where a small file cannot be written in a folder, for lack of space too."""
+    with writing(folder), contextlib.ExitStack() as stack:
+        path = temporary_beside(folder / "try")
+        stack.callback(path.unlink, missing_ok=True)
+        with _create(path) as file:
+            file.write(b" " * 4096)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new name in the folder of `path`, with its ending, for what is to take its place.
+
+    The name says which process on which machine gave it, so that `sweep` knows what was left behind.
+    """
+    mark = f".tmp-{os.getpid()}-{time.time_ns()}-{next(_count)}-{socket.gethostname()}"
+    return path.with_name(f"{mark}.{path.name}")
+
+
+def _create(path: Path) -> IO[bytes]:
+    """Open a new file, with the mode that the umask gives to every new file."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "wb")
+
 
 @contextlib.contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary file that takes the place of `path` when the block ends well, and vanishes when it does not.
 
     `durable` flushes it to the disk first; leave it out for what is worthless after a crash, such as progress.
+    Raises WriteError.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with placing(path) as temporary, _create(temporary) as file:
+        yield file
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def placing(path: Path) -> Iterator[Path]:
+    """Give the name of a file to be written, which takes the place of `path` when the block ends well.
+
+    Where the block does not end well, the file vanishes. Raises WriteError.
+    """
+    temporary = temporary_beside(path)
+    with writing(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files and folders in a folder that processes which are gone have left behind."""
+    with contextlib.suppress(OSError):  # what cannot be deleted now does no harm
+        for path in folder.glob(".*"):
+            if _left_behind(path):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def _left_behind(path: Path) -> bool:
+    """True if it is a temporary file of a process that is gone."""
+    found = _TEMPORARY.fullmatch(path.name)
+    if not found and not _EARLIER_TEMPORARY.fullmatch(path.name):
+        return False
+    if not found or not found[3].startswith(f"{socket.gethostname()}."):
+        return time.time() - path.lstat().st_mtime > FORGOTTEN_AFTER_S
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        process = psutil.Process(int(found[1]))
+        later = process.create_time() > int(found[2]) / 1e9 + _SLACK_S  # another process of the same number
+        return later or bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, OverflowError):
+        return False
 
 
 def write_json(path: Path, data: Any, *, durable: bool = True) -> None:
@@ -145,10 +294,38 @@ def printable(text: object) -> str:
 
 
 def append_json_line(path: Path, data: Any) -> None:
-    """Append one JSON object as one whole line, in a single write."""
+    """Append one JSON object as one whole line, in a single write; for one writer at a time.
+
+    A torn last line, which a process left that ended while it wrote, gives way. Raises WriteError, and then leaves the
+    file as it was.
+    """
     line = json.dumps(data, allow_nan=False).encode() + b"\n"
-    with path.open("ab", buffering=0) as file:
-        file.write(line)
+    with writing(path), path.open("a+b", buffering=0) as file:
+        end = _end_of_lines(file)
+        try:
+            # a disk that fills up takes a part of a line without an error, and refuses the next one
+            written = 0
+            while written < len(line):
+                written += file.write(line[written:])
+        except OSError:
+            file.truncate(end)
+            raise
+
+
+def _end_of_lines(file: IO[bytes]) -> int:
+    """The size of a file after a torn last line is cut off."""
+    size = end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 4096)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    if end < size:
+        file.truncate(end)
+    return end
 
 
 def read_json_lines(path: Path) -> list[Any]:

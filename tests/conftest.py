@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import os
 import time
@@ -16,6 +18,7 @@ from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.store import Store
 from tests.support import chromium
+from tests.support.disks import mounted_read_only, refusing
 
 DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
@@ -58,7 +61,15 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "artifacts")
 
 
-@pytest.fixture
+@pytest.fixture(params=["mounted", "injected"])
+def read_only(request: pytest.FixtureRequest, store: Store) -> Iterator[Callable[[], None]]:
+    """`read_only()` makes `store` one that cannot be written, by a real mount or by made-up refusals."""
+    with contextlib.ExitStack() as stack:
+        how = mounted_read_only(store.root) if request.param == "mounted" else refusing(store.root, errno.EROFS)
+        yield lambda: stack.enter_context(how)
+
+
+@pytest.fixture(scope="session")
 def small_config() -> RunConfig:
     """A dense net that trains on `digits` in a second."""
     return RunConfig(

@@ -180,8 +180,9 @@ def _mnist(was_running: bool) -> None:
             st.info(f"{ended.reason}.", icon=":material/wifi_off:")
         if st.button("Download MNIST" if ended is None else "Try again", type="primary", key="data_download",
                      icon=":material/download:"):  # fmt: skip
-            fetching.start()
-            st.rerun()
+            with panels.in_words():
+                fetching.start()
+                st.rerun()
 
 
 # -- files of one's own ------------------------------------------------------------------------------------------------

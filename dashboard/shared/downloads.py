@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_core.data.datasets import MNIST_DOWNLOAD_BYTES, arriving
+from mnist_core.files import writing
 from mnist_core.runs.store import Store
 
 COMMAND = ("datasets", "--download", "mnist")
@@ -46,12 +47,12 @@ class Download:
         self._log = store.root / "download.log"
 
     def start(self) -> None:
-        """Begin, unless it has begun already."""
+        """Begin, unless it has begun already; raises WriteError where the store may not be written."""
         with self._lock:
             if self.running:
                 return
             # into a file: a full pipe that nobody reads would stop the download
-            with self._log.open("wb") as log:
+            with writing(self._log), self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     self._command,
                     cwd=Path(__file__).resolve().parents[2],

@@ -16,7 +16,7 @@ from mnist_core.files import printable
 from mnist_core.plots import style
 from mnist_core.report.export import picture as picture
 from mnist_core.report.tables import escaped
-from mnist_core.runs.store import Problem
+from mnist_core.runs.store import Problem, Store
 
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
@@ -183,6 +183,16 @@ def store_problems(problems: list[Problem]) -> None:
             st.markdown(f"- {escaped(problem.reason)}  \n  {escaped(printable(problem.path))}")
         if len(problems) > MOST_PROBLEMS:
             st.caption(f"And {len(problems) - MOST_PROBLEMS} more; `python -m mnist_core runs` names them all.")
+
+
+def read_only_note(store: Store) -> None:
+    """Say once, quietly, that a store may only be read; nothing where it may be changed."""
+    if not store.writable:
+        with st.container(key="read_only_note"):
+            st.caption(
+                ":material/lock: This store is read-only: everything can be looked at. To train, or to change runs, "
+                "use a store that can be written."
+            )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ folder.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import platform
@@ -21,9 +22,9 @@ from pydantic import BaseModel
 
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import Dataset, find_mnist
-from mnist_core.errors import DatasetError, JobError, MnistCoreError, StaleAttempt, StoreError
+from mnist_core.errors import DatasetError, JobError, MnistCoreError, StaleAttempt, StoreError, WriteError
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.files import append_json_line, read_json_lines
+from mnist_core.files import append_json_line, is_refusal, read_json_lines, refusal, writing
 from mnist_core.runs.records import EpochRow, LiveProgress, RunState
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -56,8 +57,13 @@ def execute(store: Store, run_id: str, *, train: Train | None = None) -> RunStat
     Returns
     -------
     RunState | None
-        the state that the run ended in; None where there was nothing to do here: it has ended already, somebody else
-        trains it, or somebody else took it over meanwhile.
+        the state that the run ended in; `interrupted` where the disk did not even take why it failed; None where there
+        was nothing to do here: it has ended already, somebody else trains it, or somebody else took it over meanwhile.
+
+    Raises
+    ------
+    WriteError
+        where the disk does not take the claim to the run, which stays as it is.
     """
     run = store.get(run_id)
     if run.read_only or run.ended:
@@ -82,7 +88,8 @@ def execute(store: Store, run_id: str, *, train: Train | None = None) -> RunStat
 def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> RunState:
     if writer.cancel_requested:
         return _end(run, writer, "cancelled", "cancelled before it began")
-    (run.path / "error.txt").unlink(missing_ok=True)
+    with writing(run.path):
+        (run.path / "error.txt").unlink(missing_ok=True)
     history, checkpointed = _rows(run)
     _count_attempt(run, writer, len(checkpointed))
     writer.started(history)
@@ -293,10 +300,21 @@ def _failed(run: Run, writer: RunWriter, error: Exception) -> RunState | None:
     """Say why in a sentence; the traceback goes to `error.txt`."""
     try:
         writer.check()
-        (run.path / "error.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        return _end(run, writer, "failed", sentence(error))
+        report = run.path / "error.txt"
+        with contextlib.suppress(OSError):
+            report.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        try:
+            return _end(run, writer, "failed", sentence(error))
+        except WriteError:  # the report may have taken the last of the space
+            for path in (report, run.path / "progress.json"):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            return _end(run, writer, "failed", sentence(error))
     except StaleAttempt:
         return None
+    except StoreError:  # the status cannot be written either; readers learn the reason from the lease
+        writer.release(sentence(error))
+        return "interrupted"
 
 
 def sentence(error: BaseException) -> str:
@@ -306,5 +324,7 @@ def sentence(error: BaseException) -> str:
         return text
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "not enough memory; close other programs, or choose a smaller model or batch, and resume the run"
+    if isinstance(error, OSError) and is_refusal(error):  # by what a library wrote
+        return refusal(error, "a file")
     first = (str(error).strip().splitlines() or [""])[0][:200]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -8,6 +8,7 @@ are not counted. The content of the images makes no difference, so random ones d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
@@ -18,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from mnist_core.constants import IMAGE_SHAPE
-from mnist_core.errors import StoreError
+from mnist_core.errors import StoreError, WriteError
 from mnist_core.experiments.frozen import Frozen
-from mnist_core.files import read_json, write_json
+from mnist_core.files import make_folder, read_json, try_writing, write_json
 from mnist_core.jobs.execution import environment, sentence
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -149,15 +150,19 @@ def stored(store: Store, run: Run) -> Latency | None:
 
 
 def measure_run(store: Store, run: Run) -> Latency:
-    """Measure a run's kept weights here and now, and keep the figures; raises StoreError where it has no weights."""
+    """Measure a run's kept weights here and now, and keep the figures; raises StoreError where it has no weights.
+
+    Raises WriteError, before anything is measured, where the figures could not be kept.
+    """
     model = run.model_file
     if model is None:
         raise StoreError(
             f"run {run.name} has kept no weights, so there is no model to time; train it again to keep them"
         )
-    found = measure(model)
     path = latency_file(store, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    try_writing(path.parent)
+    found = measure(model)
     write_json(path, found.model_dump(mode="json"), durable=False)
     return found
 
@@ -172,18 +177,19 @@ def _request_file(store: Store, run: Run) -> Path:
 def ask(store: Store, run: Run) -> None:
     """Note that a measurement is asked for; whoever asks sees to it that `answer` is called in a worker."""
     path = _request_file(store, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_json(path, {"asked_at": time.time(), "problem": ""}, durable=False)
 
 
 def answer(store: Store, run: Run) -> None:
-    """Measure a run as asked; what goes wrong is kept for whoever waits."""
+    """Measure a run as asked; what goes wrong is kept for whoever waits, unless the disk refuses that too."""
     path = _request_file(store, run)
     try:
         measure_run(store, run)
         path.unlink(missing_ok=True)
     except Exception as error:
-        write_json(path, {"asked_at": 0.0, "problem": sentence(error)}, durable=False)
+        with contextlib.suppress(WriteError):
+            write_json(path, {"asked_at": 0.0, "problem": sentence(error)}, durable=False)
 
 
 def waiting(store: Store, run: Run) -> bool:

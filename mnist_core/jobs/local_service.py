@@ -19,7 +19,7 @@ import psutil
 from pydantic import Field, TypeAdapter
 
 from mnist_core.errors import JobError
-from mnist_core.files import read_json, write_json
+from mnist_core.files import make_folder, read_json, try_writing, write_json, writing
 from mnist_core.runs import lease
 
 START_LIMIT_S = 60.0
@@ -80,9 +80,9 @@ def record_path(root: Path) -> Path:
 
 
 def lock_folder(root: Path) -> Path:
-    """Where the service's lease lies; made where it does not exist."""
+    """Where the service's lease lies; made where it does not exist. Raises WriteError."""
     folder = root / ".service"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder
 
 
@@ -92,7 +92,7 @@ def log_path(root: Path) -> Path:
 
 
 def write_record(root: Path, record: Record) -> None:
-    """Replace the address file."""
+    """Replace the address file; raises WriteError."""
     write_json(record_path(root), asdict(record), durable=False)
 
 
@@ -133,6 +133,8 @@ def start(root: Path, *options: str) -> Record:
     ------
     JobError
         where it does not come up, with the end of its log.
+    WriteError
+        where it could not, as the disk is full or the store read-only.
     """
     root = root.resolve()
     deadline = time.monotonic() + START_LIMIT_S
@@ -142,6 +144,7 @@ def start(root: Path, *options: str) -> Record:
         if record is not None:
             return record
         if process is None:
+            try_writing(root)
             process = _spawn(root, *options)
         elif process.poll() is not None:
             if process.returncode != 0:
@@ -159,7 +162,7 @@ def _spawn(root: Path, *options: str) -> subprocess.Popen[bytes]:
 
 
 def detached(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start Python in a process that outlives this one; what it says is appended to `log`."""
+    """Start Python in a process that outlives this one; what it says is appended to `log`. Raises WriteError."""
     project = Path(__file__).resolve().parents[2]
     environment = os.environ | {
         # the packages need not be installed
@@ -169,7 +172,7 @@ def detached(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
     own_session: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         own_session = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    with log.open("ab") as output:
+    with writing(log), log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             # not the caller's folder: it may hold modules of the same names, or be deleted
@@ -222,7 +225,8 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
             one.kill()
     _wait_for_end(family, 5)
     _reap()
-    record_path(root).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it names a process that is gone
+        record_path(root).unlink(missing_ok=True)
     return True
 
 

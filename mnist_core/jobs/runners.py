@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from mnist_core.errors import JobError, MnistCoreError, StoreError
+from mnist_core.errors import JobError, MnistCoreError, StoreError, WriteError
 from mnist_core.jobs import credentials, latency, local_service
 from mnist_core.jobs.execution import Train, execute, sentence
 from mnist_core.jobs.local_service import ServiceStatus
@@ -160,7 +160,7 @@ class ServiceRunner:
                 try:
                     send(self._connected())
                     return
-                except (OSError, RuntimeError, TimeoutError, JobError) as error:
+                except (OSError, RuntimeError, TimeoutError, JobError, WriteError) as error:
                     problem = error
                     self._disconnect()
                     if self.address and isinstance(error, JobError):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from mnist_core.errors import JobError, StaleAttempt
+from mnist_core.errors import JobError, StaleAttempt, WriteError
 from mnist_core.jobs import credentials, local_service
 from mnist_core.jobs.local_service import Record
 from mnist_core.jobs.worker import task_environment, task_key, train_run
@@ -132,7 +132,8 @@ class Service:
                 await self._watch(scheduler, starting)
             finally:
                 # first, so that nobody comes to a service that is about to end
-                local_service.record_path(self.root).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    local_service.record_path(self.root).unlink(missing_ok=True)
                 starting.cancel()
                 # no patience: what counts is on disk, and TensorFlow takes seconds to say good-bye
                 await asyncio.gather(*(nanny.close(timeout=0.5) for nanny in nannies), return_exceptions=True)
@@ -217,7 +218,7 @@ class Service:
             credentials=str(self._secret),
         )
         if record != self._record:
-            with contextlib.suppress(OSError):  # the store may have been deleted; `_watch` will notice
+            with contextlib.suppress(WriteError):  # the store may have been deleted; `_watch` will notice
                 local_service.write_record(self.root, record)
                 self._record = record
 

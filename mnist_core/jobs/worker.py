@@ -73,6 +73,8 @@ class _Process:
     def _end_if_due(self) -> None:
         if not self.replaceable or self._active:
             return
+        if lease.unreleased():  # for others, this process trains for as long as it lives
+            os._exit(0)
         if self.trainings >= TRAININGS_PER_PROCESS or (self.trainings >= _FEW and _own_bytes() > BYTES_PER_PROCESS):
             os._exit(0)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mnist_core.errors import WriteError
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.files import read_json, write_json
 from mnist_core.runs.run import Run
@@ -24,6 +25,10 @@ STATE_WORDS = {
     "failed": "failed",
     "interrupted": "interrupted",
 }
+
+
+_unwritten: dict[Path, dict[str, int]] = {}
+"""Places in the palette that a store could not take, by its folder."""
 
 
 def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
@@ -78,17 +83,23 @@ def _slots(path: Path) -> dict[str, int]:
 def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
     """A colour of `palette` for each run, the same for ever: remembered in the store at `root`.
 
+    Where that cannot be written, this process remembers them for as long as it lives.
+
     A run that has none yet takes the colour that the fewest of `run_ids`, which are shown together, have; among these
     the one that the fewest of all runs have.
     """
     path = root / "colours.json"
     with _WRITING:
         slots = _slots(path)
-        known = dict(slots)
+        known = _unwritten.get(root, {}) | slots
         for run_id in run_ids:
             if run_id not in known:
                 beside, used = [known[other] for other in run_ids if other in known], list(known.values())
                 known[run_id] = min(range(len(palette)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
         if known != slots:
-            write_json(path, known, durable=False)
+            try:
+                write_json(path, known, durable=False)
+                _unwritten.pop(root, None)
+            except WriteError:
+                _unwritten[root] = known
     return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}

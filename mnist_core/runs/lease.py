@@ -2,27 +2,38 @@
 
 An attempt is a file `lease-N.json` made with exclusive creation, so that one process gets each number. The highest
 number holds the run; a writer of a lower one (a ghost that lost its scheduler, say) finds itself stale and must stop.
+
+A file holds the process that may write; once released, nothing or the reason why the attempt could write no other file,
+as `{"reason": …}`.
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
 import re
 import socket
 import time
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import psutil
 from pydantic import BaseModel, Field
 
-from mnist_core.errors import StaleAttempt
-from mnist_core.files import read_json
+from mnist_core.errors import StaleAttempt, WriteError
+from mnist_core.files import read_json, writing
 
 SILENCE_LIMIT_S = 60.0
 """After this long without a sign of life, a holder on another machine counts as gone."""
+
+_ROOM_BYTES = 1024
+"""A lease is made so long, so that its release, with a reason, needs no space on a full disk."""
+_LONGEST_REASON = 500
+
+_unwritten: dict[tuple[Path, int], str] = {}
+"""Attempts of this process that are over, and why, where the disk did not even take that: by folder and number."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,53 @@ class Lease:
         if attempts(self.folder) != self.attempt:
             raise StaleAttempt(f"attempt {self.attempt} at run {self.folder.name} was taken over by a later one")
 
-    def release(self) -> None:
-        """Say that nobody holds the run now; the number stays used."""
-        path = self.folder / f"lease-{self.attempt}.json"
-        with contextlib.suppress(OSError):
-            path.write_text("{}", encoding="utf-8")
+    def release(self, reason: str = "") -> None:
+        """Say that nobody holds the run now; the number stays used.
+
+        `reason` is why the attempt failed, where it could not be written to any other file; `failure` gives it.
+        """
+        text = json.dumps({"reason": reason[:_LONGEST_REASON]} if reason else {})
+        try:
+            with _file(self.folder, self.attempt).open("r+b", buffering=0) as file:
+                # over what is there, and as long as that: the disk may be full, and a reader may be looking
+                file.write(text.encode().ljust(os.fstat(file.fileno()).st_size))
+        except FileNotFoundError:
+            pass  # deleted with its run
+        except OSError:
+            _unwritten[self.folder.resolve(), self.attempt] = reason
+
+
+def _file(folder: Path, attempt: int) -> Path:
+    return folder / f"lease-{attempt}.json"
+
+
+def unreleased() -> bool:
+    """True if this process could not write down that it holds a run no more; others see that once it has ended."""
+    return any(attempts(folder) == attempt for folder, attempt in _unwritten)
+
+
+def failure(folder: Path, after: int) -> str:
+    """Return why the latest attempt, of a number above `after`, could not be written down; empty where it could."""
+    number = attempts(folder)
+    if _unwritten:
+        place = folder.resolve()
+        for attempt in (number + 1, number):  # the next one, where not even a lease could be written
+            if attempt > after and (reason := _unwritten.get((place, attempt))):
+                return reason
+    if number <= after:
+        return ""
+    try:
+        found = read_json(_file(folder, number))
+    except (OSError, ValueError):
+        return ""
+    return str(found.get("reason", "")) if isinstance(found, dict) else ""
+
+
+def forget_failure(folder: Path) -> None:
+    """The run is wanted again: what this process remembers of its attempts holds no more."""
+    place = folder.resolve()
+    for key in [key for key in _unwritten if key[0] == place and key[1] > attempts(folder)]:
+        _unwritten.pop(key, None)
 
 
 class _Holder(BaseModel):
@@ -55,7 +108,8 @@ class _Holder(BaseModel):
 def _holder(path: Path) -> _Holder | None:
     """The holder in a lease file, None where it was released; raises OSError, or ValueError where it is damaged."""
     data = read_json(path)
-    return None if data == {} else _Holder.model_validate(data)
+    # a released lease is empty, or says why the run's end could not be written down
+    return None if isinstance(data, dict) and set(data) <= {"reason"} else _Holder.model_validate(data)
 
 
 def attempts(folder: Path) -> int:
@@ -69,7 +123,10 @@ def attempts(folder: Path) -> int:
 
 
 def claim(folder: Path) -> Lease | None:
-    """The next attempt at the run in `folder`, or None where a living process holds it."""
+    """The next attempt at the run in `folder`, or None where a living process holds it.
+
+    Raises WriteError where the lease cannot be written, and remembers that for `failure`.
+    """
     while True:
         # counted before looking at the holder: were it counted after, a claim made in between would be overtaken
         number = attempts(folder) + 1
@@ -80,13 +137,31 @@ def claim(folder: Path) -> Lease | None:
             "pid": os.getpid(),
             "process_started": psutil.Process().create_time(),
         }
+        path = _file(folder, number)
         try:
-            with (folder / f"lease-{number}.json").open("x", encoding="utf-8") as file:
-                file.write(json.dumps(holder))
-        except FileExistsError:
-            time.sleep(0.02)  # somebody else was faster; see whether they live
-            continue
+            with writing(path):
+                try:
+                    file = path.open("xb", buffering=0)
+                except FileExistsError:
+                    time.sleep(0.02)  # somebody else was faster; see whether they live
+                    continue
+                _fill(path, file, json.dumps(holder).encode().ljust(_ROOM_BYTES))
+        except WriteError as error:
+            _unwritten[folder.resolve(), number] = str(error)
+            raise
+        _unwritten.pop((folder.resolve(), number), None)
         return Lease(folder, number)
+
+
+def _fill(path: Path, file: FileIO, content: bytes) -> None:
+    """Write the whole content, or delete the file: a lease that nobody can read would count as held for a while."""
+    try:
+        with file:
+            if file.write(content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def held(folder: Path) -> bool:
@@ -94,7 +169,9 @@ def held(folder: Path) -> bool:
     number = attempts(folder)
     if not number:
         return False
-    path = folder / f"lease-{number}.json"
+    if _unwritten and (folder.resolve(), number) in _unwritten:
+        return False
+    path = _file(folder, number)
     try:
         holder = _holder(path)
     except (OSError, ValueError):
@@ -116,7 +193,7 @@ def holder_pid(folder: Path) -> int | None:
     if not held(folder):
         return None
     try:
-        holder = _holder(folder / f"lease-{attempts(folder)}.json")
+        holder = _holder(_file(folder, attempts(folder)))
     except (OSError, ValueError):  # just created, not yet written
         return None
     return holder.pid if holder and holder.host == socket.gethostname() else None

@@ -10,7 +10,7 @@
     └── datasets.json        registered datasets
 
 Several processes may use one store at once. Files are replaced whole (see `files`); only the holder of a run's lease
-writes what training produces.
+writes what training produces. A store that may only be read can be read: what would change it raises WriteError.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from mnist_core.data.datasets import Catalog
-from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError
+from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError, WriteError
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.frozen import damage, explain
-from mnist_core.files import printable, read_json, write_json
+from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
 from mnist_core.runs import lease
 from mnist_core.runs.records import Meta, Pause, Status, read_part
 from mnist_core.runs.run import Run
@@ -39,6 +39,8 @@ from mnist_core.runs.writer import RunWriter
 STORE_VARIABLE = "MNIST_CORE_STORE"
 PRUNED = "pruned"
 """The tag of runs that a search has given up."""
+GONE = "the process that trained it is gone"
+"""The reason of an interrupted run whose process left none."""
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -67,7 +69,8 @@ class Store:
     Parameters
     ----------
     root
-        the folder; made where it does not exist. Default: `default_root()`.
+        the folder; made where it does not exist. One that may only be read is enough for reading. Default:
+        `default_root()`.
     """
 
     def __init__(self, root: Path | str | None = None) -> None:
@@ -78,14 +81,24 @@ class Store:
         self.roots = (self.root, self._reference)
         """Where sweeps and searches are: one's own, which may be written, come first."""
         try:
-            self._runs.mkdir(parents=True, exist_ok=True)
-            self._trash.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{self.root} cannot be used as a store ({error}); choose a folder that can be written"
-            ) from error
+            self._make_folders()
+        except WriteError as error:
+            cause = error.__cause__
+            if not self.root.is_dir() or isinstance(cause, FileExistsError | NotADirectoryError):
+                raise StoreError(
+                    f"{self.root} cannot be used as a store ({cause}); choose a folder that can be written"
+                ) from error
         self.catalog = Catalog(self.root)
         self._histories: dict[Path, tuple[object, str]] = {}
+
+    def _make_folders(self) -> None:
+        for folder in (self._runs, self._trash):
+            make_folder(folder)
+
+    @property
+    def writable(self) -> bool:
+        """True if this process may change the store; a full disk does not count."""
+        return may_write(self._runs) and may_write(self.root)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -189,10 +202,13 @@ class Store:
             raise StoreError(f"{path.name} is not the run that its config.json describes; was it changed by hand?")
         read_only = path.parent == self._reference
         state = status.state
-        if state == "running" and not lease.held(path):
+        if state in ("queued", "running") and not lease.held(path):
+            reason = lease.failure(path, status.attempts_before)
             # the holder may have ended between the two readings
             status = read_part(path / "status.json", Status.model_validate)
-            state = "interrupted" if status.state == "running" else status.state
+            state = status.state
+            if state == "running" or (state == "queued" and reason):
+                state, status = "interrupted", status.model_copy(update={"reason": reason or GONE})
         return Run(path.name, path, config, meta, status, state, read_only)
 
     # -- making ------------------------------------------------------------------------------------------------------
@@ -238,17 +254,34 @@ class Store:
                 return found, False
         if config.parent is not None:
             self.parent(config)
-        staging = self.root / "trash" / f".new-{run_id}-{os.getpid()}-{time.monotonic_ns()}"
-        staging.mkdir()
-        write_json(staging / "config.json", config.model_dump(mode="json"))
-        write_json(staging / "meta.json", meta.model_dump(mode="json"))
         status = Status(state="queued", fingerprint=fingerprint, created_at=time.time())
-        write_json(staging / "status.json", status.model_dump(mode="json"))
+        return self._place(
+            run_id,
+            {
+                "config.json": config.model_dump(mode="json"),
+                "meta.json": meta.model_dump(mode="json"),
+                "status.json": status.model_dump(mode="json"),
+            },
+        )
+
+    @writing("the store")
+    def _place(self, run_id: str, files: dict[str, Any]) -> tuple[Run, bool]:
+        """Make a run's folder, all at once; the run, and whether another process did not make it first."""
+        self._make_folders()
+        for folder in (self.root, self._trash):
+            sweep(folder)
+        staging = temporary_beside(self._trash / run_id)
         try:
+            staging.mkdir()
+            for name, data in files.items():
+                write_json(staging / name, data)
             staging.rename(self._runs / run_id)
-        except OSError:  # another process added it first
-            shutil.rmtree(staging)
+        except OSError:
+            if not (self._runs / run_id).is_dir():
+                raise
             return self.get(run_id), False
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)  # where it was not moved
         return self.get(run_id), True
 
     def parent(self, config: RunConfig) -> Path:
@@ -285,6 +318,7 @@ class Store:
             )
         return found.model_file
 
+    @writing("the store")
     def set_pause(self, run_id: str, pause: Pause | None) -> None:
         """Have a run stop after an epoch, as a cancelled one that can be resumed; None takes that back."""
         run = self.get(run_id)
@@ -306,8 +340,12 @@ class Store:
         run = self.get(run_id)
         self._refuse_read_only(run)
         held = lease.claim(run.path)
-        return RunWriter(run, held) if held else None
+        if held is None:
+            return None
+        sweep(run.path)
+        return RunWriter(run, held)
 
+    @writing("the store")
     def request_again(self, run_id: str) -> Run:
         """Queue a resumable run once more, to go on from its last finished epoch."""
         run = self.get(run_id)
@@ -322,8 +360,10 @@ class Store:
             self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
         update = {"state": "queued", "reason": "", "ended_at": None, "attempts_before": lease.attempts(run.path)}
         self._write_status(run, update)
+        lease.forget_failure(run.path)
         return self.get(run_id)
 
+    @writing("the store")
     def cancel(self, run_id: str) -> Run:
         """Ask a queued or running run to stop; its worker looks between blocks of steps.
 
@@ -365,6 +405,7 @@ class Store:
         write_json(run.path / "meta.json", checked_meta(**data).model_dump(mode="json"))
         return self.get(run_id)
 
+    @writing("the store")
     def delete(self, run_id: str) -> None:
         """Move a run to the trash, from where it can be restored; a live one must be cancelled first."""
         run = self.get(run_id)
@@ -390,6 +431,7 @@ class Store:
     def _to_trash(self, path: Path) -> None:
         run_id = path.name
         target = self._trash / run_id
+        self._make_folders()
         if os.path.lexists(target):  # an earlier training of the same configuration: the newer one replaces it
             _remove(target)
         path.rename(target)
@@ -399,6 +441,7 @@ class Store:
         runs, problems = self._scan_folder(self._trash)
         return sorted(runs.values(), key=lambda run: (run.status.created_at, run.id)), problems
 
+    @writing("the store")
     def restore(self, text: str) -> Run:
         """Bring a run back from the trash, by id, beginning of one, or name."""
         runs = self.trash()[0]
@@ -412,6 +455,7 @@ class Store:
         found[0].path.rename(target)
         return self.get(found[0].id)
 
+    @writing("the store")
     def empty_trash(self) -> int:
         """Delete for good what is in the trash; how many folders that were."""
         folders = _subfolders(self._trash)

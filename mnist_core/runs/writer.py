@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-import os
 import time
 from typing import Any
 
 import numpy as np
 
+from mnist_core.errors import WriteError
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.files import append_json_line, replacing, write_json
+from mnist_core.files import append_json_line, placing, replacing, write_json
 from mnist_core.runs import lease
 from mnist_core.runs.records import EpochRow, LiveProgress, Status, read_part
 from mnist_core.runs.run import Run
@@ -20,13 +21,14 @@ from mnist_core.runs.run import Run
 class RunWriter:
     """Writes what a training produces into the run's folder, for as long as it holds the lease.
 
-    Every method raises StaleAttempt once a later attempt has taken the run over.
+    Every method raises StaleAttempt once a later attempt has taken the run over, and WriteError where the disk refuses.
     """
 
     def __init__(self, run: Run, held: lease.Lease) -> None:
         self.run = run
         self.attempt = held.attempt
         self._lease = held
+        self._free = False
 
     def check(self) -> None:
         """Raise StaleAttempt if this attempt no longer holds the run."""
@@ -48,9 +50,10 @@ class RunWriter:
         self._status(state="running", started_at=self.run.status.started_at or time.time(), ended_at=None, reason="")
 
     def progress(self, progress: LiveProgress) -> None:
-        """Where the training is inside its epoch."""
+        """Where the training is inside its epoch; not worth ending the training where the disk refuses it."""
         self.check()
-        write_json(self.run.path / "progress.json", vars(progress), durable=False)
+        with contextlib.suppress(WriteError):
+            write_json(self.run.path / "progress.json", vars(progress), durable=False)
 
     def epoch(self, row: EpochRow) -> None:
         """One more epoch is finished."""
@@ -72,12 +75,8 @@ class RunWriter:
     def model(self, save: Any) -> None:
         """Keep the weights: `save(path)` writes a Keras file."""
         self.check()
-        temporary = self.run.path / f".{self.attempt}.model.keras"
-        try:
+        with placing(self.run.path / "model.keras") as temporary:
             save(temporary)
-            os.replace(temporary, self.run.path / "model.keras")
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def ended(self, state: str, reason: str, *, best_epoch: int | None = None, kept_epoch: int | None = None) -> None:
         """Training is over; a finished or diverged run needs no checkpoint any more."""
@@ -89,12 +88,18 @@ class RunWriter:
             "progress.json",
             *(("checkpoint.npz",) if state in ("finished", "diverged") else ()),
         ):
-            (self.run.path / name).unlink(missing_ok=True)
-        self._lease.release()
+            with contextlib.suppress(OSError):  # how it ended is written down, and that is what counts
+                (self.run.path / name).unlink(missing_ok=True)
+        self.release()
 
-    def release(self) -> None:
-        """Let go of the run without a word on how it ended; it then counts as queued or interrupted."""
-        self._lease.release()
+    def release(self, reason: str = "") -> None:
+        """Let go of the run without a word on how it ended; it then counts as queued or interrupted.
+
+        With a `reason`, why its status cannot be written, it counts as interrupted for that reason. Once is enough.
+        """
+        if not self._free:
+            self._free = True
+            self._lease.release(reason)
 
     def _status(self, **update: Any) -> None:
         status = read_part(self.run.path / "status.json", Status.model_validate).model_copy(update=update)

@@ -8,6 +8,7 @@ complete, in `reference/searches/`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import subprocess
@@ -24,7 +25,7 @@ from mnist_core.experiments import spaces
 from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.experiments.grids import describe
 from mnist_core.experiments.spaces import SearchSpec, Told
-from mnist_core.files import printable, read_json, write_json
+from mnist_core.files import make_folder, printable, read_json, write_json, writing
 from mnist_core.jobs import local_service
 from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import Runner
@@ -122,7 +123,7 @@ def add(store: Store, spec: SearchSpec) -> Search:
     try:
         return get(store, search_id)
     except RunNotFound:
-        _folder(store, search_id).mkdir(parents=True, exist_ok=True)
+        make_folder(_folder(store, search_id))
         _write(store, Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time()))
         return get(store, search_id)
 
@@ -193,7 +194,8 @@ def stop(store: Store, runner: Runner, search_id: str) -> None:
     search = get(store, search_id)
     if search.complete:
         return
-    (_folder(store, search_id) / "stop").touch()
+    with writing(store.root):
+        (_folder(store, search_id) / "stop").touch()
     sweeps.cancel(store, runner, search.run_ids)
 
 
@@ -233,7 +235,8 @@ def run(
     if held is None:
         raise JobError(f"another process is carrying out the search {search_id}; follow it, or stop it first")
     try:
-        (folder / "stop").unlink(missing_ok=True)
+        with writing(folder):
+            (folder / "stop").unlink(missing_ok=True)
         controller = _Controller(store, runner, search_id, held, on_change, should_stop)
         try:
             controller.carry_out()
@@ -244,7 +247,8 @@ def run(
         held.release()
         for path in folder.glob("lease-*.json"):
             if int(path.stem.removeprefix("lease-")) < held.attempt:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 class _Stopped(Exception):

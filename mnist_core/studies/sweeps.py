@@ -25,7 +25,7 @@ from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.experiments.grids import Point, SweepSpec, describe, expand, plain_value
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.files import read_json, write_json
+from mnist_core.files import make_folder, read_json, write_json, writing
 from mnist_core.jobs.request import Requested, Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.records import EpochRow, Seconds
@@ -128,7 +128,7 @@ def start(
         sweep = get(store, sweep.id)
     except RunNotFound:
         path = _path(store.root, sweep.id)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         write_json(path, sweep.model_dump(mode="json"))
     distinct = {point.run: point_.config for point, point_ in zip(sweep.points, points, strict=True)}
     values = {point.run: point.values for point in sweep.points}
@@ -237,7 +237,8 @@ def forget(store: Store, sweep_id: str) -> None:
     path = _path(store.root, sweep_id)
     if not path.is_file():
         raise ReadOnlyRun(f"the sweep {sweep.name} ships with the project and stays on the list")
-    path.unlink()
+    with writing(path):
+        path.unlink()
 
 
 # -- how far it is -----------------------------------------------------------------------------------------------------

@@ -283,24 +283,6 @@ def test_manage_opens_a_dialog(app: OpenPage, make_run: MakeRun) -> None:
     assert not page.exception
 
 
-@pytest.fixture
-def manage(app: OpenPage) -> AppTest:
-    """What is in the dialog, without it: AppTest closes a dialog at every click."""
-
-    def inside() -> None:
-        from dashboard import resources
-        from dashboard.shared import panels
-        from dashboard.views.compare import manage
-
-        with panels.in_words():
-            own = resources.scan()[0]
-            if own:
-                manage._edit(own)
-            manage._trash()
-
-    return AppTest.from_function(inside, default_timeout=30)
-
-
 def save(page: AppTest) -> None:
     next(button for button in page.button if button.label == "Save").click().run()
 

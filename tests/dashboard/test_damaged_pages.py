@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import FakeRunner
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from mnist_core.runs.store import Store
 from tests.support.damaged_store import DAMAGED_COLOURS, HEALTHY, DamagedStore, build
+from tests.support.jobs import FakeRunner
 from tests.support.pages import PAGES
 
 OpenPage = Callable[..., AppTest]

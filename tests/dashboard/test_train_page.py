@@ -429,3 +429,16 @@ def test_a_long_queue_is_summed_up(app: OpenPage, store: Store, runner: FakeRunn
     assert not page.exception
     assert "5 more are waiting." in words(page)
     assert len([button for button in page.button if button.label == "Cancel"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("", "interrupted: the process that trained it is gone, 2 of 6 epochs"),
+        ("status.json cannot be written: the disk is full", "interrupted: status.json cannot be written: the disk is"),
+    ],
+)
+def test_an_interrupted_run_says_why(make_run: MakeRun, store: Store, reason: str, words: str) -> None:
+    run = make_run("cut short", state="running", rows=2)
+    (run.path / "lease-1.json").write_text(json.dumps({"reason": reason} if reason else {}))
+    assert live.ending_words(store.get(run.id)).startswith(words)

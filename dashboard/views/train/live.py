@@ -36,7 +36,7 @@ ENDINGS = {
     "cancelled": "cancelled",
     "diverged": "diverged: the loss grew beyond all bounds, as with too large a learning rate",
     "failed": "failed",
-    "interrupted": "interrupted: the process that trained it is gone",
+    "interrupted": "interrupted",
 }
 
 
@@ -206,6 +206,8 @@ def ending_words(run: Run) -> str:
     reason = run.status.reason if run.state != "finished" else ""
     if reason.startswith(run.state):  # such as "cancelled in epoch 10 of 30"
         words = reason
+    elif run.state == "interrupted":
+        words += f": {reason}"
     elif reason and reason not in words:
         words += f" ({reason})"
     done, planned = run.epochs_done, run.config.training.epochs
