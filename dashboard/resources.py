@@ -6,7 +6,7 @@ Caches are keyed by run id and version, never by arrays: Streamlit hashes large 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,7 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import printable
 from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
 from mnist_core.report.labels import run_colours
+from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_core.comparison.recipe_verdicts import RecipeVerdict
-    from mnist_core.comparison.verdicts import Judgement
+    from mnist_core.comparison.verdicts import Comparison
     from mnist_core.inspection.embedding import Map
     from mnist_core.inspection.neighbours import HiddenDigits
     from mnist_core.inspection.numpy_network import Network
@@ -123,7 +124,7 @@ def published() -> list[Row]:
 def _published(versions: tuple[object, ...]) -> list[Row]:
     from mnist_core.published.reproduction import rows
 
-    return rows(store(), summary=summary, test=test_scores)
+    return rows(store(), reader=READER)
 
 
 def summary(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
@@ -136,21 +137,42 @@ def _summary(run_id: str, version: tuple[int, ...], state: str, chosen: ChosenEp
     return summarise(_run, chosen)
 
 
-def judgement(runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, names: Mapping[str, str]) -> Judgement:
+class _CachedReader(Reader):
+    """Reads results through the caches of this module, which all sessions share."""
+
+    def predictions(self, run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
+        """Return the run's predictions of an epoch; None where they are not stored."""
+        return predictions(run, chosen)
+
+    def test_scores(self, run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:
+        """Return the run's scores on the test set; None where that was not tested."""
+        return test_scores(run, chosen)
+
+    def summary(self, run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
+        """Return the run's figures."""
+        return summary(run, chosen)
+
+
+READER = _CachedReader()
+
+
+def comparison(runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, margin: float) -> Comparison:
     """All other runs against the one with the id `baseline`, cached until one of them changes."""
-    key = tuple((run.id, run.version(), run.state, names[run.id]) for run in runs)
-    return _judgement(key, baseline, chosen, runs)
+    return _comparison(_key(runs), baseline, chosen, margin, runs)
+
+
+def _key(runs: Sequence[Run]) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    return tuple((run.id, run.version(), run.state) for run in runs)
 
 
 @st.cache_data(max_entries=40, show_spinner=False)
-def _judgement(
-    key: tuple[tuple[str, tuple[int, ...], str, str], ...], baseline: str, chosen: ChosenEpoch, _runs: Sequence[Run]
-) -> Judgement:
-    from mnist_core.comparison.verdicts import judge
+def _comparison(
+    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run]
+) -> Comparison:
+    from mnist_core.comparison.verdicts import compare
 
-    names = {run_id: name for run_id, _, _, name in key}
     base = next(run for run in _runs if run.id == baseline)
-    return judge(_runs, base, chosen, names=names, predictions=lambda run: predictions(run, chosen))
+    return compare(_runs, base, chosen, margin=margin, reader=READER)
 
 
 def diagnosis(run: Run) -> list[Finding]:
@@ -181,18 +203,31 @@ def _examples(
     return [example(_run, change, other) for other in runs_with_change(_run, change, _runs)[:MOST_EXAMPLES]]
 
 
-def recipe_judgement(
-    runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, names: Mapping[str, str]
+def recipe_comparison(
+    runs: Sequence[Run],
+    baseline: str,
+    chosen: ChosenEpoch,
+    margin: float,
+    everything: Sequence[Run] | None = None,
 ) -> list[RecipeVerdict]:
-    """The recipes of all other runs against that of the one with the id `baseline`, over all seeds in the store."""
-    from mnist_core.comparison.recipe_verdicts import judge_recipes
+    """The recipes of all other runs against that of the one with the id `baseline`, over all seeds in the store.
 
-    def accuracy(run: Run) -> float | None:
-        found = test_scores(run, chosen)
-        return found.accuracy if found else None
+    Cached until one of the runs of these networks changes. everything: all runs of the store, where they are known.
+    """
+    models = {run.config.model for run in runs}
+    alike = [run for run in (scan()[0] if everything is None else everything) if run.config.model in models]
+    return _recipe_comparison((_key(runs), _key(alike)), baseline, chosen, margin, runs, alike)
 
-    base = next(run for run in runs if run.id == baseline)
-    return judge_recipes(runs, base, scan()[0], names=names, accuracy=accuracy)
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _recipe_comparison(
+    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run],
+    _everything: Sequence[Run],
+) -> list[RecipeVerdict]:  # fmt: skip
+    from mnist_core.comparison.recipe_verdicts import compare_recipes
+
+    base = next(run for run in _runs if run.id == baseline)
+    return compare_recipes(_runs, base, _everything, chosen, margin=margin, reader=READER)
 
 
 def dataset(name: str) -> Dataset:

@@ -10,12 +10,14 @@ from typing import get_args
 
 import streamlit as st
 
+from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
 CHOSEN = "runs"
 BASELINE = "baseline"
 EPOCH = "weights"
+MARGIN = "margin"
 MOST_AT_FIRST = 2
 
 
@@ -113,6 +115,35 @@ def choose_epoch(chosen: ChosenEpoch) -> None:
         st.query_params.pop(EPOCH, None)
     elif st.query_params.get(EPOCH) != chosen:
         st.query_params[EPOCH] = chosen
+
+
+MARGIN_POINTS = (0.01, 10.0)
+"""The margins that can be chosen, in percentage points."""
+
+
+def margin() -> float:
+    """The difference in accuracy that does not matter, on every page: that in the URL (`?margin=…`, in points), else
+    the last choice, as a share of the images.
+    """
+    try:
+        points = float(st.query_params.get(MARGIN) or st.session_state.get(MARGIN) or "")
+    except ValueError:
+        points = 100 * DEFAULT_MARGIN
+    low, high = MARGIN_POINTS
+    if not low <= points <= high:
+        points = 100 * DEFAULT_MARGIN
+    choose_margin(points)
+    return points / 100
+
+
+def choose_margin(points: float) -> None:
+    """Let a difference of so many percentage points not matter from now on, here and in the link."""
+    text = f"{points:g}"
+    st.session_state[MARGIN] = text
+    if text == f"{100 * DEFAULT_MARGIN:g}":
+        st.query_params.pop(MARGIN, None)
+    elif st.query_params.get(MARGIN) != text:
+        st.query_params[MARGIN] = text
 
 
 def link_text(name: str) -> str | None:

@@ -11,6 +11,7 @@
     │   ├── WriteError       the disk is full, or the store may not be written
     │   └── StaleAttempt     another attempt has taken this run over
     ├── JobError             the job service cannot do what was asked
+    ├── PredictionsError     what a model says of its images are no probabilities
     └── ComparisonError      two runs cannot be compared
 
 Every message says the value, the limit and the remedy, so that it can be shown to a person as it stands.
@@ -59,6 +60,10 @@ class StaleAttempt(StoreError):
 
 class JobError(MnistCoreError):
     """The job service cannot do what was asked."""
+
+
+class PredictionsError(MnistCoreError, ValueError):
+    """Predictions are no probabilities, or do not belong to their labels."""
 
 
 class ComparisonError(MnistCoreError, ValueError):

@@ -134,20 +134,20 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f"{mark}.{path.name}")
 
 
-def _create(path: Path) -> IO[bytes]:
-    """Open a new file, with the mode that the umask gives to every new file."""
+def _create(path: Path, mode: int = 0o666) -> IO[bytes]:
+    """Open a new file, with what the umask leaves of the mode."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    return os.fdopen(os.open(path, flags, 0o666), "wb")
+    return os.fdopen(os.open(path, flags, mode), "wb")
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, durable: bool = True, private: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that takes the place of `path` when the block ends well, and vanishes when it does not.
 
     `durable` flushes it to the disk first; leave it out for what is worthless after a crash, such as progress.
-    Raises WriteError.
+    `private` makes the file readable for its owner only, from its first byte. Raises WriteError.
     """
-    with placing(path) as temporary, _create(temporary) as file:
+    with placing(path) as temporary, _create(temporary, 0o600 if private else 0o666) as file:
         yield file
         if durable:
             file.flush()

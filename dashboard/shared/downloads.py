@@ -21,7 +21,7 @@ SENTENCE = "MNIST could not be downloaded"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DownloadEnd:
     """How a download ended: whether MNIST is here now, and else why not, in a sentence."""
 
     done: bool
@@ -74,13 +74,13 @@ class Download:
             size = 0
         return min(1.0, size / MNIST_DOWNLOAD_BYTES)
 
-    def outcome(self) -> Outcome | None:
+    def outcome(self) -> DownloadEnd | None:
         """How it ended; None where it is under way or was never begun."""
         if self._process is None or self.running:
             return None
         if self._process.returncode == 0:
-            return Outcome(True)
-        return Outcome(False, self._last_words())
+            return DownloadEnd(True)
+        return DownloadEnd(False, self._last_words())
 
     def stop(self) -> None:
         """End it; what has arrived is fetched again next time."""

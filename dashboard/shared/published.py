@@ -9,8 +9,10 @@ import streamlit as st
 from mnist_core.comparison.recipes import recipe_id
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.plots import style
-from mnist_core.published import reproduction
+from mnist_core.published import reproduction, words
 from mnist_core.report.tables import escaped
+from mnist_core.runs.reader import Reader
+from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
 
@@ -24,6 +26,17 @@ def published_popover(runs: Sequence[Run], figures: Mapping[str, RunSummary]) ->
         for run in known:
             st.markdown(_words(run, figures[run.id]))
         st.page_link("views/published/page.py", label="All published models", icon=":material/menu_book:")
+
+
+class _Figures(Reader):
+    """Gives the figures that the page already has, for the epoch that it shows."""
+
+    def __init__(self, item: RunSummary) -> None:
+        self.item = item
+
+    def summary(self, run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
+        """Return the figures of the page's run."""
+        return self.item
 
 
 def _words(run: Run, item: RunSummary) -> str:
@@ -41,8 +54,8 @@ def _words(run: Run, item: RunSummary) -> str:
         lines.append("- The source prints no test figures")
     same = recipe_id(run.config) == recipe_id(preset.config)
     if same and item.test:
-        row = reproduction.model_row(preset, [run], lambda _: item)
-        lines += [f"- {text}" for text in (row.sentence, row.loss_sentence) if text]
+        row = reproduction.model_row(preset, [run], _Figures(item))
+        lines += [f"- {text}" for text in (words.sentence(row), words.loss_sentence(row)) if text]
     if preset.published.note:
         lines.append(f"- {escaped(preset.published.note)}")
     if not same:

@@ -12,7 +12,18 @@ from dashboard.shared import panels
 from dashboard.shared.figures import plain_table
 from mnist_core.comparison.comparability import Severity
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict
-from mnist_core.comparison.verdicts import Judgement, Verdict
+from mnist_core.comparison.verdicts import Comparison, Verdict
+from mnist_core.comparison.words.comparability import concern_words
+from mnist_core.comparison.words.headline import in_headline
+from mnist_core.comparison.words.numbers import intervals_words
+from mnist_core.comparison.words.recipes import recipe_words
+from mnist_core.comparison.words.verdicts import (
+    limit_words,
+    loss_verdict_words,
+    open_words,
+    refusal_words,
+    verdict_words,
+)
 from mnist_core.evaluation.statistics import FEWEST_SEEDS
 from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, verdict_table
 from mnist_core.report.tables import escaped
@@ -20,17 +31,23 @@ from mnist_core.runs.records import ChosenEpoch
 
 EPOCH_LABELS: dict[ChosenEpoch, str] = {"kept": "Kept", "last": "Last", "best": "Best"}
 EPOCH_HELP = (
-    "Training changes the weights in every epoch; this chooses which of them are judged. **Kept**: those that the run "
-    "has stored, of its last epoch, or of the one that early stopping restored. **Last**: after the last finished "
+    "Training changes the weights in every epoch; this chooses which of them are evaluated. **Kept**: those that the "
+    "run has stored, of its last epoch, or of the one that early stopping restored. **Last**: after the last finished "
     "epoch. **Best**: after the epoch with the lowest validation loss. Where validation was done on the test images, "
     "picking the best epoch flatters the test accuracy: of many epochs, one looks good by luck."
 )
 DIFFERENCE_HELP = (
-    "Each dot is the difference in test accuracy from the baseline, in percentage points, and its bar the 95 % "
-    "interval: drawn with other test images again and again, 19 of 20 such bars hold the true difference. A bar across "
-    "0 means that either may be the better one. Both networks saw the same images, so only those matter that one gets "
-    "right and the other wrong; McNemar's exact test asks how often coin tosses would divide these as unevenly, and p "
-    "is its answer. p below 0.05 counts as a difference here; a hollow dot is too close to call."
+    "Each dot is the difference in test accuracy from the baseline, in percentage points, and its bar the interval: "
+    "drawn with other test images again and again, 19 of 20 such bars hold the true difference; more where several "
+    "runs are compared, whose bars are wider. Both networks saw the same images, so only those matter that one gets "
+    "right and the other wrong (McNemar's score test, Tango's interval). A bar that does not touch 0 shows that one "
+    "is better, and its dot is full. A bar that lies within ± the margin shows that they are equivalent. Any other is "
+    "too close to call."
+)
+MARGIN_HELP = (
+    "A difference in accuracy of up to so many percentage points does not matter to you. Two runs are called "
+    "equivalent where no larger difference is left in the interval. That takes many images: with 10,000, runs can be "
+    "shown to be within 0.2 points; with a few hundred, not even two that are right on the very same images can."
 )
 FAIR_HELP = (
     "A verdict compares two trained networks as they are. Where more than one thing differs between them, it cannot "
@@ -74,26 +91,54 @@ def _choose_epoch() -> None:
     state.choose_epoch(next((chosen for chosen in EPOCH_LABELS if chosen == wanted), "kept"))
 
 
+def margin_box() -> float:
+    """The box for the difference that does not matter; the choice is in the link and holds on all pages.
+
+    Return it as a share of the images.
+    """
+    chosen = state.margin()
+    low, high = state.MARGIN_POINTS
+    state.widget("margin_box", round(100 * chosen, 2))
+    st.number_input(
+        "Margin in points",
+        low,
+        high,
+        step=0.1,
+        format="%.2f",
+        key="margin_box",
+        width=150,
+        help=MARGIN_HELP,
+        on_change=_choose_margin,
+    )
+    return chosen
+
+
+def _choose_margin() -> None:
+    wanted = state.widget_value("margin_box")
+    if isinstance(wanted, float | int):
+        state.choose_margin(float(wanted))
+
+
 def verdict_panel(
-    judgement: Judgement, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str]
+    comparison: Comparison, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str]
 ) -> None:
     """Draw the verdicts: the differences with their intervals, each in words, its limits and the guard.
 
     Parameters
     ----------
-    judgement, recipes
+    comparison, recipes
         of the chosen runs against the baseline.
     labels, colours
         of the runs by id.
     """
-    verdicts, base = judgement.verdicts, labels[judgement.baseline]
+    verdicts, base = comparison.verdicts, labels[comparison.baseline]
     if verdicts:
         frame = verdict_frame(verdicts, labels)
         left, right = st.columns([1, 1], gap="large")
         with left:
             panels.heading(
                 "Is the difference real?",
-                f"Test accuracy against {base}, with 95 % intervals. Hollow: too close to call.",
+                f"Test accuracy against {base}, with {intervals_words(len(verdicts))}. Hollow: not shown to differ.",
                 DIFFERENCE_HELP,
             )
             panels.chart_with_table(
@@ -106,7 +151,7 @@ def verdict_panel(
             )
         with right:
             st.html(STYLE + "".join(_lines(item, recipes, labels, colours, len(verdicts)) for item in verdicts))
-            unknown = [labels[recipe.run] for recipe in recipes if recipe.outcome is None]
+            unknown = [labels[recipe.run] for recipe in recipes if recipe.reason == "few_seeds"]
             if unknown and len(verdicts) > 1:
                 st.caption(
                     f"Too few seeds to tell whether the recipes are better or worse than {escaped(base)}'s: "
@@ -114,17 +159,20 @@ def verdict_panel(
                 )
             undermined(verdicts, labels)
         details(verdicts, labels, base)
-    for refusal in judgement.refusals:
-        st.caption(f":material/block: {escaped(labels[refusal.run])} is not compared: {escaped(refusal.reason)}.")
+    for refusal in comparison.refusals:
+        why = escaped(refusal_words(refusal, labels))
+        st.caption(f":material/block: {escaped(labels[refusal.run])} is not compared: {why}.")
 
 
 def _lines(
     item: Verdict, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str], count: int
 ) -> str:
-    """One verdict in words. Where it is the only one, its first sentence already heads the page."""
-    said = f'<div class="said">{escape(item.sentence)}</div>' if count > 1 else ""
-    told = (recipe.sentence for recipe in recipes if recipe.run == item.run and (recipe.outcome or count == 1))
-    more = [item.loss_sentence, *told]
+    """One verdict in words. Where it is the only one, what heads the page already is left out."""
+    own = [recipe for recipe in recipes if recipe.run == item.run]
+    heads = count == 1 and not any(in_headline(recipe) for recipe in own)
+    said = "" if heads else f'<div class="said">{escape(verdict_words(item, labels))}</div>'
+    told = [recipe_words(recipe, labels) for recipe in own if recipe.reason != "few_seeds" or count == 1]
+    more = filter(None, [open_words(item) if count == 1 else "", loss_verdict_words(item, labels), *told])
     lines = "".join(f'<div class="{"more" if said else ""}">{escape(text)}</div>' for text in more)
     return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
 
@@ -132,7 +180,10 @@ def _lines(
 def undermined(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
     """Say loudly what undermines a verdict; nothing where nothing does."""
     grave = dict.fromkeys(
-        concern.sentence for item in verdicts for concern in item.concerns if concern.severity == "undermines"
+        concern_words(concern, (labels[item.baseline], labels[item.run]))
+        for item in verdicts
+        for concern in item.concerns
+        if concern.severity == "undermines"
     )
     if grave:
         st.warning(
@@ -146,15 +197,18 @@ def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -
     with st.expander("Is it a fair comparison, and what does the verdict not cover?", key="fairness"):
         for item in verdicts:
             st.markdown(f"**{escaped(labels[item.run])}** against **{escaped(base)}**", help=FAIR_HELP)
-            st.markdown("\n".join(f"- {MARKS[found.severity]}: {escaped(found.sentence)}" for found in item.concerns))
+            pair = labels[item.baseline], labels[item.run]
+            lines = [f"- {MARKS[found.severity]}: {escaped(concern_words(found, pair))}" for found in item.concerns]
+            st.markdown("\n".join(lines))
         st.markdown("**What this does not cover**")
-        limits = dict.fromkeys(limit for item in verdicts for limit in item.limits)
+        limits = dict.fromkeys(limit_words(limit, labels) for item in verdicts for limit in item.limits)
         st.markdown("\n".join(f"- {escaped(limit)}" for limit in limits))
     with st.expander("The counts and p values behind it", key="mcnemar"):
         st.caption(
-            "Images by who is right. The two bold counts alone decide which network is better. p: how often coin "
-            "tosses would divide these as unevenly (McNemar, exact; mid-p is less strict; Holm's is adjusted for the "
-            "number of comparisons). The loss p is that of a paired t test over the images."
+            "Images by who is right. The two bold counts alone decide which network is better. McNemar p: of the "
+            "score test, which decides, with the interval that belongs to it (Tango 1998); Holm p is adjusted for the "
+            "number of comparisons, and so is the level of the interval. The exact p and the mid-p are for comparison "
+            "with other tools. The loss p is that of a paired t test over the images."
         )
         for item in verdicts:
             st.html(STYLE + mcnemar_table(item, escape(labels[item.run]), escape(base)))

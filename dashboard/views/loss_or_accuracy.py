@@ -14,7 +14,9 @@ from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import with_guesses
 from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
-from mnist_core.comparison.loss_or_accuracy import closing, course, course_sentence, wrong_cost
+from mnist_core.comparison.loss_or_accuracy import course, mistake_cost, wrong_cost
+from mnist_core.comparison.words.loss_or_accuracy import course_sentence, relation_words, relations_words
+from mnist_core.comparison.words.verdicts import refusal_words
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.calibration import (
     BINS,
@@ -40,7 +42,7 @@ MEANING = (
     "**Accuracy** counts right guesses. The **loss** (cross-entropy, in nats) is minus the logarithm of the "
     "probability given to the true digit, averaged over the images: it also asks how sure the network was, and "
     "has no upper bound. Go by the accuracy where only the guess counts; go by the loss where the stated "
-    "probabilities are used, and to see when training should have stopped, as it mostly turns before the accuracy does."
+    "probabilities are used, and to see when training should have stopped."
 )
 BIN_KINDS = ("equal counts", "equal widths")
 HEIGHT = 300
@@ -74,9 +76,18 @@ def _page(runs: list[Run]) -> None:
     epoch = epoch_switch()
     tested = with_guesses(trained, labels, epoch)
     said = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
-    _answer(trained, labels, colours, said)
+    _answer([run for run in trained if _intact(run, epoch)], labels, colours, said)
     _by_epoch([Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in trained])
     _confidence(trained, labels, colours, said)
+
+
+def _intact(run: Run, epoch: ChosenEpoch) -> bool:
+    """True unless the run's predictions are damaged, which `with_guesses` has said already."""
+    try:
+        resources.predictions(run, epoch)
+    except StoreError:
+        return False
+    return True
 
 
 def _readable(run: Run) -> bool:
@@ -91,20 +102,29 @@ def _readable(run: Run) -> bool:
 def _answer(
     runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], said: Mapping[str, Predictions]
 ) -> None:
-    """Which run is better by which measure, then what became of each since its best epoch."""
-    same = [run for run in runs if run.id in said and run.status.fingerprint == runs[0].status.fingerprint]
-    sentence = closing({tables.escaped(labels[run.id]): said[run.id] for run in same})
-    if sentence:
-        st.markdown(f"#### {sentence}", anchors=False)
-    if len(same) < len(runs):
-        left = [tables.escaped(labels[run.id]) for run in runs if run not in same]
-        st.caption(f"Not compared, as there is no test result on the same images: {', '.join(left)}.")
+    """Which run is better by which measure, decided as on Compare; then what became of each since its best epoch."""
+    if not runs:
+        return
+    baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
+    found = resources.comparison(runs, baseline, state.chosen_epoch(), state.margin())
+    lines = [
+        tables.escaped(relation_words(item, labels, (mistake_cost(said[baseline]), mistake_cost(said[item.run]))))
+        for item in found.verdicts
+    ]
+    if len(lines) > 1:
+        st.markdown(f"#### {tables.escaped(relations_words(found.verdicts, labels))}", anchors=False)
+        st.markdown("\n".join(f"- {line}" for line in lines))
+    elif lines:
+        st.markdown(f"#### {lines[0]}", anchors=False)
+    for refusal in found.refusals:
+        why = tables.escaped(refusal_words(refusal, labels))
+        st.caption(f":material/block: {tables.escaped(labels[refusal.run])} is not compared: {why}.")
     st.markdown(MEANING)
     for run in runs:
-        found = course(run.rows())
-        if found is not None:
+        turn = course(run.rows())
+        if turn is not None:
             overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
-            text = course_sentence(f"**{tables.escaped(labels[run.id])}**", found, overfits=overfits)
+            text = tables.escaped(course_sentence(labels[run.id], turn, overfits=overfits))
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
 
 

@@ -13,7 +13,11 @@ from dashboard.shared import panels
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import with_guesses
 from dashboard.shared.run_picker import run_picker, short_labels
-from mnist_core.comparison.production import Candidate, Cost, Standing, reasons, recommendation, standings
+from dashboard.shared.verdict_panel import margin_box
+from mnist_core.comparison.decide import Decision
+from mnist_core.comparison.production import Candidate, Cost, Ranked, rank, recommend
+from mnist_core.comparison.words.numbers import number
+from mnist_core.comparison.words.production import reason_words, recommendation_words, selection_words
 from mnist_core.jobs import latency
 from mnist_core.jobs.latency import Latency
 from mnist_core.plots import style
@@ -21,19 +25,20 @@ from mnist_core.plots.production import AXES, pareto_chart, pareto_frame
 from mnist_core.report import tables
 from mnist_core.runs.run import Run
 
-COST_NAMES: dict[Cost, str] = {
+COST_BY_NAME: dict[str, Cost] = {
     "parameters": "parameters",
-    "bytes": "file size",
-    "one": "one image",
-    "many": "256 images",
-    "seconds": "training",
+    "file size": "bytes",
+    "one image": "one",
+    "256 images": "many",
+    "training": "seconds",
 }
 NOT_YET = "not measured yet"
-NOISE = (
-    "Within noise of the best: on these test images, McNemar's exact test does not tell the two apart (p at least "
-    "0.05, adjusted by Holm for comparing several runs with the best). Not told apart is not the same as equal: the "
-    "interval says by how much it might be behind. It is about these trained models; another seed may turn out "
-    "otherwise. Dominated: another run is at least as accurate and costs no more, and is better in one of the two."
+SUFFICES = (
+    "A model suffices where it is shown to be at most the margin worse than every other one here: each interval of its "
+    "accuracy minus another's lies above − the margin (non-inferiority, on the same test images). Where the recipes of "
+    "two runs have at least three seeds each, their interval must as well. Not being shown to be worse is no reason to "
+    "take a model, and adding a model never makes another one look better. Dominated: another run is at least as "
+    "accurate and costs no more, and is better in one of the two."
 )
 TIMED = (
     "The time of one call in a worker process, from pixels in memory to probabilities, as the median of many calls: "
@@ -86,26 +91,50 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     colours = resources.colours([run.id for run in runs])
     times = {run.id: latency.stored(resources.store(), run) for run in runs}
     said = {run.id: found for run in runs if (found := resources.predictions(run)) is not None}
-    items = standings([_candidate(run, labels[run.id], times[run.id]) for run in runs], said)
-    st.markdown(f"#### {tables.escaped(recommendation(items))}", help=NOISE, anchors=False)
-    _pareto(items, labels, colours)
-    for run_id, text in reasons(items).items():
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="weighing"):
+        name = st.segmented_control(
+            "Cost", list(COST_BY_NAME), default="parameters", required=True, key="cost", bind="query-params",
+            help="Parameters and file size: what it takes to store. One image, 256 images: how long it takes to "
+            "answer. Training: how long it took to train.",
+        )  # fmt: skip
+        margin = margin_box()
+    cost = COST_BY_NAME[name or "parameters"]
+    candidates = [_candidate(run, times[run.id]) for run in runs]
+    items = rank(candidates, said, margin=margin, recipes=_recipes(runs, margin))
+    found = recommend(items, cost)
+    st.markdown(f"#### {tables.escaped(recommendation_words(found, items, labels))}", help=SUFFICES, anchors=False)
+    if len(items) > 1:
+        st.caption(tables.escaped(selection_words(items)))
+    _pareto(items, labels, colours, cost)
+    for item in items:
+        run_id = item.candidate.id
         st.markdown(
             f'<span style="color:{colours[run_id]}">●</span> **{tables.escaped(labels[run_id])}**: '
-            f"{tables.escaped(text)}",
+            f"{tables.escaped(reason_words(item, items, labels))}",
             unsafe_allow_html=True,
         )
     _figures(items, labels, times)
     _latency(runs, labels, times)
 
 
-def _candidate(run: Run, label: str, found: Latency | None) -> Candidate:
+def _recipes(runs: list[Run], margin: float) -> dict[tuple[str, str], Decision]:
+    """What the seeds of two recipes say, for each pair that has enough of them."""
+    everything = resources.scan()[0]
+    found: dict[tuple[str, str], Decision] = {}
+    for place, baseline in enumerate(runs):
+        for run in runs[place + 1 :]:
+            for item in resources.recipe_comparison([baseline, run], baseline.id, "kept", margin, everything):
+                if item.decision is not None:
+                    found[run.id, baseline.id] = item.decision
+    return found
+
+
+def _candidate(run: Run, found: Latency | None) -> Candidate:
     figures = resources.summary(run)
     assert figures.test is not None
     assert figures.test_accuracy_interval is not None
     return Candidate(
         id=run.id,
-        name=label,
         accuracy=figures.test.accuracy,
         interval=figures.test_accuracy_interval,
         parameters=figures.parameters,
@@ -117,20 +146,13 @@ def _candidate(run: Run, label: str, found: Latency | None) -> Candidate:
     )
 
 
-def _pareto(items: Sequence[Standing], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    names = {name: cost for cost, name in COST_NAMES.items()}
-    name = st.segmented_control(
-        "Cost", list(names), default="parameters", required=True, key="cost", bind="query-params",
-        help="Parameters and file size: what it takes to store. One image, 256 images: how long it takes to answer. "
-        "Training: how long it took to train.",
-    )  # fmt: skip
-    cost = names[name or "parameters"]
+def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping[str, str], cost: Cost) -> None:
     frame = pareto_frame(items, labels, cost)
     panels.heading(
         "Accuracy against cost",
         "Up and to the left is better. The dashed line joins what nothing dominates; hollow: dominated by another. "
         "Bars: 95 % intervals.",
-        NOISE,
+        SUFFICES,
     )
     missing = [labels[item.candidate.id] for item in items if item.candidate.cost(cost) is None]
     if missing:
@@ -153,9 +175,10 @@ def _pareto(items: Sequence[Standing], labels: Mapping[str, str], colours: Mappi
     )
 
 
-def _figures(items: Sequence[Standing], labels: Mapping[str, str], times: Mapping[str, Latency | None]) -> None:
+def _figures(items: Sequence[Ranked], labels: Mapping[str, str], times: Mapping[str, Latency | None]) -> None:
     panels.heading("What was measured", "Of the kept weights: those in the model's file, which would be put to work.")
     rows = []
+    best = next(item.candidate.id for item in items if item.best)
     for item in items:
         own, found = item.candidate, times[item.candidate.id]
         rows.append(
@@ -163,7 +186,7 @@ def _figures(items: Sequence[Standing], labels: Mapping[str, str], times: Mappin
                 "run": labels[own.id],
                 "accuracy": style.percent(own.accuracy),
                 "95 % interval": f"{100 * own.interval.low:.2f} to {100 * own.interval.high:.2f}",
-                "p against the best": "the best" if item.best else f"{item.p:.3f}" if item.p >= 0.001 else "< 0.001",
+                "points from the best": "the best" if item.best else _from_best(item.against[best]),
                 "parameters": style.count(own.parameters),
                 "file size": style.size(own.bytes) if own.bytes else tables.ABSENT,
                 "one image": _milliseconds(found.batch(1).compiled_s if found else None),
@@ -173,6 +196,11 @@ def _figures(items: Sequence[Standing], labels: Mapping[str, str], times: Mappin
             }
         )
     plain_table(pd.DataFrame(rows))
+
+
+def _from_best(item: Decision) -> str:
+    low, high = (number(100 * end, 2) for end in item.interval)
+    return f"{number(100 * item.value, 2, sign=True)} [{low}, {high}]"
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -8,10 +8,23 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
-from mnist_core.comparison.recipe_verdicts import judge_recipes
-from mnist_core.comparison.verdicts import Judgement, judge
+from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
+from mnist_core.comparison.decide import DEFAULT_MARGIN
+from mnist_core.comparison.recipe_verdicts import compare_recipes
+from mnist_core.comparison.verdicts import Comparison
+from mnist_core.comparison.verdicts import compare as compare_runs
 from mnist_core.comparison.words import value_words
+from mnist_core.comparison.words.comparability import concern_words
+from mnist_core.comparison.words.numbers import margin_words
+from mnist_core.comparison.words.recipes import recipe_json, recipe_words
+from mnist_core.comparison.words.verdicts import (
+    comparison_json,
+    limit_words,
+    loss_verdict_words,
+    open_words,
+    refusal_words,
+    verdict_words,
+)
 from mnist_core.errors import ConfigError, StoreError
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -23,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `compare` takes."""
     parser.add_argument("runs", nargs="+", metavar="RUN")
     add_epoch(parser)
+    add_margin(parser)
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +53,6 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(options: argparse.Namespace, reporter: Reporter) -> int:
     """Write the report of a comparison, as the Compare page's download is."""
-    # the one place where the core asks the dashboard for something: docs/decisions/0009
     from mnist_core.report import comparison_report as writer
 
     store = Store(options.store)
@@ -49,7 +62,7 @@ def report(options: argparse.Namespace, reporter: Reporter) -> int:
         raise ConfigError("--json needs --out FILE: then it says what was written")
     if out is not None and not out.parent.is_dir():
         raise ConfigError(f"the folder {out.parent} does not exist; make it, or give another --out")
-    found = writer.compared(store, found_runs(store, options.runs), options.epoch)
+    found = writer.compared(store, found_runs(store, options.runs), options.epoch, options.margin)
     now = datetime.datetime.now()
     if out is None:
         sys.stdout.write((writer.as_html if kind == "html" else writer.as_markdown)(found, now).decode())
@@ -70,9 +83,31 @@ def add_epoch(parser: argparse.ArgumentParser) -> None:
         "--epoch",
         choices=get_args(ChosenEpoch),
         default="kept",
-        help="whose weights are judged: those that are kept (restored by early stopping, where it did), those of the "
-        "last epoch, or those of the lowest validation loss",
+        help="whose weights are evaluated: those that are kept (restored by early stopping, where it did), those of "
+        "the last epoch, or those of the lowest validation loss",
     )
+
+
+def add_margin(parser: argparse.ArgumentParser) -> None:
+    """The option that says how large a difference matters."""
+    parser.add_argument(
+        "--margin",
+        type=_margin,
+        default=DEFAULT_MARGIN,
+        metavar="POINTS",
+        help="a difference in accuracy of up to so many percentage points does not matter: two runs are called "
+        f"equivalent where no larger one is left (default: {100 * DEFAULT_MARGIN:g})",
+    )
+
+
+def _margin(text: str) -> float:
+    try:
+        points = float(text)
+    except ValueError:
+        points = float("nan")
+    if not 0 < points < 100:
+        raise argparse.ArgumentTypeError(f"{text} is no margin; give percentage points above 0 and below 100")
+    return points / 100
 
 
 def found_runs(store: Store, texts: list[str]) -> list[Run]:
@@ -89,21 +124,18 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
     store, chosen = Store(options.store), options.epoch
     runs = found_runs(store, options.runs)
     summaries = [summarise(run, chosen) for run in runs]
-
-    def accuracy(run: Run) -> float | None:
-        test = run.test_scores(chosen)
-        return test.accuracy if test else None
-
-    judgement = judge(runs, runs[0], chosen)
+    names = {run.id: run.name for run in runs}
+    comparison = compare_runs(runs, runs[0], chosen, margin=options.margin)
     everything, problems = store.scan()
     report_problems(problems, reporter)
-    recipes = judge_recipes(runs, runs[0], everything, accuracy=naming_skipped(accuracy, reporter))
+    reader = NamingReader(reporter)
+    recipes = compare_recipes(runs, runs[0], everything, chosen, margin=options.margin, reader=reader)
     differing = differences(runs)
     if reporter.as_json:
         return reporter.json(
             {"runs": [summary.to_json() for summary in summaries], "differences": differing}
-            | judgement.to_json()
-            | {"recipes": [item.to_json() for item in recipes]}
+            | comparison_json(comparison, names)
+            | {"recipes": [recipe_json(item, names) for item in recipes]}
         )
     rows: list[dict[str, Any]] = []
     for summary in summaries:
@@ -112,13 +144,13 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
             "test_accuracy": test.accuracy if test else None,
             "test_loss": test.loss if test else None,
         }
-        verdict = next((item for item in judgement.verdicts if item.run == summary.id), None)
+        verdict = comparison.of(summary.id)
         if verdict:
             row["accuracy_points"] = f"{100 * verdict.accuracy.value:+.2f}"
             row["loss_difference"] = f"{verdict.loss.value:+.4f}"
         rows.append(row)
     reporter.table(rows, _COLUMNS)
-    _print_verdicts(judgement, [item.sentence for item in recipes], {run.id: run.name for run in runs})
+    _print_verdicts(comparison, [recipe_words(item, names) for item in recipes], names)
     fields: list[dict[str, Any]] = [
         {"field": path} | {run.id: value_words(value, "–") for run, value in zip(runs, values, strict=True)}
         for path, values in differing.items()
@@ -132,14 +164,17 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _print_verdicts(judgement: Judgement, recipes: list[str], names: dict[str, str]) -> None:
-    for item in judgement.verdicts:
-        print(f"\n{item.sentence}\n{item.loss_sentence}")
+def _print_verdicts(comparison: Comparison, recipes: list[str], names: dict[str, str]) -> None:
+    print(f"\nA difference in accuracy of up to {margin_words(comparison.margin)} is taken not to matter (--margin).")
+    for item in comparison.verdicts:
+        print("\n" + "\n".join(filter(None, (verdict_words(item, names), open_words(item)))))
+        print(loss_verdict_words(item, names))
         for concern in item.concerns:
-            print(f"  {concern.severity}: {concern.sentence}")
-    for refusal in judgement.refusals:
-        print(f"\n{names[refusal.run]} is not compared: {refusal.reason}.")
+            print(f"  {concern.severity}: {concern_words(concern, (names[item.baseline], names[item.run]))}")
+    for refusal in comparison.refusals:
+        print(f"\n{names[refusal.run]} is not compared: {refusal_words(refusal, names)}.")
     print()
-    for line in (*recipes, *dict.fromkeys(limit for item in judgement.verdicts for limit in item.limits)):
+    limits = [limit_words(limit, names) for item in comparison.verdicts for limit in item.limits]
+    for line in (*recipes, *dict.fromkeys(limits)):
         print(line)
     print()

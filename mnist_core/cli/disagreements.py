@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mnist_core.cli.compare import add_epoch, found_runs
+from mnist_core.cli.compare import add_epoch, add_margin, found_runs
 from mnist_core.cli.terminal import Reporter
 from mnist_core.comparison.disagreements import (
     Counts,
     counts,
     difference_matrix,
-    paired,
-    sentence,
     top_changes,
     votes,
     wrong_counts,
 )
+from mnist_core.comparison.verdicts import Refusal, compare, paired
+from mnist_core.comparison.words.disagreements import disagreement_words
+from mnist_core.comparison.words.verdicts import refusal_words, verdict_words
+from mnist_core.errors import ComparisonError
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `disagreements` takes."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="two or more; the first is the baseline, A")
     add_epoch(parser)
+    add_margin(parser)
 
 
 def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -34,22 +36,28 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
     runs = found_runs(store, options.runs)
     baseline, names = runs[0], {run.id: f"{run.name} ({run.id})" for run in runs}
 
-    def ask(run: Run) -> Predictions | None:
-        return run.predictions(options.epoch)
-
-    both = [paired(baseline, run, options.epoch, names, ask) for run in runs[1:]]
-    said = [both[0][0], *(theirs for _, theirs in both)]
+    said: list[Predictions] = []
+    for run in runs[1:]:
+        both = paired(baseline, run, options.epoch)
+        if isinstance(both, Refusal):
+            raise ComparisonError(refusal_words(both, names))
+        said += [both[1]] if said else list(both)
+    comparison = compare(runs, baseline, options.epoch, margin=options.margin)
     pairs: list[dict[str, Any]] = []
     for run, theirs in zip(runs[1:], said[1:], strict=True):
         found = counts(votes([said[0], theirs]))
         matrix = difference_matrix(said[0], theirs)
+        verdict = comparison.of(run.id)
+        assert verdict is not None
         pairs.append(
             {"a": baseline.id, "b": run.id}
             | found._asdict()
             | {
                 "disagreements": found.disagreements,
                 "images": found.images,
-                "sentence": sentence(found, names[baseline.id], names[run.id]),
+                "sentence": disagreement_words(found, names[baseline.id], names[run.id]),
+                "outcome": verdict.outcome,
+                "verdict": verdict_words(verdict, names),
                 "difference_matrix": matrix.tolist(),
                 "top_changes": [change._asdict() for change in top_changes(matrix)],
             }
@@ -60,7 +68,7 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
         listed = [{"id": run.id, "name": run.name} for run in runs]
         return reporter.json({"runs": listed, "epoch": options.epoch, "pairs": pairs} | found_all)
     for pair in pairs:
-        reporter.say(f"A = {names[pair['a']]}, B = {names[pair['b']]}. {pair['sentence']}")
+        reporter.say(f"A = {names[pair['a']]}, B = {names[pair['b']]}. {pair['sentence']} {pair['verdict']}")
     reporter.table([{"B": pair["b"]} | pair for pair in pairs], ["B", *Counts._fields, "disagreements", "images"])
     for pair in pairs:
         if pair["top_changes"]:

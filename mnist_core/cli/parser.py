@@ -15,7 +15,7 @@ from typing import Any
 
 from mnist_core.cli import compare, disagreements, label_errors, questions, sweeps
 from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
-from mnist_core.cli.terminal import Reporter, follow, naming_skipped, report_problems
+from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
 from mnist_core.comparison.recipes import figures, group, recipe_id, with_seeds
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import download_mnist
@@ -316,7 +316,7 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         if left_out:
             reporter.say(f"{left_out} runs of sweeps and searches that ship are left out; `runs --all` lists them")
     if options.recipes:
-        table = figures(group(runs), summary=naming_skipped(summarise, reporter))
+        table = figures(group(runs), reader=NamingReader(reporter))
         found = table.replace({float("nan"): None}).to_dict("records") if runs else []
         columns = ["recipe", "name", "dataset", "seeds", "finished", "test_accuracy", "test_accuracy_sd"]
         return reporter.table(

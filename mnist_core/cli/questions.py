@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
+from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
 from mnist_core.comparison.diagnosis.findings import Finding
 from mnist_core.comparison.diagnosis.rules import diagnose_run
 from mnist_core.comparison.diagnosis.suggestions import runs_with_change
 from mnist_core.comparison.diagnosis.words import example, example_sentence, suggestion_sentence, to_json, words
 from mnist_core.jobs.latency import measure_run
 from mnist_core.published import reproduction as compared
+from mnist_core.published import words as published_words
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from mnist_core.runs.summary import summarise
 from mnist_core.studies.searches import searches
 from mnist_core.studies.sweeps import sweeps
 
@@ -62,33 +62,38 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
     """Every published figure beside the one measured here, and whether it reproduces."""
     store = Store(options.store)
     report_problems([*store.scan()[1], *sweeps(store)[1], *searches(store)[1]], reporter)
-    found = compared.rows(
-        store, summary=naming_skipped(summarise, reporter), test=naming_skipped(Run.test_scores, reporter)
-    )
+    found = compared.rows(store, reader=NamingReader(reporter))
     if reporter.as_json:
-        return reporter.json([row.to_json() for row in found])
+        return reporter.json([published_words.row_json(row) for row in found])
     lines = [
         {
             "name": row.name,
             "published_accuracy": row.published.test_accuracy,
-            "measured_accuracy": row.measured.accuracy.mean if row.measured else row.winner_accuracy,
-            "sd_points": 100 * row.measured.accuracy.sd if row.measured and row.measured.accuracy.sd else None,
+            "measured_accuracy": _measured(row),
+            "sd_points": 100 * row.measured.accuracy.sd if row.measured and row.measured.accuracy.n > 1 else None,
             "seeds": row.measured.accuracy.n if row.measured else None,
             "published_loss": row.published.test_loss,
             "measured_loss": row.measured.loss.mean if row.measured else None,
-            "verdict": row.sentence,
+            "verdict": published_words.sentence(row),
         }
         for row in found
     ]
     reporter.table(lines, list(lines[0]))
     for row in found:
-        for claim in row.claims:
+        for claim in published_words.claims(row):
             reporter.say(
                 f"{row.name}: {'holds' if claim.holds else 'does not hold'}: {claim.published}; {claim.measured}"
             )
     said = compared.counts(found)
     reporter.say(", ".join(f"{outcome}: {count}" for outcome, count in said.items() if count))
     return 0
+
+
+def _measured(row: compared.Row) -> float | None:
+    """Return the accuracy that was measured for a row; None where nothing was."""
+    if row.measured:
+        return row.measured.accuracy.mean
+    return row.winner.accuracy if row.winner else None
 
 
 def time_runs(options: argparse.Namespace, reporter: Reporter) -> int:

@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mnist_core.cli.options import changed_values, closing, make_available, make_runner
-from mnist_core.cli.terminal import Reporter, naming_skipped, report_problems
+from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.experiments.grids import expand, plain_value, sweep_spec
 from mnist_core.experiments.spaces import search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
-from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
 from mnist_core.studies import sweeps as stored
@@ -99,7 +98,7 @@ def _counted(done: SweepProgress) -> str:
 
 def _report(store: Store, item: Sweep, reporter: Reporter) -> int:
     """The results as a table, and the best by validation in a sentence."""
-    table = stored.results(store, item, test=naming_skipped(Run.test_scores, reporter))
+    table = stored.results(store, item, reader=NamingReader(reporter))
     best = stored.best(table)
     if reporter.as_json:
         return reporter.json(_row(store, item) | {"best": best, "results": records(table)})

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mnist_core.errors import StoreError
+from mnist_core.evaluation.metrics import Scores
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.runs.reader import Reader
+from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
+from mnist_core.runs.summary import RunSummary
 
 POLL_S = 0.2
 
@@ -70,24 +76,37 @@ def report_problems(problems: Sequence[Problem], reporter: Reporter) -> None:
         reporter.error(f"skipped: {problem.reason}")
 
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+class NamingReader(Reader):
+    """Reads results, and names each damaged run once; it still raises StoreError for it."""
 
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._named: set[str] = set()
 
-def naming_skipped(make: Callable[[Given], Made], reporter: Reporter) -> Callable[[Given], Made]:
-    """Return `make` as a function that also names, once, each damaged run for which it raises StoreError."""
-    named: set[str] = set()
+    def predictions(self, run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
+        """As `Reader.predictions`."""
+        with self._naming():
+            return super().predictions(run, chosen)
 
-    def made(given: Given) -> Made:
+    def test_scores(self, run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:
+        """As `Reader.test_scores`."""
+        with self._naming():
+            return super().test_scores(run, chosen)
+
+    def summary(self, run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
+        """As `Reader.summary`."""
+        with self._naming():
+            return super().summary(run, chosen)
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
         try:
-            return make(given)
+            yield
         except StoreError as error:
-            if str(error) not in named:
-                named.add(str(error))
-                reporter.error(f"skipped: {error}")
+            if str(error) not in self._named:
+                self._named.add(str(error))
+                self._reporter.error(f"skipped: {error}")
             raise
-
-    return made
 
 
 def _shown(column: str, value: Any) -> str:

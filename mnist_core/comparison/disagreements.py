@@ -5,20 +5,16 @@ Everything takes predictions, never a model. Of two runs the first, A, is the ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.comparison.verdicts import Ask, check_comparable
 from mnist_core.constants import CLASSES
 from mnist_core.evaluation.metrics import confidence, confusion_matrix
 from mnist_core.evaluation.mistakes import Cell, in_cell
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.evaluation.statistics import check_paired
-from mnist_core.runs.records import ChosenEpoch
-from mnist_core.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,32 +63,6 @@ class Change(NamedTuple):
     true: int
     guess: int
     difference: int
-
-
-def paired(
-    baseline: Run, run: Run, chosen: ChosenEpoch, names: Mapping[str, str], ask: Ask
-) -> tuple[Predictions, Predictions]:
-    """What two runs say of the same test images.
-
-    Parameters
-    ----------
-    baseline, run
-        A and B.
-    chosen
-        the epoch whose weights are judged.
-    names
-        how to call the runs, by id.
-    ask
-        where a run's predictions come from.
-
-    Raises
-    ------
-    ComparisonError
-        where one has none, or they were judged on other images or with other labels.
-    """
-    found = check_comparable(baseline, run, chosen, names, ask)
-    check_paired(*found)
-    return found
 
 
 def votes(said: Sequence[Predictions]) -> pd.DataFrame:
@@ -226,31 +196,3 @@ def ordered(frame: pd.DataFrame, by: Order) -> pd.DataFrame:
         "index": ("index", True),
     }[by]
     return frame.sort_values([column, "index"], ascending=[ascending, True], kind="stable")
-
-
-def sentence(found: Counts, first: str, second: str) -> str:
-    """On how many images two runs disagree, and for whom that speaks, in one sentence or two.
-
-    Parameters
-    ----------
-    found
-        of A and B.
-    first, second
-        how to call A and B.
-    """
-    if not found.disagreements:
-        return f"They guess the same on all {found.images:,} images."
-    text = f"They disagree on {found.disagreements:,} of {found.images:,} images; "
-    if found.only_a == found.only_b:
-        if not found.only_a:
-            return text + "both are wrong on all of these, with different guesses."
-        return text + f"where only one is right, it is each of them equally often, {_times(found.only_a)}."
-    more, less = (first, second) if found.only_a > found.only_b else (second, first)
-    most, least = max(found.only_a, found.only_b), min(found.only_a, found.only_b)
-    if not least:
-        return text + f"where only one is right, it is always {more}, {_times(most)}."
-    return text + f"where only one is right, it is {more} {_times(most)} and {less} {_times(least)}."
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
+
+from mnist_core.comparison.decide import DEFAULT_MARGIN, Answer, Decision, decide
 from mnist_core.comparison.recipes import group, recipe_id
-from mnist_core.comparison.verdicts import Outcome, difference_json, outcome_of, p_words, points_words, turned
 from mnist_core.errors import StoreError
-from mnist_core.evaluation.statistics import FEWEST_SEEDS, Difference, Sample, holm, sample, superiority, welch
+from mnist_core.evaluation.statistics import (
+    FEWEST_SEEDS,
+    BoolArray,
+    MeanDifference,
+    Sample,
+    crossed_difference,
+    sample,
+    superiority,
+    welch,
+)
+from mnist_core.runs.reader import PLAIN, Reader
+from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
+
+Reason = Literal["few_seeds", "one_parent", "no_spread"]
+"""Why nothing can be told. few_seeds: under FEWEST_SEEDS a side. one_parent: all seeds of a side went on from the same
+trained network, whose own luck they share. no_spread: all seeds of both came to the same accuracy as their own side's.
+"""
 
 
 @dataclass(frozen=True)
 class RecipeVerdict:
     """A run's recipe against the baseline's, over the seeds that are finished and tested on the same data.
 
-    baseline_values, values: test accuracies by seed. difference, superiority: None under FEWEST_SEEDS seeds a side,
-    where nothing can be told. superiority: P(a seed of this recipe > one of the baseline's).
+    baseline_values, values: test accuracies by seed. decision, superiority: None where `reason` says why nothing can
+    be told. superiority: P(a seed of this recipe > one of the baseline's), 0 to 1. with_images: True if the interval
+    holds the chance of the test images too; False where a side has no predictions, and it is about these images alone.
+    continued: the ids of the two runs whose recipe continues one trained network.
     """
 
     baseline: str
     run: str
     baseline_values: tuple[float, ...]
     values: tuple[float, ...]
-    difference: Difference | None
-    p_adjusted: float | None
-    superiority: float | None
-    sentence: str
+    decision: Decision | None = None
+    superiority: float | None = None
+    reason: Reason | None = None
+    with_images: bool = False
+    continued: tuple[str, ...] = ()
 
     @property
     def samples(self) -> tuple[Sample, Sample]:
@@ -38,113 +58,80 @@ class RecipeVerdict:
         return sample(self.baseline_values), sample(self.values)
 
     @property
-    def outcome(self) -> Outcome | None:
-        """Which recipe is better; None where it cannot be told."""
-        if self.difference is None or self.p_adjusted is None:
-            return None
-        return outcome_of(self.difference.value, self.p_adjusted)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; a standard deviation of one value is None."""
-        first, second = (
-            {key: None if math.isnan(value) else value for key, value in item._asdict().items()}
-            for item in self.samples
-        )
-        return asdict(self) | {
-            "baseline_sample": first,
-            "sample": second,
-            "difference": difference_json(self.difference) if self.difference else None,
-            "outcome": self.outcome,
-        }
+    def outcome(self) -> Answer | None:
+        """Which recipe is better; None where nothing can be told."""
+        return self.decision.answer if self.decision else None
 
 
-def judge_recipes(
+def compare_recipes(
     runs: Sequence[Run],
     baseline: Run,
     everything: Sequence[Run],
+    chosen: ChosenEpoch = "kept",
     *,
-    names: Mapping[str, str] | None = None,
-    accuracy: Callable[[Run], float | None] | None = None,
+    margin: float = DEFAULT_MARGIN,
+    reader: Reader = PLAIN,
 ) -> list[RecipeVerdict]:
     """Compare the recipe of every other one of `runs` with that of `baseline`, over all their seeds.
 
     Parameters
     ----------
-    runs, baseline
-        as for `judge`; runs on other data, and those of the baseline's own recipe, are passed over, and so is a second
-        run of one recipe.
+    runs, baseline, chosen, margin, reader
+        as for `compare`; runs on other data, and those of the baseline's own recipe, are passed over, and so is a
+        second run of one recipe.
     everything
         all runs of the store, among which the seeds are found.
-    names
-        run id → what to call it; its display name where it is missing.
-    accuracy
-        gives a run's test accuracy, None where it has none, for a caller that caches or chooses an epoch. A run for
-        which it raises StoreError, as its files are damaged, is passed over.
     """
-    ask = accuracy or _accuracy
-    called = {run.id: run.name for run in (*runs, baseline)} | dict(names or {})
     models = {run.config.model for run in (*runs, baseline)}
     alike = [run for run in everything if run.config.model in models]  # a sweep may have left hundreds of others
     recipes = {(item.id, item.fingerprint): item.runs for item in group([*alike, *runs, baseline])}
 
-    def values(run: Run) -> tuple[float, ...]:
-        seeds = {item.config.training.seed: item for item in recipes[recipe_id(run.config), run.status.fingerprint]}
+    def seeds(run: Run) -> list[tuple[Run, float]]:
+        by_seed = {item.config.training.seed: item for item in recipes[recipe_id(run.config), run.status.fingerprint]}
         found = []
-        for item in seeds.values():
+        for item in by_seed.values():
             if item.state == "finished":
                 with contextlib.suppress(StoreError):  # damaged: it has no figures
-                    found.append(ask(item))
-        return tuple(value for value in found if value is not None)
+                    found.append((item, reader.test_scores(item, chosen)))
+        return [(item, scores.accuracy) for item, scores in found if scores is not None]
 
-    seen, found = {recipe_id(baseline.config)}, []
+    known, found = {recipe_id(baseline.config)}, []
+    estimates: dict[str, MeanDifference] = {}
     for run in runs:
-        if run.status.fingerprint == baseline.status.fingerprint and recipe_id(run.config) not in seen:
-            seen.add(recipe_id(run.config))
-            found.append(_recipe_verdict(baseline, run, values(baseline), values(run)))
-    told = [item for item in found if item.difference]
-    p_values = holm([item.difference.p for item in told if item.difference])
-    adjusted = {item.run: p for item, p in zip(told, p_values, strict=True)}
-    found = [replace(item, p_adjusted=adjusted.get(item.run)) for item in found]
-    return [replace(item, sentence=_recipe_sentence(item, called, len(told))) for item in found]
+        if run.status.fingerprint == baseline.status.fingerprint and recipe_id(run.config) not in known:
+            known.add(recipe_id(run.config))
+            verdict, estimate = _evidence(baseline, run, seeds(baseline), seeds(run), chosen, reader)
+            found.append(verdict)
+            if estimate is not None:
+                estimates[run.id] = estimate
+    decisions = dict(zip(estimates, decide(list(estimates.values()), margin=margin), strict=True))
+    return [replace(item, decision=decisions.get(item.run)) for item in found]
 
 
-def _accuracy(run: Run) -> float | None:
-    test = run.test_scores()
-    return test.accuracy if test else None
+def _evidence(
+    baseline: Run, run: Run, first: list[tuple[Run, float]], second: list[tuple[Run, float]],
+    chosen: ChosenEpoch, reader: Reader,
+) -> tuple[RecipeVerdict, MeanDifference | None]:  # fmt: skip
+    """Return the verdict without its decision, and what is to be decided on; None where nothing can be told."""
+    values = [tuple(value for _, value in side) for side in (first, second)]
+    verdict = RecipeVerdict(baseline.id, run.id, values[0], values[1])
+    continued = tuple(item.id for item in (baseline, run) if item.config.parent is not None)
+    if min(len(first), len(second)) < FEWEST_SEEDS:
+        return replace(verdict, reason="few_seeds"), None
+    if continued:
+        return replace(verdict, reason="one_parent", continued=continued), None
+    estimate = welch(*values)
+    if not estimate.known:
+        return replace(verdict, reason="no_spread"), None
+    tables = [_right([item for item, _ in side], chosen, reader) for side in (first, second)]
+    with_images = tables[0].shape[1] == tables[1].shape[1] > 1
+    if with_images:
+        estimate = crossed_difference(values[0], values[1], tables[0], tables[1])
+    return replace(verdict, superiority=superiority(*values), with_images=with_images), estimate
 
 
-def _recipe_verdict(baseline: Run, run: Run, first: tuple[float, ...], second: tuple[float, ...]) -> RecipeVerdict:
-    enough = min(len(first), len(second)) >= FEWEST_SEEDS
-    return RecipeVerdict(
-        baseline=baseline.id,
-        run=run.id,
-        baseline_values=first,
-        values=second,
-        difference=welch(first, second) if enough else None,
-        p_adjusted=None,
-        superiority=superiority(first, second) if enough else None,
-        sentence="",
-    )
-
-
-def _recipe_sentence(item: RecipeVerdict, names: Mapping[str, str], comparisons: int) -> str:
-    base, run = names[item.baseline], names[item.run]
-    (n_base, mean_base, sd_base), (n, mean, sd) = item.samples
-    if item.difference is None or item.p_adjusted is None:
-        return (
-            f"Whether {run} is better than {base} as a recipe, {n} finished seed{'' if n == 1 else 's'} of the one and "
-            f"{n_base} of the other can't tell: train at least {FEWEST_SEEDS} of each."
-        )
-    figures = (
-        f"{run} {100 * mean:.2f} ± {100 * sd:.2f} % over {n} seeds, "
-        f"{base} {100 * mean_base:.2f} ± {100 * sd_base:.2f} % over {n_base} (mean ± standard deviation)"
-    )
-    if item.outcome == "close":
-        verdict = f"The recipes are too close to call: {points_words(item.difference, sign=True)}"
-    else:
-        lead = item.difference if item.outcome == "better" else turned(item.difference)
-        verdict = f"As a recipe, {run} is {item.outcome} by {points_words(lead)}"
-    return (
-        f"{verdict} (Welch's t test, {p_words(item.p_adjusted, comparisons)}). {figures}. "
-        f"A seed of {run} beats one of {base} in {100 * (item.superiority or 0):.0f} % of the pairs."
-    )
+def _right(runs: list[Run], chosen: ChosenEpoch, reader: Reader) -> BoolArray:
+    """Return which images each run gets right, bool, shape (runs with predictions, images); (0, 0) where none has."""
+    found = [item for run in runs if (item := reader.predictions(run, chosen)) is not None]
+    same = [item for item in found if np.array_equal(item.labels, found[0].labels)]
+    return np.stack([item.predicted == item.labels for item in same]) if same else np.zeros((0, 0), dtype=np.bool_)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_core.errors import ConfigError, StoreError
+from mnist_core.evaluation.statistics import sample
 from mnist_core.experiments.configs import SCHEMA_VERSION, RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
+from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
-from mnist_core.runs.summary import RunSummary, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,16 +115,16 @@ def curves(runs: Sequence[Run]) -> pd.DataFrame:
     return frame[["epoch", "metric", "runs", "mean", "sd", "low", "high"]]
 
 
-def figures(recipes: Sequence[Recipe], *, summary: Callable[[Run], RunSummary] = summarise) -> pd.DataFrame:
+def figures(recipes: Sequence[Recipe], *, reader: Reader = PLAIN) -> pd.DataFrame:
     """What the recipes are worth: one row a recipe, means and sample standard deviations over its finished runs.
 
     Parameters
     ----------
     recipes
         as `group` gives them.
-    summary
-        what summarises a run, for a caller that caches. A run for which it raises StoreError, as its files are
-        damaged, has no figures and is not among the finished.
+    reader
+        where results come from. A run for which it raises StoreError, as its files are damaged, has no figures
+        and is not among the finished.
 
     Returns
     -------
@@ -140,21 +141,14 @@ def figures(recipes: Sequence[Recipe], *, summary: Callable[[Run], RunSummary] =
         for run in recipe.runs:
             if run.state == "finished":
                 with contextlib.suppress(StoreError):  # damaged: it has no figures
-                    finished.append(summary(run))
-        values = pd.DataFrame(
-            [
-                {
-                    "test_accuracy": item.test.accuracy if item.test else None,
-                    "test_loss": item.test.loss if item.test else None,
-                    "best_val_loss": item.best_val_loss,
-                    "best_val_accuracy": item.best_val_accuracy,
-                    "train_seconds": item.train_seconds,
-                }
-                for item in finished
-            ],
-            columns=["test_accuracy", "test_loss", "best_val_loss", "best_val_accuracy", "train_seconds"],
-            dtype=float,
-        )
+                    finished.append(reader.summary(run))
+        values: dict[str, Sequence[float | None]] = {
+            "test_accuracy": [item.test.accuracy for item in finished if item.test],
+            "test_loss": [item.test.loss for item in finished if item.test],
+            "best_val_loss": [item.best_val_loss for item in finished],
+            "best_val_accuracy": [item.best_val_accuracy for item in finished],
+            "train_seconds": [item.train_seconds for item in finished],
+        }
         row: dict[str, Any] = {
             "recipe": recipe.id,
             "name": recipe.name,
@@ -163,7 +157,8 @@ def figures(recipes: Sequence[Recipe], *, summary: Callable[[Run], RunSummary] =
             "seeds": len(recipe.runs),
             "finished": len(finished),
         }
-        for column in values:
-            row |= {str(column): values[column].mean(), f"{column}_sd": values[column].std()}
+        for column, known in values.items():
+            _, mean, sd = sample([value for value in known if value is not None])
+            row |= {column: mean, f"{column}_sd": sd}
         rows.append(row)
     return pd.DataFrame(rows)

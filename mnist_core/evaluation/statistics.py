@@ -3,21 +3,26 @@
 Everything takes predictions or plain numbers, never a run. Differences are "the run minus the baseline" throughout:
 a positive difference in accuracy, and a negative one in loss, speak for the run. SciPy's distribution functions are
 imported where they are used; `scipy.special` alone, as `scipy.stats` takes three times as long to import.
+
+Nothing here decides: `comparison.decide` alone holds an estimate against a threshold.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist_core.errors import ComparisonError
 from mnist_core.evaluation.metrics import Interval, image_losses
 from mnist_core.evaluation.predictions import Predictions
 
-LEVEL = 0.95
+BoolArray = NDArray[np.bool_]
+
 FEWEST_SEEDS = 3
 """Seeds a side below which the spread between seeds is not known well enough to compare two recipes."""
 
@@ -36,17 +41,32 @@ class Agreement(NamedTuple):
         return sum(self)
 
     @property
-    def split(self) -> int:
+    def discordant(self) -> int:
         """Images on which exactly one of the two is right: these alone decide which is better."""
         return self.only_baseline + self.only_run
 
+    def swapped(self) -> Agreement:
+        """Return the table with baseline and run exchanged."""
+        return Agreement(self.both_right, self.only_run, self.only_baseline, self.both_wrong)
 
-class Difference(NamedTuple):
-    """A difference, its 95 % interval, and the p value of there being none."""
 
-    value: float
-    interval: Interval
-    p: float
+class Estimate(Protocol):
+    """A difference, run minus baseline, with everything that a decision on it needs.
+
+    `p` is the two-sided p value of no difference. `interval` holds every difference that the same test does not reject
+    at 1 − level, so that it leaves out 0 exactly where p < 1 − level.
+    """
+
+    @property
+    def value(self) -> float:
+        """The estimated difference."""
+
+    @property
+    def p(self) -> float:
+        """The two-sided p value of there being no difference, 0 to 1."""
+
+    def interval(self, level: float) -> Interval:
+        """Return the confidence interval at `level`, between 0 and 1."""
 
 
 def check_paired(baseline: Predictions, run: Predictions) -> None:
@@ -78,13 +98,13 @@ def agreement(baseline: Predictions, run: Predictions) -> Agreement:
 def mcnemar(only_baseline: int, only_run: int) -> float:
     """Exact two-sided p value of McNemar's test (1947), for images that only one of two models gets right.
 
-    p = min(1, 2·P[Bin(b+c, ½) ≤ min(b, c)]), and 1 where b+c = 0. For two algorithms run once, it is the test with an
-    acceptable share of false alarms (Dietterich 1998).
+    p = min(1, 2·P[Bin(b+c, ½) ≤ min(b, c)]), and 1 where b+c = 0. Shown next to the score test's, which decides: the
+    exact test raises about half as many false alarms as it may (docs/decisions/0015).
     """
     from scipy.special import bdtr
 
-    split = only_baseline + only_run
-    return 1.0 if split == 0 else min(1.0, 2 * float(bdtr(min(only_baseline, only_run), split, 0.5)))
+    discordant = only_baseline + only_run
+    return 1.0 if discordant == 0 else min(1.0, 2 * float(bdtr(min(only_baseline, only_run), discordant, 0.5)))
 
 
 def mcnemar_mid(only_baseline: int, only_run: int) -> float:
@@ -94,44 +114,125 @@ def mcnemar_mid(only_baseline: int, only_run: int) -> float:
     """
     from scipy.special import bdtr
 
-    low, split = min(only_baseline, only_run), only_baseline + only_run
+    low, discordant = min(only_baseline, only_run), only_baseline + only_run
     if only_baseline == only_run:
         return 1.0
-    below = float(bdtr(low - 1, split, 0.5)) if low else 0.0
-    return below + float(bdtr(low, split, 0.5))
+    below = float(bdtr(low - 1, discordant, 0.5)) if low else 0.0
+    return below + float(bdtr(low, discordant, 0.5))
 
 
-def accuracy_difference(table: Agreement) -> Difference:
-    """How much more accurate the run is than the baseline, as a share of the images, with McNemar's exact p.
+@dataclass(frozen=True)
+class AccuracyDifference:
+    """How much more accurate the run is than the baseline, as a share of the images: McNemar's score test and interval.
 
-    With b images that only the run gets right, c that only the baseline does, and n in all: Δ = (b−c)/n, and its
-    standard error √(b+c−(b−c)²/n)/n gives the interval (Wald's, for paired proportions).
+    With b images that only the run gets right, c that only the baseline does, and n in all, Δ = (b−c)/n. The score
+    statistic of Δ = δ is (b − c − nδ) / √(n(2q + δ(1−δ))), where q is the likeliest share of images that only the
+    baseline gets right if Δ is δ (Tango 1998). At δ = 0 it is McNemar's (1947): (b−c)/√(b+c). The interval holds every
+    δ whose statistic is within the normal quantile, so it agrees with the test by construction.
     """
-    from scipy.special import ndtri
 
-    n, gained, lost = table.images, table.only_run, table.only_baseline
-    value = (gained - lost) / n
-    half = float(ndtri((1 + LEVEL) / 2)) * math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
-    return Difference(value, Interval(value - half, value + half), mcnemar(lost, gained))
+    table: Agreement
+
+    @property
+    def value(self) -> float:
+        """The difference in accuracy, −1 to 1."""
+        return (self.table.only_run - self.table.only_baseline) / self.table.images
+
+    @property
+    def p(self) -> float:
+        """The p value of McNemar's score test, without continuity correction; 1 where the two counts are equal."""
+        from scipy.special import ndtr
+
+        return 2 * float(ndtr(-abs(self.score(0.0))))
+
+    def score(self, difference: float) -> float:
+        """Return the score statistic of the true difference being `difference`, −1 to 1; it falls as that rises."""
+        n, gained, lost = self.table.images, self.table.only_run, self.table.only_baseline
+        gap = gained - lost - n * difference
+        linear = (2 * n - gained + lost) * difference - gained - lost
+        root = linear**2 + 8 * n * lost * difference * (1 - difference)
+        share = (math.sqrt(max(root, 0.0)) - linear) / (4 * n)
+        variance = n * (2 * share + difference * (1 - difference))
+        # below this, rounding alone is left: no other table than this one was possible
+        if variance <= 1e-9:
+            return 0.0 if abs(gap) < 1e-9 else math.copysign(math.inf, gap)
+        return gap / math.sqrt(variance)
+
+    def interval(self, level: float) -> Interval:
+        """Return Tango's score interval at `level`, within −1 to 1."""
+        from scipy.special import ndtri
+
+        z, table = float(ndtri((1 + level) / 2)), self.table
+        if table.only_run < table.only_baseline:  # so that the other way round it is the same to the last bit
+            low, high = AccuracyDifference(table.swapped()).interval(level)
+            return Interval(-high, -low)
+        high = self._end(1.0, z)
+        return Interval(-high if table.only_run == table.only_baseline else self._end(-1.0, z), high)
+
+    def _end(self, far: float, z: float) -> float:
+        """Return the last difference from the estimate towards `far` that is not rejected, by bisection."""
+        inside, outside = self.value, far
+        if abs(self.score(far)) <= z:
+            return far
+        # 0 is tried first, so that the interval leaves it out exactly where the test rejects it
+        middle = 0.0 if min(inside, far) < 0.0 < max(inside, far) else (inside + far) / 2
+        for _ in range(60):
+            if abs(self.score(middle)) <= z:
+                inside = middle
+            else:
+                outside = middle
+            middle = (inside + outside) / 2
+        return inside
 
 
-def loss_difference(baseline: Predictions, run: Predictions) -> Difference:
-    """How much larger the run's mean cross-entropy is than the baseline's, in nats: a paired t interval and test.
+@dataclass(frozen=True)
+class MeanDifference:
+    """A difference of means with its standard error: Student's t test and interval, value ± t(freedom)·error.
 
-    Both are taken over the differences of the images' losses, x̄ ± t(n−1)·s/√n. Raises ComparisonError where unpaired.
+    freedom: degrees of freedom, `math.inf` for the normal distribution. error: 0 where the values do not vary; their
+    spread then says nothing about chance, so p is 1 and the interval has no ends.
     """
-    from scipy.special import stdtr, stdtrit
 
+    value: float
+    error: float
+    freedom: float
+
+    @property
+    def p(self) -> float:
+        """The p value of the t test; 1 where nothing is known of the spread."""
+        from scipy.special import stdtr
+
+        return 2 * float(stdtr(self.freedom, -abs(self.value) / self.error)) if self.known else 1.0
+
+    @property
+    def known(self) -> bool:
+        """True if the values vary by more than rounding."""
+        return self.error > 1e-12 * max(1.0, abs(self.value))
+
+    def interval(self, level: float) -> Interval:
+        """Return the t interval at `level`; from −∞ to ∞ where nothing is known of the spread."""
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.freedom, (1 + level) / 2)) * self.error if self.known else math.inf
+        return Interval(self.value - half, self.value + half)
+
+
+def loss_difference(baseline: Predictions, run: Predictions) -> MeanDifference:
+    """Return how much larger the run's mean cross-entropy is than the baseline's, in nats: a paired t test.
+
+    It is taken over the differences of the images' losses, x̄ ± t(n−1)·s/√n.
+
+    Raises
+    ------
+    ComparisonError
+        where the two are not about the same images, or there are fewer than two.
+    """
     check_paired(baseline, run)
     each = image_losses(run.labels, run.probabilities) - image_losses(baseline.labels, baseline.probabilities)
-    value, n = float(each.mean()), len(each)
+    n = len(each)
     if n < 2:
         raise ComparisonError(f"{n} test image tells nothing about a difference in loss; use more test images")
-    error = float(each.std(ddof=1)) / math.sqrt(n)
-    if error == 0:
-        return Difference(value, Interval(value, value), 1.0 if value == 0 else 0.0)
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
-    return Difference(value, Interval(value - half, value + half), 2 * float(stdtr(n - 1, -abs(value) / error)))
+    return MeanDifference(float(each.mean()), float(each.std(ddof=1)) / math.sqrt(n), n - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -153,6 +254,10 @@ class Sample(NamedTuple):
     mean: float
     sd: float
 
+    def to_json(self) -> dict[str, float | None]:
+        """Return plain data; what is not known is None."""
+        return {key: None if math.isnan(value) else value for key, value in self._asdict().items()}
+
 
 def sample(values: Sequence[float]) -> Sample:
     """Count, mean and standard deviation; NaN where there are too few values."""
@@ -161,29 +266,23 @@ def sample(values: Sequence[float]) -> Sample:
     return Sample(len(array), mean, float(array.std(ddof=1)) if len(array) > 1 else math.nan)
 
 
-def welch(baseline: Sequence[float], run: Sequence[float]) -> Difference:
-    """Difference of two means over seeds, with Welch's t interval and test (Welch 1947): spreads may differ.
+def welch(baseline: Sequence[float], run: Sequence[float]) -> MeanDifference:
+    """Return the difference of two means over seeds, for Welch's t test (Welch 1947): the spreads may differ.
 
     Raises
     ------
     ComparisonError
         for fewer than two values on a side.
     """
-    from scipy.special import stdtr, stdtrit
-
     first, second = sample(baseline), sample(run)
     if min(first.n, second.n) < 2:
         raise ComparisonError(
             f"{first.n} and {second.n} seeds have no spread to compare; train at least {FEWEST_SEEDS} a side"
         )
-    value = second.mean - first.mean
     parts = first.sd**2 / first.n, second.sd**2 / second.n
     error = math.sqrt(sum(parts))
-    if error == 0:
-        return Difference(value, Interval(value, value), 1.0 if value == 0 else 0.0)
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1))
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
-    return Difference(value, Interval(value - half, value + half), 2 * float(stdtr(freedom, -abs(value) / error)))
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1)) if error else math.inf
+    return MeanDifference(second.mean - first.mean, error, freedom)
 
 
 def superiority(baseline: Sequence[float], run: Sequence[float]) -> float:
@@ -195,3 +294,48 @@ def superiority(baseline: Sequence[float], run: Sequence[float]) -> float:
         raise ComparisonError("one side has no finished seeds; train some")
     ahead = np.asarray(run, dtype=np.float64)[:, None] - np.asarray(baseline, dtype=np.float64)[None, :]
     return float(((ahead > 0) + 0.5 * (ahead == 0)).mean())
+
+
+def crossed_difference(
+    baseline: Sequence[float], run: Sequence[float], baseline_right: BoolArray, run_right: BoolArray
+) -> MeanDifference:
+    """Return the difference of two recipes' accuracies, with the chance of both the seeds and the test images.
+
+    Seeds and images are crossed: all seeds are tested on the same images (Searle, Casella & McCulloch 1992). With k
+    seeds a side, their accuracies' variance s², and d the difference of the shares of seeds that get an image right,
+    the variance is s₁²/k₁ + s₂²/k₂ + s_d²/n − e₁²/(m₁n) − e₂²/(m₂n). The last two terms are what the tables' residual
+    mean squares e² add to s_d²; the first two hold their share of it already. m is how many seeds a table has; for one
+    seed e² is not known and nothing is subtracted, so that the interval is rather too wide. Degrees of freedom:
+    Satterthwaite (1946).
+
+    Parameters
+    ----------
+    baseline, run
+        accuracies by seed.
+    baseline_right, run_right
+        bool, shape (seeds, images): True where a seed gets an image right; at least one of the seeds a side, and the
+        same images.
+
+    Raises
+    ------
+    ComparisonError
+        for fewer than two seeds a side, or fewer than two images, or different images.
+    """
+    over_seeds = welch(baseline, run)
+    tables = [np.asarray(side, dtype=np.float64) for side in (baseline_right, run_right)]
+    images = tables[0].shape[1]
+    if tables[1].shape[1] != images or images < 2:
+        raise ComparisonError(
+            f"recipes tested on {images} and {tables[1].shape[1]} images cannot be compared; test both on the same ones"
+        )
+    shares = [table.mean(axis=0) for table in tables]
+    between = float((shares[1] - shares[0]).var(ddof=1)) / images
+    residual = 0.0
+    for table, share in zip(tables, shares, strict=True):
+        if len(table) > 1:
+            rest = table - share - table.mean(axis=1, keepdims=True) + table.mean()
+            residual += float((rest**2).sum()) / ((len(table) - 1) * (images - 1)) / table.size
+    by_seed = over_seeds.error**2
+    variance = max(by_seed + between - residual, by_seed, between)
+    below = (by_seed**2 / over_seeds.freedom if by_seed else 0.0) + between**2 / (images - 1)
+    return MeanDifference(over_seeds.value, math.sqrt(variance), variance**2 / below if below else math.inf)

@@ -58,7 +58,7 @@ def made(folder: Path, attempt: int) -> Iterator[Path]:
 
 
 def _write_new(path: Path) -> None:
-    with replacing(path, durable=False) as file:  # made for its owner only, whatever the umask
+    with replacing(path, durable=False, private=True) as file:
         file.write(_key_and_certificate())
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from mnist_core.comparison.production import Cost, Standing, dominated_by
+from mnist_core.comparison.production import Cost, Ranked, dominated_by
+from mnist_core.comparison.words.production import STATUS_WORDS
 from mnist_core.plots.style import layer
 
 GREY = "#8A9099"
@@ -23,13 +24,13 @@ AXES: dict[Cost, tuple[str, float]] = {
 """Cost → title of its axis, and the factor that brings it into that unit."""
 
 
-def pareto_frame(items: Sequence[Standing], labels: Mapping[str, str], cost: Cost) -> pd.DataFrame:
+def pareto_frame(items: Sequence[Ranked], labels: Mapping[str, str], cost: Cost) -> pd.DataFrame:
     """One row a candidate whose cost was measured, cheapest first.
 
     Returns
     -------
     Columns run (id), label, cost (in the unit of `AXES`), accuracy, low and high (its 95 % interval), verdict
-    (``best``, ``within noise of the best`` or ``behind the best``), dominated (the label of the run that does; empty
+    (see `comparison.words.production.STATUS_WORDS`), dominated (the label of the run that does; empty
     where none does).
     """
     beaten = dominated_by([item.candidate for item in items], cost)
@@ -40,7 +41,7 @@ def pareto_frame(items: Sequence[Standing], labels: Mapping[str, str], cost: Cos
         value = own.cost(cost)
         if value is None:
             continue
-        verdict = "best" if item.best else "within noise of the best" if item.within_noise else "behind the best"
+        verdict = STATUS_WORDS[item.status]
         by = labels[beaten[own.id]] if own.id in beaten else ""
         price = value * AXES[cost][1]
         rows.append([own.id, labels[own.id], price, own.accuracy, own.interval.low, own.interval.high, verdict, by])

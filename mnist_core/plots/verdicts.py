@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from mnist_core.comparison.verdicts import Verdict, loss_words, points_words
+from mnist_core.comparison.verdicts import Verdict
+from mnist_core.comparison.words.numbers import ANSWER_WORDS, intervals_words, loss_words, points_words
 from mnist_core.plots.style import GREY, halo, layer
 
 ROW = 62
@@ -15,7 +16,6 @@ ROW = 62
 AXIS = 84
 """Pixels that the axis, its title and the padding take from the chart's height (measured)."""
 LINE = 5
-WORDS = {"better": "better", "worse": "worse", "close": "too close to call"}
 
 
 def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:
@@ -23,32 +23,35 @@ def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
 
     Returns
     -------
-    Columns run (id), label, outcome; difference, low, high in percentage points, run minus baseline; p (McNemar,
-    exact), mid_p, p_adjusted (Holm); loss_difference, loss_low, loss_high in nats, loss_p (paired t test),
-    loss_p_adjusted, loss_outcome; both_right, only_baseline, only_run, both_wrong, images; comparisons; text, what
-    the chart writes.
+    Columns run (id), label, outcome (in words), decided (True where one is better); difference, low, high in
+    percentage points, run minus baseline; level of that interval, 0 to 1; p (McNemar's score test), p_adjusted (Holm),
+    exact_p, mid_p; loss_difference, loss_low, loss_high in nats, loss_p (paired t test), loss_p_adjusted,
+    loss_outcome; both_right, only_baseline, only_run, both_wrong, images; comparisons; text, what the chart writes.
     """
     rows = [
         {
             "run": item.run,
             "label": labels[item.run],
-            "outcome": WORDS[item.outcome],
+            "outcome": ANSWER_WORDS[item.outcome],
+            "decided": item.accuracy.differs,
             "difference": 100 * item.accuracy.value,
             "low": 100 * item.accuracy.interval.low,
             "high": 100 * item.accuracy.interval.high,
+            "level": item.accuracy.level,
             "p": item.accuracy.p,
+            "p_adjusted": item.accuracy.p_adjusted,
+            "exact_p": item.exact_p,
             "mid_p": item.mid_p,
-            "p_adjusted": item.p_adjusted,
             "loss_difference": item.loss.value,
             "loss_low": item.loss.interval.low,
             "loss_high": item.loss.interval.high,
             "loss_p": item.loss.p,
-            "loss_p_adjusted": item.loss_p_adjusted,
-            "loss_outcome": WORDS[item.loss_outcome],
+            "loss_p_adjusted": item.loss.p_adjusted,
+            "loss_outcome": ANSWER_WORDS[item.loss_outcome],
             **item.table._asdict(),
             "images": item.table.images,
             "comparisons": item.comparisons,
-            "text": f"{labels[item.run]}:  {points_words(item.accuracy, sign=True)}, {WORDS[item.outcome]}",
+            "text": f"{labels[item.run]}:  {points_words(item.accuracy, sign=True)}, {ANSWER_WORDS[item.outcome]}",
         }
         for item in verdicts
     ]
@@ -57,7 +60,8 @@ def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
 
 def described(frame: pd.DataFrame, baseline: str) -> str:
     """What the chart shows, in words."""
-    return f"Difference in test accuracy from {baseline}, with 95 % intervals. " + " ".join(
+    intervals = intervals_words(int(frame["comparisons"].max()))
+    return f"Difference in test accuracy from {baseline}, with {intervals}. " + " ".join(
         f"{text}." for text in frame["text"]
     )
 
@@ -86,8 +90,7 @@ def verdict_chart(
     data["above"] = data["at"] - 0.4 * ROW
     data["top"], data["bottom"] = data["at"] - 0.22 * ROW, data["at"] + 0.26 * ROW  # of zero's line, below the words
     data["fill"] = [
-        paper if outcome == WORDS["close"] else colours[run]
-        for run, outcome in zip(data["run"], data["outcome"], strict=True)
+        colours[run] if decided else paper for run, decided in zip(data["run"], data["decided"], strict=True)
     ]
     scale = alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False)
     axis = alt.Axis(tickCount=5, format="+.1f" if high - low >= 0.5 else "+.2f", labelFontSize=14)
@@ -100,6 +103,7 @@ def verdict_chart(
         alt.Tooltip("difference:Q", title="difference in points", format="+.2f"),
         alt.Tooltip("low:Q", title="interval from", format="+.2f"),
         alt.Tooltip("high:Q", title="to", format="+.2f"),
+        alt.Tooltip("level:Q", title="level", format=".1%"),
         alt.Tooltip("p_adjusted:Q", title="p", format=".3f"),
     ]
     base = alt.Chart(data)
@@ -128,13 +132,16 @@ def verdict_table(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
         [
             {
                 "run": labels[item.run],
-                "accuracy, points [95 %]": points_words(item.accuracy, sign=True).replace(" points", ""),
+                "accuracy, points [interval]": points_words(item.accuracy, sign=True).replace(" points", ""),
+                "level": f"{100 * item.accuracy.level:.1f} %",
                 "McNemar p": _p(item.accuracy.p),
+                "Holm p": _p(item.accuracy.p_adjusted),
+                "exact p": _p(item.exact_p),
                 "mid-p": _p(item.mid_p),
-                "Holm p": _p(item.p_adjusted),
-                "loss [95 %]": loss_words(item.loss, sign=True),
+                "loss [interval]": loss_words(item.loss, sign=True),
+                "loss level": f"{100 * item.loss.level:.1f} %",
                 "loss p": _p(item.loss.p),
-                "loss Holm p": _p(item.loss_p_adjusted),
+                "loss Holm p": _p(item.loss.p_adjusted),
             }
             for item in verdicts
         ]

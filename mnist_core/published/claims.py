@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from mnist_core.comparison import decide
+
 if TYPE_CHECKING:
     import pandas as pd
 
 IMAGES = 10_000
 """Images on which MNIST's runs are judged: all of the test set, and as many of the training set."""
-Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Claim:
     holds: bool
 
 
-def error_noise(first: float, second: float, images: int = IMAGES) -> float:
-    """By how much two error rates of single runs may differ by the luck of the images alone, 19 times in 20."""
-    return Z * math.sqrt((first * (1 - first) + second * (1 - second)) / images)
+def rises(before: float, after: float, images: int = IMAGES) -> bool:
+    """True if the second error rate of two single runs is higher by more than the luck of the images."""
+    error = math.sqrt((before * (1 - before) + after * (1 - after)) / images)
+    return after > before and decide.differs(after - before, error)
 
 
 def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
@@ -43,8 +45,7 @@ def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     for column, word in (("train_error", "training"), ("test_error", "test")):
         errors = table[column].tolist()
         steps = list(pairwise(errors))
-        rises = errors[-1] - errors[0] > error_noise(errors[0], errors[-1])
-        falls = [before - after > error_noise(before, after) for before, after in steps]
+        falls = [rises(after, before) for before, after in steps]
         said = (
             f"from {100 * errors[0]:.2f} % at λ = {strengths[0]:g} to {100 * errors[-1]:.2f} % at λ = {strengths[-1]:g}"
             + (
@@ -53,7 +54,7 @@ def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
                 else f"; {sum(falls)} of {len(steps)} steps fall"
             )
         )
-        claims.append(Claim(f"the {word} error rises with λ", said, rises and not any(falls)))
+        claims.append(Claim(f"the {word} error rises with λ", said, rises(errors[0], errors[-1]) and not any(falls)))
     return tuple(claims)
 
 
@@ -72,16 +73,16 @@ def neuron_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
             Claim(
                 f"the {word} error falls as layers widen",
                 f"from {100 * errors[0]:.2f} % with {widths[0]} neurons to {100 * errors[-1]:.2f} % with {widths[-1]}",
-                errors[0] - errors[-1] > error_noise(errors[0], errors[-1]),
+                rises(errors[-1], errors[0]),
             )
         )
     errors = table["test_error"].tolist()
     best = min(errors)
-    place = next(place for place, error in enumerate(errors) if error - best <= error_noise(error, best))
+    place = next(place for place, error in enumerate(errors) if not rises(best, error))
     worse = [
         f"{width:,} neurons come to {100 * error:.2f} %"
         for width, error in zip(widths[place + 1 :], errors[place + 1 :], strict=True)
-        if error - errors[place] > error_noise(error, errors[place])
+        if rises(errors[place], error)
     ]
     said = f"from {widths[place]:,} neurons on ({100 * errors[place]:.2f} %), none is better by more than chance"
     claims.append(

@@ -12,11 +12,22 @@ from pathlib import Path
 
 import altair as alt
 
+from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.comparison.diagnosis.rules import diagnose_run
 from mnist_core.comparison.diagnosis.words import suggestion_sentence, words
-from mnist_core.comparison.recipe_verdicts import RecipeVerdict, judge_recipes
-from mnist_core.comparison.verdicts import Judgement, judge
+from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
+from mnist_core.comparison.verdicts import Comparison, compare
 from mnist_core.comparison.words import setting_words, value_words
+from mnist_core.comparison.words.comparability import concern_words
+from mnist_core.comparison.words.numbers import margin_words
+from mnist_core.comparison.words.recipes import recipe_words
+from mnist_core.comparison.words.verdicts import (
+    limit_words,
+    loss_verdict_words,
+    open_words,
+    refusal_words,
+    verdict_words,
+)
 from mnist_core.constants import __version__
 from mnist_core.experiments.fields import flatten
 from mnist_core.plots.curves import Curve, Metric, curve_frame, curves_chart, described
@@ -40,42 +51,40 @@ EPOCHS: dict[ChosenEpoch, str] = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Content:
     """All that a report tells. summaries: in the order of `runs`. colours: run id → colour on white paper."""
 
     runs: Sequence[Run]
     summaries: Sequence[RunSummary]
-    judgement: Judgement
+    comparison: Comparison
     recipes: Sequence[RecipeVerdict]
     labels: Mapping[str, str]
     colours: Mapping[str, str]
 
 
-def compared(store: Store, runs: Sequence[Run], chosen: ChosenEpoch = "kept") -> Comparison:
+def compared(
+    store: Store, runs: Sequence[Run], chosen: ChosenEpoch = "kept", margin: float = DEFAULT_MARGIN
+) -> Content:
     """The runs compared with the first of them, with labels and colours as on the dashboard."""
     labels = short_labels(list(runs))
 
-    def accuracy(run: Run) -> float | None:
-        test = run.test_scores(chosen)
-        return test.accuracy if test else None
-
-    return Comparison(
+    return Content(
         runs=runs,
         summaries=[summarise(run, chosen) for run in runs],
-        judgement=judge(runs, runs[0], chosen, names=labels),
-        recipes=judge_recipes(runs, runs[0], store.scan()[0], names=labels, accuracy=accuracy),
+        comparison=compare(runs, runs[0], chosen, margin=margin),
+        recipes=compare_recipes(runs, runs[0], store.scan()[0], chosen, margin=margin),
         labels=labels,
         colours=run_colours(store.root, [run.id for run in runs], RUN_COLOURS),
     )
 
 
-def compose(found: Comparison, now: datetime.datetime) -> list[Block]:
+def compose(found: Content, now: datetime.datetime) -> list[Block]:
     """The report as blocks; `now` is the date that it carries."""
     names = [found.labels[run.id] for run in found.runs]
     return [
         Heading(1, f"Comparison of {', '.join(names)}"),
         Paragraph(f"Made on {now:%d %B %Y, %H:%M} with mnist_core {__version__}."),
-        Paragraph(tables.answer(found.summaries, found.labels, found.judgement), lead=True),
+        Paragraph(tables.answer(found.summaries, found.labels, found.comparison, found.recipes), lead=True),
         *_verdicts(found),
         *_curves(found),
         *_figures(found),
@@ -84,17 +93,17 @@ def compose(found: Comparison, now: datetime.datetime) -> list[Block]:
     ]
 
 
-def as_html(found: Comparison, now: datetime.datetime) -> bytes:
+def as_html(found: Content, now: datetime.datetime) -> bytes:
     """The report as one HTML file."""
     return to_html(compose(found, now)).encode()
 
 
-def as_markdown(found: Comparison, now: datetime.datetime) -> bytes:
+def as_markdown(found: Content, now: datetime.datetime) -> bytes:
     """The report as one Markdown file, with its pictures in it."""
     return to_markdown(compose(found, now)).encode()
 
 
-def write(found: Comparison, path: Path, kind: str, now: datetime.datetime) -> list[Path]:
+def write(found: Content, path: Path, kind: str, now: datetime.datetime) -> list[Path]:
     """Write the report to `path`; the pictures of a Markdown report become SVG files beside it. The files written."""
     if kind == "html":
         path.write_bytes(as_html(found, now))
@@ -111,19 +120,24 @@ def write(found: Comparison, path: Path, kind: str, now: datetime.datetime) -> l
     return written
 
 
-def _verdicts(found: Comparison) -> Iterator[Block]:
-    judgement, labels = found.judgement, found.labels
-    base = labels[judgement.baseline]
+def _verdicts(found: Content) -> Iterator[Block]:
+    comparison, labels = found.comparison, found.labels
+    base = labels[comparison.baseline]
     yield Heading(2, "Is the difference real?")
-    yield Paragraph(f"The baseline is {base}. Weights that are judged: those of {EPOCHS[judgement.chosen]}.")
-    verdicts = judgement.verdicts
+    yield Paragraph(
+        f"The baseline is {base}. Weights that are evaluated: those of {EPOCHS[comparison.chosen]}. A difference in "
+        f"accuracy of up to {margin_words(comparison.margin)} is taken not to matter."
+    )
+    verdicts = comparison.verdicts
     if verdicts:
         frame = verdict_frame(verdicts, labels)
         chart = verdict_chart(frame, found.colours, base)
         yield Picture("verdicts", _svg(chart), described_verdicts(frame, base))
     for item in verdicts:
         yield Heading(3, f"{labels[item.run]} against {base}")
-        yield Bullets([item.sentence, item.loss_sentence, *(r.sentence for r in found.recipes if r.run == item.run)])
+        recipes = [recipe_words(recipe, labels) for recipe in found.recipes if recipe.run == item.run]
+        said = [verdict_words(item, labels), open_words(item), loss_verdict_words(item, labels), *recipes]
+        yield Bullets([text for text in said if text])
         table = item.table
         yield Table(
             ["images", f"{base} right", f"{base} wrong"],
@@ -133,26 +147,27 @@ def _verdicts(found: Comparison) -> Iterator[Block]:
             ],
         )
         yield Paragraph("What to know of this comparison:")
-        yield Bullets([f"{concern.severity}: {concern.sentence}" for concern in item.concerns])
+        pair = base, labels[item.run]
+        yield Bullets([f"{concern.severity}: {concern_words(concern, pair)}" for concern in item.concerns])
     if verdicts:
         numbers = verdict_table(verdicts, labels)
         yield Heading(3, "The numbers")
         yield Paragraph(
-            "Differences are the run's minus the baseline's, with 95 % intervals: in accuracy for paired "
-            "proportions, with McNemar's exact test and its mid-p; in loss by a paired t interval over the images. "
-            "Holm p: adjusted for the number of comparisons."
+            "Differences are the run's minus the baseline's, each with its interval at the level shown: in accuracy "
+            "Tango's score interval, with McNemar's score test, its exact p and mid-p; in loss a paired t interval "
+            "over the images. Holm p: adjusted for the number of comparisons, as are the levels."
         )
         yield Table([str(name) for name in numbers.columns], [list(map(str, row)) for row in numbers.to_numpy()])
-    if judgement.refusals:
+    if comparison.refusals:
         yield Heading(3, "Not compared")
-        yield Bullets([f"{labels[item.run]}: {item.reason}." for item in judgement.refusals])
-    limits = dict.fromkeys(limit for item in verdicts for limit in item.limits)
+        yield Bullets([f"{labels[item.run]}: {refusal_words(item, labels)}." for item in comparison.refusals])
+    limits = dict.fromkeys(limit_words(limit, labels) for item in verdicts for limit in item.limits)
     if limits:
         yield Heading(3, "What this does not cover")
         yield Bullets(list(limits))
 
 
-def _curves(found: Comparison) -> Iterator[Block]:
+def _curves(found: Content) -> Iterator[Block]:
     curves = [Curve(run.id, found.labels[run.id], found.colours[run.id], run.history()) for run in found.runs]
     yield Heading(2, "Learning curves")
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
@@ -172,12 +187,12 @@ def _curves(found: Comparison) -> Iterator[Block]:
         yield Bullets(lines)
 
 
-def _figures(found: Comparison) -> Iterator[Block]:
+def _figures(found: Content) -> Iterator[Block]:
     fingerprints = {run.id: run.status.fingerprint for run in found.runs}
     yield Heading(2, "All figures")
     rows = []
     for row in tables.ROWS:
-        cells = tables.cells(row, found.summaries, found.judgement.baseline, fingerprints)
+        cells = tables.cells(row, found.summaries, found.comparison.baseline, fingerprints)
         name = row.name if row.group == "Cost" or "epoch" in row.name else f"{row.name}, {row.group.lower()}"
         rows.append([name, *(f"{cell.text} ({cell.difference})" if cell.difference else cell.text for cell in cells)])
     intervals = [item.test_accuracy_interval for item in found.summaries]
@@ -187,7 +202,7 @@ def _figures(found: Comparison) -> Iterator[Block]:
     yield Paragraph("In parentheses: the difference from the baseline; pp are percentage points.")
 
 
-def _settings(found: Comparison) -> Iterator[Block]:
+def _settings(found: Content) -> Iterator[Block]:
     flat = [flatten(run.config) for run in found.runs]
     paths = dict.fromkeys(path for config in flat for path in config)
     yield Heading(2, "Configuration")
@@ -197,7 +212,7 @@ def _settings(found: Comparison) -> Iterator[Block]:
     )
 
 
-def _origins(found: Comparison) -> Iterator[Block]:
+def _origins(found: Content) -> Iterator[Block]:
     facts = ("python", "tensorflow", "keras", "numpy", "mnist_core", "platform", "processor", "threads")
     environments = [run.environment() for run in found.runs]
     yield Heading(2, "Data and versions")
@@ -212,7 +227,7 @@ def _origins(found: Comparison) -> Iterator[Block]:
     yield Table(["", *_names(found)], rows)
 
 
-def _names(found: Comparison) -> list[str]:
+def _names(found: Content) -> list[str]:
     return [found.labels[run.id] for run in found.runs]
 
 

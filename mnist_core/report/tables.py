@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
 
-from mnist_core.comparison.verdicts import Judgement
+from mnist_core.comparison.recipe_verdicts import RecipeVerdict
+from mnist_core.comparison.verdicts import Comparison
 from mnist_core.comparison.words import setting_words, value_words
+from mnist_core.comparison.words.headline import headline
+from mnist_core.evaluation.statistics import sample
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary, differences
@@ -19,8 +21,16 @@ ABSENT = "–"
 MINUS = "\N{MINUS SIGN}"
 
 
-def answer(summaries: Sequence[RunSummary], labels: Mapping[str, str], judgement: Judgement) -> str:
-    """What the chosen runs show, in one or two sentences (plain text); their verdict, where there is one.
+def answer(
+    summaries: Sequence[RunSummary],
+    labels: Mapping[str, str],
+    comparison: Comparison,
+    recipes: Sequence[RecipeVerdict] = (),
+) -> str:
+    """Return what the chosen runs show, in one or two sentences (plain text); their verdict, where there is one.
+
+    Where both recipes have enough seeds, that is the verdict on the recipes: its interval holds the chance of another
+    training too.
 
     Parameters
     ----------
@@ -28,21 +38,21 @@ def answer(summaries: Sequence[RunSummary], labels: Mapping[str, str], judgement
         of the chosen runs.
     labels
         run id → label.
-    judgement
-        of all of them against the baseline.
+    comparison, recipes
+        of all of them, and of their recipes, against the baseline.
     """
     by_id = {item.id: item for item in summaries}
-    base = by_id[judgement.baseline]
-    verdicts = judgement.verdicts
+    base = by_id[comparison.baseline]
+    verdicts = comparison.verdicts
     if verdicts:
-        text = judgement.headline(labels)
+        text = headline(comparison, labels, recipes)
         return text + _cost(by_id[verdicts[0].run], base) if len(verdicts) == 1 else text
-    result = "test result" if judgement.chosen == "kept" else f"test result of the {judgement.chosen} epoch"
+    result = "test result" if comparison.chosen == "kept" else f"test result of the {comparison.chosen} epoch"
     if base.test is None:
         waiting = ", ".join(labels[item.id] for item in summaries if item.test is None)
         have = "has" if len(summaries) == 1 else "have"
         if all(item.test is None for item in summaries):
-            start = "Nothing has been tested yet: " if judgement.chosen == "kept" else ""
+            start = "Nothing has been tested yet: " if comparison.chosen == "kept" else ""
             return f"{start}{waiting} {have} no {result} so far."
         return f"{labels[base.id]}, the baseline, has no {result}: nothing to measure the others against."
     right = f"{labels[base.id]} classifies {style.percent(base.test.accuracy)} of {base.test.images:,} test images"
@@ -156,7 +166,7 @@ def cells(
         text = _written(row.text, value)
         values = _values(row, of_recipe)
         if len(set(values)) > 1:  # what is the same for all seeds, such as the parameters, is no mean
-            text += f" ± {_written(row.text, stdev(values))}"
+            text += f" ± {_written(row.text, sample(values).sd)}"
         found.append(Cell(text, shown))
     return found
 
@@ -167,7 +177,7 @@ def _values(row: Row, summaries: Sequence[RunSummary]) -> list[float | int]:
 
 def _mean(row: Row, summaries: Sequence[RunSummary]) -> float | int | None:
     values = _values(row, summaries)
-    return values[0] if len(set(values)) == 1 else float(mean(values)) if values else None
+    return values[0] if len(set(values)) == 1 else sample(values).mean if values else None
 
 
 def _written(text: Callable[[Any], str], value: float) -> str:

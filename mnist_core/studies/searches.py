@@ -30,7 +30,8 @@ from mnist_core.jobs import local_service
 from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs import lease
-from mnist_core.runs.records import Pause, Seconds
+from mnist_core.runs.reader import Reader
+from mnist_core.runs.records import ChosenEpoch, Pause, Seconds
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
 from mnist_core.studies import sweeps
@@ -436,6 +437,17 @@ def spawn(store: Store, search_id: str) -> subprocess.Popen[bytes]:
 # -- what came of it ---------------------------------------------------------------------------------------------------
 
 
+class _WinnerAlone(Reader):
+    """Reads scores on the test set of one run only."""
+
+    def __init__(self, run_id: str | None) -> None:
+        self.run_id = run_id
+
+    def test_scores(self, run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:
+        """Return the winner's scores, and None for all others."""
+        return super().test_scores(run, chosen) if run.id == self.run_id else None
+
+
 def results(store: Store, search: Search) -> pd.DataFrame:
     """What the trials came to: one row a trial, in the order of asking.
 
@@ -446,11 +458,8 @@ def results(store: Store, search: Search) -> pd.DataFrame:
         left out for all but the winner of a complete search, which is thus tested once.
     """
     winner = search.winner if search.complete else None
-
-    def test(run: Run) -> Scores | None:
-        return run.test_scores() if winner and run.id == winner.run else None
-
-    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], store, test=test)
+    reader = _WinnerAlone(winner.run if winner else None)
+    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], store, reader=reader)
     front: dict[str, list[Any]] = {
         "trial": [trial.number for trial in search.trials],
         "bracket": [trial.bracket for trial in search.trials],

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -28,6 +28,7 @@ from mnist_core.experiments.presets import PRESETS
 from mnist_core.files import make_folder, read_json, write_json, writing
 from mnist_core.jobs.request import Requested, Wanted, request_all
 from mnist_core.jobs.runners import Runner
+from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import EpochRow, Seconds
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
@@ -328,15 +329,15 @@ def cancel(store: Store, runner: Runner, run_ids: Sequence[str]) -> int:
 # -- what came of it ---------------------------------------------------------------------------------------------------
 
 
-def results(store: Store, sweep: Sweep, *, test: Callable[[Run], Scores | None] | None = None) -> pd.DataFrame:
+def results(store: Store, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFrame:
     """What the runs of a sweep came to.
 
     Parameters
     ----------
     store, sweep
         the sweep.
-    test
-        what scores a run on the test set, for a caller that caches.
+    reader
+        where results come from.
 
     Returns
     -------
@@ -348,14 +349,14 @@ def results(store: Store, sweep: Sweep, *, test: Callable[[Run], Scores | None] 
         the L2 penalty, so that the three can be compared), `accuracy` and `error` (1 − accuracy). What has not been
         measured is NaN.
     """
-    return frame([(point.values, point.run) for point in sweep.points], store, test=test)
+    return frame([(point.values, point.run) for point in sweep.points], store, reader=reader)
 
 
 def frame(
     points: Sequence[tuple[Mapping[str, Any], str]],
     store: Store,
     *,
-    test: Callable[[Run], Scores | None] | None = None,
+    reader: Reader = PLAIN,
 ) -> pd.DataFrame:
     """As `results`, for (values, run id) pairs."""
     import pandas as pd
@@ -364,18 +365,18 @@ def frame(
     rows, known = [], {}
     for values, run_id in points:
         if run_id not in known:
-            known[run_id] = _figures(_run(store, run_id), test or Run.test_scores)
+            known[run_id] = _figures(_run(store, run_id), reader)
         rows.append({path: plain_value(path, values.get(path)) for path in paths} | {"run": run_id} | known[run_id])
     return pd.DataFrame(rows)
 
 
-def _figures(found: Run | str, test: Callable[[Run], Scores | None]) -> dict[str, Any]:
+def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
     rows: list[EpochRow] = []
     judged: Scores | None = None
     run = found if isinstance(found, Run) else None
     if run is not None:
         try:
-            rows, judged = run.rows(), test(run)
+            rows, judged = run.rows(), reader.test_scores(run)
         except StoreError:  # damaged: there are no figures, and the run's own page says why
             rows, judged = [], None
     nan = math.nan

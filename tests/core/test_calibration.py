@@ -10,7 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from benchmarks.diagnosis_histories import made_up_row
-from mnist_core.comparison.loss_or_accuracy import closing, course, course_sentence, winners
+from mnist_core.comparison.loss_or_accuracy import course, mistake_cost
+from mnist_core.comparison.words.loss_or_accuracy import course_sentence
 from mnist_core.evaluation.calibration import fit_temperature, loss_at, reliability, tempered_scores, with_temperature
 from mnist_core.evaluation.metrics import expected_calibration_error, scores
 from mnist_core.evaluation.predictions import Predictions
@@ -119,34 +120,9 @@ def certain(right: int, images: int, wrong_probability: float) -> Predictions:
     return Predictions(labels, probabilities)
 
 
-def test_a_run_with_fewer_but_dearer_mistakes_wins_by_accuracy_and_loses_by_loss() -> None:
-    sure, careful = certain(960, 1000, 1e-6), certain(930, 1000, 0.3)
-    found = winners(sure, careful)
-    assert found.accuracy.value == pytest.approx(-0.03)
-    assert found.loss.value < 0
-    assert not found.agree
-    assert found.first_cost == pytest.approx(-math.log(1e-6), rel=1e-4)
-    sentence = closing({"sure": sure, "careful": careful})
-    assert "They disagree: by accuracy sure is better, by 3.00 percentage points; by loss careful is" in sentence
-    assert "A wrong image costs 13.8 nats on average in sure, and 1.2 in careful." in sentence
-    assert "Both differences are more than chance" in sentence
-
-
-def test_agreement_and_a_difference_within_chance_are_said() -> None:
-    sentence = closing({"one": certain(960, 1000, 0.1), "two": certain(961, 1000, 0.1)})
-    assert sentence.startswith("By accuracy and by loss two is better: 0.10 percentage points more right")
-    assert "Neither difference is more than chance" in sentence
-
-
-def test_of_many_runs_the_two_best_are_compared() -> None:
-    runs = {"poor": certain(900, 1000, 0.2), "sure": certain(980, 1000, 1e-9), "careful": certain(950, 1000, 0.4)}
-    assert "by accuracy sure is better" in closing(runs)
-    assert "by loss careful is" in closing(runs)
-
-
-def test_one_run_or_other_images_give_no_verdict() -> None:
-    assert closing({"one": certain(9, 10, 0.1)}) == ""
-    assert "different images" in closing({"one": certain(9, 10, 0.1), "two": certain(9, 11, 0.1)})
+def test_the_cost_of_a_wrong_image_is_the_mean_of_minus_the_logarithm_of_what_the_true_digit_got() -> None:
+    assert mistake_cost(certain(960, 1000, 1e-6)) == pytest.approx(-math.log(1e-6), rel=1e-4)
+    assert math.isnan(mistake_cost(certain(10, 10, 0.1)))
 
 
 def test_the_course_tells_how_much_dearer_wrong_images_became() -> None:

@@ -21,14 +21,14 @@ from mnist_core.comparison.disagreements import (
     guessed,
     moved,
     ordered,
-    paired,
-    sentence,
     top_changes,
     votes,
     wrong_by,
     wrong_counts,
 )
-from mnist_core.errors import ComparisonError
+from mnist_core.comparison.verdicts import Refusal, paired
+from mnist_core.comparison.words.disagreements import disagreement_words
+from mnist_core.comparison.words.verdicts import refusal_words
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
@@ -187,7 +187,7 @@ def test_orders_are_by_their_definition() -> None:
     ],
 )  # fmt: skip
 def test_the_sentence_says_whom_the_disagreements_favour(found: Counts, says: str) -> None:
-    assert sentence(found, "model_1", "model_2") == says
+    assert disagreement_words(found, "model_1", "model_2") == says
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
@@ -210,15 +210,15 @@ def make(store: Store, small_config: RunConfig) -> Callable[..., Run]:
 
 def refused(baseline: Run, run: Run, chosen: ChosenEpoch = "kept") -> str:
     """Why these two cannot be set side by side."""
-    with pytest.raises(ComparisonError) as caught:
-        paired(baseline, run, chosen, {baseline.id: "A", run.id: "B"}, lambda item: item.predictions(chosen))
-    return str(caught.value)
+    found = paired(baseline, run, chosen)
+    assert isinstance(found, Refusal)
+    return refusal_words(found, {baseline.id: "A", run.id: "B"})
 
 
 def test_paired_runs_give_their_predictions(make) -> None:
     one, two = make("one", A, seed=0), make("two", B, seed=1)
-    names = {one.id: "one", two.id: "two"}
-    found = paired(one, two, "kept", names, lambda run: run.predictions("kept"))
+    found = paired(one, two)
+    assert not isinstance(found, Refusal)
     np.testing.assert_array_equal(found[1].probabilities, B.probabilities)
 
 

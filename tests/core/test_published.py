@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,20 +14,23 @@ from mnist_core.cli import main
 from mnist_core.comparison.recipes import with_seeds
 from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.evaluation.statistics import Sample
 from mnist_core.experiments.grids import SWEEPS, expand
-from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.presets import PRESETS, Published
 from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.files import write_json
 from mnist_core.published.reproduction import (
     IMAGES,
+    Gap,
     Measured,
-    Spread,
-    accuracy_tolerance,
-    accuracy_verdict,
-    loss_tolerance,
-    loss_verdict,
+    Row,
+    accuracy_error,
+    accuracy_gap,
+    loss_gap,
+    reproduction,
     rows,
 )
+from mnist_core.published.words import loss_sentence, reasons, row_json, sentence
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies.sweeps import Sweep, SweepPoint
@@ -57,8 +61,19 @@ def add_run(store: Store) -> AddRun:
     return add
 
 
-def measured(accuracy: Spread, loss: Spread | None = None, loss_error: float | None = 0.004) -> Measured:
-    return Measured(("0" * 12,), accuracy, loss or Spread(0.1, None, 1), (1,), None, None, (1,), loss_error)
+ONE = math.nan
+"""The standard deviation of one value."""
+
+
+def measured(accuracy: Sample, loss: Sample | None = None, loss_error: float | None = 0.004) -> Measured:
+    return Measured(("0" * 12,), accuracy, loss or Sample(1, 0.1, ONE), (1,), None, None, (1,), loss_error)
+
+
+def row_of(published: Published, found: Measured | None) -> Row:
+    gap = accuracy_gap(published.test_accuracy, found)
+    outcome = "not trained" if found is None else reproduction(gap)
+    loss = loss_gap(published.test_loss, found)
+    return Row("a", "model", "b", "", (), 1, "", published, outcome, gap, loss, measured=found)
 
 
 @pytest.mark.parametrize(("seeds", "sd"), [(3, 0.001), (5, 0.003)])
@@ -70,33 +85,40 @@ def test_a_model_that_is_the_published_one_reproduces_19_times_in_20(seeds: int,
         luck = random.normal(0, np.sqrt(0.976 * 0.024 / IMAGES), 2)
         own = random.normal(0.976, sd, seeds + 1)
         published, mean = own[0] + luck[0], own[1:].mean() + luck[1]
-        within.append(abs(mean - published) <= accuracy_tolerance(published, Spread(mean, sd, seeds)))
+        within.append(not Gap(mean - published, accuracy_error(published, Sample(seeds, mean, sd))).differs)
     assert np.mean(within) == pytest.approx(0.95, abs=0.015)
 
 
 def test_one_seed_is_judged_more_strictly() -> None:
-    assert accuracy_tolerance(0.9762, Spread(0.9759, None, 1)) == pytest.approx(0.00424, abs=1e-5)
-    assert accuracy_tolerance(0.9762, Spread(0.9759, 0.002, 3)) > accuracy_tolerance(0.9762, Spread(0.9759, None, 1))
-    assert loss_tolerance(Spread(0.1, 0.0, 3), 0.01) == pytest.approx(1.96 * 0.01 * np.sqrt(2))
+    alone = Gap(0, accuracy_error(0.9762, Sample(1, 0.9759, ONE))).limit
+    assert alone == pytest.approx(0.00424, abs=1e-5)
+    assert Gap(0, accuracy_error(0.9762, Sample(3, 0.9759, 0.002))).limit > alone
+    loss = loss_gap(0.1, measured(Sample(3, 0.98, 0.0), Sample(3, 0.1, 0.0), loss_error=0.01))
+    assert loss is not None
+    assert loss.limit == pytest.approx(1.96 * 0.01 * np.sqrt(2), rel=1e-4)
 
 
 def test_verdicts_in_words() -> None:
-    assert accuracy_verdict(0.97, None) == ("not trained", "Not trained yet.")
-    assert accuracy_verdict(0.9762, measured(Spread(0.9759, None, 1))) == (
-        "reproduces",
-        "Reproduces: 0.03 points below what is published, and up to 0.42 points are chance.",
-    )
-    outcome, sentence = accuracy_verdict(0.0892, measured(Spread(0.977, 0.001, 3)))
-    assert outcome == "differs"
-    assert "88.78 points above what is published" in sentence
-    outcome, sentence = accuracy_verdict(None, measured(Spread(0.97, 0.001, 3)))
-    assert (outcome, sentence) == (
-        "nothing to compare",
-        "The source prints no test figure; here it is 97.00 ± 0.10 % (3 seeds).",
-    )
-    assert loss_verdict(0.0965, measured(Spread(0.98, None, 1), Spread(0.074, None, 1))).startswith("The loss differs")
-    assert loss_verdict(0.0965, measured(Spread(0.98, None, 1), Spread(0.09, None, 1))).startswith("The loss agrees")
-    assert loss_verdict(0.0965, measured(Spread(0.98, None, 1), loss_error=None)) == ""
+    assert sentence(row_of(Published(0.97), None)) == "Not trained yet."
+    row = row_of(Published(0.9762), measured(Sample(1, 0.9759, ONE)))
+    assert row.outcome == "reproduces"
+    assert sentence(row) == "Reproduces: 0.03 points below what is published, and up to 0.42 points are chance."
+    row = row_of(Published(0.0892), measured(Sample(3, 0.977, 0.001)))
+    assert row.outcome == "differs"
+    assert "88.78 points above what is published" in sentence(row)
+    row = row_of(Published(), measured(Sample(3, 0.97, 0.001)))
+    assert row.outcome == "nothing to compare"
+    assert sentence(row) == "The source prints no test figure; here it is 97.00 ± 0.10 % (3 seeds)."
+    for loss, error, text in ((0.074, 0.004, "The loss differs"), (0.09, 0.004, "The loss agrees"), (0.09, None, "")):
+        found = measured(Sample(1, 0.98, ONE), Sample(1, loss, ONE), loss_error=error)
+        assert loss_sentence(row_of(Published(test_loss=0.0965), found)).startswith(text)
+    assert loss_sentence(row_of(Published(test_loss=0.0965), measured(Sample(1, 0.98, ONE), loss_error=None))) == ""
+
+
+def test_a_gap_that_reads_like_its_limit_is_written_with_another_decimal() -> None:
+    error = 0.0043 / 1.959964
+    row = Row("a", "model", "b", "", (), 1, "", Published(0.97), "differs", Gap(-0.00434, error), measured=None)
+    assert sentence(row) == "Differs: 0.434 points below what is published, where up to 0.430 would be chance."
 
 
 def test_every_published_model_sweep_and_search_has_its_row(store: Store) -> None:
@@ -129,7 +151,7 @@ def test_a_dead_network_does_not_reproduce_from_healthy_weights(store: Store, ad
     add_run(PRESETS["notebook/model_1_lr_1e-4"].config, 0.978)
     row = next(row for row in rows(store) if row.name == "notebook/model_1_lr_1e-4")
     assert row.outcome == "differs"
-    assert any("not a healthy network" in reason for reason in row.reasons)
+    assert any("not a healthy network" in reason for reason in reasons(row))
 
 
 def stored_sweep(store: Store, add_run: AddRun, errors: list[float]) -> None:
@@ -163,7 +185,7 @@ def test_the_command_prints_the_same(store: Store, add_run: AddRun, capsys: pyte
     assert main(["published", "--json", "--store", str(store.root)]) == 0
     found = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     row = next(row for row in rows(store) if row.name == "coursera/first")
-    assert found["coursera/first"] == json.loads(json.dumps(row.to_json()))
+    assert found["coursera/first"] == json.loads(json.dumps(row_json(row), allow_nan=False))
     assert main(["published", "--store", str(store.root)]) == 0
     said = capsys.readouterr()
     assert "reproduces: 1, not trained: 20" in said.err

@@ -12,8 +12,19 @@ import pytest
 from scipy import stats
 
 from mnist_core.comparison.comparability import concerns
-from mnist_core.comparison.recipe_verdicts import judge_recipes
-from mnist_core.comparison.verdicts import Refusal, Verdict, judge
+from mnist_core.comparison.recipe_verdicts import compare_recipes
+from mnist_core.comparison.verdicts import Refusal, Verdict, compare
+from mnist_core.comparison.words.comparability import concern_words
+from mnist_core.comparison.words.headline import headline
+from mnist_core.comparison.words.recipes import recipe_json, recipe_words
+from mnist_core.comparison.words.verdicts import (
+    comparison_json,
+    limit_words,
+    loss_verdict_words,
+    open_words,
+    refusal_words,
+    verdict_words,
+)
 from mnist_core.evaluation.metrics import image_losses, scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
@@ -65,9 +76,13 @@ def make(store: Store) -> MakeRun:
 
 
 def only(runs: list[Run], baseline: Run, **options: Any) -> Verdict:
-    (found,) = judge(runs, baseline, **options).results
+    (found,) = compare(runs, baseline, **options).results
     assert isinstance(found, Verdict)
     return found
+
+
+def named(*runs: Run) -> dict[str, str]:
+    return {run.id: run.name for run in runs}
 
 
 def test_a_clear_difference_is_said_to_be_real_with_its_interval(make: MakeRun) -> None:
@@ -75,62 +90,77 @@ def test_a_clear_difference_is_said_to_be_real_with_its_interval(make: MakeRun) 
     found = only([first, second], first)
     assert found.table == (900, 0, 70, 30)
     assert found.outcome == "better"
-    assert found.accuracy.p == pytest.approx(stats.binomtest(0, 70).pvalue)
+    assert found.accuracy.p == pytest.approx(stats.chi2.sf(70, 1))
+    assert found.exact_p == pytest.approx(stats.binomtest(0, 70).pvalue)
     low, high = (f"{100 * end:.2f}" for end in found.accuracy.interval)
-    assert found.sentence == (
+    names = named(first, second)
+    assert verdict_words(found, names) == (
         f"second is better than first by 7.00 points [{low}, {high}]; a difference this large would hardly arise by "
         "chance on these 1,000 images (p < 0.001)."
     )
-    assert found.loss_sentence.startswith("Its loss says the same: lower by ")
-    turned = only([first, second], second)
-    assert turned.sentence == found.sentence.replace("second is better than first", "first is worse than second")
+    assert loss_verdict_words(found, names).startswith("Its loss says the same: lower by ")
+    other_way = verdict_words(only([first, second], second), names)
+    assert other_way == verdict_words(found, names).replace("second is better than first", "first is worse than second")
 
 
 def test_a_difference_that_chance_may_make_is_too_close_to_call(make: MakeRun) -> None:
     first, second = make("first", answers(range(40))), make("second", answers(range(15, 50)))
     found = only([first, second], first)
     assert (found.table.only_baseline, found.table.only_run) == (10, 15)
-    assert found.outcome == "close"
-    p = stats.binomtest(10, 25).pvalue
-    assert found.sentence == (
-        "second and first are too close to call: a difference of +0.50 points [−0.48, 1.48] could well arise by "
+    assert found.outcome == "undecided"
+    p = stats.chi2.sf(5**2 / 25, 1)
+    low, high = (f"{100 * end:.2f}".replace("-", "−") for end in found.accuracy.interval)
+    assert verdict_words(found, named(first, second)) == (
+        f"second and first are too close to call: a difference of +0.50 points [{low}, {high}] could well arise by "
         f"chance on these 1,000 images (p = {p:.3f})."
     )
+    assert "would show a difference of 1.40 points in 80 of 100 such tests" in open_words(found)
+    assert "cannot show that two models are within 0.2 points: set a margin above 0.38 points" in open_words(found)
 
 
 def test_loss_and_accuracy_may_disagree_and_it_is_said(make: MakeRun) -> None:
     careful, bold = make("careful", answers(range(100), sure=0.8)), make("bold", answers(range(70), sure=0.9999))
     found = only([careful, bold], careful)
     assert (found.outcome, found.loss_outcome) == ("better", "worse")
-    assert "But its loss is higher by" in found.loss_sentence
-    assert "right more often, it gives the true digits less probability on the whole" in found.loss_sentence
+    text = loss_verdict_words(found, named(careful, bold))
+    assert "But its loss is higher by" in text
+    assert "right more often, it gives the true digits less probability on the whole" in text
     again = only([careful, bold], bold)
     assert (again.outcome, again.loss_outcome) == ("worse", "better")
-    assert "wrong more often, it gives the true digits more probability" in again.loss_sentence
+    text = loss_verdict_words(again, named(careful, bold))
+    assert "wrong more often, it gives the true digits more probability" in text
 
 
 def test_runs_that_are_right_on_the_same_images_do_not_differ(make: MakeRun) -> None:
     first, second = make("first", answers(range(40))), make("second", answers(range(40), sure=0.8))
     found = only([first, second], first)
-    assert (found.accuracy.p, found.outcome) == (1.0, "close")
-    assert "right on the very same of these 1,000 images" in found.sentence
+    assert (found.accuracy.p, found.outcome) == (1.0, "undecided")
+    text = verdict_words(found, named(first, second))
+    assert "right on the very same of these 1,000 images" in text
+    assert "Up to 0.38 points may still lie between them" in text
+    wider = only([first, second], first, margin=0.005)
+    assert wider.outcome == "equivalent"
+    assert verdict_words(wider, named(first, second)).endswith("They are equivalent within 0.5 points.")
 
 
 def test_several_comparisons_are_adjusted_for(make: MakeRun) -> None:
     base = make("base", answers(range(100)))
-    others = [make(f"run {lost}", answers(range(lost, 100))) for lost in (6, 7, 60)]
-    found = judge([base, *others], base, names={run.id: run.name for run in others})
-    p = [stats.binomtest(0, lost).pvalue for lost in (6, 7, 60)]
+    others = [make(f"run {lost}", answers(range(lost, 100))) for lost in (3, 6, 60)]
+    found, names = compare([base, *others], base), named(base, *others)
+    p = [stats.chi2.sf(lost, 1) for lost in (3, 6, 60)]
     assert [item.accuracy.p for item in found.verdicts] == pytest.approx(p)
-    assert [item.p_adjusted for item in found.verdicts] == pytest.approx([p[0], 2 * p[1], 3 * p[2]])
-    assert all("adjusted for 3 comparisons" in item.sentence for item in found.verdicts)
-    assert any("Holm" in limit for limit in found.verdicts[0].limits)
-    alone = make("run alone", answers(range(6, 100)))
-    crowd = [make(f"crowd {number}", answers(range(6, 100))) for number in range(3)]
+    assert [item.accuracy.p_adjusted for item in found.verdicts] == pytest.approx([p[0], 2 * p[1], 3 * p[2]])
+    assert all("adjusted for 3 comparisons" in verdict_words(item, names) for item in found.verdicts)
+    # each interval is of the level at which Holm's method tested it
+    assert [item.accuracy.level for item in found.verdicts] == pytest.approx([0.95, 1 - 0.05 / 2, 1 - 0.05 / 3])
+    assert any("Holm" in limit_words(limit, names) for limit in found.verdicts[0].limits)
+    alone = make("run alone", answers(range(5, 100)))
+    crowd = [make(f"crowd {number}", answers(range(5, 100))) for number in range(3)]
     assert only([base, alone], base).outcome == "better"
-    adjusted = judge([base, alone, *crowd], base)
-    assert {item.outcome for item in adjusted.verdicts} == {"close"}
-    assert adjusted.headline({base.id: "base"}).startswith("Against base: ")
+    adjusted = compare([base, alone, *crowd], base)
+    assert {item.outcome for item in adjusted.verdicts} == {"undecided"}
+    assert all(item.accuracy.interval.low < 0 for item in adjusted.verdicts)
+    assert headline(adjusted, named(base, alone, *crowd)).startswith("Against base: ")
 
 
 def test_the_headline_of_several_says_who_is_better_worse_and_close(make: MakeRun) -> None:
@@ -141,8 +171,12 @@ def test_the_headline_of_several_says_who_is_better_worse_and_close(make: MakeRu
             ("poor", range(220)),
         )
     ]  # fmt: skip
-    text = judge(runs, runs[0]).headline({run.id: run.name for run in runs})
-    assert text == "Against base: good is better; bad and poor are worse; same is too close to call."
+    found = compare(runs, runs[0])
+    assert headline(found, named(*runs)) == (
+        "Against base: good is better; bad and poor are worse; same is too close to call."
+    )
+    equal = compare(runs, runs[0], margin=0.05)
+    assert headline(equal, named(*runs)).endswith("bad and poor are worse; same is equivalent.")
 
 
 def test_what_cannot_be_compared_is_refused_with_the_reason(make: MakeRun) -> None:
@@ -151,31 +185,34 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(make: MakeRun) -> No
     changed = make("changed", answers(range(10)), fingerprint="6" * 16)
     failed = make("failed", None, state="failed")
     fewer = make("fewer", answers(range(10), images=900))
-    found = judge([base, mnist, changed, failed, fewer], base)
+    found = compare([base, mnist, changed, failed, fewer], base)
+    names = named(base, mnist, changed, failed, fewer)
     assert [type(item) for item in found.results] == [Refusal, Refusal, Refusal, Refusal]
-    reasons = [item.reason for item in found.refusals]
+    reasons = [refusal_words(item, names) for item in found.refusals]
     assert "base was tested and changed on different data, both called digits" in reasons[1]
     assert "failed is failed and has no test result" in reasons[2]
     assert "one run was tested on 1,000 images and the other on 900" in reasons[3]
-    assert found.headline({}) == ""
+    assert headline(found, names) == ""
 
 
 def test_a_baseline_without_a_result_is_named(make: MakeRun) -> None:
     base, run = make("base", None, state="cancelled"), make("run", answers(range(10)))
-    assert "base is cancelled and has no test result" in judge([base, run], base).refusals[0].reason
+    (refused,) = compare([base, run], base).refusals
+    assert "base is cancelled and has no test result" in refusal_words(refused, named(base, run))
 
 
 def test_the_last_or_best_epoch_is_never_silently_another(make: MakeRun, store: Store) -> None:
     first, second = make("first", answers(range(40))), make("second", answers(range(20)))
     assert only([first, second], first, chosen="last").epochs == (4, 4)  # the kept epoch is the last
-    refused = judge([first, second], first, "best").refusals[0]
-    assert refused.reason.startswith("no predictions of the best epoch (2) of first are stored; choose the kept epoch")
+    refused = refusal_words(compare([first, second], first, "best").refusals[0], named(first, second))
+    assert refused.startswith("no predictions of the best epoch (2) of first are stored; choose the kept epoch")
     for run, wrong in ((first, range(30)), (second, range(30, 50))):
         np.savez(run.predictions_file(2), **{k: v for k, v in vars(answers(wrong)).items() if v is not None})
     found = only([first, second], first, chosen="best")
     assert (found.epochs, found.table) == ((2, 2), (950, 20, 30, 0))
     assert any(
-        concern.severity == "undermines" and "chosen by the loss on the test images" in concern.sentence
+        concern.severity == "undermines"
+        and "chosen by the loss on the test images" in concern_words(concern, ("first", "second"))
         for concern in found.concerns
     )
 
@@ -183,15 +220,17 @@ def test_the_last_or_best_epoch_is_never_silently_another(make: MakeRun, store: 
 def test_the_limits_name_the_seed_and_the_test_images_that_served_as_validation(make: MakeRun) -> None:
     first = make("first", answers(range(40)))
     second = make("second", answers(range(20)), training__validation={"source": "held_out", "count": 100})
-    limits = only([first, second], first).limits
+    limits = [limit_words(item, named(first, second)) for item in only([first, second], first).limits]
     assert limits[0].startswith("One training of each")
     assert limits[1].startswith("first used the test images for validation too")
-    assert len(limits) == 2
+    assert "On 1,000 images the interval of a difference in loss is too narrow" in limits[2]
+    assert len(limits) == 3
 
 
 def test_the_numbers_as_json(make: MakeRun) -> None:
     first, second = make("first", answers(range(100))), make("second", answers(range(60, 90)))
-    data = json.loads(json.dumps(judge([first, second], first).to_json(), allow_nan=False))
+    found = comparison_json(compare([first, second], first), named(first, second))
+    data = json.loads(json.dumps(found, allow_nan=False))
     (found,) = data["verdicts"]
     assert (data["baseline"], data["epoch"], found["outcome"]) == (first.id, "kept", "better")
     assert found["table"] == {
@@ -212,41 +251,109 @@ def test_recipes_are_compared_over_their_seeds(make: MakeRun, store: Store) -> N
         make(f"large, seed {s}", answers(range(20 + 2 * s)), training__seed=s, model__layers=[{"units": 99}])
         for s in range(3)
     ]
-    (found,) = judge_recipes([small[0], large[1]], small[0], store.runs(), names={large[1].id: "large"})
+    (found,) = compare_recipes([small[0], large[1]], small[0], store.runs())
+    names = named(*small, *large) | {large[1].id: "large"}
     values = [[scores(said.labels, said.probabilities).accuracy for run in runs if (said := run.predictions())]
               for runs in (small, large)]  # fmt: skip
-    oracle = stats.ttest_ind(values[1], values[0], equal_var=False)
+    welch = stats.ttest_ind(values[1], values[0], equal_var=False).confidence_interval()
     assert [list(found.baseline_values), list(found.values)] == values
-    assert found.difference is not None
-    assert found.difference.p == pytest.approx(oracle.pvalue)
-    assert list(found.difference.interval) == pytest.approx(list(oracle.confidence_interval()))
+    assert found.decision is not None
+    assert found.with_images
+    # the chance of the test images comes on top of that of the seeds
+    low, high = found.decision.interval
+    assert low < welch.low
+    assert high > welch.high
     assert found.superiority == 1.0
-    assert found.sentence.startswith("As a recipe, large is better by 3.95 points")
-    assert f"large 97.80 ± {100 * np.std(values[1], ddof=1):.2f} % over 3 seeds" in found.sentence
-    assert "beats one of small, seed 0 in 100 % of the pairs" in found.sentence
-    json.dumps(found.to_json(), allow_nan=False)
+    text = recipe_words(found, names)
+    assert text.startswith("As a recipe, large is better than small, seed 0 by 3.95 points")
+    assert "the interval holds seeds and test images" in text
+    assert f"large 97.80 ± {100 * np.std(values[1], ddof=1):.2f} % over 3 seeds" in text
+    assert "beats one of small, seed 0 in 12 of the 12 pairs" in text
+    json.dumps(recipe_json(found, names), allow_nan=False)
+
+
+def test_the_headline_is_about_recipes_where_there_are_seeds(make: MakeRun, store: Store) -> None:
+    base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(3)]
+    good = [
+        make(f"good, seed {s}", answers(range(20 + 2 * s)), training__seed=s, model__layers=[{"units": 99}])
+        for s in range(3)
+    ]
+    alone = make("alone", answers(range(58)))
+    names = named(*base, *good, alone)
+    for runs, text in (
+        ([base[0], good[0], alone], "as recipes: good, seed 0 is better. As trained networks: alone is too close to"),
+        ([base[0], good[0]], "As a recipe, good, seed 0 is better than base, seed 0 by 3.90 points ["),
+        ([base[0], alone], "alone and base, seed 0 are too close to call"),
+    ):
+        recipes = compare_recipes(runs, base[0], store.runs())
+        assert text in headline(compare(runs, base[0]), names, recipes)
+
+
+def test_without_predictions_recipes_are_compared_on_these_images_alone(make: MakeRun, store: Store) -> None:
+    base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(3)]
+    large = [
+        make(f"large, seed {s}", answers(range(20 + 2 * s)), training__seed=s, model__layers=[{"units": 99}])
+        for s in range(3)
+    ]
+    for run in (None, *large):  # what ships keeps the scores of most seeds, without their predictions
+        if run is not None:
+            said = run.predictions()
+            assert said is not None
+            (run.path / "scores.json").write_text(json.dumps(scores(said.labels, said.probabilities)._asdict()))
+            run.predictions_file().unlink()
+        (found,) = compare_recipes([base[0], large[0]], base[0], store.runs())
+        assert found.decision is not None
+        assert found.with_images == (run is not large[-1])
+    oracle = stats.ttest_ind(found.values, found.baseline_values, equal_var=False)
+    assert found.decision.p == pytest.approx(oracle.pvalue)
+    assert list(found.decision.interval) == pytest.approx(list(oracle.confidence_interval()))
+    assert "on these test images only" in recipe_words(found, named(*base, *large))
+
+
+def test_seeds_without_spread_cannot_tell(make: MakeRun, store: Store) -> None:
+    base = [make(f"base, seed {s}", answers(range(60)), training__seed=s) for s in range(3)]
+    other = [
+        make(f"other, seed {s}", answers(range(50)), training__seed=s, model__layers=[{"units": 99}]) for s in range(3)
+    ]
+    (found,) = compare_recipes([base[0], other[0]], base[0], store.runs())
+    assert (found.reason, found.outcome) == ("no_spread", None)
+    assert "have no spread" in recipe_words(found, named(*base, *other))
+    json.dumps(recipe_json(found, named(*base, *other)), allow_nan=False)
+
+
+def test_runs_that_continue_one_network_are_no_seeds_of_a_recipe(
+    make: MakeRun, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(3)]
+    monkeypatch.setattr(Store, "parent", lambda self, config: base[0].path)
+    children = [make(f"child, seed {s}", answers(range(20 + s)), training__seed=s, parent=base[0].id) for s in range(3)]
+    (found,) = compare_recipes([base[1], children[0]], base[1], store.runs())
+    assert (found.reason, found.outcome) == ("one_parent", None)
+    assert "all went on from one trained network" in recipe_words(found, named(*base, *children))
 
 
 def test_under_three_seeds_a_side_it_cannot_tell(make: MakeRun, store: Store) -> None:
     base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(4)]
     other = make("other", answers(range(20)))
-    (found,) = judge_recipes([base[0], other], base[0], store.runs())
-    assert (found.difference, found.superiority, found.outcome) == (None, None, None)
-    assert "1 finished seed of the one and 4 of the other can't tell: train at least 3 of each" in found.sentence
-    assert found.to_json()["sample"]["sd"] is None
+    (found,) = compare_recipes([base[0], other], base[0], store.runs())
+    assert (found.decision, found.superiority, found.outcome) == (None, None, None)
+    text = recipe_words(found, named(*base, other))
+    assert "1 finished seed of the one and 4 of the other can't tell: train at least 3 of each" in text
+    assert recipe_json(found, named(*base, other))["sample"]["sd"] is None
 
 
 def test_seeds_of_one_recipe_and_runs_on_other_data_are_passed_over(make: MakeRun, store: Store) -> None:
     base, again = (make(f"seed {s}", answers(range(60)), training__seed=s) for s in (0, 1))
     elsewhere = make("elsewhere", answers(range(10)), fingerprint="6" * 16)
-    assert judge_recipes([base, again, elsewhere], base, store.runs()) == []
+    assert compare_recipes([base, again, elsewhere], base, store.runs()) == []
 
 
 # -- the guard ---------------------------------------------------------------------------------------------
 
 
 def told(first: Run, second: Run, **options: Any) -> dict[str, tuple[str, str]]:
-    return {item.topic: (item.severity, item.sentence) for item in concerns(first, second, **options)}
+    names = first.name, second.name
+    return {item.topic: (item.severity, concern_words(item, names)) for item in concerns(first, second, **options)}
 
 
 @pytest.fixture
@@ -330,6 +437,17 @@ def test_a_restored_epoch_against_a_last_one(make: MakeRun, base: Run) -> None:
     assert "peeking are of epoch 2, which early stopping restored; those of base of its last, 4." in sentence
     assert "picked on the test images" in sentence
     assert "chosen epoch" not in told(base, peeking, chosen="last")
+
+
+def test_both_restored_by_the_loss_on_the_test_images_undermines_too(make: MakeRun) -> None:
+    stopping = {"training__early_stopping": {"patience": 1}}
+    first, second = (
+        make(name, answers(range(5)), kept=2, model__layers=[{"units": 9 + n}], **stopping)
+        for n, name in enumerate(("first", "second"))
+    )
+    severity, sentence = told(first, second)["chosen epoch"]
+    assert severity == "undermines"
+    assert sentence.startswith("Early stopping picked the kept epoch of first and second by the loss on the test")
 
 
 def test_weights_from_another_run_and_other_versions_are_told(

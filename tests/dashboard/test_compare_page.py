@@ -176,10 +176,11 @@ def test_the_page_the_json_and_scipy_have_the_same_numbers(
     p_values = []
     for number, verdict in enumerate(found["verdicts"], start=1):
         b, c = int((right[0] & ~right[number]).sum()), int((~right[0] & right[number]).sum())
-        p_values.append(stats.binomtest(min(b, c), b + c).pvalue)
+        p_values.append(stats.chi2.sf((b - c) ** 2 / (b + c), 1))
         paired = stats.ttest_rel(losses[number], losses[0])
         assert (verdict["table"]["only_baseline"], verdict["table"]["only_run"]) == (b, c)
         assert verdict["accuracy"]["p"] == pytest.approx(p_values[-1])
+        assert verdict["exact_p"] == pytest.approx(stats.binomtest(min(b, c), b + c).pvalue)
         assert verdict["loss"]["p"] == pytest.approx(paired.pvalue)
         assert verdict["sentence"] in text
         assert verdict["loss_sentence"] in text
@@ -232,7 +233,8 @@ def test_seeds_of_both_recipes_in_the_store_are_compared_too(app: OpenPage, make
     small = [make_run("small", config((8,), seed=seed), errors=60 + seed) for seed in range(3)]
     large = [make_run("large", config((9,), seed=seed), errors=20 + seed) for seed in range(3)]
     text = text_of(app(runs=f"{small[0].id},{large[0].id}"))
-    assert "As a recipe, large is better by 8.00 points" in text
+    assert "#### As a recipe, large is better than small by 8.00 points" in text  # the headline holds both chances
+    assert "large is better than small by 8.00 points [" in text.split("####")[1]
     assert "large 95.80 ± 0.20 % over 3 seeds, small 87.80 ± 0.20 % over 3" in text
 
 

@@ -80,10 +80,7 @@ def opened(app, link: str, **query: str) -> AppTest:
 
 def test_the_answer_comes_first_and_all_disagreements_are_shown(app, runs: dict[str, Run]) -> None:
     test = app(PAGE, runs=ids(runs["one"], runs["two"]))
-    assert (
-        "They disagree on 4 of 300 images; where only one is right, it is **two** 2 times and **one** once."
-        in words(test)
-    )
+    assert "They disagree on 4 of 300 images; where only one is right, it is two 2 times and one once" in words(test)
     assert shown(test) == {4, 5, 6, 7}
     # furthest apart first: 4 has 0.91 against 0.05 / 9
     first = gallery_items(test)[0]
@@ -151,14 +148,13 @@ def test_a_click_in_one_matrix_forgets_the_click_in_another(app, runs: dict[str,
 
 def test_of_three_runs_the_pair_can_be_chosen_and_the_link_follows(app, runs: dict[str, Run]) -> None:
     test = app(PAGE, runs=ids(*runs.values()))
-    assert "it is **two** 2 times and **one** once" in words(test)
+    assert "it is two 2 times and one once" in words(test)
     test.selectbox("pair_b").set_value(runs["three"].id).run()
     assert test.query_params["against"] == runs["three"].id
-    assert "it is **three** 3 times and **one** once" in words(test)
+    assert "it is three 3 times and one once" in words(test)
     test.selectbox("pair_a").set_value(runs["two"].id).run()
     assert test.query_params["baseline"] == runs["two"].id
-    assert "**two**" in words(test)
-    assert "**one**" not in words(test)
+    assert "it is three 2 times and two once" in words(test)
 
 
 def test_how_many_of_three_are_wrong(app, runs: dict[str, Run]) -> None:

@@ -9,7 +9,8 @@ import pytest
 import vl_convert
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.comparison.loss_or_accuracy import closing
+from mnist_core.comparison.verdicts import compare
+from mnist_core.comparison.words.loss_or_accuracy import relation_words
 from mnist_core.evaluation.calibration import fit_temperature, loss_at, reliability, tempered_scores
 from mnist_core.evaluation.metrics import scores
 from mnist_core.evaluation.predictions import Predictions
@@ -34,10 +35,36 @@ def test_the_answer_is_that_of_the_numbers(app: OpenPage, make_run: MakeRun) -> 
     page = app(PAGE, runs=f"{first.id},{second.id}")
     assert not page.exception
     text = text_of(page)
-    said = {"model_1": first.predictions(), "model_2": second.predictions()}
-    assert closing(said) in text
+    (verdict,) = compare([first, second], first).verdicts
+    assert relation_words(verdict, {first.id: "model_1", second.id: "model_2"}).split(" A wrong image")[0] in text
     assert "model_1: the validation loss" in text
     assert len(page.get("vega_lite_chart")) == 6
+
+
+def test_three_pages_give_the_same_decision_on_a_pair_at_the_edge(app: OpenPage, make_run: MakeRun) -> None:
+    """10 and 21 images that only one gets right: an exact test and an interval used to contradict each other here."""
+    labels = (np.arange(1000) % 10).astype(np.uint8)
+
+    def said(wrong: range) -> Predictions:
+        guess = labels.copy()
+        guess[wrong.start : wrong.stop] = (guess[wrong.start : wrong.stop] + 1) % 10
+        return Predictions(labels, (0.01 + 0.9 * np.eye(10)[guess]).astype(np.float32))
+
+    runs = [make_run(name, config((8 + n,)), predictions=said(wrong)) for n, (name, wrong) in enumerate(
+        (("first", range(10)), ("second", range(10, 31)))
+    )]  # fmt: skip
+    ids = ",".join(run.id for run in runs)
+    (verdict,) = compare(runs, runs[0]).verdicts
+    assert (verdict.exact_p > 0.05, verdict.outcome) == (True, "worse")
+    lead = "1.10 points [0.01, 2.30]"
+    for page, sentence in (
+        ("views/compare/page.py", "second is worse than first by 1.10 points"),
+        ("views/disagreements/page.py", "second is worse than first by 1.10 points"),
+        (PAGE, "By accuracy and by loss first is better: 1.10 points"),
+    ):
+        text = text_of(app(page, runs=ids))
+        assert sentence in text
+        assert lead in text
 
 
 def test_the_temperature_changes_the_loss_and_not_the_accuracy(app: OpenPage, make_run: MakeRun) -> None:

@@ -9,10 +9,11 @@ import pytest
 import vl_convert
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.comparison.production import Candidate, Standing
+from mnist_core.comparison.decide import decide_one
+from mnist_core.comparison.production import Candidate, Ranked
 from mnist_core.errors import JobError
 from mnist_core.evaluation.metrics import accuracy_interval
-from mnist_core.evaluation.statistics import Difference
+from mnist_core.evaluation.statistics import MeanDifference
 from mnist_core.jobs import latency
 from mnist_core.jobs.latency import BatchTime, Latency
 from mnist_core.plots.production import pareto_chart, pareto_frame
@@ -77,10 +78,27 @@ def test_the_answer_the_reasons_and_the_picture(app: OpenPage, make_run: MakeRun
     page = app(PAGE, runs=f"{small.id},{large.id}")
     assert not page.exception
     text = text_of(page)
-    assert "Take model_1: within noise of the best, model_2 (0.40 percentage points fewer), with" in text
-    assert "model_2: the most accurate, with 98.00 %" in text
+    assert "These 500 images can't tell which one to take: none is shown to be at most 0.2 points worse" in text
+    assert "model_2: the most right, 98.00 %" in text
+    assert "The most accurate of these 2 models was found on the same test images" in text
     assert "not measured yet" in text
     assert len(page.get("vega_lite_chart")) == 1
+
+
+def test_the_margin_is_the_viewers_and_stays_in_the_link(app: OpenPage, make_run: MakeRun) -> None:
+    small = with_weights(make_run("model_1", config((64,)), errors=12))
+    large = with_weights(make_run("model_2", config((400, 300)), errors=10))
+    page = app(PAGE, runs=f"{small.id},{large.id}")
+    page.number_input(key="margin_box").set_value(5.0).run()
+    assert not page.exception
+    assert page.query_params["margin"] in ("5", ["5"])
+    assert "Take model_1: at most 5 points worse than any other one here, model_2 included" in text_of(page)
+    again = app(PAGE, runs=f"{small.id},{large.id}", margin="5")
+    assert "Take model_1: at most 5 points worse" in text_of(again)
+    for wrong in ("much", "-1", "nan"):
+        assert "none is shown to be at most 0.2 points worse" in text_of(
+            app(PAGE, runs=f"{small.id},{large.id}", margin=wrong)
+        )
 
 
 def test_times_that_were_measured_are_shown_and_others_are_not_invented(
@@ -140,20 +158,20 @@ def test_runs_without_weights_or_results_or_on_other_images_are_sane(app: OpenPa
     assert "Nothing to weigh yet" in text_of(app(PAGE, runs=waiting.id))
 
 
-def standing(name: str, wrong: int, parameters: int, p: float | None) -> Standing:
+def ranked(name: str, wrong: int, parameters: int, behind: float, error: float) -> Ranked:
     interval = accuracy_interval(1000 - wrong, 1000)
-    own = Candidate(name, name, 1 - wrong / 1000, interval, parameters)
-    return Standing(own, None if p is None else Difference(-0.01, interval, p), 1.0 if p is None else p)
+    against = {} if not error else {"a": decide_one(MeanDifference(-behind, error, 900), margin=0.01)}
+    return Ranked(Candidate(name, 1 - wrong / 1000, interval, parameters), not error, 1000, against)
 
 
 def test_the_picture_marks_the_dominated_and_compiles() -> None:
-    items = [standing("a", 20, 400, None), standing("b", 22, 50, 0.5), standing("c", 40, 100, 0.001)]
+    items = [ranked("a", 20, 400, 0, 0), ranked("b", 22, 50, 0.002, 0.003), ranked("c", 40, 100, 0.02, 0.003)]
     labels = {name: f"run {name}" for name in "abc"}
     frame = pareto_frame(items, labels, "parameters")
     assert frame[["run", "verdict", "dominated"]].to_numpy().tolist() == [
-        ["b", "within noise of the best", ""],
-        ["c", "behind the best", "run b"],
-        ["a", "best", ""],
+        ["b", "within the margin of all others", ""],
+        ["c", "behind", "run b"],
+        ["a", "within the margin of all others", ""],
     ]
     assert pareto_frame(items, labels, "one").empty
     spec = pareto_chart(frame, dict.fromkeys("abc", "#0072B2"), "parameters").to_dict()

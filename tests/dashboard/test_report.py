@@ -13,7 +13,10 @@ from xml.etree import ElementTree
 import pytest
 
 from mnist_core.cli import main
-from mnist_core.report.comparison_report import Comparison, as_html, as_markdown, compared, write
+from mnist_core.comparison.words.comparability import concern_words
+from mnist_core.comparison.words.headline import headline
+from mnist_core.comparison.words.verdicts import limit_words, loss_verdict_words, verdict_words
+from mnist_core.report.comparison_report import Content, as_html, as_markdown, compared, write
 from mnist_core.report.documents import Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -38,7 +41,7 @@ def runs(make_run: MakeRun, store: Store) -> list[Run]:
 
 
 @pytest.fixture
-def found(store: Store, runs: list[Run]) -> Comparison:
+def found(store: Store, runs: list[Run]) -> Content:
     return compared(store, runs)
 
 
@@ -58,7 +61,7 @@ class Texts(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_the_html_holds_everything_and_asks_for_nothing(found: Comparison, runs: list[Run]) -> None:
+def test_the_html_holds_everything_and_asks_for_nothing(found: Content, runs: list[Run]) -> None:
     html = as_html(found, NOW).decode()
     page = Texts(html)
     assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object"}
@@ -68,8 +71,11 @@ def test_the_html_holds_everything_and_asks_for_nothing(found: Comparison, runs:
     assert not re.search(r"url\((?!#)", html)
     assert [tag for tag, _ in page.tags].count("svg") == 3
     text = "\n".join(page.texts)
-    (verdict,) = found.judgement.verdicts
-    told = [verdict.sentence, verdict.loss_sentence, *verdict.limits, *(item.sentence for item in verdict.concerns)]
+    (verdict,) = found.comparison.verdicts
+    pair = found.labels[verdict.baseline], found.labels[verdict.run]
+    told = [verdict_words(verdict, found.labels), loss_verdict_words(verdict, found.labels)]
+    told += [limit_words(limit, found.labels) for limit in verdict.limits]
+    told += [concern_words(item, pair) for item in verdict.concerns]
     told += [f"{verdict.table.only_run}", runs[0].status.fingerprint, "2.21.0", "AMD EPYC", runs[1].id]
     told += ["02 January 2026, 03:04", "layer 1: units", "base <b>|*"]
     assert [sentence for sentence in told if sentence not in text] == []
@@ -79,10 +85,11 @@ def test_the_html_holds_everything_and_asks_for_nothing(found: Comparison, runs:
     assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
 
 
-def test_markdown_says_the_same_with_pictures_inside_or_beside(found: Comparison, tmp_path: Path) -> None:
+def test_markdown_says_the_same_with_pictures_inside_or_beside(found: Content, tmp_path: Path) -> None:
     single = as_markdown(found, NOW).decode()
-    (verdict,) = found.judgement.verdicts
-    for line in (verdict.sentence, *verdict.limits):
+    (verdict,) = found.comparison.verdicts
+    limits = [limit_words(limit, found.labels) for limit in verdict.limits]
+    for line in (verdict_words(verdict, found.labels), *limits):
         assert line.replace("base <b>|*", r"base \<b\>\|\*").replace("p <", r"p \<") in single
     assert single.count("](data:image/svg+xml;base64,") == 3
     written = write(found, tmp_path / "my report.md", "markdown", NOW)
@@ -114,7 +121,8 @@ def test_the_command_writes_it(
 ) -> None:
     ids, where = [run.id for run in runs], ["--store", str(store.root)]
     monkeypatch.setattr(
-        "mnist_core.report.comparison_report.as_html", lambda found, now: found.judgement.headline({}).encode()
+        "mnist_core.report.comparison_report.as_html",
+        lambda found, now: headline(found.comparison, found.labels).encode(),
     )
     assert main(["report", *ids, *where]) == 0
     assert "is better than" in capsys.readouterr().out  # what it looks like is tested above

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.shared.run_picker import chip_css, run_labels, short_labels
-from mnist_core.comparison.verdicts import judge
+from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words import setting_words
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.presets import PRESETS
@@ -29,7 +29,7 @@ def pair(make_run: MakeRun) -> list[RunSummary]:
 def told(items: list[RunSummary], store: Store, baseline: int = 0) -> str:
     labels = {item.id: item.name for item in items}
     runs = [store.get(item.id) for item in items]
-    return answer(items, labels, judge(runs, runs[baseline]))
+    return answer(items, labels, compare(runs, runs[baseline]))
 
 
 def test_the_answer_is_the_verdict_with_its_cost(pair: list[RunSummary], store: Store) -> None:

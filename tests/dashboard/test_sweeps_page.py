@@ -153,7 +153,7 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
     assert not page.exception
     said = words(page)
     assert "5 of 5 trials begun: 5 finished." in said
-    assert "UnseenResult once: **" in said
+    assert "Tested once: **" in said
     assert "Which settings matter" in said
     (shown,) = [frame.value for frame in page.dataframe if {"trial", "best", "test_error"} <= set(frame.value)]
     assert shown["test_error"].notna().sum() == 1

@@ -12,7 +12,7 @@ from dashboard.shared.figures import Column, figure_table, run_cards, seed_figur
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
 from dashboard.shared.run_picker import run_picker, short_labels
-from dashboard.shared.verdict_panel import epoch_switch, verdict_panel
+from dashboard.shared.verdict_panel import epoch_switch, margin_box, verdict_panel
 from dashboard.theme import is_dark
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
@@ -27,7 +27,8 @@ INTERVALS = (
     "a little differently. The 95 % interval, in brackets, says by how much: drawn this way again and again, 19 of 20 "
     "such intervals hold the true value. Two accuracies are compared image by image, which tells more than whether "
     "their own intervals (Wilson 1927) overlap; p is how often a difference this large would arise if both networks "
-    "were equally good (McNemar's exact test). It says nothing about training again with another seed."
+    "were equally good (McNemar's score test). Where both recipes have at least three seeds, the first sentence is "
+    "about the recipes, and its interval holds the chance of another training too."
 )
 
 
@@ -56,17 +57,18 @@ def results(ids: list[str]) -> None:
     items = [figures[run.id] for run in runs]
 
     measured_against(runs, labels, baseline)
-    judgement = resources.judgement(runs, baseline, chosen, labels)
-    answer = tables.escaped(tables.answer(items, labels, judgement))
+    margin = state.margin()
+    comparison = resources.comparison(runs, baseline, chosen, margin)
+    recipes = resources.recipe_comparison(runs, baseline, chosen, margin)
+    answer = tables.escaped(tables.answer(items, labels, comparison, recipes))
     st.markdown(f"#### {answer}", help=INTERVALS, anchors=False)
     run_cards(runs, figures, labels, colours, baseline, fingerprints, chosen)
     for run in runs:
         if run.state in ("diverged", "failed") and run.status.reason:
             st.warning(f"**{tables.escaped(labels[run.id])}** {run.state}: {tables.escaped(run.status.reason)}.")
 
-    recipes = resources.recipe_judgement(runs, baseline, chosen, labels)
     if len(runs) > 1:
-        verdict_panel(judgement, recipes, labels, colours)
+        verdict_panel(comparison, recipes, labels, colours)
     curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found))
     diagnosis_panel(found, labels, colours, everything)
 
@@ -87,7 +89,7 @@ def results(ids: list[str]) -> None:
     panels.csv_button(exact, "figures", key="figures_csv")
 
     paper = resources.colours([run.id for run in runs], printed=True)
-    report_buttons(comparison_report.Comparison(runs, items, judgement, recipes, labels, paper))
+    report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper))
 
     left, right = st.columns(2, gap="medium")
     with left:
@@ -101,7 +103,7 @@ def results(ids: list[str]) -> None:
 
 
 def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> None:
-    """Choose the run that the others are measured against, and the epoch whose weights are judged."""
+    """Choose the run that the others are measured against, and the epoch whose weights are evaluated."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="measured"):
         if len(runs) > 1:
             state.widget("baseline_picker", baseline)
@@ -115,9 +117,11 @@ def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> 
                 on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
             )
         epoch_switch()
+        if len(runs) > 1:
+            margin_box()
 
 
-def report_buttons(found: comparison_report.Comparison) -> None:
+def report_buttons(found: comparison_report.Content) -> None:
     """Download all of this as one file, to hand in or to print."""
     with st.container(horizontal=True, gap="small", key="report"):
         for label, make, ending, mime in (

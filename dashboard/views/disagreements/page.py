@@ -11,8 +11,9 @@ from dashboard.shared.run_picker import run_labels, run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
 from dashboard.views.disagreements import disagreement_panels
 from dashboard.views.disagreements.disagreement_panels import Panel
-from mnist_core.comparison.disagreements import paired, sentence
-from mnist_core.errors import ComparisonError
+from mnist_core.comparison.verdicts import Refusal, paired
+from mnist_core.comparison.words.disagreements import disagreement_words
+from mnist_core.comparison.words.verdicts import refusal_words, verdict_words
 from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -21,7 +22,7 @@ VIEWS = {"groups": "Who is right", "matrices": "Which digits they confuse", "all
 MCNEMAR = (
     "Images that both get right, or both wrong, do not tell two models apart. What does is the number that only one of "
     "them gets right: on these two counts McNemar’s test is made, which says whether such a split could be chance. "
-    "Compare has its result."
+    "The sentence below the heading is its result, as on Compare."
 )
 
 
@@ -103,11 +104,11 @@ def _together(baseline: Run, judged: list[Run], labels: dict[str, str], epoch: C
     for run in judged:
         if run.id == baseline.id:
             continue
-        try:
-            paired(baseline, run, epoch, labels, lambda item: resources.predictions(item, epoch))
+        pair = paired(baseline, run, epoch, resources.READER)
+        if isinstance(pair, Refusal):
+            st.caption(f":material/link_off: {tables.escaped(refusal_words(pair, labels))}.")
+        else:
             found.append(run)
-        except ComparisonError as error:
-            st.caption(f":material/link_off: {tables.escaped(panels.sentence(error))}")
     return found
 
 
@@ -131,8 +132,13 @@ def _other(others: list[Run], labels: dict[str, str], *, place: bool) -> Run | N
 
 
 def _compare(pair: Panel, everybody: Panel) -> None:
-    names = [f"**{tables.escaped(name)}**" for name in pair.names]
-    st.markdown(f"#### {sentence(pair.counts, names[0], names[1])}", help=MCNEMAR, anchors=False)
+    text = disagreement_words(pair.counts, pair.names[0], pair.names[1])
+    st.markdown(f"#### {tables.escaped(text)}", help=MCNEMAR, anchors=False)
+    baseline, other = pair.runs
+    found = resources.comparison(everybody.runs, baseline.id, pair.chosen, state.margin())
+    verdict = found.of(other.id)
+    if verdict is not None:
+        st.markdown(tables.escaped(verdict_words(verdict, pair.labels)))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="looks"):
         view = _view(len(everybody.runs))
         epoch_switch()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from mnist_core.evaluation.statistics import Sample
 from mnist_core.plots import style
-from mnist_core.published.reproduction import Claim, Outcome, Row, Spread
+from mnist_core.published import words
+from mnist_core.published.claims import Claim
+from mnist_core.published.reproduction import Reproduction, Row
 
 STYLE = """
 <style>
@@ -30,7 +33,7 @@ STYLE = """
 }
 </style>
 """
-MARKS: dict[Outcome, str] = {"reproduces": "✓", "differs": "≠", "nothing to compare": "–", "not trained": "○"}
+MARKS: dict[Reproduction, str] = {"reproduces": "✓", "differs": "≠", "nothing to compare": "–", "not trained": "○"}
 
 
 def head() -> str:
@@ -43,16 +46,15 @@ def head() -> str:
 def row_html(row: Row) -> str:
     """A row as HTML."""
     size = f", {row.parameters:,} parameters" if row.parameters is not None else f", {row.kind}"
-    verdict = row.sentence.partition(": ")[2] or row.sentence
-    said = f"{escape(_capital(verdict))} {escape(row.loss_sentence)}" if row.outcome != "not trained" else ""
-    if row.outcome == "not trained" and row.stored:
-        said = escape(row.sentence)
+    said = ""
+    if row.outcome != "not trained" or row.stored:
+        said = escape(f"{words.reason(row)} {words.loss_sentence(row)}".strip())
     cells = (
         f'<div class="name"><b>{escape(row.name)}</b><small>{escape(row.planned)}{size}</small></div>',
         f'<div><small class="label">published</small>{_published(row)}</div>',
         f'<div><small class="label">measured</small>{_measured(row)}</div>',
         f'<div class="verdict"><b>{MARKS[row.outcome]} {_word(row)}</b><small>{said}</small>'
-        f"{''.join(_claim(claim) for claim in row.claims)}{_why(row)}</div>",
+        f"{''.join(_claim(claim) for claim in words.claims(row))}{_why(row)}</div>",
         _details(row),
     )
     return f'<div class="pub">{"".join(cells)}</div>'
@@ -68,7 +70,7 @@ def _capital(text: str) -> str:
 
 def _published(row: Row) -> str:
     figures, claims = row.published, row.claims
-    if row.kind != "model" and row.winner_accuracy is None:
+    if row.kind != "model" and row.winner is None:
         return f"{len(claims)} statements" if claims else "–"
     if row.kind != "model":
         return f"{style.percent(figures.test_accuracy or 0)}<small>the model it led to</small>"
@@ -84,8 +86,8 @@ def _published(row: Row) -> str:
 
 def _measured(row: Row) -> str:
     item = row.measured
-    if row.winner_accuracy is not None:
-        return f"<b>{style.percent(row.winner_accuracy)}</b><small>the winner, tested once</small>"
+    if row.winner is not None:
+        return f"<b>{style.percent(row.winner.accuracy)}</b><small>the winner, tested once</small>"
     if item is None:
         holds = sum(claim.holds for claim in row.claims)
         return f"<b>{holds} of {len(row.claims)}</b><small>hold</small>" if row.claims else "–"
@@ -96,14 +98,14 @@ def _measured(row: Row) -> str:
     return "".join(lines)
 
 
-def spread(figure: Spread, *, percent: bool = False) -> str:
+def spread(figure: Sample, *, percent: bool = False) -> str:
     """A mean with its standard deviation and the number of seeds, where there are several."""
-    if percent:
-        text, sd = f"{100 * figure.mean:.2f}", f"{100 * (figure.sd or 0):.2f}"
-    else:
-        text, sd = style.loss(figure.mean), style.loss(figure.sd or 0)
     unit = " %" if percent else ""
-    return f"{text}{unit}" if figure.sd is None else f"{text} ± {sd}{unit}, n = {figure.n}"
+    text = f"{100 * figure.mean:.2f}" if percent else style.loss(figure.mean)
+    if figure.n < 2:
+        return f"{text}{unit}"
+    sd = f"{100 * figure.sd:.2f}" if percent else style.loss(figure.sd)
+    return f"{text} ± {sd}{unit}, n = {figure.n}"
 
 
 def _claim(claim: Claim) -> str:
@@ -112,7 +114,7 @@ def _claim(claim: Claim) -> str:
 
 
 def _why(row: Row) -> str:
-    return f"<small>Why it may: {escape('; '.join(row.reasons))}.</small>" if row.reasons else ""
+    return f"<small>Why it may: {escape('; '.join(words.reasons(row)))}.</small>" if row.notes else ""
 
 
 def _details(row: Row) -> str:

@@ -62,7 +62,7 @@ def take_click() -> None:
 
 def sweep_results(sweep: Sweep) -> None:
     """The pictures and the table of a sweep."""
-    table = sweeps.results(resources.store(), sweep, test=resources.test_scores)
+    table = sweeps.results(resources.store(), sweep, reader=resources.READER)
     best = sweeps.best(table)
     _answer(sweep, table, best)
     if sweep.optimistic:

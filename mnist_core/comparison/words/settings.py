@@ -1,4 +1,4 @@
-"""Sentences and words for what is compared."""
+"""Settings and their values in words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,186 @@
+"""The one place that decides: better, worse, equivalent or undecided.
+
+Every page, command and report asks `decide`; no other module holds a p value or an interval against a threshold.
+
+With several comparisons at once, Holm's method (1979) sets the level of each interval: the smallest of m p values is
+tested at ALPHA/m, the next at ALPHA/(m−1), and so on up to the first that is not significant; all from there on share
+that one's level. A decision and the interval shown with it are of the same level, so they never contradict each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mnist_core.evaluation.metrics import Interval
+from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, Estimate, MeanDifference, holm
+
+Answer = Literal["better", "worse", "equivalent", "undecided"]
+"""equivalent: not shown to differ, and no difference as large as the margin is left in the interval."""
+
+ANSWERS: tuple[Answer, ...] = ("better", "worse", "equivalent", "undecided")
+
+ALPHA = 0.05
+"""How often equal models may be called different: the only threshold for significance in the project."""
+
+LEVEL = 1 - ALPHA
+"""The level of an interval that is one of a kind."""
+
+POWER = 0.8
+"""How often a real difference should be found, for `detectable`."""
+
+DEFAULT_MARGIN = 0.002
+"""The largest difference in accuracy that a viewer does not care about, unless they set another: 0.2 points.
+
+It is the same for every test set: what matters to a user does not depend on how many images were tested. On a small
+set no result can be shown to be that close (see `narrowest`); the words say so, and the viewer may widen the margin.
+"""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided on a difference, run minus baseline, and everything that it rests on.
+
+    value: the difference. interval: its confidence interval at `level`, which leaves out 0 exactly where the answer is
+    better or worse. p: of this comparison alone. p_adjusted: adjusted by Holm for `comparisons` made at once.
+    margin: a difference this large does not matter; None where equivalence is not asked for. lower_is_better: as for a
+    loss.
+    """
+
+    answer: Answer
+    value: float
+    interval: Interval
+    level: float
+    p: float
+    p_adjusted: float
+    comparisons: int = 1
+    margin: float | None = None
+    lower_is_better: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """True if one is shown to be better."""
+        return self.answer in ("better", "worse")
+
+    @property
+    def within_margin(self) -> bool:
+        """True if the whole interval lies within ± the margin, also where one is shown to be better."""
+        return self.margin is not None and -self.margin < self.interval.low and self.interval.high < self.margin
+
+    @property
+    def not_worse(self) -> bool:
+        """True if the run is shown to be no more than the margin worse than the baseline (non-inferiority)."""
+        if self.margin is None:
+            return False
+        return self.interval.high < self.margin if self.lower_is_better else self.interval.low > -self.margin
+
+    @property
+    def known(self) -> bool:
+        """True if the interval has ends, which it has unless the values did not vary."""
+        return math.isfinite(self.interval.low) and math.isfinite(self.interval.high)
+
+    def negated(self) -> Decision:
+        """Return the same decision seen from the other side: baseline minus run."""
+        answers: dict[Answer, Answer] = {"better": "worse", "worse": "better"}
+        return Decision(
+            answers.get(self.answer, self.answer), -self.value, Interval(-self.interval.high, -self.interval.low),
+            self.level, self.p, self.p_adjusted, self.comparisons, self.margin, self.lower_is_better,
+        )  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; the interval is None where it has no ends."""
+        return {
+            "answer": self.answer,
+            "value": self.value,
+            "interval": list(self.interval) if self.known else None,
+            "level": self.level,
+            "p": self.p,
+            "p_adjusted": self.p_adjusted,
+            "comparisons": self.comparisons,
+            "margin": self.margin,
+        }
+
+
+def decide(estimates: Sequence[Estimate], *, margin: float | None, lower_is_better: bool = False) -> list[Decision]:
+    """Decide on comparisons that are made at once, in their order.
+
+    Parameters
+    ----------
+    estimates
+        differences, run minus baseline.
+    margin
+        a difference this large does not matter, in the unit of the estimates; None: nothing is called equivalent.
+    lower_is_better
+        True for a loss.
+    """
+    p_values = [item.p for item in estimates]
+    order = sorted(range(len(estimates)), key=lambda index: p_values[index])
+    levels, intervals = [LEVEL] * len(order), [Interval(-math.inf, math.inf)] * len(order)
+    remaining = len(order)
+    for index in order:
+        levels[index] = 1 - ALPHA / remaining
+        intervals[index] = estimates[index].interval(levels[index])
+        if _leaves_out_zero(intervals[index]):
+            remaining -= 1  # all after the first that is not significant keep its level
+    return [
+        Decision(
+            _answer(intervals[index], margin, lower_is_better), item.value, intervals[index], levels[index],
+            p_values[index], adjusted, len(estimates), margin, lower_is_better,
+        )
+        for index, (item, adjusted) in enumerate(zip(estimates, holm(p_values), strict=True))
+    ]  # fmt: skip
+
+
+def decide_one(estimate: Estimate, *, margin: float | None = None, lower_is_better: bool = False) -> Decision:
+    """Decide on one comparison by itself."""
+    return decide([estimate], margin=margin, lower_is_better=lower_is_better)[0]
+
+
+def differs(value: float, error: float) -> bool:
+    """True if a difference with this standard error, normally distributed, is more than chance."""
+    return decide_one(MeanDifference(value, error, math.inf)).differs
+
+
+def limit(error: float) -> float:
+    """Return the largest difference with this standard error, normally distributed, that chance allows for."""
+    return MeanDifference(0.0, error, math.inf).interval(LEVEL).high
+
+
+def narrowest(images: int) -> float:
+    """Return the largest difference that stays open even if two models are right on the very same of so many images.
+
+    A share of the images, 0 to 1. Equivalence within a smaller margin cannot be shown on them, whatever the result.
+    """
+    return AccuracyDifference(Agreement(images, 0, 0, 0)).interval(LEVEL).high
+
+
+def detectable(images: int, discordant: int) -> float:
+    """Return the smallest difference in accuracy that POWER of such tests would find, a share of the images.
+
+    By the power of McNemar's test with ψ, the share of images on which exactly one is right, known (Connor 1987):
+    Δ = (z_α·√ψ + z_β·√(ψ − Δ²)) / √n, solved by bisection. ψ is at least the difference itself.
+    """
+    from scipy.special import ndtri
+
+    z_alpha, z_beta, share = float(ndtri((1 + LEVEL) / 2)), float(ndtri(POWER)), discordant / images
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        psi = max(share, middle)
+        needed = (z_alpha * math.sqrt(psi) + z_beta * math.sqrt(psi - middle**2)) / math.sqrt(images)
+        low, high = (low, middle) if middle >= needed else (middle, high)
+    return high
+
+
+def _leaves_out_zero(interval: Interval) -> bool:
+    return interval.low > 0 or interval.high < 0
+
+
+def _answer(interval: Interval, margin: float | None, lower_is_better: bool) -> Answer:
+    if _leaves_out_zero(interval):
+        return "better" if (interval.low > 0) != lower_is_better else "worse"
+    if margin is not None and -margin < interval.low and interval.high < margin:
+        return "equivalent"
+    return "undecided"

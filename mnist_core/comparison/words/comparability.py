@@ -1,0 +1,80 @@
+"""What else differs between two compared runs, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_core.comparison.comparability import Concern
+from mnist_core.comparison.words.numbers import listed
+from mnist_core.comparison.words.settings import setting_words, value_words
+from mnist_core.experiments.configs import HeldOutValidation, TestValidation
+
+
+def concern_words(item: Concern, names: tuple[str, str]) -> str:
+    """Return a concern as a sentence; `names` are what to call the baseline and the run."""
+    own, other, v = names[item.which], names[1 - item.which], item.values
+    part = item.severity != "compared"
+    match item.code:
+        case "unfinished":
+            return f"{own} is {v[0]}, with {v[1]} of {v[2]} epochs done: it may not show what it can do."
+        case "continued":
+            return f"{own} went on from the trained weights of run {v[0]}: it has that run's epochs as well."
+        case "validation":
+            each = [f"{name} validates on {_validation_words(source)}" for name, source in zip(names, v, strict=True)]
+            mixed = ", and their validation curves are of different images" if item.severity == "undermines" else ""
+            return f"{listed(each)}, so they learned from different numbers of images{mixed}."
+        case "split":
+            return "Their seeds held out different training images, so they did not learn from quite the same ones."
+        case "best_on_test":
+            return (
+                f"The best epoch of {_picked(names, v)} was chosen by the loss on the test images: "
+                "the test accuracy of an epoch picked this way is flattered."
+            )
+        case "restored":
+            text = (
+                f"The figures of {own} are of epoch {v[0]}, which early stopping restored; those of {other} of its "
+                f"last, {v[1]}."
+            )
+            return text + (" That epoch was picked on the test images, which flatters it." if v[2] else "")
+        case "both_restored_on_test":
+            return (
+                f"Early stopping picked the kept epoch of {_picked(names, v)} by the loss on the test images: "
+                "the very loss that is compared here was made as small as possible, and is flattered."
+            )
+        case "network":
+            each = [
+                f"{name} ({model.summary()}, {model.parameter_count():,} parameters)"
+                for name, model in zip(names, v, strict=True)
+            ]
+            return f"{each[0]} against {each[1]}."
+        case "setting":
+            end = "; part of the difference may come from this." if part else "."
+            return f"{setting_words(v[0]).capitalize()}: {value_words(v[1])} against {value_words(v[2])}{end}"
+        case "several_settings":
+            return f"{v[0]} settings differ at once: which of them made a difference, the two runs cannot tell."
+        case "epochs":
+            far = "; the shorter one had far less training, which alone may explain a difference" if v[2] else ""
+            return f"{names[0]} was trained for {v[0]} epochs and {names[1]} for {v[1]}{far}."
+        case "seed":
+            end = "" if part else " Nothing else differs, so the verdict shows what luck can do."
+            return f"Seeds {v[0]} and {v[1]}: initial weights and the order of the images differ by chance.{end}"
+        case "versions":
+            each = [f"{label} {first} and {second}" for label, first, second in v]
+            return f"Trained with {', '.join(each)}: results may differ a little between versions."
+        case _:
+            return f"Trained on {_machine(v[0])} and on {_machine(v[1])}: their training times cannot be compared."
+
+
+def _picked(names: tuple[str, str], shown: tuple[Any, ...]) -> str:
+    return listed([name for name, is_it in zip(names, shown, strict=True) if is_it])
+
+
+def _validation_words(source: TestValidation | HeldOutValidation) -> str:
+    if isinstance(source, TestValidation):
+        return "the test images"
+    share = f"{source.count:,}" if source.count is not None else f"{100 * (source.fraction or 0):g} %"
+    return f"{share} of the training images, held out"
+
+
+def _machine(machine: tuple[str, int]) -> str:
+    return f"{machine[0]} with {machine[1]} thread{'' if machine[1] == 1 else 's'}"

@@ -1,0 +1,85 @@
+"""Numbers as sentences write them: p values, differences with their intervals, lists of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mnist_core.comparison.decide import ALPHA, LEVEL, Answer, Decision
+
+ANSWER_WORDS: dict[Answer, str] = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "undecided": "too close to call",
+}
+
+SMALLEST_P = 0.001
+
+
+def p_words(p: float, comparisons: int = 1) -> str:
+    """Return a p value as it is written, such as ``p = 0.082`` or ``p < 0.001, adjusted for 3 comparisons``."""
+    if p < SMALLEST_P:
+        text = f"p < {SMALLEST_P:g}"
+    elif 1 - SMALLEST_P < p < 1:
+        text = f"p > {1 - SMALLEST_P:g}"
+    else:
+        digits = 3
+        # what is next to the threshold is written so that it can be told from it
+        while digits < 8 and f"{p:.{digits}f}" == f"{ALPHA:.{digits}f}":
+            digits += 1
+        text = f"p = {p:.{digits}f}"
+    return text + (f", adjusted for {comparisons} comparisons" if comparisons > 1 else "")
+
+
+def points_words(item: Decision, *, sign: bool = False) -> str:
+    """Return a difference in accuracy with its interval in points, such as ``0.86 points [0.61, 1.11]``."""
+    return f"{number(100 * item.value, 2, sign=sign)} points {_interval(item, 100, 2)}"
+
+
+def loss_words(item: Decision, *, sign: bool = False) -> str:
+    """Return a difference in loss with its interval, such as ``0.0302 [0.0241, 0.0363]``."""
+    return f"{number(item.value, 4, sign=sign)} {_interval(item, 1, 4)}"
+
+
+def margin_words(margin: float) -> str:
+    """Return a margin in points, such as ``0.2 points``."""
+    return f"{100 * margin:g} points"
+
+
+def level_words(item: Decision) -> str:
+    """Return what kind of interval it is: ``95 % interval``, or with the level that Holm's method gave it."""
+    return f"{100 * item.level:.3g} % interval"
+
+
+def intervals_words(comparisons: int) -> str:
+    """Return what the intervals of several comparisons are."""
+    return f"{100 * LEVEL:.0f} % intervals" + (f", widened for {comparisons} comparisons" if comparisons > 1 else "")
+
+
+def _interval(item: Decision, scale: float, digits: int) -> str:
+    if not item.known:
+        return "[no spread]"
+    low, high = item.interval.low * scale, item.interval.high * scale
+    # an end that is not 0 is not written as 0 where the interval leaves 0 out
+    shown = digits
+    while item.differs and shown < 8 and any(round(end, shown) == 0 for end in (low, high)):
+        shown += 1
+    return f"[{number(low, shown)}, {number(high, shown)}]"
+
+
+def number(value: float, digits: int, *, sign: bool = False) -> str:
+    """Return a number with so many decimals and a true minus sign; zero has none."""
+    text = f"{value:{'+' if sign else ''}.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent with two decimals, such as ``98.31 %``."""
+    return f"{100 * share:.2f} %"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

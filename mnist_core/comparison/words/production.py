@@ -1,0 +1,157 @@
+"""Which model to put to work, and what speaks for and against each, in sentences made of the measured numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mnist_core.comparison.decide import Decision, narrowest
+from mnist_core.comparison.production import (
+    Candidate,
+    Cost,
+    Ranked,
+    Recommendation,
+    Status,
+    beaten_everywhere,
+    cost_ratios,
+)
+from mnist_core.comparison.words.numbers import listed, margin_words, number, percent, points_words
+from mnist_core.comparison.words.verdicts import Names
+
+COST_WORDS: dict[Cost, str] = {
+    "parameters": "the parameters",
+    "bytes": "the file size",
+    "one": "the time for one image",
+    "many": "the time for 256 images",
+    "seconds": "the training time",
+}
+"""Each cost as it is named after "with an eighth of"."""
+
+STATUS_WORDS: dict[Status, str] = {
+    "suffices": "within the margin of all others",
+    "open": "can't tell",
+    "behind": "behind",
+}
+
+_FRACTIONS = {2: "half", 3: "a third of", 4: "a quarter of", 5: "a fifth of", 6: "a sixth of", 7: "a seventh of",
+              8: "an eighth of", 9: "a ninth of", 10: "a tenth of"}  # fmt: skip
+
+
+def recommendation_words(found: Recommendation, items: Sequence[Ranked], names: Names) -> str:
+    """Return which model to take, in a sentence or two."""
+    pick, best = found.pick, found.best
+    own, name = pick.candidate, names[pick.candidate.id]
+    if found.code == "only":
+        return f"{name} is the only tested model here: {percent(own.accuracy)} of the test images are right."
+    margin = margin_words(_margin(pick))
+    if found.code == "cannot_tell":
+        text = (
+            f"These {pick.images:,} images can't tell which one to take: none is shown to be at most {margin} worse "
+            f"than every other. {name} has the most right, {percent(own.accuracy)}."
+        )
+        if narrowest(pick.images) >= _margin(pick):
+            text += (
+                f" So few images never can: set a margin above {100 * narrowest(pick.images):.2f} points, or test on "
+                "more."
+            )
+    elif pick is best:
+        text = f"Take {name}: it has the most right, {percent(own.accuracy)}"
+        rest = [item for item in items if item is not pick and item.status == "suffices"]
+        text += (
+            f", and no cheaper one is shown to be within {margin} of all others."
+            if not rest
+            else f", and costs no more than others within {margin} of it."
+        )
+    else:
+        gained = _saved(own, best.candidate, 2)
+        text = f"Take {name}: at most {margin} worse than any other one here, {names[best.candidate.id]} included"
+        text += f" ({_gap(pick.against[best.candidate.id])})" + (f", {gained}." if gained else ".")
+    if found.alternative is not None:
+        other = found.alternative
+        text += (
+            f" Where cost counts more, {names[other.candidate.id]} has {_gap(other.against[own.id])}, "
+            f"{_saved(other.candidate, own, 3)}."
+        )
+    return text
+
+
+def selection_words(items: Sequence[Ranked]) -> str:
+    """Return what choosing the best on the test images does to its accuracy; empty for one model."""
+    if len(items) < 2:
+        return ""
+    return (
+        f"The most accurate of these {len(items)} models was found on the same test images that its accuracy is "
+        "measured on, so on new digits it will tend to do a little worse than this figure."
+    )
+
+
+def reason_words(item: Ranked, items: Sequence[Ranked], names: Names) -> str:
+    """Return what speaks for or against putting a model to work, in a sentence."""
+    own = item.candidate
+    best = next(other for other in items if other.best)
+    if item.best:
+        low, high = own.interval
+        text = f"the most right, {percent(own.accuracy)} [{100 * low:.2f}, {100 * high:.2f}]"
+        open_ = [names[key] for key, decision in item.against.items() if not decision.differs]
+        if open_:
+            text += f"; not shown to be better than {listed(open_)}"
+    else:
+        text = f"{_gap(item.against[best.candidate.id])} than {names[best.candidate.id]}"
+        saved = _saved(own, best.candidate, 5)
+        text += f", {saved}" if saved else ", and no cheaper"
+    if len(items) > 1:
+        text += f". {_status_words(item, names)}"
+    beaten = beaten_everywhere(own, [other.candidate for other in items])
+    if beaten is not None:
+        text += f". {names[beaten.id]} is at least as accurate, and costs no more in anything that was measured"
+    return text + "."
+
+
+def _status_words(item: Ranked, names: Names) -> str:
+    margin = margin_words(_margin(item))
+    if item.status == "suffices":
+        return f"It is shown to be at most {margin} worse than every other one"
+    worse = [names[key] for key, decision in item.against.items() if decision.answer == "worse"]
+    as_recipe = [names[key] for key, decision in item.recipes.items() if decision.answer == "worse"]
+    if item.status == "behind":
+        parts = [f"shown to be worse than {listed(worse)}"] if worse else []
+        parts += [f"over its seeds shown to be worse than {listed(as_recipe)}"] if as_recipe else []
+        return f"It is {' and '.join(parts)}"
+    open_ = {names[key] for key, decision in item.against.items() if not decision.not_worse}
+    open_ |= {names[key] for key, decision in item.recipes.items() if not decision.not_worse}
+    named = [name for name in names.values() if name in open_]
+    return f"Whether it is at most {margin} worse than {listed(named)} can't be told here"
+
+
+def _margin(item: Ranked) -> float:
+    return next((decision.margin for decision in item.decisions if decision.margin is not None), 0.0)
+
+
+def _gap(decision: Decision) -> str:
+    """Return a difference with its interval: ``0.40 points [−0.52, 1.33] fewer right``."""
+    if decision.value == 0:
+        low, high = (number(100 * end, 2) for end in decision.interval)
+        return f"equally many right [{low}, {high}]"
+    shown = decision if decision.value > 0 else decision.negated()
+    return f"{points_words(shown)} {'more' if decision.value > 0 else 'fewer'} right"
+
+
+def _saved(own: Candidate, other: Candidate, most: int) -> str:
+    """Return what is cheaper and what is dearer: ``with half the parameters, but 1.6 times the training time``."""
+    ratios = cost_ratios(own, other)
+    less = [f"{share_words(ratio)} {COST_WORDS[cost]}" for cost, ratio in ratios.items() if ratio < 1]
+    more = [f"{ratio:.1f} times {COST_WORDS[cost]}" for cost, ratio in ratios.items() if ratio > 1]
+    text = f"with {listed(less[:most])}" if less else ""
+    if more:
+        text += f"{', but ' if text else 'with '}{listed(more)}"
+    return text
+
+
+def share_words(share: float) -> str:
+    """Return a share such as 1/8 before a noun phrase: ``an eighth of``, ``half``, ``60 % of``, ``1/37 of``."""
+    if share > 0.55:
+        return f"{100 * share:.0f} % of"
+    nearest = round(1 / share)
+    if nearest > 10:
+        return f"1/{nearest:,} of"
+    # "a third" for 31 to 36 %; else the number itself
+    return _FRACTIONS[nearest] if abs(share * nearest - 1) < 0.08 else f"{100 * share:.0f} % of"
