@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mnist_core.inspection.neighbours import HiddenDigits
     from mnist_core.inspection.numpy_network import Network
     from mnist_core.jobs.runners import ServiceRunner
+    from mnist_core.jobs.watch import Watch
     from mnist_core.published.reproduction import Row
 
 
@@ -56,6 +57,19 @@ def runner() -> ServiceRunner:
     from mnist_core.jobs.runners import ServiceRunner
 
     return ServiceRunner(store())
+
+
+def watch() -> Watch:
+    """What keeps the runs that open pages wait for in training; one for all sessions."""
+    return _watch(store(), runner())
+
+
+@functools.lru_cache(maxsize=1)
+def _watch(store: Store, runner: ServiceRunner) -> Watch:
+    from mnist_core.jobs.watch import Watch
+
+    # a run that was interrupted long ago waits for a person, and not for whoever happens to look
+    return Watch(store, runner, adopt=False)
 
 
 @functools.cache

@@ -79,6 +79,7 @@ class _Here(LocalRunner):
         self._queue = ThreadPoolExecutor(max_workers=1)
 
     def submit(self, run_id: str) -> None:
+        self._held.add(run_id)
         self._queue.submit(super().submit, run_id)
 
 

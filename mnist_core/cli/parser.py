@@ -258,7 +258,7 @@ def _parent_first(store: Store, runner: Runner, item: Preset, config: RunConfig,
     )
     if parent.run.live:
         reporter.say(f"{item.name} goes on from {first.name} on {name}, which is trained first")
-        follow(store, [parent.run.id], reporter)
+        follow(store, [parent.run.id], reporter, runner)
     return config
 
 
@@ -285,10 +285,10 @@ def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: 
         if item.outcome in said:
             reporter.say(f"{item.run.name} ({item.run.id}) {said[item.outcome]}")
     try:
-        follow(store, ids, reporter)
+        follow(store, ids, reporter, runner)
     except KeyboardInterrupt:
         for run_id in ids:
-            if store.get(run_id).live:
+            if not store.get(run_id).ended:  # an interrupted one may be on its way to a worker
                 runner.cancel(run_id)
         while any(store.get(run_id).state == "running" for run_id in ids):
             time.sleep(0.1)
@@ -302,7 +302,8 @@ def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: 
         reporter.table(rows, list(_SUMMARY))
     for run in runs:
         if run.state != "finished":
-            reporter.error(f"{run.name} ({run.id}) is {run.state}: {run.status.reason}")
+            why = run.status.reason if run.ended else f"`resume {run.id}` goes on with it"
+            reporter.error(f"{run.name} ({run.id}) is {run.state}: {why}")
     return 0 if all(run.state == "finished" for run in runs) else 1
 
 

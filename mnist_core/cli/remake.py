@@ -78,7 +78,7 @@ class Maker:
             self._preset(PRESETS[preset.continues])
         wanted = self._wanted(preset)
         asked = request_all(self.store, self.runner, wanted)
-        follow(self.store, [item.run.id for item in asked], self.reporter)
+        follow(self.store, [item.run.id for item in asked], self.reporter, self.runner)
         for one, item in zip(wanted, asked, strict=True):
             self._ship(self._finished(item.run.id), whole=one.config.training.seed == preset.config.training.seed)
 
@@ -109,7 +109,7 @@ class Maker:
     def _sweep(self, name: str) -> None:
         self._presets_among(sweeps.make(self.store, SWEEPS[name])[0].run_ids)
         sweep, _ = sweeps.start(self.store, self.runner, SWEEPS[name], keep_weights=False)
-        follow_sweep(self.store, sweep, self.reporter)
+        follow_sweep(self.store, sweep, self.reporter, self.runner)
         self._ship_all(self._finished(run_id) for run_id in sweep.run_ids)
         path = self.target / "sweeps" / f"{sweep.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,15 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mnist_core.cli.options import changed_values, closing, make_available, make_runner
-from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
+from mnist_core.cli.terminal import NamingReader, Notices, Reporter, report_problems
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.experiments.grids import expand, plain_value, sweep_spec
 from mnist_core.experiments.spaces import search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
+from mnist_core.jobs.watch import Watch
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
 from mnist_core.studies import sweeps as stored
-from mnist_core.studies.searches import LOST_S, Search
+from mnist_core.studies.searches import Search
 from mnist_core.studies.sweeps import Sweep, SweepProgress
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
         new = sum(item.outcome != "stored" for item in asked)
         reporter.say(f"sweep {found.name} ({found.id}): {len(asked)} runs, {new} of them to be trained")
         try:
-            follow_sweep(store, found, reporter)
+            follow_sweep(store, found, reporter, runner)
         except KeyboardInterrupt:
             _cancel(store, runner, found)
             raise
@@ -127,21 +129,27 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
-def follow_sweep(store: Store, item: Sweep, reporter: Reporter) -> None:
-    """Wait until no run is live any more, telling how far the sweep is whenever one more has ended."""
-    told, live_at = -1, time.monotonic()
-    while True:
-        done = stored.progress(store, item.run_ids)
-        ended = done.total - sum(done.states.get(state, 0) for state in ("queued", "running"))
-        if ended != told:
-            told = ended
-            left = f", about {done.seconds_left:.0f} s left" if done.seconds_left is not None else ""
-            reporter.say(f"{ended} of {done.total} runs have ended{left}")
-        if done.live:
-            live_at = time.monotonic()
-        elif not done.states.get("interrupted") or time.monotonic() - live_at > LOST_S:
-            return  # a run whose worker died is taken up by another one soon
-        time.sleep(POLL_S)
+def follow_sweep(store: Store, item: Sweep, reporter: Reporter, runner: Runner) -> None:
+    """Wait until all runs have ended, telling how far the sweep is whenever one more has.
+
+    Runs whose training was lost are handed to `runner` again. Returns early where they can't be trained, after
+    reporting why.
+    """
+    told, report = -1, Notices(reporter)
+    with Watch(store, runner) as watch:
+        while True:
+            runs = stored.runs_of(store, item.run_ids)
+            done = stored.progress_of(runs)
+            ended = done.total - sum(done.states.get(state, 0) for state in ("queued", "running", "interrupted"))
+            if ended != told:
+                told = ended
+                left = f", about {done.seconds_left:.0f} s left" if done.seconds_left is not None else ""
+                reporter.say(f"{ended} of {done.total} runs have ended{left}")
+            look = watch.look([run for run in runs if isinstance(run, Run)])
+            report(look.notice)
+            if not look.waited:
+                return
+            time.sleep(POLL_S)
 
 
 # -- searches ----------------------------------------------------------------------------------------------------------
@@ -169,7 +177,7 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
 
     with closing(runner):
         try:
-            item = stored_searches.run(store, runner, item.id, on_change=tell)
+            item = stored_searches.run(store, runner, item.id, on_change=tell, on_notice=Notices(reporter))
         except KeyboardInterrupt:
             stored_searches.stop(store, runner, item.id)
             raise

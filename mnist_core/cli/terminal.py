@@ -12,6 +12,8 @@ from typing import Any
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.jobs.runners import Runner
+from mnist_core.jobs.watch import Notice, Watch, sentence
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -123,33 +125,61 @@ def _shown(column: str, value: Any) -> str:
     return str(value)
 
 
-def follow(store: Store, run_ids: Sequence[str], reporter: Reporter) -> None:
-    """Wait until the runs have ended, showing how far they are: bars on a terminal, a line an epoch elsewhere."""
-    if reporter.as_json or not sys.stderr.isatty():
-        _follow_by_lines(store, run_ids, reporter)
-    else:
-        _follow_by_bars(store, run_ids)
+class Notices:
+    """Reports what keeps runs from being trained, each time that changes."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._last: str | None = None
+
+    def __call__(self, notice: Notice | None) -> None:
+        """Report a notice that is new, or that training goes on."""
+        code = notice.code if notice else None
+        if code != self._last:
+            self._last = code
+            if notice:
+                self._reporter.error(sentence(notice))
+            else:
+                self._reporter.say("training goes on")
 
 
-def _follow_by_lines(store: Store, run_ids: Sequence[str], reporter: Reporter) -> None:
-    told = dict.fromkeys(run_ids, 0)
-    waiting = {run_id for run_id in run_ids if store.get(run_id).live}
+def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Runner) -> None:
+    """Wait until the runs have ended, showing how far they are: bars on a terminal, a line an epoch elsewhere.
+
+    Runs whose training was lost are handed to `runner` again. Returns early where they can't be trained, after
+    reporting why.
+    """
+    waiting = [run for run in map(store.get, dict.fromkeys(run_ids)) if not run.ended]
+    if not waiting:
+        return
+    with Watch(store, runner) as watch:
+        if reporter.as_json or not sys.stderr.isatty():
+            _follow_by_lines(store, waiting, reporter, watch)
+        else:
+            _follow_by_bars(store, waiting, reporter, watch)
+
+
+def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
+    told = {run.id: 0 for run in waiting}
+    report = Notices(reporter)
     while waiting:
-        for run_id in sorted(waiting):
-            run = store.get(run_id)
+        runs = [store.get(run.id) for run in waiting]
+        for run in runs:
             if not reporter.as_json:
-                for row in run.rows()[told[run_id] :]:
-                    told[run_id] = row.epoch
+                for row in run.rows()[told[run.id] :]:
+                    told[run.id] = row.epoch
                     reporter.say(
                         f"{run.name}: epoch {row.epoch}/{run.config.training.epochs}, loss {row.loss:.4f}, "
                         f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"
                     )
-            if not run.live:
-                waiting.discard(run_id)
-        time.sleep(POLL_S)
+        look = watch.look(runs)
+        report(look.notice)
+        waiting = look.waited
+        if waiting:
+            time.sleep(POLL_S)
 
 
-def _follow_by_bars(store: Store, run_ids: Sequence[str]) -> None:
+def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -157,20 +187,18 @@ def _follow_by_bars(store: Store, run_ids: Sequence[str]) -> None:
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[detail]}"), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    waiting = {run_id for run_id in run_ids if store.get(run_id).live}
-    if not waiting:
-        return
+    report = Notices(reporter)  # printed above the bars
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks = {
-            run_id: bars.add_task(store.get(run_id).name, total=1.0, detail="waiting") for run_id in sorted(waiting)
-        }
+        tasks = {run.id: bars.add_task(run.name, total=1.0, detail="waiting") for run in waiting}
         while waiting:
-            for run_id in sorted(waiting):
-                run = store.get(run_id)
-                bars.update(tasks[run_id], completed=_share(run), detail=_detail(run))
-                if not run.live:
-                    waiting.discard(run_id)
-            time.sleep(POLL_S)
+            runs = [store.get(run.id) for run in waiting]
+            for run in runs:
+                bars.update(tasks[run.id], completed=_share(run), detail=_detail(run))
+            look = watch.look(runs)
+            report(look.notice)
+            waiting = look.waited
+            if waiting:
+                time.sleep(POLL_S)
 
 
 def _share(run: Run) -> float:

@@ -86,6 +86,11 @@ def lock_folder(root: Path) -> Path:
     return folder
 
 
+def stop_mark(root: Path) -> Path:
+    """Return the file that says that somebody has stopped the service, so that nobody who waits starts it again."""
+    return root / ".service" / "stopped"
+
+
 def log_path(root: Path) -> Path:
     """What the service and its workers say."""
     return root / "service.log"
@@ -158,6 +163,7 @@ def start(root: Path, *options: str) -> Record:
 def _spawn(root: Path, *options: str) -> subprocess.Popen[bytes]:
     """Start a service process that outlives this one. If another service is there or faster, it ends at once."""
     rotate_log(root)
+    stop_mark(root).unlink(missing_ok=True)
     return detached(["-m", "mnist_core.jobs.service", "--store", str(root), *options], log_path(root))
 
 
@@ -211,6 +217,8 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
     record = running(root)
     if record is None:
         return False
+    lock_folder(root)
+    stop_mark(root).touch()
     family: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(record.pid)

@@ -7,8 +7,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import psutil
 
@@ -26,13 +26,22 @@ KILL_AFTER_S = 3.0
 MOST_KILLS = 3
 """So many processes that hold one run are ended, as it may be handed from one worker to the next."""
 CONNECT_LIMIT_S = 10.0
+ANSWER_LIMIT_S = 2.0
+"""Whoever waits is told that a scheduler is away when it has not answered for so long."""
+_HELD = ("queued", "waiting", "no-worker", "processing")
+"""The states of a task that the scheduler will have carried out."""
+Absence = Literal["gone", "stopping", "stopped"]
+"""Of the local service: it has ended, or somebody has stopped it, and it may still be closing its workers."""
 
 
 class Runner(Protocol):
     """Sees to it that queued runs are trained."""
 
+    address: str | None
+    """Of a scheduler elsewhere, which nothing here can start."""
+
     def submit(self, run_id: str) -> None:
-        """Have a queued run trained; doing so twice is harmless."""
+        """Have a queued or interrupted run trained; doing so twice is harmless."""
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; it keeps what it has reached."""
@@ -42,6 +51,15 @@ class Runner(Protocol):
 
     def status(self) -> ServiceStatus:
         """How whatever trains is doing."""
+
+    def absent(self) -> Absence | None:
+        """Return why nothing here can train until somebody starts it; None where something can. Cheap."""
+
+    def unheld(self, runs: Sequence[Run]) -> list[Run]:
+        """Return those of these queued or interrupted runs that must be submitted, as nothing is going to train them.
+
+        Raises JobError where whatever trains does not answer.
+        """
 
 
 class LocalRunner:
@@ -55,18 +73,23 @@ class LocalRunner:
         what trains; default: `mnist_core.training.train`.
     """
 
+    address: str | None = None
+
     def __init__(self, store: Store, *, train: Train | None = None) -> None:
         self.store = store
         self._train = train
         self._busy = 0
+        self._held: set[str] = set()
 
     def submit(self, run_id: str) -> None:
         """Train a queued run, and return when that is done."""
         self._busy += 1
+        self._held.add(run_id)
         try:
             execute(self.store, run_id, train=self._train)
         finally:
             self._busy -= 1
+            self._held.discard(run_id)
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; for another thread, as `submit` waits."""
@@ -79,6 +102,14 @@ class LocalRunner:
     def status(self) -> ServiceStatus:
         """Always ready."""
         return ServiceStatus("ready", workers=1, warm=1, busy=min(1, self._busy))
+
+    def absent(self) -> Absence | None:
+        """Return None: this process is here."""
+        return None
+
+    def unheld(self, runs: Sequence[Run]) -> list[Run]:
+        """Return the runs that were not submitted to this runner, or are over here."""
+        return [run for run in runs if run.id not in self._held]
 
 
 def _wait_until_free(run: Run) -> None:
@@ -181,7 +212,7 @@ class ServiceRunner:
         from mnist_core.jobs.worker import task_environment, task_key, train_run
 
         run = self.store.get(run_id)
-        if not run.live:
+        if run.ended or run.read_only:
             return
         key = task_key(run)
         arguments = (str(self._root), run_id, task_environment())
@@ -192,7 +223,7 @@ class ServiceRunner:
         # sending is asynchronous: be sure that the scheduler has it before this process may end
         deadline = time.monotonic() + 10
         while not client.sync(client.scheduler.get_task_status, keys=[key])[key]:
-            if self.store.get(run_id).state != "queued":
+            if self.store.get(run_id).state not in ("queued", "interrupted"):
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError("the scheduler does not take the run")
@@ -205,7 +236,10 @@ class ServiceRunner:
         with contextlib.suppress(StoreError, OSError):
             writer = self.store.open_writer(run_id)
             if writer is not None:
-                if self.store.get(run_id).state == "queued":
+                state = self.store.get(run_id).status.state
+                # one that was begun and killed its workers goes on; its attempts are counted where it is trained
+                killed = type(future.exception()).__name__ == "KilledWorker"
+                if state == "queued" or (state == "running" and not killed):
                     writer.ended("failed", f"the worker could not begin: {sentence(future.exception())}")
                 writer.release()
 
@@ -227,12 +261,43 @@ class ServiceRunner:
         warming = self._warming is not None and self._warming.is_alive()
         return ServiceStatus("starting") if warming else ServiceStatus("stopped", problem=self._problem)
 
+    def absent(self) -> Absence | None:
+        """Return whether the local service is gone or stopped; None where it is there or about to be."""
+        if self.address:
+            return None
+        there = local_service.running(self._root) or lease.held(self._root / ".service")
+        if local_service.stop_mark(self._root).exists():
+            return "stopping" if there else "stopped"
+        return None if there else "gone"
+
+    def unheld(self, runs: Sequence[Run]) -> list[Run]:
+        """Return the runs that the scheduler does not know, such as after it was started anew. Starts no service."""
+        from mnist_core.jobs.worker import task_key
+
+        keys = {task_key(run): run for run in runs}
+        if not self.address and not local_service.running(self._root):
+            return []  # it is just starting or ending, and a later check asks it
+        with self._lock:
+            client = self._connected(limit_s=ANSWER_LIMIT_S, start=False)
+            try:
+                states = client.sync(client.scheduler.get_task_status, keys=list(keys), callback_timeout=ANSWER_LIMIT_S)
+            except (OSError, RuntimeError, TimeoutError) as error:
+                self._disconnect()
+                raise JobError(f"the scheduler does not answer ({error})") from error
+            missing = [key for key in keys if states[key] not in _HELD]
+            if any(key in client.futures for key in missing):
+                self._disconnect()  # this client holds on to a task that is over, and would not submit it again
+        return [keys[key] for key in missing]
+
     def _remote_status(self) -> ServiceStatus:
         client = self._client
         if client is None or client.status != "running":
             return ServiceStatus("remote", problem=self._problem or f"not connected to {self.address}")
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        metrics = [worker["metrics"] for worker in workers]
+        try:
+            found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_LIMIT_S)
+        except (OSError, RuntimeError, TimeoutError):
+            return ServiceStatus("remote", problem=f"the scheduler at {self.address} does not answer")
+        metrics = [worker["metrics"] for worker in found["workers"].values()]
         return ServiceStatus(
             "remote",
             workers=len(metrics),
@@ -274,10 +339,14 @@ class ServiceRunner:
 
     # -- the connection ----------------------------------------------------------------------------------------------
 
-    def _connected(self) -> Any:
-        """A client that is connected to the scheduler as it is now."""
-        record = None if self.address else local_service.start(self._root, *self._options)
-        address = record.address if record else self.address
+    def _connected(self, *, limit_s: float | None = None, start: bool = True) -> Any:
+        """A client that is connected to the scheduler as it is now; a local one is started only where `start` is."""
+        address, record = self.address, None
+        if address is None:
+            record = local_service.start(self._root, *self._options) if start else local_service.running(self._root)
+            if record is None:
+                raise JobError("the job service has just ended")
+            address = record.address
         if self._client is not None:
             if self._client.status == "running" and self._client.scheduler.address == address:
                 return self._client
@@ -290,7 +359,11 @@ class ServiceRunner:
         security = credentials.security(record.credentials) if record else None
         try:
             self._client = connect(
-                address, security=security, timeout=CONNECT_LIMIT_S, set_as_default=False, name="mnist-core"
+                address,
+                security=security,
+                timeout=limit_s or CONNECT_LIMIT_S,
+                set_as_default=False,
+                name="mnist-core",
             )
         except (OSError, TimeoutError, TypeError) as error:  # TypeError: an encrypted address, but no certificates
             raise JobError(f"no scheduler answers at {address} ({error}); {_remedy(str(address))}") from error

@@ -263,6 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0  # there is one already
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=True)
     try:
+        local_service.stop_mark(root).unlink(missing_ok=True)
         _forget_earlier_leases(held)
         os.environ.update(ENVIRONMENT)
         import dask

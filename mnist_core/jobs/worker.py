@@ -92,9 +92,11 @@ _process = _Process()
 
 
 def task_key(run: Run) -> str:
-    """The scheduler's name for training this run: the same for one request, another one for the next request."""
-    status = run.path / "status.json"
-    return f"train-{run.id}-{lease.attempts(run.path)}-{status.stat().st_mtime_ns}"
+    """The scheduler's name for training this run: the same for all attempts of a request, another for the next request.
+
+    So whoever waits for the run can ask whether the scheduler has it, and submitting it twice is harmless.
+    """
+    return f"train-{run.id}-{round(run.status.created_at * 1e6)}-{run.status.requests}"
 
 
 def task_environment() -> dict[str, str]:

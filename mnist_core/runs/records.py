@@ -122,6 +122,8 @@ class Status(Frozen):
     """The epoch whose weights and predictions are stored: the last, or the best where early stopping restored it."""
     attempts_before: int = 0
     """Attempts claimed before the last request; those after it are counted against the limit."""
+    requests: int = 0
+    """How often the run was requested again after it had been cancelled, interrupted or failed."""
 
 
 class Environment(Frozen):

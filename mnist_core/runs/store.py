@@ -358,7 +358,13 @@ class Store:
             (run.path / name).unlink(missing_ok=True)
         if PRUNED in run.meta.tags:
             self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
-        update = {"state": "queued", "reason": "", "ended_at": None, "attempts_before": lease.attempts(run.path)}
+        update = {
+            "state": "queued",
+            "reason": "",
+            "ended_at": None,
+            "attempts_before": lease.attempts(run.path),
+            "requests": run.status.requests + 1,
+        }
         self._write_status(run, update)
         lease.forget_failure(run.path)
         return self.get(run_id)

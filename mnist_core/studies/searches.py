@@ -29,6 +29,7 @@ from mnist_core.files import make_folder, printable, read_json, write_json, writ
 from mnist_core.jobs import local_service
 from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import Runner
+from mnist_core.jobs.watch import Notice, Watch, sentence
 from mnist_core.runs import lease
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch, Pause, Seconds
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POLL_S = 0.1
-LOST_S = 15.0
-"""A run whose worker died is given so long to be taken up by another one."""
 
 TrialState = Literal["open", "pruned", "finished", "failed"]
 
@@ -209,6 +208,7 @@ def run(
     search_id: str,
     *,
     on_change: Callable[[Search], None] = lambda search: None,
+    on_notice: Callable[[Notice | None], None] = lambda notice: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Search:
     """Carry a search out, from where an earlier controller left it, until it is complete or told to stop.
@@ -221,13 +221,15 @@ def run(
         as `add` gives it.
     on_change
         is told of the search whenever something was asked for or decided.
+    on_notice
+        is given what keeps its runs from being trained, on each poll; None where nothing does.
     should_stop
         is asked several times a second.
 
     Raises
     ------
     JobError
-        where another process is at work on it.
+        where another process is at work on it, or its runs can't be trained.
     """
     search, folder = get(store, search_id), _folder(store, search_id)
     if search.complete:
@@ -238,9 +240,10 @@ def run(
     try:
         with writing(folder):
             (folder / "stop").unlink(missing_ok=True)
-        controller = _Controller(store, runner, search_id, held, on_change, should_stop)
+        controller = _Controller(store, runner, search_id, held, on_change, on_notice, should_stop)
         try:
-            controller.carry_out()
+            with controller.watch:
+                controller.carry_out()
         except _Stopped:
             sweeps.cancel(store, runner, [trial.run for trial in controller.search.trials if trial.state == "open"])
         return controller.search
@@ -266,12 +269,14 @@ class _Controller:
         search_id: str,
         held: lease.Lease,
         on_change: Callable[[Search], None],
+        on_notice: Callable[[Notice | None], None],
         should_stop: Callable[[], bool],
     ) -> None:
         self.store, self.runner, self._lease = store, runner, held
-        self._on_change, self._should_stop = on_change, should_stop
+        self._on_change, self._on_notice, self._should_stop = on_change, on_notice, should_stop
+        self.watch = Watch(store, runner)
+        self._submitted = False
         self.search = get(store, search_id)
-        self._lost: dict[str, float] = {}
         self._fingerprint = store.catalog.fingerprint(self.search.dataset)
 
     def carry_out(self) -> None:
@@ -312,7 +317,13 @@ class _Controller:
             )
             for trial in trials
         ]
-        request_all(self.store, self.runner, wanted)
+        try:
+            request_all(self.store, self.runner, wanted)
+        except JobError:
+            if not self._submitted:
+                raise
+            return  # all are queued; the watch hands them over, or says what is missing
+        self._submitted = True
 
     # -- without Hyperband -------------------------------------------------------------------------------------------
 
@@ -321,8 +332,9 @@ class _Controller:
         begun: set[int] = set()
         while not self.search.complete:
             self._check()
+            waited = self._waited([trial for trial in self._open() if trial.number in begun])
             for trial in self._open():
-                if trial.number in begun and not self._live(trial):
+                if trial.number in begun and trial.run not in waited:
                     self._decide([self._judged(trial, self.search.spec.epochs, last=True)])
             workers = max(1, self.runner.status().workers)
             while len(self._open()) < workers and len(self.search.trials) < self.search.spec.trials:
@@ -343,7 +355,7 @@ class _Controller:
         short = [trial for trial in here if not self._has(trial, epochs)]
         if short:
             self._request(short, None if last else epochs)
-        while any(self._live(trial) for trial in here):
+        while self._waited(here):
             self._check()
             time.sleep(POLL_S)
         judged = [self._judged(trial, epochs, last=last) for trial in here]
@@ -389,14 +401,15 @@ class _Controller:
         except StoreError:  # deleted or damaged: the trial has failed
             return None
 
-    def _live(self, trial: Trial) -> bool:
-        """Whether to wait for the trial's run: also a while for one whose worker died, until another takes it up."""
-        found = self._run(trial)
-        if found is not None and found.state == "interrupted":
-            since = self._lost.setdefault(trial.run, time.monotonic())
-            return time.monotonic() - since < LOST_S
-        self._lost.pop(trial.run, None)
-        return found is not None and found.live
+    def _waited(self, trials: Sequence[Trial]) -> set[str]:
+        """The runs of these trials that are to be waited for; raises JobError where one can't be trained."""
+        runs = [found for trial in trials if (found := self._run(trial)) is not None]
+        look = self.watch.look(runs)
+        self._on_notice(look.notice)
+        waited = {run.id for run in look.waited}
+        if look.notice and any(not run.ended and run.id not in waited for run in runs):
+            raise JobError(f"{sentence(look.notice)} The search goes on when it is started again.")
+        return waited
 
     def _judged(self, trial: Trial, epochs: int, *, last: bool) -> Trial:
         """The trial with what its run has come to after at most `epochs` epochs; failed where that is too little."""

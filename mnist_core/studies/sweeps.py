@@ -245,6 +245,10 @@ def forget(store: Store, sweep_id: str) -> None:
 # -- how far it is -----------------------------------------------------------------------------------------------------
 
 
+Found = Run | Literal["missing", "damaged"]
+"""A run, or why there is none to read."""
+
+
 @dataclass(frozen=True)
 class SweepProgress:
     """How far a set of runs is.
@@ -278,7 +282,16 @@ class SweepProgress:
 
 def progress(store: Store, run_ids: Sequence[str]) -> SweepProgress:
     """How far the runs are; reads their folders."""
-    found = [_run(store, run_id) for run_id in run_ids]
+    return progress_of(runs_of(store, run_ids))
+
+
+def runs_of(store: Store, run_ids: Sequence[str]) -> list[Found]:
+    """Return the runs as they are now; why it cannot be read in place of one that is missing or damaged."""
+    return [_run(store, run_id) for run_id in run_ids]
+
+
+def progress_of(found: Sequence[Found]) -> SweepProgress:
+    """Return how far these runs, as `runs_of` reads them, are."""
     runs = [run if isinstance(run, Run) else None for run in found]
     states: Counter[str] = Counter(run.state if isinstance(run, Run) else run for run in found)
     shares, durations = [], []
@@ -309,7 +322,7 @@ def _share(run: Run) -> float:
         return 0.0
 
 
-def _run(store: Store, run_id: str) -> Run | Literal["missing", "damaged"]:
+def _run(store: Store, run_id: str) -> Found:
     try:
         return store.get(run_id)
     except RunNotFound:
@@ -319,8 +332,8 @@ def _run(store: Store, run_id: str) -> Run | Literal["missing", "damaged"]:
 
 
 def cancel(store: Store, runner: Runner, run_ids: Sequence[str]) -> int:
-    """Ask all runs that are queued or running to stop, the queued ones first; how many those were."""
-    live = [run for run in (_run(store, run_id) for run_id in run_ids) if isinstance(run, Run) and run.live]
+    """Ask all runs that may still be trained to stop, the queued ones first; how many those were."""
+    live = [run for run in runs_of(store, run_ids) if isinstance(run, Run) and not run.ended and not run.read_only]
     for run in sorted(live, key=lambda run: run.state != "queued"):
         runner.cancel(run.id)
     return len(live)

@@ -13,6 +13,7 @@ from dashboard.views.sweeps import sweep_form
 from dashboard.views.sweeps.sweep_form import EXAMPLES, FIELDS, OWN, values_of
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.experiments.spaces import parse_search
+from mnist_core.jobs import watch
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches, sweeps
@@ -87,6 +88,26 @@ def test_what_cannot_be_swept_is_said_in_words(app: OpenPage, store: Store, runn
     assert not page.exception
     assert "less than or equal to 10" in words(page)
     assert "Start" not in [button.label for button in page.button]
+
+
+def test_runs_whose_service_was_stopped_are_told_and_go_on_with_a_click(
+    app: OpenPage, store: Store, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "CHECK_S", 0.0)
+    monkeypatch.setattr(watch, "CONFIRM_S", 0.0)
+    spec = parse_spec({"name": "widths", "base": BASE, "grid": {"stack.units": [4, 8, 64]}})
+    sweeps.start(store, runner, spec)
+    runner.submitted.clear()
+    runner.absence = "stopped"
+    page = app("views/sweeps/page.py")
+    for _ in range(50):
+        if "was stopped" in words(page):
+            break
+        page.run()
+    assert "The training service was stopped, and 3 runs are unfinished" in words(page)
+    assert runner.submitted == [], "nobody starts again what a person has stopped"
+    click(page, "Go on")
+    assert len(runner.submitted) == 3
 
 
 def test_results_are_shown_and_held_out_choices_are_not_called_optimistic(

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.views.train import live
 from mnist_core.experiments.presets import PRESETS
+from mnist_core.jobs import watch
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs.records import EpochRow, LiveProgress
 from mnist_core.runs.run import Run
@@ -329,6 +330,27 @@ def test_runs_that_wait_for_a_stopped_service_can_be_started(
     page = app("views/train/page.py")
     click(page, "Start the waiting runs")
     assert runner.submitted == [run.id]
+
+
+def test_a_service_that_has_died_is_told_and_its_runs_are_handed_over_again(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "CHECK_S", 0.0)
+    monkeypatch.setattr(watch, "CONFIRM_S", 0.0)
+    run = trained(state="queued")
+    runner.absence, runner.problem = "gone", "no memory"
+    page = app("views/train/page.py")
+    for _ in range(50):
+        if "no memory" in words(page):
+            break
+        page.run()
+    assert "The training service cannot be started, and 1 run waits for it." in words(page)
+    runner.problem = None
+    for _ in range(50):
+        if runner.submitted:
+            break
+        page.run()
+    assert set(runner.submitted) == {run.id}
 
 
 def test_a_run_is_a_place_to_start_from(app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]) -> None:

@@ -138,19 +138,18 @@ def test_a_training_whose_worker_is_killed_goes_on_by_itself(screen: Screen) -> 
     screen.expect_no_exception()
 
 
-def test_a_training_whose_service_is_killed_is_interrupted_and_can_be_resumed(screen: Screen) -> None:
+def test_a_training_whose_service_is_killed_is_told_and_goes_on_by_itself(screen: Screen) -> None:
     run = start(screen, "orphan", long=True, less=2)
-    reached = expect_epochs(screen, run, 1)
+    expect_epochs(screen, run, 1)
     for process in psutil.process_iter(["cmdline"]):
         if str(screen.server.store.root) in (process.info["cmdline"] or []):
             for child in [*process.children(recursive=True), process]:
                 child.kill()
-    expect_run(screen, "orphan", "interrupted")
-    screen.open("train")
-    expect(screen.page.get_by_text("interrupted").first).to_be_visible()
-    resume = screen.page.get_by_role("button", name="Resume").first
-    resume.click()
+    reached = screen.server.store.get(run.id).epochs_done
+    expect(screen.page.get_by_text("The training service has ended unexpectedly")).to_be_visible()
     expect_epochs(screen, run, reached)
+    assert lease.attempts(run.path) == 2
+    expect(screen.page.get_by_text(re.compile(r"epoch \d+ of \d+")).first).to_be_visible()
     screen.key(f"live_cancel_{run.id}").get_by_role("button").click()
     expect_run(screen, "orphan", "cancelled")
     screen.expect_no_exception()

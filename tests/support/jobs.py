@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mnist_core.errors import JobError
 from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.jobs.runners import Absence
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 
 
@@ -11,11 +15,14 @@ class FakeRunner:
     """Takes the place of a runner and trains nothing.
 
     submitted, killed: the ids that it was given, in order. problem: if set, `submit` raises JobError with this text.
-    service: what `status` returns.
+    service: what `status` returns. absence: what `absent` returns.
     """
+
+    address = None
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.absence: Absence | None = None
         self.submitted: list[str] = []
         self.killed: list[str] = []
         self.problem: str | None = None
@@ -26,6 +33,14 @@ class FakeRunner:
         if self.problem:
             raise JobError(self.problem)
         self.submitted.append(run_id)
+
+    def absent(self) -> Absence | None:
+        """Return `absence`."""
+        return self.absence
+
+    def unheld(self, runs: Sequence[Run]) -> list[Run]:
+        """Return no run: all are in somebody's hands."""
+        return []
 
     def cancel(self, run_id: str) -> None:
         """Cancel the run in the store."""

@@ -8,7 +8,9 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.views.sweeps import sweep_form, sweep_panels
 from mnist_core.errors import StoreError
+from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
+from mnist_core.runs.run import Run
 from mnist_core.studies import searches, sweeps
 from mnist_core.studies.searches import Search
 from mnist_core.studies.sweeps import Sweep, SweepProgress
@@ -47,19 +49,19 @@ def picker(items: dict[str, Sweep | Search]) -> str:
     return chosen
 
 
-def going(item: Sweep | Search) -> bool:
-    """Whether something may change by itself."""
+def look_at(item: Sweep | Search) -> tuple[SweepProgress, Look, bool]:
+    """How far it is, what keeps its runs from being trained, and whether something may change by itself."""
     store = resources.store()
-    if isinstance(item, Search) and searches.state(store, item) == "running":
-        return True
-    return sweeps.progress(store, item.run_ids).live
+    runs = sweeps.runs_of(store, item.run_ids)
+    look = resources.watch().look([run for run in runs if isinstance(run, Run)])
+    going = isinstance(item, Search) and searches.state(store, item) == "running"
+    return sweeps.progress_of(runs), look, going or bool(look.waited)
 
 
-def head(item: Sweep | Search) -> None:
-    """How far it is, and the buttons that stop it or go on with it."""
+def head(item: Sweep | Search) -> bool:
+    """How far it is, and the buttons that stop it or go on with it; whether something may change by itself."""
     store, runner = resources.store(), resources.runner()
-    done = sweeps.progress(store, item.run_ids)
-    live = going(item)
+    done, look, live = look_at(item)
     complete = item.complete if isinstance(item, Search) else done.complete
     share = done.share
     if isinstance(item, Search):
@@ -81,8 +83,11 @@ def head(item: Sweep | Search) -> None:
                 with st.spinner("Handing over to the training service …"):
                     sweep_form.hand_over(item.spec)
                 st.rerun()
+    if look.notice:
+        st.caption(f":material/warning: {sentence(look.notice)}")
     if live:
         st.progress(min(1.0, share))
+    return live
 
 
 def words(item: Sweep | Search, done: SweepProgress) -> str:
@@ -111,7 +116,7 @@ with panels.in_words():
         )
     else:
         chosen = picker(items)
-        live = going(items[chosen])
+        live = look_at(items[chosen])[2]
 
         @st.fragment(run_every=TICK_S if live else None)
         def following(key: str) -> None:
@@ -123,12 +128,12 @@ with panels.in_words():
                 item: Sweep | Search = (sweeps if kind == "sweep" else searches).get(store, item_id)
             except StoreError:  # forgotten, or damaged since
                 st.rerun()
-            head(item)
+            going = head(item)
             if isinstance(item, Sweep):
                 sweep_panels.sweep_results(item)
             elif item.trials:
                 sweep_panels.search_results(item)
-            if live and not going(item):
+            if live and not going:
                 st.rerun()  # the whole page once more, without polling
 
         following(chosen)

@@ -209,6 +209,7 @@ def _cost(configs: list[RunConfig]) -> str:
 def hand_over(spec: SweepSpec | SearchSpec, keep_weights: bool = True) -> str:
     """Have it trained; what the link calls it, such as ``sweep-0123456789ab``."""
     store, runner = resources.store(), resources.runner()
+    resources.watch().again()
     if isinstance(spec, SweepSpec):
         return f"sweep-{sweeps.start(store, runner, spec, keep_weights=keep_weights)[0].id}"
     search = searches.add(store, spec)

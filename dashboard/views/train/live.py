@@ -21,6 +21,7 @@ from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import estimates
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request, resume
+from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.plots.curves import curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
@@ -42,35 +43,41 @@ ENDINGS = {
 
 def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     """Draw what is being trained over the chosen runs, twice a second while something is."""
-    active = [run.id for run in runs if run.live]
+    look = resources.watch().look(runs)
+    active = [run.id for run in _jobs_of(runs, look)]
     service = resources.runner().status()
-    # what waits for a service that is not there would be polled for ever
-    ticking = service.state == "starting" or any(
-        run.state == "running" or (run.live and service.state != "stopped") for run in runs
-    )
+    # what nobody will train would be polled for ever
+    ticking = service.state == "starting" or bool(look.waited)
     if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
         st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
     panel = st.fragment(_panel, run_every=TICK_S if ticking else None)
-    panel([run.id for run in chosen], active, service.state)
+    panel([run.id for run in chosen], active, (service.state, bool(look.waited)))
 
 
-def _panel(chosen: list[str], active: list[str], service_state: str) -> None:
+def _jobs_of(runs: list[Run], look: Look) -> list[Run]:
+    """The runs that are queued, running, or interrupted and about to go on."""
+    waited = {run.id for run in look.waited}
+    return [run for run in runs if run.live or run.id in waited]
+
+
+def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> None:
     runs, _ = resources.scan()
     by_id = {run.id: run for run in runs}
-    live = [run for run in runs if run.live]
+    look = resources.watch().look(runs)
+    live = _jobs_of(runs, look)
     service = resources.runner().status()
-    changed = [run.id for run in live] != active or service.state != service_state
+    changed = [run.id for run in live] != active or (service.state, bool(look.waited)) != before
     if changed:
         # what has just ended stays in view
-        ended = [by_id[run_id] for run_id in active if run_id in by_id and not by_id[run_id].live]
+        ended = [by_id[run_id] for run_id in active if run_id in by_id.keys() - {run.id for run in live}]
         ended = [run.id for run in ended if not run.one_of_many]  # a sweep would push out all that was chosen
         if set(ended) - set(chosen):
             chosen = groups.newest(list(dict.fromkeys([*chosen, *ended])), runs, MOST)
             state.choose(chosen)
-    _service(service, live)
+    _service(service, live, look)
     with st.container(key="live_jobs", gap="xsmall"):
         _jobs(runs, live, chosen)
-    shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state == "running")])
+    shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state != "queued")])
              if run_id in by_id]  # fmt: skip
     with panels.in_words():
         ids = groups.newest([run.id for run in shown], runs, MOST)
@@ -99,14 +106,18 @@ def service_sentence(service: ServiceStatus) -> str:
     return f"{where}{workers} ready."
 
 
-def _service(service: ServiceStatus, live: list[Run]) -> None:
+def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="live_service"):
-        st.caption(service_sentence(service), width="stretch")
+        if look.notice:
+            st.caption(f":material/warning: {sentence(look.notice)}", width="stretch")
+        else:
+            st.caption(service_sentence(service), width="stretch")
         waiting = [run for run in live if run.state == "queued"]
         if service.state == "stopped" and waiting and st.button("Start the waiting runs", key="live_submit"):
             with panels.in_words():
                 for run in waiting:
                     resources.runner().submit(run.id)
+                resources.watch().again()
                 st.rerun()
 
 
@@ -167,6 +178,8 @@ def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[fl
     """How far a live run is, 0 to 1, and the line that says so. place: its place in the queue, 0 where it runs."""
     if stopping:
         return 0.0 if place else _share(run), "stopping …"
+    if run.state == "interrupted":
+        return _share(run), f"{ENDINGS['interrupted']}; it is handed over again"
     if place:
         return 0.0, "next in line" if place == 1 else f"waiting: number {place} in line"
     rows, progress, epochs = run.rows(), run.progress(), run.config.training.epochs
@@ -268,7 +281,8 @@ def _do(action: Callable[[], object]) -> None:
 
 
 def _recent(runs: list[Run], live: list[Run]) -> None:
-    ended = recently_ended(runs)[0 if live else 1 :][:RECENT]
+    jobs = {run.id for run in live}
+    ended = [run for run in recently_ended(runs) if run.id not in jobs][0 if live else 1 :][:RECENT]
     if not ended:
         return
     labels = run_labels(runs, states=False)

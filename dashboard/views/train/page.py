@@ -44,6 +44,7 @@ def start(wish: model_form.Wish) -> str | None:
     wanted = wish.wanted()
     with st.spinner("Handing over to the training service …"):
         asked = request_all(store, resources.runner(), wanted)
+        resources.watch().again()
     runs = store.runs()
     new = [item.run.id for item in asked]
     fingerprint = asked[0].run.status.fingerprint
