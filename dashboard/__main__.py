@@ -10,11 +10,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Run Streamlit on the app, from the project's folder so that its configuration is found."""
+    """Run Streamlit on the app behind its check, from the project's folder so that its configuration is found."""
     from streamlit.web.cli import main as streamlit
 
     os.chdir(ROOT)
-    streamlit(["run", str(ROOT / "dashboard" / "app.py"), *sys.argv[1:]], prog_name="python -m dashboard")
+    streamlit(["run", str(ROOT / "dashboard" / "server.py"), *sys.argv[1:]], prog_name="python -m dashboard")
 
 
 if __name__ == "__main__":

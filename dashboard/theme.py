@@ -17,6 +17,8 @@ CSS = """
 /* room for one job, so that the curves stay where they are when it ends */
 .st-key-live_jobs { min-height: 5.2rem; }
 .st-key-train_preview img { image-rendering: pixelated; }
+/* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */
+[data-testid="stElementToolbarButton"]:has([aria-label="Download as CSV"]) { display: none; }
 </style>
 """
 

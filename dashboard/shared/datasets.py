@@ -21,6 +21,7 @@ from mnist_core.errors import MnistCoreError
 from mnist_core.plots import style
 from mnist_core.plots.classes import class_chart, class_frame
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 SAMPLES = 4
 PICTURE = "data_picture"
@@ -98,7 +99,7 @@ def look(name: str) -> None:
     """Draw sample images, the share of each digit, and the checksums of one dataset."""
     catalog = resources.store().catalog
     dataset = resources.dataset(name)
-    st.markdown(f"{catalog.describe(name)}.")
+    st.markdown(f"{for_markdown(catalog.describe(name))}.")
     left, right = st.columns([6, 5], gap="large")
     with left:
         panels.heading("Examples", "Training images drawn at random: one column for each digit, 0 to 9.")
@@ -170,14 +171,14 @@ def _mnist(was_running: bool) -> None:
         given = os.environ.get(MNIST_VARIABLE)
         if given:
             st.warning(
-                f"The environment variable {MNIST_VARIABLE} names {given}, where there is no file. Correct it, or "
-                "remove it and start the dashboard again to download MNIST.",
+                f"The environment variable {MNIST_VARIABLE} names {for_markdown(given)}, where there is no file. "
+                "Correct it, or remove it and start the dashboard again to download MNIST.",
                 icon=":material/warning:",
             )
             return
         ended = fetching.outcome()
         if ended is not None and not ended.done:
-            st.info(f"{ended.reason}.", icon=":material/wifi_off:")
+            st.info(f"{for_markdown(ended.reason)}.", icon=":material/wifi_off:")
         if st.button("Download MNIST" if ended is None else "Try again", type="primary", key="data_download",
                      icon=":material/download:"):  # fmt: skip
             with panels.in_words():
@@ -198,7 +199,7 @@ def registered_panel(runs: list[Run]) -> None:
         "whole-number labels of shape (n,) from 0 to 9. It stays where it is; only its path is remembered.",
     )
     if told := state.widget_value(TOLD):
-        st.success(str(told), icon=":material/check:")
+        st.success(for_markdown(str(told)), icon=":material/check:")
         state.fill({TOLD: None})
     with st.form("data_register", border=True):
         left, right = st.columns([2, 5])
@@ -213,7 +214,9 @@ def registered_panel(runs: list[Run]) -> None:
             missing = "" if file.is_file() else " (the file is gone)"
             users = sum(run.config.dataset.name == known for run in runs)
             st.markdown(
-                f"**{known}**: `{file}`{missing}, {style.count(users)} run{'' if users == 1 else 's'}", width="stretch"
+                f"**{for_markdown(known)}**: {for_markdown(str(file))}{missing}, "
+                f"{style.count(users)} run{'' if users == 1 else 's'}",
+                width="stretch",
             )
             if st.button("Forget", key=f"data_forget_{known}", type="tertiary", icon=":material/close:",
                          help="Take it off the list; the file and its runs stay"):  # fmt: skip
@@ -242,5 +245,5 @@ def names_or_words(catalog: Catalog) -> list[str]:
     try:
         return catalog.names()
     except MnistCoreError as error:
-        st.error(panels.sentence(error), icon=":material/error:")
+        st.error(panels.markdown_sentence(error), icon=":material/error:")
         return list(BUILT_IN)

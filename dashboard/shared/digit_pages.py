@@ -111,10 +111,10 @@ def _images(run: Run) -> Pixels | None:
     try:
         return resources.test_images(run)
     except DatasetMissing as error:
-        st.info(panels.sentence(error), icon=":material/hide_image:")
+        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
         st.page_link("views/data.py", label="Get the images on the Data page", icon=":material/dataset:")
     except DatasetError as error:
-        st.warning(panels.sentence(error), icon=":material/hide_image:")
+        st.warning(panels.markdown_sentence(error), icon=":material/hide_image:")
     return None
 
 

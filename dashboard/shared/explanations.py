@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from mnist_core.errors import DatasetError
 from mnist_core.inspection.neighbours import Neighbours, nearest
 from mnist_core.inspection.occlusion import PATCH, Occlusion, occlusion
 from mnist_core.runs.run import Run
+from mnist_core.text import for_html, for_markdown
 
 NEAREST = 8
 SECTIONS = {"neighbours": "Nearest training digits", "pixels": "Which pixels decided"}
@@ -69,7 +69,7 @@ def explanations(index: int, runs: Sequence[Run], labels: Mapping[str, str], col
             true = int(resources.own_dataset(runs[0]).y_test[index])
             _pixels(image, true, runs, labels, colours)
     except DatasetError as error:
-        st.info(panels.sentence(error), icon=":material/hide_image:")
+        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
 
 
 def _choose() -> None:
@@ -94,7 +94,7 @@ def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], c
             hidden = resources.hidden_digits(run)
             network = resources.network(run)
             if hidden is None or network is None:
-                st.caption(no_weights(labels[run.id]))
+                st.caption(for_markdown(no_weights(labels[run.id])))
                 continue
             within = nearest(hidden.values, network.hidden(image[None])[0], NEAREST)
             among = len(hidden.indices)
@@ -134,7 +134,7 @@ def _strip(
     )
     mark = _square(colour) if colour else ""
     st.html(
-        f"<div style='margin-bottom:.3rem'>{mark}<b>{html.escape(title)}</b>: {neighbour_sentence(shown)}{note}</div>"
+        f"<div style='margin-bottom:.3rem'>{mark}<b>{for_html(title)}</b>: {neighbour_sentence(shown)}{note}</div>"
         f"<div style='display:flex;flex-wrap:wrap;gap:10px'>{figures}</div>"
     )
 
@@ -143,7 +143,7 @@ def picture(pixels: NDArray[np.uint8], side: int, alt: str) -> str:
     """An `img` element of a grey (28, 28) or coloured (28, 28, 3) picture, `side` screen pixels wide."""
     data = base64.b64encode(png(pixels)).decode()
     return (
-        f"<img src='data:image/png;base64,{data}' width='{side}' height='{side}' alt='{html.escape(alt)}' "
+        f"<img src='data:image/png;base64,{data}' width='{side}' height='{side}' alt='{for_html(alt)}' "
         "style='image-rendering:pixelated;border-radius:3px'>"
     )
 
@@ -169,13 +169,13 @@ def _pixels(
         with panels.in_words():
             network = resources.network(run)
             if network is None:
-                st.caption(no_weights(labels[run.id]))
+                st.caption(for_markdown(no_weights(labels[run.id])))
                 continue
             found = occlusion(network, image, true)
             figures.append(
                 "<figure style='margin:0;width:224px'>"
                 f"{picture(heat(image, found, palette), 224, f'Ink that decided for {labels[run.id]}')}"
-                f"<figcaption>{_square(colours[run.id])}<b>{html.escape(labels[run.id])}</b><br>"
+                f"<figcaption>{_square(colours[run.id])}<b>{for_html(labels[run.id])}</b><br>"
                 f"<small>{weighing(found, true)}</small></figcaption></figure>"
             )
     if figures:

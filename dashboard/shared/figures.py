@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,6 +18,7 @@ from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
+from mnist_core.text import for_html
 
 STYLE = """
 <style>
@@ -92,9 +92,9 @@ def run_cards(
         seconds = style.duration(item.train_seconds) if item.train_seconds else tables.ABSENT
         cards.append(
             f'<div class="card" style="border-top-color:{colours[run.id]}">'
-            f'<div class="who">{escape(labels[run.id])} <span class="role">{role}</span></div>'
-            f'<div class="large">{large} <span class="delta">{escape(delta)}</span></div>'
-            f'<div class="small">{escape(small)}</div>'
+            f'<div class="who">{for_html(labels[run.id])} <span class="role">{role}</span></div>'
+            f'<div class="large">{large} <span class="delta">{for_html(delta)}</span></div>'
+            f'<div class="small">{for_html(small)}</div>'
             f'<div class="facts"><div><b>{style.count(item.parameters)}</b><span>parameters</span></div>'
             f"<div><b>{seconds}</b><span>training time</span></div></div></div>"
         )
@@ -157,13 +157,13 @@ def figure_table(
     for row in tables.ROWS:
         if row.group != group:
             group = row.group
-            body.append(f'<tr class="group"><td colspan="{len(columns) + 1}">{escape(group)}</td></tr>')
-        why = f' <span class="why">{escape(row.explanation)}</span>' if row.explanation else ""
+            body.append(f'<tr class="group"><td colspan="{len(columns) + 1}">{for_html(group)}</td></tr>')
+        why = f' <span class="why">{for_html(row.explanation)}</span>' if row.explanation else ""
         shown = "".join(
-            f'<td>{escape(cell.text)}<span class="delta">{escape(cell.difference)}</span></td>'
+            f'<td>{for_html(cell.text)}<span class="delta">{for_html(cell.difference)}</span></td>'
             for cell in tables.cells(row, items, baseline, fingerprints, seeds or {})
         )
-        body.append(f"<tr><td>{escape(row.name)}{why}</td>{shown}</tr>")
+        body.append(f"<tr><td>{for_html(row.name)}{why}</td>{shown}</tr>")
     if any(len(found) > 1 for found in (seeds or {}).values()):
         st.caption("n: seeds of one recipe; their figures are means ± sample standard deviations, over finished runs.")
     st.html(STYLE + _table(_head("", columns), "".join(body)))
@@ -172,7 +172,7 @@ def figure_table(
 def text_table(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
     """A small table of texts: its first column names the rows, each of the others belongs to a run."""
     rows = (
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{for_html(str(value))}</td>" for value in row) + "</tr>"
         for row in frame.itertuples(index=False)
     )
     st.html(STYLE + _table(_head(str(frame.columns[0]), columns), "".join(rows), "figures text"))
@@ -180,9 +180,9 @@ def text_table(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
 
 def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
     """A small table as it stands: the first `texts` columns are left-aligned, the others, figures, right-aligned."""
-    head = "".join(f"<th{_side(i < texts)}>{escape(str(name))}</th>" for i, name in enumerate(frame.columns))
+    head = "".join(f"<th{_side(i < texts)}>{for_html(str(name))}</th>" for i, name in enumerate(frame.columns))
     rows = (
-        "<tr>" + "".join(f"<td{_side(i < texts)}>{escape(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"
+        "<tr>" + "".join(f"<td{_side(i < texts)}>{for_html(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"
         for row in frame.itertuples(index=False)
     )
     st.html(STYLE + _table(head, "".join(rows), "figures tight"))
@@ -194,11 +194,11 @@ def _side(left: bool) -> str:
 
 def _head(first: str, columns: Sequence[Column]) -> str:
     cells = "".join(
-        f'<th><span class="dot" style="background:{column.colour}"></span>{escape(column.label)}'
-        f"{f' <span class=why>{escape(column.role)}</span>' if column.role else ''}</th>"
+        f'<th><span class="dot" style="background:{column.colour}"></span>{for_html(column.label)}'
+        f"{f' <span class=why>{for_html(column.role)}</span>' if column.role else ''}</th>"
         for column in columns
     )
-    return f"<th>{escape(first)}</th>{cells}"
+    return f"<th>{for_html(first)}</th>{cells}"
 
 
 def _table(head: str, body: str, kind: str = "figures") -> str:

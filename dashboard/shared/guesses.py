@@ -9,9 +9,9 @@ import streamlit as st
 from dashboard import resources
 from dashboard.shared import panels
 from mnist_core.errors import StoreError
-from mnist_core.report.tables import escaped
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 
 def with_guesses(runs: Sequence[Run], labels: Mapping[str, str], chosen: ChosenEpoch = "kept") -> list[Run]:
@@ -24,10 +24,11 @@ def _has_guesses(run: Run, label: str, chosen: ChosenEpoch) -> bool:
         if resources.predictions(run, chosen) is not None:
             return True
         st.caption(
-            f":material/hourglass_empty: {escaped(label)} has no guesses on the test images: {_why(run, chosen)}."
+            f":material/hourglass_empty: {for_markdown(label)} has no guesses on the test images: "
+            f"{for_markdown(_why(run, chosen))}."
         )
     except StoreError as error:
-        st.warning(panels.sentence(error), icon=":material/report:")
+        st.warning(panels.markdown_sentence(error), icon=":material/report:")
     return False
 
 

@@ -95,7 +95,7 @@ def likely_panel(run: Run) -> None:
         marked = badged(items(everything.iloc[shown["index"].to_numpy()]), run)
         gallery(marked, images, run.status.fingerprint, key="doubted_gallery", on_open=digit_dialog.show)
     except DatasetError as error:
-        st.info(panels.sentence(error), icon=":material/hide_image:")
+        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
     if len(found) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(found)}; the table has them all.")
     with st.expander("Data and downloads", key="doubted_data"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Any, Literal
 
 import altair as alt
@@ -15,8 +14,8 @@ from mnist_core.errors import MnistCoreError
 from mnist_core.files import printable
 from mnist_core.plots import style
 from mnist_core.report.export import picture as picture
-from mnist_core.report.tables import escaped
 from mnist_core.runs.store import Problem, Store
+from mnist_core.text import for_csv, for_file_name, for_html, for_markdown
 
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
@@ -30,7 +29,7 @@ def swatch(label: str, colour: str) -> str:
     """HTML: a run's name beside a small square in its colour."""
     return (
         f"<span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;background:{colour}'></span> "
-        f"<b>{escape(label)}</b>"
+        f"<b>{for_html(label)}</b>"
     )
 
 
@@ -140,13 +139,24 @@ def download(label: str, make: Callable[[], bytes], filename: str, mime: str, ke
     """A quiet button that downloads what `make` returns."""
     # made only on a click, and the page does not rerun for it
     st.download_button(
-        label, make, filename, mime, key=key, on_click="ignore", type="tertiary", icon=":material/download:"
+        label,
+        make,
+        for_file_name(filename),
+        mime,
+        key=key,
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
     )
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """The frame as CSV, unrounded, UTF-8."""
-    return frame.to_csv(index=False).encode()
+    """The frame as CSV, unrounded, UTF-8; no text in it is a formula where a spreadsheet opens it."""
+    safe = frame.rename(columns=for_csv)
+    for place, kind in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            safe.isetitem(place, safe.iloc[:, place].map(for_csv))
+    return safe.to_csv(index=False).encode()
 
 
 def empty_state(
@@ -180,7 +190,7 @@ def store_problems(problems: list[Problem]) -> None:
     with st.expander(f"{what} in the store could not be read", icon=":material/report:", key="store_problems"):
         st.caption("All other runs are unaffected. A damaged folder can be deleted by hand, or repaired from a copy.")
         for problem in problems[:MOST_PROBLEMS]:
-            st.markdown(f"- {escaped(problem.reason)}  \n  {escaped(printable(problem.path))}")
+            st.markdown(f"- {for_markdown(problem.reason)}  \n  {for_markdown(printable(problem.path))}")
         if len(problems) > MOST_PROBLEMS:
             st.caption(f"And {len(problems) - MOST_PROBLEMS} more; `python -m mnist_core runs` names them all.")
 
@@ -201,10 +211,15 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except MnistCoreError as error:
-        st.error(sentence(error), icon=":material/error:")
+        st.error(markdown_sentence(error), icon=":material/error:")
 
 
 def sentence(error: MnistCoreError) -> str:
     """An error's message as a sentence."""
     text = str(error)
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def markdown_sentence(error: MnistCoreError) -> str:
+    """An error's message as a sentence of Markdown, in which names and paths are only text."""
+    return for_markdown(sentence(error))

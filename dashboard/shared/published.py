@@ -10,11 +10,11 @@ from mnist_core.comparison.recipes import recipe_id
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.plots import style
 from mnist_core.published import reproduction, words
-from mnist_core.report.tables import escaped
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
+from mnist_core.text import for_markdown
 
 
 def published_popover(runs: Sequence[Run], figures: Mapping[str, RunSummary]) -> None:
@@ -41,7 +41,7 @@ class _Figures(Reader):
 
 def _words(run: Run, item: RunSummary) -> str:
     preset = PRESETS[run.meta.preset or ""]
-    lines = [f"**{escaped(run.name)}** is {escaped(preset.name)}, from a {escaped(preset.source)}."]
+    lines = [f"**{for_markdown(run.name)}** is {for_markdown(preset.name)}, from a {for_markdown(preset.source)}."]
     pairs = (
         ("test accuracy", preset.published.test_accuracy, item.test and item.test.accuracy, style.percent),
         ("test loss", preset.published.test_loss, item.test and reproduction.keras_loss(run, item), style.loss),
@@ -57,8 +57,8 @@ def _words(run: Run, item: RunSummary) -> str:
         row = reproduction.model_row(preset, [run], _Figures(item))
         lines += [f"- {text}" for text in (words.sentence(row), words.loss_sentence(row)) if text]
     if preset.published.note:
-        lines.append(f"- {escaped(preset.published.note)}")
+        lines.append(f"- {for_markdown(preset.published.note)}")
     if not same:
         lines.append("- This run’s settings differ from the preset’s, so the figures are not directly comparable")
-    lines += [f"- Assumed: {escaped(assumption)}" for assumption in preset.assumptions]
+    lines += [f"- Assumed: {for_markdown(assumption)}" for assumption in preset.assumptions]
     return "\n".join([lines[0], "", *lines[1:]])

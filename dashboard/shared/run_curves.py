@@ -15,8 +15,8 @@ from mnist_core.comparison import recipes
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots.curves import Curve
 from mnist_core.report.labels import SOURCE, short_labels
-from mnist_core.report.tables import escaped
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 
 class Before(NamedTuple):
@@ -141,13 +141,14 @@ def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
         run, earlier = group.first, before(group.first)
         if run.config.parent and earlier.epochs:
             parent = names.get(run.config.parent, f"run {run.config.parent}")
+            child = _bare(group.name if group.several else run.name)
             said.append(
-                f"{escaped(_bare(group.name if group.several else run.name))} goes on from epoch {earlier.epochs} of "
-                f"{escaped(parent)}: its epochs are counted on from there."
+                f"{for_markdown(child)} goes on from epoch {earlier.epochs} of "
+                f"{for_markdown(parent)}: its epochs are counted on from there."
             )
         elif run.config.parent:
             said.append(
-                f"{escaped(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: "
+                f"{for_markdown(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: "
                 "its epochs are counted from 1."
             )
     return said

@@ -7,10 +7,10 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import groups
 from mnist_core.plots.style import RUN_COLOURS
-from mnist_core.report import tables
 from mnist_core.report.labels import run_labels as run_labels
 from mnist_core.report.labels import short_labels as short_labels
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 KEY = "run_picker"
 MOST = len(RUN_COLOURS)
@@ -75,14 +75,14 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
     st.html(f"<style>{chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)}</style>")
     if missing:
         what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
-        st.caption(f"{what} not in this store, or cannot be read: {', '.join(missing)}.")
+        st.caption(f"{what} not in this store, or cannot be read: {for_markdown(', '.join(missing))}.")
     by_id = {run.id: run for run in runs}
     if every_seed:
         return [by_id[run_id] for run_id in ids]
     several = [group for group in chosen if group.several]
     if several:
         said = ", ".join(f"{group.name}: seed {group.first.config.training.seed}" for group in several)
-        st.caption(f"One seed of each recipe stands for all of them here. {tables.escaped(said)}.")
+        st.caption(f"One seed of each recipe stands for all of them here. {for_markdown(said)}.")
     return [group.first for group in chosen]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import streamlit as st
 
@@ -26,8 +25,8 @@ from mnist_core.comparison.words.verdicts import (
 )
 from mnist_core.evaluation.statistics import FEWEST_SEEDS
 from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, verdict_table
-from mnist_core.report.tables import escaped
 from mnist_core.runs.records import ChosenEpoch
+from mnist_core.text import for_html, for_markdown
 
 EPOCH_LABELS: dict[ChosenEpoch, str] = {"kept": "Kept", "last": "Last", "best": "Best"}
 EPOCH_HELP = (
@@ -154,14 +153,15 @@ def verdict_panel(
             unknown = [labels[recipe.run] for recipe in recipes if recipe.reason == "few_seeds"]
             if unknown and len(verdicts) > 1:
                 st.caption(
-                    f"Too few seeds to tell whether the recipes are better or worse than {escaped(base)}'s: "
-                    f"{escaped(', '.join(unknown))}. Train at least {FEWEST_SEEDS} of each, and of {escaped(base)}."
+                    f"Too few seeds to tell whether the recipes are better or worse than {for_markdown(base)}'s: "
+                    f"{for_markdown(', '.join(unknown))}. Train at least {FEWEST_SEEDS} of each, and of "
+                    f"{for_markdown(base)}."
                 )
             undermined(verdicts, labels)
         details(verdicts, labels, base)
     for refusal in comparison.refusals:
-        why = escaped(refusal_words(refusal, labels))
-        st.caption(f":material/block: {escaped(labels[refusal.run])} is not compared: {why}.")
+        why = for_markdown(refusal_words(refusal, labels))
+        st.caption(f":material/block: {for_markdown(labels[refusal.run])} is not compared: {why}.")
 
 
 def _lines(
@@ -170,10 +170,10 @@ def _lines(
     """One verdict in words. Where it is the only one, what heads the page already is left out."""
     own = [recipe for recipe in recipes if recipe.run == item.run]
     heads = count == 1 and not any(in_headline(recipe) for recipe in own)
-    said = "" if heads else f'<div class="said">{escape(verdict_words(item, labels))}</div>'
+    said = "" if heads else f'<div class="said">{for_html(verdict_words(item, labels))}</div>'
     told = [recipe_words(recipe, labels) for recipe in own if recipe.reason != "few_seeds" or count == 1]
     more = filter(None, [open_words(item) if count == 1 else "", loss_verdict_words(item, labels), *told])
-    lines = "".join(f'<div class="{"more" if said else ""}">{escape(text)}</div>' for text in more)
+    lines = "".join(f'<div class="{"more" if said else ""}">{for_html(text)}</div>' for text in more)
     return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
 
 
@@ -187,7 +187,7 @@ def undermined(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
     )
     if grave:
         st.warning(
-            "**Not a fair comparison as it stands.** " + " ".join(escaped(sentence) for sentence in grave),
+            "**Not a fair comparison as it stands.** " + " ".join(for_markdown(sentence) for sentence in grave),
             icon=":material/warning:",
         )
 
@@ -196,13 +196,14 @@ def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -
     """The guard's list, what the verdicts do not cover, and the counts behind them."""
     with st.expander("Is it a fair comparison, and what does the verdict not cover?", key="fairness"):
         for item in verdicts:
-            st.markdown(f"**{escaped(labels[item.run])}** against **{escaped(base)}**", help=FAIR_HELP)
+            st.markdown(f"**{for_markdown(labels[item.run])}** against **{for_markdown(base)}**", help=FAIR_HELP)
             pair = labels[item.baseline], labels[item.run]
-            lines = [f"- {MARKS[found.severity]}: {escaped(concern_words(found, pair))}" for found in item.concerns]
+            concerns = [(MARKS[found.severity], concern_words(found, pair)) for found in item.concerns]
+            lines = [f"- {mark}: {for_markdown(text)}" for mark, text in concerns]
             st.markdown("\n".join(lines))
         st.markdown("**What this does not cover**")
         limits = dict.fromkeys(limit_words(limit, labels) for item in verdicts for limit in item.limits)
-        st.markdown("\n".join(f"- {escaped(limit)}" for limit in limits))
+        st.markdown("\n".join(f"- {for_markdown(limit)}" for limit in limits))
     with st.expander("The counts and p values behind it", key="mcnemar"):
         st.caption(
             "Images by who is right. The two bold counts alone decide which network is better. McNemar p: of the "
@@ -211,7 +212,7 @@ def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -
             "with other tools. The loss p is that of a paired t test over the images."
         )
         for item in verdicts:
-            st.html(STYLE + mcnemar_table(item, escape(labels[item.run]), escape(base)))
+            st.html(STYLE + mcnemar_table(item, for_html(labels[item.run]), for_html(base)))
         plain_table(verdict_table(verdicts, labels))
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.shared import datasets, panels
+from mnist_core.text import for_markdown
 
 st.title("Data")
 runs, problems = resources.scan()
@@ -14,7 +15,7 @@ names = datasets.names_or_words(catalog)
 here = [name for name in names if datasets.usable(catalog, name)]
 datasets.mnist_panel()
 datasets.dataset_list(names, runs)
-name = st.segmented_control("Look at", here, key="data_look", default=here[0], required=True)
+name = st.segmented_control("Look at", here, format_func=for_markdown, key="data_look", default=here[0], required=True)
 with panels.in_words():
     datasets.look(str(name))
 with panels.in_words():

@@ -31,9 +31,9 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots import style
 from mnist_core.plots.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
 from mnist_core.plots.curves import Curve, Metric, curves_chart
-from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch, EpochRow
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 # 0.25 to 4 in 32 steps of equal ratio
 TEMPERATURES = tuple(round(2 ** (step / 8), 4) for step in range(-16, 17))
@@ -94,7 +94,7 @@ def _readable(run: Run) -> bool:
     try:
         resources.history(run)
     except StoreError as error:
-        st.error(panels.sentence(error), icon=":material/error:")
+        st.error(panels.markdown_sentence(error), icon=":material/error:")
         return False
     return True
 
@@ -108,23 +108,23 @@ def _answer(
     baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
     found = resources.comparison(runs, baseline, state.chosen_epoch(), state.margin())
     lines = [
-        tables.escaped(relation_words(item, labels, (mistake_cost(said[baseline]), mistake_cost(said[item.run]))))
+        for_markdown(relation_words(item, labels, (mistake_cost(said[baseline]), mistake_cost(said[item.run]))))
         for item in found.verdicts
     ]
     if len(lines) > 1:
-        st.markdown(f"#### {tables.escaped(relations_words(found.verdicts, labels))}", anchors=False)
+        st.markdown(f"#### {for_markdown(relations_words(found.verdicts, labels))}", anchors=False)
         st.markdown("\n".join(f"- {line}" for line in lines))
     elif lines:
         st.markdown(f"#### {lines[0]}", anchors=False)
     for refusal in found.refusals:
-        why = tables.escaped(refusal_words(refusal, labels))
-        st.caption(f":material/block: {tables.escaped(labels[refusal.run])} is not compared: {why}.")
+        why = for_markdown(refusal_words(refusal, labels))
+        st.caption(f":material/block: {for_markdown(labels[refusal.run])} is not compared: {why}.")
     st.markdown(MEANING)
     for run in runs:
         turn = course(run.rows())
         if turn is not None:
             overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
-            text = tables.escaped(course_sentence(labels[run.id], turn, overfits=overfits))
+            text = for_markdown(course_sentence(labels[run.id], turn, overfits=overfits))
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
 
 
@@ -242,7 +242,8 @@ def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
     if len(ids) > 1:
         state.widget("calibrated", found)
         st.radio(
-            "Run to look at", ids, format_func=labels.__getitem__, horizontal=True, key="calibrated",
+            "Run to look at", ids, format_func=lambda run_id: for_markdown(labels[run_id]), horizontal=True,
+            key="calibrated",
             on_change=lambda: state.set_link(inspect=state.widget_value("calibrated")),
         )  # fmt: skip
     return tested[ids.index(found)]

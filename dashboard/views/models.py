@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
 import pandas as pd
 import streamlit as st
@@ -16,8 +15,8 @@ from mnist_core.experiments.keras_code import keras_code
 from mnist_core.plots import style
 from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
 from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
-from mnist_core.report.tables import escaped
 from mnist_core.runs.run import Run
+from mnist_core.text import for_html, for_markdown
 
 PER_ROW = 3
 
@@ -26,13 +25,13 @@ def answer(runs: list[Run], labels: dict[str, str]) -> str:
     """How large the networks are, in a sentence."""
     counts = {run.id: run.config.model.parameter_count() for run in runs}
     if len(runs) == 1:
-        return f"**{escaped(labels[runs[0].id])}** has **{counts[runs[0].id]:,}** parameters."
+        return f"**{for_markdown(labels[runs[0].id])}** has **{counts[runs[0].id]:,}** parameters."
     small, large = (choose(runs, key=lambda run: counts[run.id]) for choose in (min, max))
     if counts[small.id] == counts[large.id]:
         return f"All chosen networks have **{counts[small.id]:,}** parameters."
     return (
-        f"**{escaped(labels[large.id])}** is the largest with **{counts[large.id]:,}** parameters, "
-        f"{counts[large.id] / counts[small.id]:.1f} times as many as **{escaped(labels[small.id])}** "
+        f"**{for_markdown(labels[large.id])}** is the largest with **{counts[large.id]:,}** parameters, "
+        f"{counts[large.id] / counts[small.id]:.1f} times as many as **{for_markdown(labels[small.id])}** "
         f"with **{counts[small.id]:,}**."
     )
 
@@ -66,7 +65,7 @@ def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str
 
 def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
     """One network."""
-    st.html(f'<div style="border-top:4px solid {colour};padding-top:.5rem;font-weight:600">{escape(label)}</div>')
+    st.html(f'<div style="border-top:4px solid {colour};padding-top:.5rem;font-weight:600">{for_html(label)}</div>')
     frame = architecture_frame(run.config.model, widest)
     panels.chart_with_table(
         architecture_chart(frame, colour, dark=theme.is_dark(), rows=tallest),
@@ -81,10 +80,7 @@ def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
     with st.expander("Keras code", icon=":material/code:", key=f"code_{run.id}"):
         st.caption("A whole script: it loads the data, builds, trains and tests this network with plain Keras.")
         st.code(code, language="python", height=420)
-        st.download_button(
-            "Python file", code, f"{label.replace(' ', '_')}.py", "text/x-python", key=f"code_file_{run.id}",
-            on_click="ignore", type="tertiary", icon=":material/download:",
-        )  # fmt: skip
+        panels.download("Python file", lambda: code.encode(), f"{label}.py", "text/x-python", key=f"code_file_{run.id}")
 
 
 st.title("Models")

@@ -24,6 +24,7 @@ from mnist_core.plots import style
 from mnist_core.plots.production import AXES, pareto_chart, pareto_frame
 from mnist_core.report import tables
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 COST_BY_NAME: dict[str, Cost] = {
     "parameters": "parameters",
@@ -74,7 +75,7 @@ def _page(runs: list[Run]) -> None:
     same = [run for run in tested if run.status.fingerprint == tested[0].status.fingerprint]
     if len(same) < len(tested):
         left = ", ".join(labels[run.id] for run in tested if run not in same)
-        st.caption(f"Left out, as they were tested on other images: {tables.escaped(left)}.")
+        st.caption(f"Left out, as they were tested on other images: {for_markdown(left)}.")
     waiting = any(latency.waiting(resources.store(), run) for run in same)
 
     @st.fragment(run_every=1.0 if waiting else None)
@@ -102,15 +103,15 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     candidates = [_candidate(run, times[run.id]) for run in runs]
     items = rank(candidates, said, margin=margin, recipes=_recipes(runs, margin))
     found = recommend(items, cost)
-    st.markdown(f"#### {tables.escaped(recommendation_words(found, items, labels))}", help=SUFFICES, anchors=False)
+    st.markdown(f"#### {for_markdown(recommendation_words(found, items, labels))}", help=SUFFICES, anchors=False)
     if len(items) > 1:
-        st.caption(tables.escaped(selection_words(items)))
+        st.caption(for_markdown(selection_words(items)))
     _pareto(items, labels, colours, cost)
     for item in items:
         run_id = item.candidate.id
         st.markdown(
-            f'<span style="color:{colours[run_id]}">●</span> **{tables.escaped(labels[run_id])}**: '
-            f"{tables.escaped(reason_words(item, items, labels))}",
+            f'<span style="color:{colours[run_id]}">●</span> **{for_markdown(labels[run_id])}**: '
+            f"{for_markdown(reason_words(item, items, labels))}",
             unsafe_allow_html=True,
         )
     _figures(items, labels, times)
@@ -157,7 +158,7 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
     missing = [labels[item.candidate.id] for item in items if item.candidate.cost(cost) is None]
     if missing:
         what = "No time has been measured" if cost in ("one", "many") else "This cost is not known"
-        st.caption(f"{what} for {tables.escaped(', '.join(missing))}.")
+        st.caption(f"{what} for {for_markdown(', '.join(missing))}.")
     if frame.empty:
         return
     panels.chart_with_table(
@@ -228,13 +229,13 @@ def _latency(runs: list[Run], labels: Mapping[str, str], times: Mapping[str, Lat
                         for run in missing or able:
                             resources.runner().measure_latency(run.id)
                     st.rerun()
-            st.caption(_how(runs, times), width="stretch")
+            st.caption(for_markdown(_how(runs, times)), width="stretch")
     for run in runs:
-        name = tables.escaped(labels[run.id])
+        name = for_markdown(labels[run.id])
         if run.model_file is None:
             st.caption(f"{name} has kept no weights, so there is no model to time.")
         elif problem := latency.problem(store, run):
-            st.warning(f"{name} could not be timed: {problem}.", icon=":material/report:")
+            st.warning(f"{name} could not be timed: {for_markdown(problem)}.", icon=":material/report:")
 
 
 def _how(runs: list[Run], times: Mapping[str, Latency | None]) -> str:

@@ -60,21 +60,33 @@ def report(options: argparse.Namespace, reporter: Reporter) -> int:
     kind = options.format or ("markdown" if out and out.suffix.lower() in (".md", ".markdown") else "html")
     if out is None and reporter.as_json:
         raise ConfigError("--json needs --out FILE: then it says what was written")
-    if out is not None and not out.parent.is_dir():
-        raise ConfigError(f"the folder {out.parent} does not exist; make it, or give another --out")
+    if out is not None:
+        _check_place(out)
     found = writer.compared(store, found_runs(store, options.runs), options.epoch, options.margin)
     now = datetime.datetime.now()
     if out is None:
         sys.stdout.write((writer.as_html if kind == "html" else writer.as_markdown)(found, now).decode())
         return 0
     try:
+        replaced = out.exists()
         written = writer.write(found, out, kind, now)
     except OSError as error:
         raise StoreError(f"the report could not be written ({error}); give another --out") from error
     if reporter.as_json:
         return reporter.json({"format": kind, "files": [str(path) for path in written]})
-    reporter.say(f"written: {', '.join(str(path) for path in written)}")
+    reporter.say(f"written: {', '.join(str(path) for path in written)}" + (" (replaced)" if replaced else ""))
     return 0
+
+
+def _check_place(out: Path) -> None:
+    """Raise ConfigError where a report cannot be written to `out`."""
+    try:
+        if out.is_dir():
+            raise ConfigError(f"--out {out} is a folder; give a file in it, such as {out / 'comparison.html'}")
+        if not out.parent.is_dir():
+            raise ConfigError(f"the folder {out.parent} does not exist; make it, or give another --out")
+    except OSError as error:  # such as a name that is too long
+        raise ConfigError(f"--out {str(out)[:60]} … is no place for a file ({error.strerror}); give another") from error
 
 
 def add_epoch(parser: argparse.ArgumentParser) -> None:
@@ -150,7 +162,7 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
             row["loss_difference"] = f"{verdict.loss.value:+.4f}"
         rows.append(row)
     reporter.table(rows, _COLUMNS)
-    _print_verdicts(comparison, [recipe_words(item, names) for item in recipes], names)
+    _show_verdicts(reporter, comparison, [recipe_words(item, names) for item in recipes], names)
     fields: list[dict[str, Any]] = [
         {"field": path} | {run.id: value_words(value, "–") for run, value in zip(runs, values, strict=True)}
         for path, values in differing.items()
@@ -164,17 +176,21 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _print_verdicts(comparison: Comparison, recipes: list[str], names: dict[str, str]) -> None:
-    print(f"\nA difference in accuracy of up to {margin_words(comparison.margin)} is taken not to matter (--margin).")
+def _show_verdicts(reporter: Reporter, comparison: Comparison, recipes: list[str], names: dict[str, str]) -> None:
+    margin = margin_words(comparison.margin)
+    reporter.line()
+    reporter.line(f"A difference in accuracy of up to {margin} is taken not to matter (--margin).")
     for item in comparison.verdicts:
-        print("\n" + "\n".join(filter(None, (verdict_words(item, names), open_words(item)))))
-        print(loss_verdict_words(item, names))
+        reporter.line()
+        for text in filter(None, (verdict_words(item, names), open_words(item), loss_verdict_words(item, names))):
+            reporter.line(text)
         for concern in item.concerns:
-            print(f"  {concern.severity}: {concern_words(concern, (names[item.baseline], names[item.run]))}")
+            reporter.line(f"  {concern.severity}: {concern_words(concern, (names[item.baseline], names[item.run]))}")
     for refusal in comparison.refusals:
-        print(f"\n{names[refusal.run]} is not compared: {refusal_words(refusal, names)}.")
-    print()
+        reporter.line()
+        reporter.line(f"{names[refusal.run]} is not compared: {refusal_words(refusal, names)}.")
+    reporter.line()
     limits = [limit_words(limit, names) for item in comparison.verdicts for limit in item.limits]
     for line in (*recipes, *dict.fromkeys(limits)):
-        print(line)
-    print()
+        reporter.line(line)
+    reporter.line()

@@ -35,18 +35,21 @@ def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
         ]
         return reporter.json(documents)
     for run, items in found:
-        print(f"{run.name} ({run.id}), {run.epochs_done} epochs")
+        reporter.line(f"{run.name} ({run.id}), {run.epochs_done} epochs")
         for item in items:
             said = words(item, ended=not run.live)
-            print(f"  {said.sentence}\n    Rule: {said.rule}")
+            reporter.line(f"  {said.sentence}")
+            reporter.line(f"    Rule: {said.rule}")
             if item.suggestions:
-                print(f"    Suggestion: {suggestion_sentence(item.suggestions)}")
+                reporter.line(f"    Suggestion: {suggestion_sentence(item.suggestions)}")
             for change in item.suggestions:
                 similar = runs_with_change(run, change, others)[:MOST_EXAMPLES]
                 if similar:
-                    print(f"    {example_sentence(run, change, [example(run, change, other) for other in similar])}")
+                    reporter.line(
+                        f"    {example_sentence(run, change, [example(run, change, other) for other in similar])}"
+                    )
         if not items:
-            print("  No epoch is finished yet.")
+            reporter.line("  No epoch is finished yet.")
     return 0
 
 

@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             runner.stop()
     except MnistCoreError as error:
-        print(f"mnist_core: {error}", file=sys.stderr)
+        Reporter(as_json=False).error(str(error))
         return 1
     return 0
 

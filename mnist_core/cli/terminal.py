@@ -19,6 +19,7 @@ from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
 from mnist_core.runs.summary import RunSummary
+from mnist_core.text import for_json, for_terminal
 
 POLL_S = 0.2
 
@@ -38,15 +39,19 @@ class Reporter:
     def say(self, text: str) -> None:
         """A remark for a person."""
         if not self.as_json:
-            print(text, file=sys.stderr)
+            print(for_terminal(text), file=sys.stderr)
 
     def error(self, text: str) -> None:
         """What went wrong, on standard error."""
-        print(f"mnist_core: {text}", file=sys.stderr)
+        print(f"mnist_core: {for_terminal(text)}", file=sys.stderr)
+
+    def line(self, text: str = "") -> None:
+        """Print one line of a result for a person."""
+        print(for_terminal(text))
 
     def json(self, data: Any) -> int:
         """Print `data` as the one JSON document; return the exit status 0."""
-        print(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+        print(for_json(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)))
         return 0
 
     def table(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> int:
@@ -55,6 +60,7 @@ class Reporter:
             return self.json(list(rows))
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         if not rows:
             self.say("nothing to show")
@@ -65,9 +71,11 @@ class Reporter:
         used = [column for column in columns if any(row.get(column) is not None for row in rows)]
         for column in used:
             numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-            table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+            table.add_column(
+                Text(for_terminal(column.replace("_", " "))), justify="right" if numeric else "left", overflow="fold"
+            )
         for row in rows:
-            table.add_row(*(_shown(column, row.get(column)) for column in used))
+            table.add_row(*(Text(for_terminal(_shown(column, row.get(column)))) for column in used))
         console.print(table)
         return 0
 
@@ -184,12 +192,13 @@ def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, watch:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[detail]}"), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(),
+        TextColumn("{task.fields[detail]}", markup=False), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
     )  # fmt: skip
     report = Notices(reporter)  # printed above the bars
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks = {run.id: bars.add_task(run.name, total=1.0, detail="waiting") for run in waiting}
+        tasks = {run.id: bars.add_task(for_terminal(run.name), total=1.0, detail="waiting") for run in waiting}
         while waiting:
             runs = [store.get(run.id) for run in waiting]
             for run in runs:

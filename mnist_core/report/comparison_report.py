@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import altair as alt
 
@@ -114,7 +115,7 @@ def write(found: Content, path: Path, kind: str, now: datetime.datetime) -> list
         name = f"{path.stem}-{item.name}.svg"
         written.append(path.with_name(name))
         written[-1].write_text(item.svg, encoding="utf-8")
-        return name.replace(" ", "%20")
+        return quote(name)
 
     path.write_text(to_markdown(compose(found, now), beside), encoding="utf-8")
     return written

@@ -6,7 +6,8 @@ import base64
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from mnist_core.text import for_html, for_markdown
 
 STYLE = """
 :root { font-variant-numeric: tabular-nums; }
@@ -82,27 +83,27 @@ def to_html(blocks: Sequence[Block]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{for_html(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
 def _html(block: Block, number: int) -> str:
     match block:
         case Heading(level, text):
-            return f"<h{level}>{escape(text)}</h{level}>"
+            return f"<h{level}>{for_html(text)}</h{level}>"
         case Paragraph(text, lead):
             kind = ' class="lead"' if lead else ""
-            return f"<p{kind}>{escape(text)}</p>"
+            return f"<p{kind}>{for_html(text)}</p>"
         case Bullets(items):
-            return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+            return "<ul>" + "".join(f"<li>{for_html(item)}</li>" for item in items) + "</ul>"
         case Table(head, rows):
-            top = "".join(f"<th>{escape(text)}</th>" for text in head)
-            body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
+            top = "".join(f"<th>{for_html(text)}</th>" for text in head)
+            body = "".join("<tr>" + "".join(f"<td>{for_html(text)}</td>" for text in row) + "</tr>" for row in rows)
             return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
         case Picture(_, svg, caption):
             # every chart numbers its clip paths from 0; in one page they must not be taken for each other's
             own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>p{number}-", svg)
-            return f"<figure>{own}<figcaption>{escape(caption)}</figcaption></figure>"
+            return f"<figure>{own}<figcaption>{for_html(caption)}</figcaption></figure>"
 
 
 def to_markdown(blocks: Sequence[Block], place: Place | None = None) -> str:
@@ -121,21 +122,14 @@ def data_uri(picture: Picture) -> str:
 def _markdown(block: Block, place: Place) -> str:
     match block:
         case Heading(level, text):
-            return f"{'#' * level} {literal(text)}"
+            return f"{'#' * level} {for_markdown(text)}"
         case Paragraph(text, lead):
-            return f"**{literal(text)}**" if lead else literal(text)
+            return f"**{for_markdown(text)}**" if lead else for_markdown(text)
         case Bullets(items):
-            return "\n".join(f"- {literal(item)}" for item in items)
+            return "\n".join(f"- {for_markdown(item)}" for item in items)
         case Table(head, rows):
             line = "|" + "|".join(":--" if column == 0 else "--:" for column in range(len(head))) + "|"
-            texts = ["| " + " | ".join(literal(text) for text in row) + " |" for row in (head, *rows)]
+            texts = ["| " + " | ".join(for_markdown(text) for text in row) + " |" for row in (head, *rows)]
             return "\n".join([texts[0], line, *texts[1:]])
         case Picture(_, _, caption):
-            return f"![{literal(caption)}]({place(block)})"
-
-
-def literal(text: str) -> str:
-    """A text that Markdown shows as it stands, with no more backslashes than that needs."""
-    text = re.sub(r"([\\`*|<>~$])", r"\\\1", text)
-    text = text.replace("](", "]\\(").replace("&", "&amp;")
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+            return f"![{for_markdown(caption)}]({place(block)})"

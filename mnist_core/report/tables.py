@@ -63,11 +63,6 @@ def answer(
     return f"{right} correctly; the others have no {result} yet."
 
 
-def escaped(text: str) -> str:
-    """A person's text, so that Markdown shows it as it stands."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~>$:<&" else c for c in text)
-
-
 def _wrong(errors: int) -> str:
     return "none is wrong" if errors == 0 else "one is wrong" if errors == 1 else f"{errors:,} are wrong"
 

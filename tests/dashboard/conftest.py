@@ -73,7 +73,7 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
     resources.store.cache_clear()
     resources.runner.cache_clear()
 
-    def open_page(page: str = "views/compare/page.py", **query: str) -> AppTest:
+    def open_page(page: str = "views/compare/page.py", /, **query: str | list[str]) -> AppTest:
         test = AppTest.from_file(APP, default_timeout=30)
         for key, value in query.items():
             test.query_params[key] = value

@@ -19,6 +19,7 @@ from mnist_core.jobs.latency import BatchTime, Latency
 from mnist_core.plots.production import pareto_chart, pareto_frame
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from mnist_core.text import for_markdown
 from tests.support.pages import text_of
 from tests.support.synthetic import MakeRun, config
 
@@ -139,7 +140,7 @@ def test_what_goes_wrong_is_said_in_words(app: OpenPage, make_run: MakeRun, stor
     runner.problem = "no scheduler answers at tcp://x; check that it runs there"
     page = app(PAGE, runs=run.id)
     page.button(key="measure").click().run()
-    assert "No scheduler answers at tcp://x" in text_of(page)
+    assert for_markdown("No scheduler answers at tcp://x") in text_of(page)
     latency.answer(store, run)  # these are no weights
     page.run()
     assert "model_1 could not be timed: " in text_of(page)

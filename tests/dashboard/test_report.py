@@ -8,6 +8,7 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -100,6 +101,12 @@ def test_markdown_says_the_same_with_pictures_inside_or_beside(found: Content, t
     assert all(ElementTree.parse(path).getroot().tag.endswith("svg") for path in written[1:])
 
 
+def test_pictures_of_a_report_with_an_odd_file_name_are_found(found: Content, tmp_path: Path) -> None:
+    written = write(found, tmp_path / "a](b) %20 #1.md", "markdown", NOW)
+    links = re.findall(r"\]\(([^)\s]+)\)", written[0].read_text())
+    assert [unquote(link) for link in links] == [path.name for path in written[1:]]
+
+
 def test_names_stay_text_in_both_forms() -> None:
     blocks = [
         Heading(1, "<i>a</i>"), Paragraph("[x](y) _a_ model_1 `c`", lead=True), Bullets(["* b"]),
@@ -108,7 +115,7 @@ def test_names_stay_text_in_both_forms() -> None:
     html, markdown = to_html(blocks), to_markdown(blocks)
     assert "<i>" not in html
     assert unescape(html).count("<i>a</i>") == 2  # title and heading
-    assert r"[x]\(y) \_a\_ model_1 \`c\`" in markdown
+    assert r"\[x\](y) \_a\_ model_1 \`c\`" in markdown
     assert r"| a\|b | c |" in markdown
 
 
@@ -133,5 +140,11 @@ def test_the_command_writes_it(
     assert all(Path(file).is_file() for file in files)
     assert main(["report", *ids, "--out", str(tmp_path / "no" / "report.html"), *where]) == 2
     assert "does not exist" in capsys.readouterr().err
+    assert main(["report", *ids, "--out", str(tmp_path), *where]) == 2
+    assert "is a folder" in capsys.readouterr().err
+    assert main(["report", *ids, "--out", str(tmp_path / ("x" * 300 + ".html")), *where]) == 2
+    assert "File name too long" in capsys.readouterr().err
+    assert main(["report", *ids, "--out", str(out), *where]) == 0
+    assert "(replaced)" in capsys.readouterr().err
     assert main(["report", ids[0], *where]) == 2
     assert "give two or more different runs" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words import setting_words
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.report.tables import ROWS, answer, cells, difference_frame, escaped, exact_frame
+from mnist_core.report.tables import ROWS, answer, cells, difference_frame, exact_frame
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
 from tests.support.synthetic import MakeRun, config
@@ -113,10 +113,6 @@ def test_every_setting_has_words() -> None:
         words = [setting_words(path) for path in flatten(preset.config)]
         assert len(set(words)) == len(words)
         assert not any("." in text or "_" in text for text in words)
-
-
-def test_names_cannot_format_the_sentence() -> None:
-    assert escaped("model_1 *x* [a](b)") == r"model\_1 \*x\* \[a\]\(b\)"
 
 
 def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:

@@ -48,11 +48,11 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def start_server(store: Store, log: Path) -> Server:
-    """Start `python -m dashboard` on `store` and wait until it answers."""
+def start_server(store: Store, log: Path, *options: str) -> Server:
+    """Start `python -m dashboard` with these options on `store` and wait until it answers."""
     port = free_port()
     environment = os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "dashboard", "--server.headless", "true", "--server.port", str(port)]
+    command = [sys.executable, "-m", "dashboard", "--server.headless", "true", "--server.port", str(port), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

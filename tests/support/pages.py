@@ -14,6 +14,11 @@ PAGES = re.findall(r'"(views/[\w/]+\.py)"', APP.read_text(encoding="utf-8"))
 """The file of every page, in the order of the menu."""
 
 
+def page_file(name: str) -> str:
+    """Return the file of the page whose view is called `name`, such as ``train``."""
+    return next(path for path in PAGES if path in (f"views/{name}.py", f"views/{name}/page.py"))
+
+
 def words(page: AppTest) -> str:
     """Return all text of the page outside its widgets, an element a line, in Streamlit's Markdown."""
     kinds = (page.markdown, page.caption, page.info, page.warning, page.error, page.success, page.title)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import streamlit as st
 
@@ -23,6 +22,7 @@ from mnist_core.comparison.diagnosis.words import (
 )
 from mnist_core.errors import StoreError
 from mnist_core.runs.run import Run
+from mnist_core.text import for_html
 
 MARKS: dict[Code, str] = {
     "not_finite": "diverges",
@@ -91,16 +91,16 @@ def diagnosis_panel(
     )
     parts = []
     for run in runs:
-        dot = f'<span class="dot" style="background:{escape(colours[run.id])}"></span>'
+        dot = f'<span class="dot" style="background:{for_html(colours[run.id])}"></span>'
         text = counted.get(run.id, "")
         sentences = [_sentence(run, item, everything) for item in found[run.id]]
         text += "".join(sentences) or "<p>No epoch is finished yet.</p>"
-        parts.append(f'<div class="who">{dot}{escape(labels[run.id])}</div><div>{text}</div>')
+        parts.append(f'<div class="who">{dot}{for_html(labels[run.id])}</div><div>{text}</div>')
     st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
         with st.expander("The rules and their numbers", key="diagnosis_rules"):
             rules = [
-                f'<div class="who">{escape(labels[run.id])}</div><div>{"".join(map(_rule, found[run.id]))}</div>'
+                f'<div class="who">{for_html(labels[run.id])}</div><div>{"".join(map(_rule, found[run.id]))}</div>'
                 for run in runs
                 if found[run.id]
             ]
@@ -113,7 +113,7 @@ def _counted(group: Group) -> str:
     many = len(group.runs)
     counts = ", ".join(f"{title} in {count}" for title, count in titles.most_common()) or "no epoch is finished yet"
     seed = group.first.config.training.seed
-    return f"<p>{escape(f'Of {many} seeds: {counts}. Seed {seed}:')}</p>"
+    return f"<p>{for_html(f'Of {many} seeds: {counts}. Seed {seed}:')}</p>"
 
 
 def _findings(run: Run) -> list[Finding]:
@@ -125,19 +125,19 @@ def _findings(run: Run) -> list[Finding]:
 def _sentence(run: Run, item: Finding, everything: Sequence[Run]) -> str:
     """The sentence, its lead in bold where something is to be changed; then what may help, and who has tried it."""
     text = words(item, ended=not run.live)
-    lead = f"<b>{escape(text.lead)}</b>" if item.severity == "problem" else escape(text.lead)
-    lines = [f"<p>{lead} {escape(text.text)}</p>"]
-    advice = [escape(suggestion_sentence(item.suggestions))] if item.suggestions else []
+    lead = f"<b>{for_html(text.lead)}</b>" if item.severity == "problem" else for_html(text.lead)
+    lines = [f"<p>{lead} {for_html(text.text)}</p>"]
+    advice = [for_html(suggestion_sentence(item.suggestions))] if item.suggestions else []
     for change in item.suggestions:
         tried = resources.examples(run, change, everything)
         if not tried:
             continue
         links = [
-            f'<a href="?runs={escape(run.id)},{escape(one.run_id)}" target="_self">{escape(one.name)}</a> '
-            f"({escape(', '.join(filter(None, (one.setting, one.result))))})"
+            f'<a href="?runs={for_html(run.id)},{for_html(one.run_id)}" target="_self">{for_html(one.name)}</a> '
+            f"({for_html(', '.join(filter(None, (one.setting, one.result))))})"
             for one in tried
         ]
-        advice.append(f"{escape(example_lead(change))} {', '.join(links)}. {escape(example_end(lowest_loss(run)))}")
+        advice.append(f"{for_html(example_lead(change))} {', '.join(links)}. {for_html(example_end(lowest_loss(run)))}")
     if advice:
         lines.append(f'<p class="try">{" ".join(advice)}</p>')
     return "".join(lines)
@@ -145,4 +145,4 @@ def _sentence(run: Run, item: Finding, everything: Sequence[Run]) -> str:
 
 def _rule(item: Finding) -> str:
     text = words(item)
-    return f"<p><b>{escape(text.title.capitalize())}.</b> {escape(text.rule)}</p>"
+    return f"<p><b>{for_html(text.title.capitalize())}.</b> {for_html(text.rule)}</p>"

@@ -8,6 +8,7 @@ from dashboard import resources
 from dashboard.shared import panels
 from dashboard.shared.run_picker import run_labels
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 
 def manage_button(runs: list[Run]) -> None:
@@ -55,7 +56,7 @@ def _edit(own: list[Run]) -> None:
                 )
                 st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        sure = st.checkbox(f"Yes, delete {run.name}", key=f"manage_sure_{run_id}")
+        sure = st.checkbox(f"Yes, delete {for_markdown(run.name)}", key=f"manage_sure_{run_id}")
         if st.button("Move to trash", icon=":material/delete:", disabled=not sure, key="manage_delete"):
             with panels.in_words():
                 resources.store().delete(run_id)
@@ -73,13 +74,13 @@ def _trash() -> None:
     labels = run_labels(runs, states=False)
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", key=f"trash_{run.id}"):
-            st.markdown(labels[run.id].replace("_", r"\_"), width="stretch")
+            st.markdown(for_markdown(labels[run.id]), width="stretch")
             if st.button("Restore", icon=":material/restore:", type="tertiary", key=f"restore_{run.id}"):
                 with panels.in_words():
                     resources.store().restore(run.id)
                     st.rerun()
     for problem in problems:
-        st.caption(problem.reason)
+        st.caption(for_markdown(problem.reason))
     with st.container(horizontal=True, vertical_alignment="center"):
         sure = st.checkbox("Yes, delete what is in the trash for good", key="trash_sure")
         if st.button("Empty trash", disabled=not sure, key="trash_empty"):

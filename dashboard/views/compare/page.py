@@ -21,6 +21,7 @@ from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
 from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 INTERVALS = (
     "A test set is a sample of digits: with other test images an accuracy, and a difference, would have come out "
@@ -46,7 +47,7 @@ def results(ids: list[str]) -> None:
         except RunNotFound:
             st.rerun()  # deleted from another window: choose again from what there is
         except StoreError as error:
-            st.error(panels.sentence(error), icon=":material/error:")
+            st.error(panels.markdown_sentence(error), icon=":material/error:")
     if not runs:
         return
     found = [group for group in found if group.first.id in {run.id for run in runs}]
@@ -60,12 +61,12 @@ def results(ids: list[str]) -> None:
     margin = state.margin()
     comparison = resources.comparison(runs, baseline, chosen, margin)
     recipes = resources.recipe_comparison(runs, baseline, chosen, margin)
-    answer = tables.escaped(tables.answer(items, labels, comparison, recipes))
+    answer = for_markdown(tables.answer(items, labels, comparison, recipes))
     st.markdown(f"#### {answer}", help=INTERVALS, anchors=False)
     run_cards(runs, figures, labels, colours, baseline, fingerprints, chosen)
     for run in runs:
         if run.state in ("diverged", "failed") and run.status.reason:
-            st.warning(f"**{tables.escaped(labels[run.id])}** {run.state}: {tables.escaped(run.status.reason)}.")
+            st.warning(f"**{for_markdown(labels[run.id])}** {run.state}: {for_markdown(run.status.reason)}.")
 
     if len(runs) > 1:
         verdict_panel(comparison, recipes, labels, colours)

@@ -34,9 +34,9 @@ from mnist_core.comparison.disagreements import (
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots import agreement, confusion, style
-from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 ANY = "any"
 ORDERS = {
@@ -75,7 +75,7 @@ class Panel:
     @cached_property
     def written(self) -> list[str]:
         """Their labels, so that Markdown shows them as they stand."""
-        return [tables.escaped(name) for name in self.names]
+        return [for_markdown(name) for name in self.names]
 
     @cached_property
     def shades(self) -> list[str]:

@@ -14,9 +14,9 @@ from dashboard.views.disagreements.disagreement_panels import Panel
 from mnist_core.comparison.verdicts import Refusal, paired
 from mnist_core.comparison.words.disagreements import disagreement_words
 from mnist_core.comparison.words.verdicts import refusal_words, verdict_words
-from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 VIEWS = {"groups": "Who is right", "matrices": "Which digits they confuse", "all": "All {} runs"}
 MCNEMAR = (
@@ -106,7 +106,7 @@ def _together(baseline: Run, judged: list[Run], labels: dict[str, str], epoch: C
             continue
         pair = paired(baseline, run, epoch, resources.READER)
         if isinstance(pair, Refusal):
-            st.caption(f":material/link_off: {tables.escaped(refusal_words(pair, labels))}.")
+            st.caption(f":material/link_off: {for_markdown(refusal_words(pair, labels))}.")
         else:
             found.append(run)
     return found
@@ -133,12 +133,12 @@ def _other(others: list[Run], labels: dict[str, str], *, place: bool) -> Run | N
 
 def _compare(pair: Panel, everybody: Panel) -> None:
     text = disagreement_words(pair.counts, pair.names[0], pair.names[1])
-    st.markdown(f"#### {tables.escaped(text)}", help=MCNEMAR, anchors=False)
+    st.markdown(f"#### {for_markdown(text)}", help=MCNEMAR, anchors=False)
     baseline, other = pair.runs
     found = resources.comparison(everybody.runs, baseline.id, pair.chosen, state.margin())
     verdict = found.of(other.id)
     if verdict is not None:
-        st.markdown(tables.escaped(verdict_words(verdict, pair.labels)))
+        st.markdown(for_markdown(verdict_words(verdict, pair.labels)))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="looks"):
         view = _view(len(everybody.runs))
         epoch_switch()

@@ -129,13 +129,4 @@ def _as_table(frame: pd.DataFrame) -> None:
 def _export(run: Run) -> None:
     predictions = resources.predictions(run)
     assert predictions is not None
-    st.download_button(
-        "All mistakes as CSV",
-        lambda: panels.csv(mistakes(predictions)),
-        f"mistakes-{run.id}.csv",
-        "text/csv",
-        key="mistakes_csv",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )
+    panels.csv_button(mistakes(predictions), f"mistakes-{run.id}", key="mistakes_csv", label="All mistakes as CSV")

@@ -10,6 +10,7 @@ from dashboard.shared.explanations import no_weights
 from mnist_core.errors import DatasetError
 from mnist_core.plots.embedding import SELECTION, map_chart, map_frame
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 KEY = "map"
 """Of the chart, and the name in the URL of the kind of map."""
@@ -34,8 +35,8 @@ def map_panel(run: Run) -> None:
     """Draw the map of a run that has predictions, if it is asked for."""
     panels.heading(
         "A map of what the network sees",
-        f"Each point is a test digit, placed by what the last hidden layer of {run.name} makes of it. Wrong guesses "
-        "are ringed. Press a point to enlarge its digit.",
+        f"Each point is a test digit, placed by what the last hidden layer of {for_markdown(run.name)} makes of it. "
+        "Wrong guesses are ringed. Press a point to enlarge its digit.",
         help="The last hidden layer describes each digit by as many numbers as it has units; the output layer decides "
         "by these alone. Two numbers for each digit are computed from them so that they can be drawn. **PCA** "
         "(principal component analysis) is a projection onto the two directions in which the digits differ most. "
@@ -49,12 +50,12 @@ def map_panel(run: Run) -> None:
         return
     with panels.in_words():
         if resources.network(run) is None:
-            st.info(no_weights(run.name), icon=":material/visibility_off:")
+            st.info(for_markdown(no_weights(run.name)), icon=":material/visibility_off:")
             return
         try:
             indices, found = resources.digit_map(run, kind)
         except DatasetError as error:
-            st.info(panels.sentence(error), icon=":material/hide_image:")
+            st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
             return
         everything = resources.judged(run)
         assert everything is not None

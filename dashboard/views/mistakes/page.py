@@ -16,6 +16,7 @@ from mnist_core.evaluation.metrics import accuracy_interval, confusion_matrix
 from mnist_core.evaluation.mistakes import score_frame, top_confusions
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 IN_VIEW = """
 @media (min-width: 800px) {
@@ -73,7 +74,7 @@ def _inspected(judged: list[Run], labels: dict[str, str]) -> Run:
         st.radio(
             "Run to look at",
             ids,
-            format_func=labels.__getitem__,
+            format_func=lambda run_id: for_markdown(labels[run_id]),
             horizontal=True,
             key="inspect",
             on_change=_inspect_other,
@@ -122,7 +123,7 @@ def _answer(run: Run) -> None:
         st.caption(f"95 % interval {100 * interval.low:.2f} to {style.percent(interval.high)}")
     with wrong:
         st.metric("Wrong guesses", style.count(found.errors))
-        st.caption(f"of {found.images:,} test images of {run.config.dataset.name}")
+        st.caption(f"of {found.images:,} test images of {for_markdown(run.config.dataset.name)}")
     with confusion:
         if top:
             st.metric("Most frequent confusion", f"{top[0].true} → {top[0].guess}, {_times(top[0].times)}")

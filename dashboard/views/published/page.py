@@ -12,7 +12,7 @@ from dashboard.views.published.published_rows import answer, head, row_html
 from dashboard.views.sweeps import sweep_form
 from dashboard.views.train import model_form
 from mnist_core.published.reproduction import Row
-from mnist_core.report.tables import escaped
+from mnist_core.text import for_markdown
 
 RULE = (
     "A source prints one training's accuracy p on n = 10,000 test images; measured is the mean m of k trainings that "
@@ -72,6 +72,6 @@ with panels.in_words():
     )
     sources = list(dict.fromkeys(row.source for row in found))
     for source in sources:
-        st.markdown(f"##### {escaped(source[:1].upper() + source[1:])}")
+        st.markdown(f"##### {for_markdown(source[:1].upper() + source[1:])}")
         table([row for row in found if row.source == source])
 panels.store_problems(resources.all_problems())

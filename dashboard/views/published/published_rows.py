@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from mnist_core.evaluation.statistics import Sample
 from mnist_core.plots import style
 from mnist_core.published import words
 from mnist_core.published.claims import Claim
 from mnist_core.published.reproduction import Reproduction, Row
+from mnist_core.text import for_html
 
 STYLE = """
 <style>
@@ -48,9 +48,9 @@ def row_html(row: Row) -> str:
     size = f", {row.parameters:,} parameters" if row.parameters is not None else f", {row.kind}"
     said = ""
     if row.outcome != "not trained" or row.stored:
-        said = escape(f"{words.reason(row)} {words.loss_sentence(row)}".strip())
+        said = for_html(f"{words.reason(row)} {words.loss_sentence(row)}".strip())
     cells = (
-        f'<div class="name"><b>{escape(row.name)}</b><small>{escape(row.planned)}{size}</small></div>',
+        f'<div class="name"><b>{for_html(row.name)}</b><small>{for_html(row.planned)}{size}</small></div>',
         f'<div><small class="label">published</small>{_published(row)}</div>',
         f'<div><small class="label">measured</small>{_measured(row)}</div>',
         f'<div class="verdict"><b>{MARKS[row.outcome]} {_word(row)}</b><small>{said}</small>'
@@ -110,23 +110,23 @@ def spread(figure: Sample, *, percent: bool = False) -> str:
 
 def _claim(claim: Claim) -> str:
     mark = "✓" if claim.holds else "≠"
-    return f"<small>{mark} “{escape(_capital(claim.published))}”: {escape(claim.measured)}.</small>"
+    return f"<small>{mark} “{for_html(_capital(claim.published))}”: {for_html(claim.measured)}.</small>"
 
 
 def _why(row: Row) -> str:
-    return f"<small>Why it may: {escape('; '.join(words.reasons(row)))}.</small>" if row.notes else ""
+    return f"<small>Why it may: {for_html('; '.join(words.reasons(row)))}.</small>" if row.notes else ""
 
 
 def _details(row: Row) -> str:
     """What else is known, folded away."""
-    parts = [f"<li>{escape(_capital(row.note))}</li>"] if row.note else []
+    parts = [f"<li>{for_html(_capital(row.note))}</li>"] if row.note else []
     if row.measured and row.measured.best_val_accuracy and row.measured.best_val_loss:
         loss, accuracy = row.measured.best_val_loss, row.measured.best_val_accuracy
         parts.append(
             f"<li>Measured at the best epoch: validation loss {spread(loss)}; validation accuracy "
             f"{spread(accuracy, percent=True)}</li>"
         )
-    parts += [f"<li>Assumed: {escape(assumption)}</li>" for assumption in row.assumptions]
+    parts += [f"<li>Assumed: {for_html(assumption)}</li>" for assumption in row.assumptions]
     count = len(row.assumptions)
     title = "Notes" if not count else f"Notes, {count} assumption{'s' if count > 1 else ''}"
     return f"<details><summary>{title}</summary><ul>{''.join(parts)}</ul></details>" if parts else ""

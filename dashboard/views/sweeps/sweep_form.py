@@ -19,8 +19,8 @@ from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
 from mnist_core.files import parse_json
 from mnist_core.plots import style
-from mnist_core.report.tables import escaped
 from mnist_core.studies import searches, sweeps
+from mnist_core.text import for_markdown
 
 OWN = "own"
 FIELDS = {
@@ -79,7 +79,7 @@ def _label(option: str) -> str:
 
 
 def _about(spec: SweepSpec | SearchSpec) -> None:
-    st.caption(f"{escaped(spec.note[:1].upper() + spec.note[1:])}. From a {escaped(spec.source)}.")
+    st.caption(f"{for_markdown(spec.note[:1].upper() + spec.note[1:])}. From a {for_markdown(spec.source)}.")
     if spec.assumptions:
         with st.popover("Assumed", type="tertiary", key="sweep_assumed"):
             st.markdown("Not stated by the source, and assumed here:\n" + "\n".join(f"- {a}" for a in spec.assumptions))
@@ -152,7 +152,9 @@ def _changed(spec: Any) -> Any:
         if held.source == "held_out" and held.count is not None:
             # so many images were meant as a share of MNIST
             changes["training.validation"] = {"source": "held_out", "fraction": round(held.count / 60_000, 4)}
-            st.caption(f"On {dataset}, {100 * held.count / 60_000:.0f} % of the training images are held out.")
+            st.caption(
+                f"On {for_markdown(dataset)}, {100 * held.count / 60_000:.0f} % of the training images are held out."
+            )
     return spec.with_fixed(changes)
 
 

@@ -13,10 +13,10 @@ from dashboard.shared.run_picker import MOST
 from mnist_core.experiments.grids import short_path
 from mnist_core.plots import style
 from mnist_core.plots import sweeps as charts
-from mnist_core.report.tables import escaped
 from mnist_core.studies import searches, sweeps
 from mnist_core.studies.searches import Search
 from mnist_core.studies.sweeps import Sweep
+from mnist_core.text import for_markdown
 
 CLICKED = ("sweep_lines", "sweep_heat", "sweep_parallel")
 OPEN = "sweep_open"
@@ -89,7 +89,7 @@ def _answer(sweep: Sweep, table: pd.DataFrame, best: str | None) -> None:
     row = table[table["run"] == best].iloc[0]
     names = titles(list(sweep.axes) or list(sweep.points[0].values))
     settings = ", ".join(f"{name} {_text(row[path])}" for path, name in names.items())
-    text = f"Lowest validation loss: **{escaped(settings)}**"
+    text = f"Lowest validation loss: **{for_markdown(settings)}**"
     if pd.notna(row["test_accuracy"]):
         text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
     count = int((table["state"] == "finished").sum())
@@ -231,7 +231,7 @@ def search_results(search: Search) -> None:
     if winner is not None:
         row = table[table["trial"] == winner.number].iloc[0]
         settings = ", ".join(f"{name} {_text(row[path])}" for path, name in names.items())
-        text = f"Best on held-out images: **{escaped(settings)}**"
+        text = f"Best on held-out images: **{for_markdown(settings)}**"
         if pd.notna(row["test_accuracy"]):
             text += f". Tested once: **{style.percent(row['test_accuracy'])}** of the test images right"
         st.markdown(f"#### {text}", anchors=False)

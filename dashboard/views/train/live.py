@@ -6,7 +6,6 @@ Everything is read from the store's folders, so that a reload and a second brows
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable
 
@@ -25,6 +24,7 @@ from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.plots.curves import curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 TICK_S = 0.5
 RECENT = 6
@@ -146,7 +146,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
         with contextlib.suppress(MnistCoreError):  # `_ended` has said what is damaged
             found = resources.diagnosis(run)
             if found:
-                st.caption(_plain(words(found[0]).sentence))
+                st.caption(for_markdown(words(found[0]).sentence))
     if not live and not last:
         st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
 
@@ -159,7 +159,7 @@ def dot(colour: str) -> str:
 def _job(run: Run, label: str, colour: str, place: int) -> None:
     stopping = (run.path / "cancel").exists()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{dot(colour)} **{_plain(label)}**", unsafe_allow_html=True, width="stretch")
+        st.markdown(f"{dot(colour)} **{for_markdown(label)}**", unsafe_allow_html=True, width="stretch")
         if stopping:
             if st.button("Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
                          help="End the process; finished epochs are kept"):  # fmt: skip
@@ -233,7 +233,11 @@ def ending_words(run: Run) -> str:
 
 def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"live_ended_{where}_{run.id}"):
-        st.markdown(f"{dot(colour)} **{_plain(label)}** {_plain(_said(run))}", unsafe_allow_html=True, width="stretch")
+        st.markdown(
+            f"{dot(colour)} **{for_markdown(label)}** {for_markdown(_said(run))}",
+            unsafe_allow_html=True,
+            width="stretch",
+        )
         if run.resumable and st.button(
             "Resume", key=f"live_resume_{where}_{run.id}", type="tertiary", icon=":material/play_arrow:",
             help="Go on from the last finished epoch",
@@ -315,7 +319,8 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     if len(datasets) > 1:
         st.caption(
             f":material/warning: These runs were trained on different data "
-            f"({', '.join(sorted(set(datasets.values())))}), so their curves cannot be compared with one another."
+            f"({for_markdown(', '.join(sorted(set(datasets.values()))))}), so their curves cannot be compared with "
+            "one another."
         )
     singly = False
     if any(curve.members for curve in curves):
@@ -351,8 +356,3 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     said = notes(found, runs)
     if said:
         st.caption(" ".join(said))
-
-
-def _plain(text: str) -> str:
-    """Text that a person typed, without effect as Markdown or HTML."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|$~:-])", r"\\\1", text)

@@ -24,6 +24,7 @@ from mnist_core.jobs import estimates
 from mnist_core.jobs.request import Wanted
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 SOURCE = "train_source"
 FIRST = "preset:notebook/model_1"
@@ -194,7 +195,7 @@ def _parent(base: Base, runs: list[Run]) -> None:
     if parent and not state.widget_value(CONTINUE):
         preset = PRESETS.get(base.preset or "")
         name = preset.continues if preset and preset.continues else f"run {parent}"
-        st.caption(f"Starts from the trained weights of {name}.")
+        st.caption(f"Starts from the trained weights of {for_markdown(name)}.")
 
 
 def _continued(base: Base, config: RunConfig) -> RunConfig:
@@ -236,17 +237,17 @@ def _dataset() -> None:
     wanted = state.widget_value("train_dataset")
     if wanted not in names:
         if wanted != "mnist":
-            st.warning(f"The dataset {wanted} is not on this machine; training goes on with digits.")
+            st.warning(f"The dataset {for_markdown(str(wanted))} is not on this machine; training goes on with digits.")
         state.fill({"train_dataset": "digits"})
     titles = {"mnist": "MNIST"}
     st.segmented_control(
         "Train on",
         names,
-        format_func=lambda name: titles.get(name, name),
+        format_func=lambda name: titles.get(name) or for_markdown(name),
         key="train_dataset",
         persist_state="session",
         required=True,
-        help="; ".join(catalog.describe(name) for name in names),
+        help=for_markdown("; ".join(catalog.describe(name) for name in names)),
     )
 
 
@@ -279,7 +280,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
             estimates.cost(config, size)  # refuses a part held out that leaves too little
         with_seeds(config, _seeds())  # refuses seeds beyond their bound
     except MnistCoreError as error:
-        problem = panels.sentence(error)
+        problem = panels.markdown_sentence(error)
     seeds = _seeds()
     _cost(config, runs, seeds, sound=not problem)
     left, middle, right = st.columns([5, 3, 4], gap="small", vertical_alignment="bottom")

@@ -11,6 +11,7 @@ from dashboard.views.train import live, model_form
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs.request import request_all
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 OUTCOMES = {
     "stored": "Already trained: here it is. Its curves are among those shown. Another seed would train it anew.",
@@ -33,9 +34,9 @@ def form(runs: list[Run]) -> None:
         st.rerun()
     told = state.widget_value(live.NOTICE)
     if isinstance(told, MnistCoreError):
-        st.error(panels.sentence(told), icon=":material/error:")
+        st.error(panels.markdown_sentence(told), icon=":material/error:")
     elif told:
-        st.info(str(told), icon=":material/info:")
+        st.info(for_markdown(str(told)), icon=":material/info:")
 
 
 def start(wish: model_form.Wish) -> str | None:

@@ -1,0 +1,120 @@
+"""Names in a real browser: each is read as it was typed, makes no element, and asks no foreign host for anything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Request, expect
+
+from mnist_core.experiments.grids import parse_spec
+from mnist_core.files import write_json
+from mnist_core.runs.store import Store
+from mnist_core.studies import sweeps
+from tests.support import seed
+from tests.support.browser import Screen, Server, end_everything, start_server
+
+pytestmark = pytest.mark.browser
+
+FIRST = "![p](http://foreign.example/p.png) :red[x] $y$ :smile: :material/home: a -> b"
+SECOND = "<img src=http://foreign.example/q onerror=alert(1)> *d* `c` www.foreign.example"
+SWEEP = "[a](javascript:alert(1)) <b class=bad>e</b> :streamlit: --"
+QUEUED = "# :blue-badge[x] <script>alert(1)</script> | http://foreign.example"
+PAGES = (
+    "", "train", "mistakes", "disagreements", "disagreements?view=matrices", "sweeps", "loss-or-accuracy", "production",
+    "published", "models", "data",
+)  # fmt: skip
+
+
+class Waiting:
+    """A runner that leaves every run waiting."""
+
+    def submit(self, run_id: str) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture(scope="module")
+def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A dashboard on a store in which all that can have a name has a bad one."""
+    folder = tmp_path_factory.mktemp("hostile")
+    shutil.copytree(seeded_store, folder / "artifacts")
+    store = Store(folder / "artifacts")
+    for name, text in ((seed.SMALL, FIRST), (seed.LARGE, SECOND)):
+        store.describe(store.find(name).id, name=text, tags=(FIRST, SECOND), note=f"{FIRST}\n\n# {SECOND}")
+    spec = {"name": SWEEP, "base": "notebook/model_1", "grid": {"stack.units": [4, 8]}}
+    spec["fixed"] = {"dataset.name": "digits"}
+    sweeps.start(store, Waiting(), parse_spec(spec))  # type: ignore[arg-type]
+    failed, _ = store.add(seed.config(8, epochs=1), name=QUEUED)
+    writer = store.open_writer(failed.id)
+    assert writer is not None
+    writer.started([])
+    writer.ended("failed", f"the reason: {QUEUED}")
+    (store.root / "runs" / "<img src=x> ![z](http:foreign.example)").mkdir()
+    write_json(store.root / "datasets.json", {"fashion": f"/nowhere/{QUEUED}.npz"})
+    started = start_server(store, folder / "server.log")
+    try:
+        yield started
+    finally:
+        end_everything(started)
+
+
+MADE_BY_A_NAME = (
+    "img[src*=foreign], img[src=x], img[alt='Streamlit logo'], a[href*=foreign]:not([href^='#']), a[href^=javascript], "
+    "b.bad, .katex, .stMarkdownBadge, [data-testid=stMarkdownContainer] script, [style*='color: red']"
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_are_only_text_on_every_page(page: str, screen: Screen) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((screen.server.url, "data:", "blob:")):
+            asked.append(request.url)
+
+    screen.page.on("request", note)
+    screen.page.on("dialog", lambda dialog: asked.append(f"alert: {dialog.message}"))
+    path, _, query = page.partition("?")
+    runs = ",".join(run.id for run in screen.server.store.runs() if run.name in (FIRST, SECOND, QUEUED))
+    screen.open(path, runs=runs, **dict([query.split("=")] if query else []))
+    screen.page.evaluate("for (const item of document.querySelectorAll('details:not([open]) > summary')) item.click()")
+    screen.settled()
+    screen.page.wait_for_timeout(1000)
+    shown = screen.page.locator("[data-testid=stApp]").inner_text().replace("\u2060", "")
+    assert asked == []
+    made = screen.page.locator(MADE_BY_A_NAME)
+    assert [item.evaluate("element => element.outerHTML") for item in made.all()] == []
+    if path in ("", "mistakes", "disagreements", "loss-or-accuracy", "production", "models"):
+        assert FIRST in shown
+        assert SECOND in shown
+    if path == "train":
+        assert QUEUED in shown
+    if path == "data":
+        assert f"/nowhere/{QUEUED}.npz".replace("//foreign", "/foreign") in shown
+    screen.expect_no_exception()
+
+
+def test_the_report_asks_no_foreign_host_for_anything(screen: Screen, tmp_path: Path) -> None:
+    screen.open()
+    with screen.page.expect_download() as waiting:
+        screen.key("report_html").locator("button").click()
+    file = tmp_path / "report.html"
+    waiting.value.save_as(file)
+    asked: list[str] = []
+    screen.page.on("request", lambda request: asked.append(request.url))
+    screen.page.goto(file.as_uri())
+    screen.page.wait_for_timeout(500)
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert FIRST in screen.page.locator("body").inner_text()
+    expect(screen.page.locator("img, script, a")).to_have_count(0)
+
+
+def test_the_only_csv_of_a_table_is_the_one_without_formulas(screen: Screen) -> None:
+    screen.open("data")
+    screen.page.get_by_test_id("stDataFrame").first.hover()
+    expect(screen.page.get_by_label("Search", exact=True).first).to_be_visible()
+    expect(screen.page.get_by_label("Download as CSV", exact=True).first).to_be_attached()
+    expect(screen.page.get_by_label("Download as CSV", exact=True).first).to_be_hidden()
+    expect(screen.key("data_list_csv").locator("button")).to_be_visible()
