@@ -5,10 +5,12 @@ The chosen runs live in the URL (`?runs=…`), so that a view is a link, and tra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from typing import get_args
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.runs.records import ChosenEpoch
@@ -151,6 +153,11 @@ def link_text(name: str) -> str | None:
     return st.query_params.get(name) or None
 
 
+def link_texts() -> dict[str, str]:
+    """All values in the URL, by name."""
+    return st.query_params.to_dict()
+
+
 def link_number(name: str, low: int, high: int) -> int | None:
     """A whole number in the URL; None where it is absent, no number, or outside `low` to `high`."""
     try:
@@ -163,10 +170,53 @@ def link_number(name: str, low: int, high: int) -> int | None:
 def set_link(**values: object) -> None:
     """Put values into the URL, all at once, as one step of the browser's history; one that is None leaves it."""
     before = st.query_params.to_dict()
-    after = before | {name: str(value) for name, value in values.items() if value is not None}
-    after = {name: text for name, text in after.items() if name not in values or values[name] is not None}
-    if after != before:
-        st.query_params.from_dict(after)
+    changed = {name: str(value) for name, value in values.items() if value is not None}
+    changed = {name: text for name, text in changed.items() if before.get(name) != text}
+    gone = [name for name, value in values.items() if value is None and name in before]
+    if not gone:
+        if changed:
+            st.query_params.update(changed)
+        return
+    try:
+        st.query_params.from_dict({name: text for name, text in (before | changed).items() if name not in gone})
+    except StreamlitAPIException:  # a widget of this page is bound to its place in the link, which nobody else may set
+        for name in gone:
+            del st.query_params[name]
+        if changed:
+            st.query_params.update(changed)
+
+
+STALE_S = 2.0
+"""For so long after a form has written its link, the browser may still send an older one of it."""
+
+
+def arriving_link(form: str, names: Collection[str]) -> dict[str, str] | None:
+    """The part of the link that is a form's (`names`), where it is not what the form itself has written; else None.
+
+    That is so when a link is opened, and with the browser's buttons for back and forward. It is None as well where
+    there is nothing of the form in the link after another page was left: the form is then as it was.
+
+    To be called in runs of the whole page: those come of these buttons. A fragment's run comes of a widget, whose
+    message to the server may have left before the last link had arrived in the browser.
+    """
+    link = {name: text for name, text in st.query_params.to_dict().items() if name in names}
+    written = st.session_state.get(f"{form}:links")
+    if written is None:
+        return link
+    now = time.monotonic()
+    if not link or link == written[-1][0] or any(link == text and now - when < STALE_S for text, when in written):
+        return None
+    return link
+
+
+def write_link(form: str, names: Collection[str], link: Mapping[str, str]) -> bool:
+    """Put what a form holds into its part of the link; whether that has changed since it was last written."""
+    written = st.session_state.get(f"{form}:links", [])
+    changed = bool(written) and written[-1][0] != link
+    if changed or not written:
+        st.session_state[f"{form}:links"] = [*written[-9:], (dict(link), time.monotonic())]
+    set_link(**(dict.fromkeys(names) | dict(link)))
+    return changed
 
 
 def page_number(number: int) -> int | None:

@@ -103,6 +103,15 @@ def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
         assert not attributes & {"session_state", "query_params"}
 
 
+@pytest.mark.parametrize("path", DASHBOARD, ids=place)
+def test_no_page_imports_another_and_what_is_shared_imports_no_page(path: Path) -> None:
+    views = {name for name in imported(path, with_typing=True) if name.startswith("dashboard.views.")}
+    own = path.relative_to(ROOT / "dashboard").parts
+    page = own[1].removesuffix(".py") if own[0] == "views" else None
+    others = {name for name in views if name.split(".")[2] != page}
+    assert not others, f"{place(path)} must not import {others}: pages lead to each other by links"
+
+
 @pytest.mark.parametrize(
     ("code", "unwanted"),
     [

@@ -223,13 +223,14 @@ def _confidence(
     with left:
         run = _inspected(tested, labels)
         kind = st.segmented_control(
-            "Bins", BIN_KINDS, default=BIN_KINDS[0], required=True, key="bins",
+            "Bins", BIN_KINDS, default=BIN_KINDS[0], required=True, key="bins", bind="query-params",
             help="Most guesses are made with nearly full confidence. Equal counts puts as many images in each bin; "
             "equal widths is the classic picture, in which the last bin holds nearly all of them.",
         )  # fmt: skip
     with right:
         temperature = st.select_slider(
             "Temperature", TEMPERATURES, 1.0, format_func=lambda value: f"{value:.2f}", key="temperature",
+            bind="query-params",
             help="1 leaves the probabilities as trained.",
         )  # fmt: skip
     _tempered(run, said[run.id], float(temperature), colours[run.id], equal_counts=kind != BIN_KINDS[1])

@@ -27,7 +27,8 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="values",
         metavar="FIELD=VALUE",
-        help="any field by its path, such as training.learning_rate=0.0005 or model.layers.0.dropout=0.3; repeatable",
+        help="any setting by its path, such as training.learning_rate=0.0005 or model.layers.0.dropout=0.3; repeatable "
+        "(the command `settings` lists them all)",
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core.cli import compare, disagreements, label_errors, questions, sweeps
+from mnist_core.cli import compare, disagreements, label_errors, questions, settings, sweeps
 from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
 from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
 from mnist_core.comparison.recipes import figures, group, recipe_id, with_seeds
@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("presets", _presets, "list the published models")
+
+    settings.add_arguments(command("settings", settings.settings, "list every setting: its path, values and meaning"))
 
     datasets = command("datasets", _datasets, "list the datasets, fetch MNIST, register a file")
     change = datasets.add_mutually_exclusive_group()

@@ -12,12 +12,13 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.errors import ConfigError
+from mnist_core.experiments.declare import OnlyIf, declaration, setting
 from mnist_core.experiments.frozen import Config, explain
 from mnist_core.experiments.layers import Layer, LayerRow, Part, check_order
 from mnist_core.experiments.layers.base import Shape, flat_image_part, flatten_part, image_part, kind_of
@@ -38,7 +39,13 @@ class ModelConfig(Config):
     average, then dense layers. A layer without a `kind` is dense, and so is a number, its units: `layers=[64, 64]`.
     """
 
-    layers: tuple[Layer, ...] = Field(min_length=1, max_length=12)
+    layers: tuple[Layer, ...] = setting(
+        ...,
+        min_length=1,
+        max_length=12,
+        label="Layers",
+        help="The hidden layers in their order. The last layer, ten units with softmax, is always there.",
+    )
 
     @field_validator("layers", mode="before")
     @classmethod
@@ -129,15 +136,26 @@ class TestValidation(Config):
     """Validate on the test set, as the course notebooks did: simple, but the test score is then no longer unseen."""
 
     __test__ = False
+    in_words: ClassVar[str] = "test set"
     source: Literal["test"] = "test"
 
 
 class HeldOutValidation(Config):
     """Validate on a seeded part of the training set, given as a count of images or as a fraction."""
 
+    one_of: ClassVar[dict[str, str]] = {
+        "count": "a number of training images",
+        "fraction": "a share of the training images",
+    }
     source: Literal["held_out"] = "held_out"
-    count: int | None = Field(None, ge=10, le=50_000)
-    fraction: float | None = Field(None, ge=0.01, le=0.9)
+    count: int | None = setting(
+        None, ge=10, le=50_000, label="Images held out", help="So many training images are not trained on.",
+        widget="number", step=100, start=10_000, link="held_count", named="{} held out",
+    )  # fmt: skip
+    fraction: float | None = setting(
+        None, ge=0.01, le=0.9, label="Share held out", help="This share of the training images is not trained on.",
+        start=0.2, link="held_fraction", named="{:.0%} held out",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
@@ -168,17 +186,35 @@ Validation = Annotated[TestValidation | HeldOutValidation, Field(discriminator="
 class EarlyStopping(Config):
     """Stop when the validation loss has not fallen by `min_delta` for `patience` epochs."""
 
-    patience: int = Field(2, ge=1, le=100, description="epochs without improvement before stopping")
-    min_delta: float = Field(0.0, ge=0.0, le=1.0)
-    restore_best: bool = True
+    patience: int = setting(
+        2, ge=1, le=100, label="Patience in epochs", link="patience",
+        help="Epochs without a lower validation loss that are waited for.",
+    )  # fmt: skip
+    restore_best: bool = setting(
+        True, label="Restore the best epoch", link="restore_best",
+        help="Keep the weights of the epoch with the lowest validation loss instead of the last one's.",
+    )  # fmt: skip
+    min_delta: float = setting(
+        0.0, ge=0.0, le=1.0, label="Least improvement of the validation loss", link="min_delta",
+        help="How far the validation loss must fall to count as lower.", widget="number", step=0.001, format="%.4f",
+    )  # fmt: skip
 
 
 class Augmentation(Config):
     """How far each training image is moved, turned and scaled at random, anew in each epoch; see `augmentation`."""
 
-    shift: float = Field(0.0, ge=0.0, le=10.0, description="pixels, at most, to each side")
-    rotation: float = Field(0.0, ge=0.0, le=45.0, description="degrees, at most, to each side")
-    zoom: float = Field(0.0, ge=0.0, le=0.5, description="share, at most, larger or smaller")
+    shift: float = setting(
+        0.0, ge=0.0, le=10.0, label="Shift, pixels", help="At most so many pixels to the left, right, up and down.",
+        step=0.5, format="%.1f", link="shift",
+    )  # fmt: skip
+    rotation: float = setting(
+        0.0, ge=0.0, le=45.0, label="Rotation", help="At most so far to each side, in degrees.", step=1.0,
+        format="%.0f°", link="rotation",
+    )  # fmt: skip
+    zoom: float = setting(
+        0.0, ge=0.0, le=0.5, label="Zoom", help="At most so much larger or smaller, as a share.", format="percent",
+        link="zoom",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
@@ -192,12 +228,21 @@ class Augmentation(Config):
         return ", ".join(filter(None, (*parts, f"zoom {100 * self.zoom:g} %" if self.zoom else "")))
 
 
+def _factor() -> Any:
+    return setting(
+        0.5, ge=0.01, le=0.99, label="The rate is multiplied by", help="What is left of the rate each time it falls."
+    )
+
+
 class StepSchedule(Config):
     """The learning rate times `factor` after every `every` epochs."""
 
+    in_words: ClassVar[str] = "step: falls every few epochs"
     kind: Literal["step"] = "step"
-    factor: float = Field(0.5, ge=0.01, le=0.99)
-    every: int = Field(5, ge=1, le=500, description="epochs")
+    factor: float = _factor()
+    every: int = setting(
+        5, ge=1, le=500, label="Epochs between two falls", help="The rate falls after every so many epochs."
+    )
 
     def rate(self, first: float, epoch: int, epochs: int) -> float:
         """The rate in `epoch` (from 1), where it began at `first`."""
@@ -207,8 +252,11 @@ class StepSchedule(Config):
 class CosineSchedule(Config):
     """Half a cosine from the learning rate to `final` of it, which would be reached after the last planned epoch."""
 
+    in_words: ClassVar[str] = "cosine: falls smoothly to the end"
     kind: Literal["cosine"] = "cosine"
-    final: float = Field(0.0, ge=0.0, le=1.0, description="share of the rate that is left at the end")
+    final: float = setting(
+        0.0, ge=0.0, le=1.0, label="Share of the rate that is left at the end", help="0 lets the rate fall to nothing."
+    )
 
     def rate(self, first: float, epoch: int, epochs: int) -> float:
         """The rate in `epoch` (from 1) of `epochs`, where it began at `first`: as `keras…CosineDecay` by the epoch."""
@@ -218,12 +266,22 @@ class CosineSchedule(Config):
 class PlateauSchedule(Config):
     """The rate times `factor` where the validation loss stops falling: `keras.callbacks.ReduceLROnPlateau`."""
 
+    in_words: ClassVar[str] = "plateau: falls when the loss stops falling"
     kind: Literal["plateau"] = "plateau"
-    factor: float = Field(0.5, ge=0.01, le=0.99)
-    patience: int = Field(2, ge=1, le=100, description="epochs without improvement before the rate falls")
-    min_delta: float = Field(1e-4, ge=0.0, le=1.0)
-    cooldown: int = Field(0, ge=0, le=100, description="epochs that are not counted after the rate has fallen")
-    min_rate: float = Field(0.0, ge=0.0, le=10.0, description="the rate falls no further than this")
+    factor: float = _factor()
+    patience: int = setting(
+        2, ge=1, le=100, label="Epochs without a lower validation loss", help="The rate falls after so many of them."
+    )
+    min_delta: float = setting(
+        1e-4, ge=0.0, le=1.0, label="Least improvement of the validation loss", widget="none",
+        help="How far the validation loss must fall to count as lower.",
+    )  # fmt: skip
+    cooldown: int = setting(
+        0, ge=0, le=100, label="Cooldown", help="Epochs that are not counted after the rate has fallen.", widget="none"
+    )
+    min_rate: float = setting(
+        0.0, ge=0.0, le=10.0, label="Lowest rate", help="The rate falls no further than this.", widget="none"
+    )
 
 
 Schedule = Annotated[StepSchedule | CosineSchedule | PlateauSchedule, Field(discriminator="kind")]
@@ -237,17 +295,54 @@ class TrainingConfig(Config):
     the losses of clean and validation images do not, so that they can be compared with those of other runs.
     """
 
-    optimizer: OptimizerName = "rmsprop"
-    momentum: float = Field(0.0, ge=0.0, le=0.99, description="momentum; only SGD uses it")
-    learning_rate: float = Field(1e-3, ge=1e-7, le=10.0)
-    batch_size: int = Field(128, ge=1, le=8192)
-    epochs: int = Field(10, ge=1, le=500)
-    validation: Validation = TestValidation()
-    early_stopping: EarlyStopping | None = None
-    seed: int = Field(0, ge=0, le=2**31 - 1)
-    augmentation: Augmentation | None = None
-    schedule: Schedule | None = None
-    label_smoothing: float = Field(0.0, ge=0.0, le=0.5, description="share of a label spread over all classes")
+    epochs: int = setting(
+        10, ge=1, le=500, label="Epochs", help="One epoch is one pass over all training images.", named="{} epochs",
+        examples=(2, 5, 10),
+    )  # fmt: skip
+    optimizer: OptimizerName = setting(
+        "rmsprop", label="Optimizer", help="The rule that turns the slope of the loss into corrections of the weights.",
+        choices={"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}, named="{}",
+    )  # fmt: skip
+    momentum: float = setting(
+        0.0, ge=0.0, le=0.99, label="Momentum", only_if=OnlyIf("training.optimizer", ("sgd",)),
+        help="How much of the last correction is carried over into the next one. Only SGD uses it.",
+    )  # fmt: skip
+    learning_rate: float = setting(
+        1e-3, ge=1e-7, le=10.0, label="Learning rate", scale="decades", named="rate {}",
+        help="How large each correction of the weights is. Too large, and training diverges; too small, and it crawls.",
+        examples=(0.0001, 0.001, 0.01),
+    )  # fmt: skip
+    schedule: Schedule | None = setting(
+        None, label="Learning-rate schedule", widget="list", absent=("constant", "constant"), came_later=True,
+        help="How the learning rate changes from epoch to epoch: large corrections at first, fine ones at the end.",
+        named="{} schedule",
+    )  # fmt: skip
+    batch_size: int = setting(
+        128, ge=1, le=8192, label="Batch size", scale="powers of two", named="batch {}",
+        help="Images that the network sees before each correction of its weights.", examples=(32, 128, 512),
+    )  # fmt: skip
+    label_smoothing: float = setting(
+        0.0, ge=0.0, le=0.5, label="Label smoothing", came_later=True, examples=(0.0, 0.05, 0.1),
+        help="The share of each label that is spread evenly over all ten digits while training: the network is not "
+        "asked to be entirely sure, and learns to be less overconfident. 0 is none.",
+    )  # fmt: skip
+    validation: Validation = setting(
+        TestValidation(), label="Validate on", widget="list", named="validated on {}",
+        help="The images on which each epoch is judged. Judged on the test set, as in the course notebooks, the test "
+        "score is no longer that of unseen images; holding out part of the training images avoids this.",
+    )  # fmt: skip
+    early_stopping: EarlyStopping | None = setting(
+        None, label="Early stopping", help="End the training when the validation loss has stopped falling."
+    )
+    seed: int = setting(
+        0, ge=0, le=2**31 - 1, label="Seed", widget="number", step=1, examples=(0, 1, 2, 3, 4),
+        help="The number that all chance starts from: first weights, dropout, order of images. The same seed gives the "
+        "same training again; another seed shows how much of a difference is luck.",
+    )  # fmt: skip
+    augmentation: Augmentation | None = setting(
+        None, label="Augmentation", implied=True, came_later=True,
+        help="Each training image is moved a little, at random and anew in each epoch; test images never are.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> Self:
@@ -259,10 +354,10 @@ class TrainingConfig(Config):
 class DatasetConfig(Config):
     """Which dataset: `mnist`, `digits`, or the name of a registered one."""
 
-    name: str = Field("digits", min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")
-
-
-_CAME_LATER = {"augmentation": None, "schedule": None, "label_smoothing": 0.0}
+    name: str = setting(
+        "digits", min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$", label="Dataset", link="dataset",
+        help="The images to train on: mnist, digits, or the name of a registered file.",
+    )  # fmt: skip
 
 
 class RunConfig(Config):
@@ -271,16 +366,15 @@ class RunConfig(Config):
     model: ModelConfig
     training: TrainingConfig = TrainingConfig()
     dataset: DatasetConfig = DatasetConfig()
-    parent: str | None = Field(
-        None, pattern=r"^[0-9a-f]{12}$", description="id of the run whose trained weights this one starts from"
-    )
+    parent: str | None = setting(
+        None, pattern=r"^[0-9a-f]{12}$", label="Parent", start="",
+        help="The id of the run whose trained weights this one starts from.",
+    )  # fmt: skip
 
     def canonical_json(self) -> str:
         """Sorted keys, no white space; no default left out but those of fields that came later, so that ids stay."""
         data = self.model_dump(mode="json", exclude={"parent"} if self.parent is None else None)
-        for field, default in _CAME_LATER.items():
-            if data["training"][field] == default:
-                del data["training"][field]
+        _leave_out_newer(self, data)
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     def run_id(self, fingerprint: str) -> str:
@@ -291,6 +385,20 @@ class RunConfig(Config):
     def replace(self, **paths: Any) -> RunConfig:
         """A copy with values replaced by dotted path, written with ``__``: ``replace(training__epochs=5)``."""
         return with_values(self, {path.replace("__", "."): value for path, value in paths.items()})
+
+
+def _leave_out_newer(config: Any, data: Any) -> None:
+    """Take the fields that came later out of a configuration's `data`, where they have their defaults."""
+    if isinstance(config, tuple):
+        for one, its_data in zip(config, data, strict=True):
+            _leave_out_newer(one, its_data)
+    elif isinstance(config, Config):
+        for name, info in type(config).model_fields.items():
+            value = getattr(config, name)
+            if declaration(info).came_later and value == info.default:
+                del data[name]
+            elif value is not None:
+                _leave_out_newer(value, data.get(name))
 
 
 def parse_config(data: Mapping[str, Any]) -> RunConfig:

@@ -31,10 +31,12 @@ from pydantic import Field, ValidationError, field_validator
 
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import ModelConfig, RunConfig, with_values
+from mnist_core.experiments.declare import setting
 from mnist_core.experiments.fields import bounds
 from mnist_core.experiments.frozen import Frozen, explain
 from mnist_core.experiments.layers import Activation, DenseLayer
 from mnist_core.experiments.presets import preset
+from mnist_core.experiments.settings import LAYER_SETTINGS, SETTINGS, Setting, settings_of, values_of
 from mnist_core.files import parse_json, printable, read_bytes
 
 MOST_RUNS = 1000
@@ -45,9 +47,18 @@ _DEPTH = bounds(ModelConfig, "layers")
 class Stack(Frozen):
     """A stack of dense layers by a few numbers, for axes such as ``stack.depth``."""
 
-    units: int = Field(64, ge=_UNITS.minimum, le=_UNITS.maximum, description="neurons in the first layer")
-    depth: int = Field(2, ge=_DEPTH.minimum, le=_DEPTH.maximum, description="number of layers")
-    ratio: float = Field(1.0, gt=0.0, le=4.0, description="from each width to the next: 1 constant, 0.5 halved")
+    units: int = setting(
+        64, ge=_UNITS.minimum, le=_UNITS.maximum, label="Units of the first layer", link="stack_units",
+        help="Neurons in the first layer.", examples=(16, 32, 64, 128),
+    )  # fmt: skip
+    depth: int = setting(
+        2, ge=_DEPTH.minimum, le=_DEPTH.maximum, label="Number of layers", link="stack_depth",
+        help="Dense layers one after the other.", examples=(1, 2, 3),
+    )  # fmt: skip
+    ratio: float = setting(
+        1.0, gt=0.0, le=4.0, label="Width from layer to layer (1 constant, 0.5 halved)", link="stack_ratio",
+        help="From each width to the next: 1 constant, 0.5 halved.", examples=(1.0, 0.5),
+    )  # fmt: skip
     activation: Activation = "relu"
     dropout: float = 0.0
     l2: float = 0.0
@@ -57,6 +68,19 @@ class Stack(Frozen):
         widths = [max(1, round(self.units * self.ratio**index)) for index in range(self.depth)]
         same = {"activation": self.activation, "dropout": self.dropout, "l2": self.l2}
         return [{"units": width, **same} for width in widths]
+
+
+def axes(base: RunConfig) -> dict[str, Setting]:
+    """Return the settings that a sweep over `base` can vary, by path; ``*`` stands for every layer."""
+    values = values_of(base)
+    found = {
+        path: item
+        for path, item in SETTINGS.items()
+        if path.startswith("training.") and path.count(".") == 1 and item.parts is None and item.shown(values)
+    }
+    fields = [LAYER_SETTINGS[layer.kind] for layer in base.model.layers]
+    found |= {item.path: item for name, item in fields[0].items() if all(name in other for other in fields)}
+    return found | settings_of(Stack, "stack.")
 
 
 class SweepSpec(Frozen):

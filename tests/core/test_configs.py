@@ -183,7 +183,7 @@ def test_the_work_for_an_image_counts_a_convolutions_weights_at_every_pixel() ->
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("training.rate", "training has no field 'rate'; it has optimizer, momentum, learning_rate"),
+        ("training.rate", "training has no field 'rate'; it has epochs, optimizer, momentum, learning_rate"),
         ("model.layers.5.units", "model.layers has items 0 to 0, not '5'"),
         ("training.early_stopping.patience", "early_stopping is not set"),
         ("nothing", "the configuration has no field 'nothing'; it has model, training, dataset"),

@@ -8,6 +8,7 @@ from dashboard.views.train import draft
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import EarlyStopping, HeldOutValidation, RunConfig
 from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.settings import MOST_LAYERS, config_of, layers_in, scientific, values_of
 
 MODEL_1 = PRESETS["notebook/model_1"].config
 
@@ -15,7 +16,7 @@ MODEL_1 = PRESETS["notebook/model_1"].config
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_survives_the_form(name: str) -> None:
     config = PRESETS[name].config
-    assert draft.config_of(draft.values_of(config)) == config
+    assert config_of(values_of(config)) == config
 
 
 def test_what_is_folded_away_survives_the_form() -> None:
@@ -26,29 +27,29 @@ def test_what_is_folded_away_survives_the_form() -> None:
         training__early_stopping=EarlyStopping(patience=7, min_delta=0.01, restore_best=False).model_dump(),
         training__seed=11,
     ).replace(training__momentum=0.9)
-    assert draft.config_of(draft.values_of(config)) == config
+    assert config_of(values_of(config)) == config
 
 
 def test_momentum_waits_while_another_optimizer_is_chosen() -> None:
-    values = draft.values_of(MODEL_1) | {"train_momentum": 0.9}
-    assert draft.config_of(values).training.momentum == 0.0
-    assert draft.config_of(values | {"train_optimizer": "sgd"}).training.momentum == 0.9
+    values = values_of(MODEL_1) | {"training.momentum": 0.9}
+    assert config_of(values).training.momentum == 0.0
+    assert config_of(values | {"training.optimizer": "sgd"}).training.momentum == 0.9
 
 
 def test_a_value_out_of_bounds_is_refused_in_words() -> None:
     with pytest.raises(ConfigError, match="batch_size"):
-        draft.config_of(draft.values_of(MODEL_1) | {"train_batch_size": 0})
+        config_of(values_of(MODEL_1) | {"training.batch_size": 0})
 
 
 def test_an_emptied_number_is_refused_in_words() -> None:
     with pytest.raises(ConfigError, match="seed: give a number"):
-        draft.config_of(draft.values_of(MODEL_1) | {"train_seed": None})
+        config_of(values_of(MODEL_1) | {"training.seed": None})
 
 
 def test_an_added_layer_is_like_the_last_and_removing_it_undoes_that() -> None:
-    values = draft.values_of(PRESETS["notebook/model_3"].config)
+    values = values_of(PRESETS["notebook/model_3"].config)
     added = draft.with_layer_added(values)
-    layers = draft.config_of(added).model.layers
+    layers = config_of(added).model.layers
     assert len(layers) == 3
     assert layers[2] == layers[1]
     assert draft.without_layer(added, 2) == values
@@ -56,36 +57,36 @@ def test_an_added_layer_is_like_the_last_and_removing_it_undoes_that() -> None:
 
 def test_removing_the_first_layer_moves_the_others_up() -> None:
     config = PRESETS["regularisation/l2"].config
-    left = draft.config_of(draft.without_layer(draft.values_of(config), 0))
+    left = config_of(draft.without_layer(values_of(config), 0))
     assert left.model.layers == config.model.layers[1:]
 
 
 def test_layers_stay_between_one_and_the_limit() -> None:
-    one = draft.values_of(PRESETS["readme/model_1"].config)
+    one = values_of(PRESETS["readme/model_1"].config)
     assert draft.without_layer(one, 0) == one
     values = one
     for _ in range(20):
         values = draft.with_layer_added(values)
-    assert values["train_layers"] == draft.LAYERS.maximum == 12
-    assert len(draft.config_of(values).model.layers) == 12
+    assert values["model.layers"] == MOST_LAYERS == 12
+    assert len(config_of(values).model.layers) == 12
 
 
 def kinds(values: dict[str, object]) -> list[str]:
-    return [layer["kind"] for layer in draft.layers_in(values)]
+    return [layer["kind"] for layer in layers_in(values)]
 
 
 def test_a_layer_is_added_where_it_can_stand() -> None:
-    values = draft.values_of(MODEL_1)
-    assert draft.addable(draft.layers_in(values)) == ["dense", "conv", "pool"]
+    values = values_of(MODEL_1)
+    assert draft.addable(layers_in(values)) == ["dense", "conv", "pool"]
     for kind in ("conv", "pool", "global_average", "dense"):
         values = draft.with_layer_added(values, kind)
     assert kinds(values) == ["conv", "pool", "global_average", "dense", "dense", "dense"]
-    assert "flatten" not in draft.addable(draft.layers_in(values))
-    assert draft.config_of(values).model.layers[3:] == (MODEL_1.model.layers[0],) * 3
+    assert "flatten" not in draft.addable(layers_in(values))
+    assert config_of(values).model.layers[3:] == (MODEL_1.model.layers[0],) * 3
 
 
 def test_a_layer_is_moved_within_the_network() -> None:
-    values = draft.with_layer_added(draft.values_of(MODEL_1), "conv")
+    values = draft.with_layer_added(values_of(MODEL_1), "conv")
     down = draft.with_layer_moved(values, 0, 1)
     assert kinds(down) == ["dense", "conv", "dense"]
     assert draft.with_layer_moved(down, 1, -1) == values
@@ -95,7 +96,7 @@ def test_a_layer_is_moved_within_the_network() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_outcomes_of_the_layers_are_those_of_the_layer_table(name: str) -> None:
     model = PRESETS[name].config.model
-    found = draft.outcomes(draft.layers_in(draft.values_of(PRESETS[name].config)))
+    found = draft.outcomes(layers_in(values_of(PRESETS[name].config)))
     table = model.layer_table()
     implied = sum(row.parameters for row in table if row.layer is None)
     assert sum(outcome[1] for outcome in found if outcome) + implied == model.parameter_count()
@@ -120,7 +121,7 @@ def test_a_schedule_and_what_it_holds_survive_the_form(kind: str) -> None:
         training__augmentation={"shift": 1.5, "zoom": 0.05},
         training__label_smoothing=0.1,
     )
-    assert draft.config_of(draft.values_of(config)) == config
+    assert config_of(values_of(config)) == config
 
 
 def test_the_pictured_rate_is_that_of_the_schedule() -> None:
@@ -157,7 +158,7 @@ def test_decades_hold_both_bounds_and_what_is_in_use() -> None:
     [(0.0, "0"), (0.001, "0.001"), (1e-5, "10⁻⁵"), (2e-7, "2·10⁻⁷"), (10.0, "10"), (0.0001, "0.0001")],
 )
 def test_small_numbers_are_written_as_people_do(value: float, text: str) -> None:
-    assert draft.scientific(value) == text
+    assert scientific(value) == text
 
 
 def dropped(config: RunConfig, *rates: float) -> RunConfig:

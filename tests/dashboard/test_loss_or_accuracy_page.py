@@ -135,3 +135,18 @@ def test_an_epoch_without_stored_guesses_is_said_to_have_none(app: OpenPage, mak
     assert not page.exception
     assert "those of its best epoch are not stored" in text_of(page)
     assert "No chosen run has guessed the test images yet" in text_of(page)
+
+
+def test_temperature_and_bins_are_in_the_link_beside_the_run_that_is_looked_at(
+    app: OpenPage, make_run: MakeRun
+) -> None:
+    first, second = make_run("one"), make_run("two", config((8,)))
+    page = app(runs=f"{first.id},{second.id}").switch_page(PAGE)
+    page.query_params["temperature"] = "2.00"  # a link; in the page, it is the browser that writes it
+    page.run()
+    assert page.select_slider(key="temperature").value == 2.0
+    page.radio(key="calibrated").set_value(second.id).run()
+    assert not page.exception
+    assert page.query_params["temperature"] in ("2.00", ["2.00"])
+    assert page.query_params["inspect"] in (second.id, [second.id])
+    assert page.select_slider(key="temperature").value == 2.0

@@ -10,8 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.sweeps import sweep_form
-from dashboard.views.sweeps.sweep_form import EXAMPLES, FIELDS, OWN, values_of
-from mnist_core.experiments.grids import parse_spec
+from dashboard.views.sweeps.sweep_form import OWN, axis_words, example, values_of
+from mnist_core.experiments.grids import axes, parse_spec
+from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.spaces import parse_search
 from mnist_core.jobs import watch
 from mnist_core.jobs.runners import LocalRunner
@@ -204,9 +205,56 @@ def test_a_search_is_started_in_a_process_of_its_own(
 
 def test_typed_values_become_numbers_and_words() -> None:
     assert values_of(" 0.1,2, relu ,, 0.1") == [0.1, 2, "relu"]
-    assert set(EXAMPLES) == set(FIELDS)
-    for path, text in EXAMPLES.items():
-        parse_spec({"name": "example", "base": "notebook/model_1", "grid": {path: values_of(text)}})
+
+
+@pytest.mark.parametrize("name", ["notebook/model_1", "coursera/cnn", "tuning/cnn"])
+def test_every_axis_has_words_and_examples_that_can_be_trained(name: str) -> None:
+    found = axes(PRESETS[name].config)
+    assert {"training.learning_rate", "training.seed", "stack.depth"} <= set(found)
+    for path, setting in found.items():
+        assert "_" not in axis_words(path, setting)
+        parse_spec({"name": "example", "base": name, "grid": {path: values_of(example(setting))}})
+
+
+def test_an_axis_over_all_layers_is_offered_only_where_all_layers_have_it() -> None:
+    assert "model.layers.*.units" in axes(PRESETS["notebook/model_1"].config)
+    assert "model.layers.*.units" not in axes(PRESETS["coursera/cnn"].config)
+
+
+def test_the_link_of_a_grid_opens_the_same_form_elsewhere(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    page = app("views/sweeps/page.py")
+    page.selectbox(key="sweep_what").set_value(OWN).run()
+    page.selectbox(key="sweep_base").set_value("readme/model_1").run()
+    page.text_input(key="sweep_values_1_training.learning_rate").set_value("0.1, 0.01").run()
+    page.selectbox(key="sweep_field_2").set_value("model.layers.*.dropout").run()
+    page.number_input(key="sweep_epochs").set_value(3).run()
+    link = {name: page.query_params[name] for name in page.query_params}
+    link = {name: value[0] if isinstance(value, list) else value for name, value in link.items()}
+    assert link == {
+        "what": "own", "base": "readme/model_1", "vary": "learning_rate", "values": "0.1, 0.01", "vary2": "dropout",
+        "epochs": "3", "dataset": "digits",
+    }  # fmt: skip
+    other = app("views/sweeps/page.py")
+    for name, text in link.items():
+        other.query_params[name] = text
+    other.run()
+    assert not other.exception
+    assert other.selectbox(key="sweep_base").value == "readme/model_1"
+    assert other.text_input(key="sweep_values_1_training.learning_rate").value == "0.1, 0.01"
+    assert other.selectbox(key="sweep_field_2").value == "model.layers.*.dropout"
+    assert other.number_input(key="sweep_epochs").value == 3
+
+
+def test_what_a_link_asks_for_in_vain_is_told_in_a_sentence(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    page = app("views/sweeps/page.py")
+    for name, text in {"what": "own", "vary": "<b>no</b>", "epochs": "-1", "dataset": "../etc"}.items():
+        page.query_params[name] = text
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="sweep_field_1").value == "training.learning_rate"
+    said = words(page)
+    assert "Not used of the link" in said
+    assert "epochs=-1 must be a whole number from 1 to 500" in said.replace("\\", "")
 
 
 def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRunner) -> None:

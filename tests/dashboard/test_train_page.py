@@ -147,7 +147,7 @@ def test_schedule_smoothing_and_augmentation_are_trained_with_and_pictured(page:
     page.select_slider(key="train_schedule_every").set_value(10).run()
     assert "0.001 at first, 0.00025 in the last epoch" in words(page)  # 30 epochs: halved twice
     page.slider(key="train_label_smoothing").set_value(0.1).run()
-    page.slider(key="train_augment_rotation").set_value(15.0).run()
+    page.slider(key="train_rotation").set_value(15.0).run()
     assert "None: all sliders are at 0." not in words(page)
     assert len(page.get("image")) == 1
     first = page.get("image")[0].value
@@ -171,7 +171,7 @@ def test_another_preset_sets_every_slider_and_leaves_the_dataset(page: AppTest) 
     assert page.slider(key="train_layer_0_dropout").value == 0.0
     assert page.select_slider(key="train_layer_0_units").value == 128
     assert unfold(page, "train_more_0").selectbox(key="train_layer_0_activation").value == "tanh"
-    assert page.toggle(key="train_stopping").value
+    assert page.toggle(key="train_early_stopping").value
     assert page.number_input(key="train_held_count").value == 10_000
 
 

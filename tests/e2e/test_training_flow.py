@@ -197,3 +197,32 @@ def test_rubbish_in_the_address_is_survived(screen: Screen) -> None:
         )
         expect(screen.page.get_by_role("heading", level=1)).to_be_visible()
         screen.expect_no_exception()
+
+
+def test_the_address_of_the_form_opens_it_elsewhere_and_the_back_button_undoes_a_change(screen: Screen) -> None:
+    screen.open("train", dataset="digits")
+    screen.expect_query(base="notebook/model_1")
+
+    def pressed(key: str, *presses: str) -> None:
+        screen.key(key).get_by_role("slider").focus()
+        for press in presses:  # faster than the page answers
+            screen.page.keyboard.press(press)
+
+    pressed("train_epochs", "Home", "ArrowRight", "ArrowRight")
+    screen.expect_query(epochs="3")
+    pressed("train_layer_1_dropout", "ArrowRight", "ArrowRight")
+    screen.expect_query(epochs="3", layers="dense64d0.2-dense64d0.3")
+    address = screen.page.url
+
+    screen.page.wait_for_timeout(2_500)  # an address that the form has just left may still be on its way
+    screen.page.go_back()
+    expect(screen.key("train_layer_1_dropout")).not_to_contain_text("0.30")
+    expect(screen.key("train_epochs")).to_contain_text("3")
+
+    context = screen.page.context.browser.new_context()
+    other = Screen(context.new_page(), screen.server)
+    other.page.goto(address)
+    expect(other.key("train_layer_1_dropout")).to_contain_text("0.30")
+    expect(other.key("train_epochs")).to_contain_text("3")
+    context.close()
+    screen.expect_no_exception()

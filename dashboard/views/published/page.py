@@ -9,8 +9,6 @@ from dashboard.shared import panels
 from dashboard.shared.datasets import usable
 from dashboard.shared.run_picker import MOST
 from dashboard.views.published.published_rows import answer, head, row_html
-from dashboard.views.sweeps import sweep_form
-from dashboard.views.train import model_form
 from mnist_core.published.reproduction import Row
 from mnist_core.text import for_markdown
 
@@ -42,11 +40,10 @@ def action(row: Row) -> None:
             state.choose(ids)
             st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(ids)})
     elif st.button("Train", icon=":material/play_arrow:", key=key, help=f"Set up {row.name}", width="stretch"):
+        dataset = "mnist" if usable(resources.store().catalog, "mnist") else "digits"
         if row.kind == "model":
-            model_form.start_from(row.name, "mnist" if usable(resources.store().catalog, "mnist") else "digits")
-            st.switch_page("views/train/page.py")
-        sweep_form.start_from(row.kind, row.name)
-        st.switch_page("views/sweeps/page.py", query_params={"start": "1"})
+            st.switch_page("views/train/page.py", query_params={"base": row.name, "dataset": dataset})
+        st.switch_page("views/sweeps/page.py", query_params={"start": "1", "what": f"{row.kind}:{row.name}"})
 
 
 def table(rows: list[Row]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 from typing import Any
 
 import streamlit as st
@@ -11,11 +12,11 @@ from dashboard import resources, state
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.configs import OPTIMIZERS, RunConfig, TrainingConfig
+from mnist_core.experiments.configs import RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
-from mnist_core.experiments.grids import MOST_RUNS, SWEEPS, SweepSpec, expand, parse_spec
-from mnist_core.experiments.layers import ACTIVATIONS
+from mnist_core.experiments.grids import MOST_RUNS, SWEEPS, SweepSpec, axes, expand, parse_spec
 from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.settings import Setting
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
 from mnist_core.files import parse_json
 from mnist_core.plots import style
@@ -23,39 +24,106 @@ from mnist_core.studies import searches, sweeps
 from mnist_core.text import for_markdown
 
 OWN = "own"
-FIELDS = {
-    "training.learning_rate": "learning rate",
-    "model.layers.*.dropout": "dropout of every layer",
-    "model.layers.*.l2": "L2 penalty of every layer",
-    "model.layers.*.activation": "activation of every layer",
-    "training.batch_size": "batch size",
-    "training.optimizer": "optimizer",
-    "training.epochs": "epochs",
-    "training.seed": "seed",
-    "stack.units": "units of the first layer",
-    "stack.depth": "number of layers",
-    "stack.ratio": "width from layer to layer (1 constant, 0.5 halved)",
-}
-EXAMPLES = {
-    "training.learning_rate": "0.0001, 0.001, 0.01",
-    "model.layers.*.dropout": "0, 0.2, 0.4, 0.6",
-    "model.layers.*.l2": "0, 0.0001, 0.001, 0.01",
-    "model.layers.*.activation": ", ".join(ACTIVATIONS),
-    "training.batch_size": "32, 128, 512",
-    "training.optimizer": ", ".join(OPTIMIZERS),
-    "training.epochs": "2, 5, 10",
-    "training.seed": "0, 1, 2, 3, 4",
-    "stack.units": "16, 32, 64, 128",
-    "stack.depth": "1, 2, 3",
-    "stack.ratio": "1, 0.5",
-}
 NONE = ""
+FIRST = f"sweep:{next(iter(SWEEPS))}"
+FIRST_FIELD = "training.learning_rate"
+FORM = "sweep_form"
+LINK = ("what", "base", "vary", "values", "vary2", "values2", "dataset", "epochs")
+"""What of the link is this form's; `vary` and `values` are an axis and its values, as they are typed."""
+FIELDS = (("vary", "values"), ("vary2", "values2"))
+_PROBLEMS = "sweep_link_problems"
+LIMITS = bounds(TrainingConfig, "epochs")
+
+
+def options() -> list[str]:
+    """All that can be trained here: published sweeps and searches, and a grid of one's own."""
+    return [*(f"sweep:{name}" for name in SWEEPS), *(f"search:{name}" for name in SEARCHES), OWN]
+
+
+def axis_words(path: str, setting: Setting) -> str:
+    """What an axis is called."""
+    return f"{setting.words} of every layer" if path.startswith("model.layers.") else setting.words
+
+
+def axis_link(path: str, setting: Setting) -> str:
+    """What an axis is called in the link."""
+    return setting.name if path.startswith("model.layers.") else setting.link
+
+
+def example(setting: Setting) -> str:
+    """Some values of a setting, as a person types them."""
+    return ", ".join(f"{value:g}" if isinstance(value, float) else json.dumps(value).strip('"')
+                     for value in setting.examples())  # fmt: skip
+
+
+def take() -> None:
+    """Fill the form from the link, if that is new."""
+    link = state.arriving_link(FORM, LINK)
+    if link is None:
+        return
+    told: list[str] = []
+
+    def known(name: str, choices: Collection[str], default: str) -> str:
+        text = link.get(name, default)
+        if text not in choices:
+            told.append(f"{name}={text[:40]} is none of {', '.join(choices)}")
+        return text if text in choices else default
+
+    base = known("base", PRESETS, next(iter(PRESETS)))
+    filled: dict[str, object] = {"sweep_what": known("what", options(), FIRST), "sweep_base": base}
+    paths = {axis_link(path, setting): path for path, setting in axes(PRESETS[base].config).items()}
+    for number, (axis, values) in enumerate(FIELDS, start=1):
+        path = paths.get(known(axis, [NONE] * (number == 2) + list(paths), NONE if number == 2 else "learning_rate"))
+        filled[f"sweep_field_{number}"] = path or NONE
+        if path and values in link:
+            filled[values_key(number, path)] = link[values]
+    epochs = link.get("epochs", "")
+    fits = epochs.isdecimal() and len(epochs) < 6 and (LIMITS.minimum or 1) <= int(epochs) <= (LIMITS.maximum or 1)
+    if epochs and not fits:
+        told.append(f"epochs={epochs[:40]} must be a whole number from {LIMITS.minimum} to {LIMITS.maximum}")
+    filled["sweep_epochs"] = int(epochs) if fits else None
+    if "dataset" in link:
+        filled["sweep_dataset"] = known("dataset", _datasets(), str(state.widget_value("sweep_dataset") or "digits"))
+    state.fill(filled | {_PROBLEMS: told})
+
+
+def write() -> None:
+    """Put what the form holds into the link."""
+    link = {"what": str(state.widget_value("sweep_what")), "dataset": str(state.widget_value("sweep_dataset"))}
+    epochs = state.widget_value("sweep_epochs")
+    if epochs is not None:
+        link["epochs"] = str(epochs)
+    if link["what"] == OWN:
+        base = str(state.widget_value("sweep_base"))
+        link["base"] = base
+        known = axes(PRESETS[base].config)
+        for number, (axis, values) in enumerate(FIELDS, start=1):
+            path = str(state.widget_value(f"sweep_field_{number}") or NONE)
+            if path in known:
+                link[axis] = axis_link(path, known[path])
+                text = state.widget_value(values_key(number, path))
+                link |= {values: str(text)} if text not in (None, example(known[path])) else {}
+    if state.write_link(FORM, LINK, link):
+        state.fill({_PROBLEMS: None})
+
+
+def values_key(number: int, path: str) -> str:
+    """The box with the values of an axis."""
+    return f"sweep_values_{number}_{path}"
+
+
+def _datasets() -> list[str]:
+    catalog = resources.store().catalog
+    return [name for name in catalog.names() if usable(catalog, name)]
 
 
 def start_form() -> None:
     """The form; a click on Start hands the runs over and opens what was started."""
-    options = [*(f"sweep:{name}" for name in SWEEPS), *(f"search:{name}" for name in SEARCHES), OWN]
-    choice = st.selectbox("What to train", options, format_func=_label, key="sweep_what", persist_state="session")
+    take()
+    if told := state.widget_value(_PROBLEMS):
+        assert isinstance(told, list)
+        st.warning(f"Not used of the link: {for_markdown('; '.join(told))}.", icon=":material/link_off:")
+    choice = st.selectbox("What to train", options(), format_func=_label, key="sweep_what", persist_state="session")
     spec: SweepSpec | SearchSpec | None = None
     with panels.in_words():
         if choice == OWN:
@@ -66,11 +134,7 @@ def start_form() -> None:
             _about(spec)
         spec = _changed(spec)
         _start(spec)
-
-
-def start_from(kind: str, name: str) -> None:
-    """Have the form show a published sweep or search, for a page that sends people here."""
-    state.fill({"sweep_what": f"{kind}:{name}"})
+    write()
 
 
 def _label(option: str) -> str:
@@ -91,26 +155,33 @@ def _own() -> SweepSpec:
         "Start from", list(PRESETS), format_func=lambda name: " · ".join(name.split("/")), key="sweep_base",
         persist_state="session",
     )  # fmt: skip
+    known = axes(PRESETS[str(base)].config)
+    words = {path: axis_words(path, setting) for path, setting in known.items()}
     grid: dict[str, list[Any]] = {}
     for number, word in ((1, "Vary"), (2, "and vary")):
-        fields = list(FIELDS) if number == 1 else [NONE, *FIELDS]
+        fields = list(known) if number == 1 else [NONE, *known]
+        key = f"sweep_field_{number}"
+        if state.widget_value(key) not in fields:  # layers of the model before had it
+            state.fill({key: FIRST_FIELD if number == 1 else NONE})
         left, right = st.columns([2, 3], gap="small")
         path = left.selectbox(
-            word, fields, format_func=lambda item: FIELDS.get(item, "nothing else"), key=f"sweep_field_{number}",
-            persist_state="session",
-        )  # fmt: skip
+            word, fields, format_func=lambda item: words.get(item, "nothing else"), key=key, persist_state="session"
+        )
         if not path:
             continue
+        box = values_key(number, path)
+        if state.widget_value(box) is None:
+            state.fill({box: example(known[path])})
         text = right.text_input(
-            f"Values of {FIELDS[path]}",
-            value=EXAMPLES[path],
-            key=f"sweep_values_{number}_{path}",
-            help="Separated by commas.",
+            f"Values of {words[path]}",
+            key=box,
+            persist_state="session",
+            help=f"{known[path].help} Separated by commas.",
         )
         if path in grid:
-            raise ConfigError(f"{FIELDS[path]} is varied twice; choose another field for the second")
+            raise ConfigError(f"{words[path]} is varied twice; choose another field for the second")
         grid[path] = values_of(text)
-    name = f"{base}, {' and '.join(FIELDS[path].partition(' (')[0] for path in grid)}"
+    name = f"{base}, {' and '.join(words[path].partition(' (')[0] for path in grid)}"
     return parse_spec({"name": name[:60], "base": base, "grid": grid})
 
 
@@ -127,19 +198,17 @@ def values_of(text: str) -> list[Any]:
 
 def _changed(spec: Any) -> Any:
     """The spec on the dataset and with the epochs that were chosen."""
-    catalog = resources.store().catalog
-    names = [name for name in catalog.names() if usable(catalog, name)]
+    names = _datasets()
     left, right = st.columns([2, 3], gap="small")
     if state.widget_value("sweep_dataset") not in names:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
-    limits = bounds(TrainingConfig, "epochs")
     planned = (expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))).training
     epochs = right.number_input(
         "Epochs of each run",
-        int(limits.minimum or 1),
-        int(limits.maximum or 1),
+        int(LIMITS.minimum or 1),
+        int(LIMITS.maximum or 1),
         value=None,
         placeholder=f"{planned.epochs}, as described",
         key="sweep_epochs",

@@ -1,184 +1,62 @@
-"""The training form as plain data: a configuration as widget values, and widget values as a configuration.
+"""What the training form does with its values: layers added, moved and taken out, and a name for what has changed.
 
-No Streamlit here: `values_of` and `config_of` are each other's inverse, and the tests say so for every preset.
+No Streamlit here. The values are those of `mnist_core.experiments.settings`, by dotted path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from mnist_core.errors import ConfigError
-from mnist_core.experiments.configs import (
-    Augmentation,
-    CosineSchedule,
-    EarlyStopping,
-    HeldOutValidation,
-    ModelConfig,
-    PlateauSchedule,
-    RunConfig,
-    StepSchedule,
-    TrainingConfig,
-    parse_config,
+from mnist_core.experiments.configs import ModelConfig, RunConfig
+from mnist_core.experiments.layers import LAYER_KINDS
+from mnist_core.experiments.settings import (
+    IMPLIED,
+    LAYERS,
+    MOST_LAYERS,
+    SETTINGS,
+    Setting,
+    layers_in,
+    uncapitalised,
+    values_of,
+    with_layers,
 )
-from mnist_core.experiments.fields import bounds, flatten
-from mnist_core.experiments.layers import ConvLayer, DenseLayer, FlattenLayer, GlobalAverageLayer, PoolLayer
-
-# Read from the configuration types, so that sliders, command line and validation agree.
-LAYERS = bounds(ModelConfig, "layers")
-DROPOUT, UNITS, L2 = (bounds(DenseLayer, field) for field in ("dropout", "units", "l2"))
-RATE, BATCH, EPOCHS, MOMENTUM, SEED = (
-    bounds(TrainingConfig, field) for field in ("learning_rate", "batch_size", "epochs", "momentum", "seed")
-)
-COUNT, FRACTION = (bounds(HeldOutValidation, field) for field in ("count", "fraction"))
-PATIENCE, MIN_DELTA = (bounds(EarlyStopping, field) for field in ("patience", "min_delta"))
-FILTERS, KERNEL = (bounds(ConvLayer, field) for field in ("filters", "kernel"))
-TILE = bounds(PoolLayer, "size")
-FACTOR, EVERY = (bounds(StepSchedule, field) for field in ("factor", "every"))
-FINAL = bounds(CosineSchedule, "final")
-SMOOTHING = bounds(TrainingConfig, "label_smoothing")
-
-
-def _fields(config_type: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(field for field in config_type.model_fields if field != "kind")
-
-
-LAYER_TYPES: dict[str, type[BaseModel]] = {
-    "conv": ConvLayer,
-    "pool": PoolLayer,
-    "flatten": FlattenLayer,
-    "global_average": GlobalAverageLayer,
-    "dense": DenseLayer,
-}
-LAYER_FIELDS = {kind: _fields(config_type) for kind, config_type in LAYER_TYPES.items()}
-SCHEDULES: dict[str, type[BaseModel]] = {"step": StepSchedule, "cosine": CosineSchedule, "plateau": PlateauSchedule}
-CONSTANT = "constant"
-"""The form's word for no schedule."""
-MOVES = {field: bounds(Augmentation, field) for field in _fields(Augmentation)}
-"""The ways in which augmentation moves images, with their bounds."""
 
 # Steps that a slider makes between two whole numbers, up to each limit: fine where a step matters.
 _STEPS = ((20, 1), (50, 2), (100, 5), (200, 10), (500, 25), (1000, 50), (10**9, 100))
 
 
-def layer_key(layer: int, field: str) -> str:
-    """The widget of one field of one layer; layers are counted from 0."""
-    return f"train_layer_{layer}_{field}"
+SMALLEST = 1e-6
+"""Where a logarithmic slider begins, if the lower bound is 0."""
 
 
-def values_of(config: RunConfig) -> dict[str, Any]:
-    """What each widget holds for `config`; choices that it leaves open (such as patience) get their defaults.
-
-    A few settings of a schedule have no widget, and keep their value here.
-    """
-    training = config.training
-    validation, stopping = training.validation, training.early_stopping or EarlyStopping()
-    held = validation if isinstance(validation, HeldOutValidation) else None
-    values: dict[str, Any] = {
-        "train_dataset": config.dataset.name,
-        "train_optimizer": training.optimizer,
-        "train_momentum": training.momentum,
-        "train_learning_rate": training.learning_rate,
-        "train_batch_size": training.batch_size,
-        "train_epochs": training.epochs,
-        "train_validation": "test" if held is None else "count" if held.count is not None else "fraction",
-        "train_held_count": held.count if held and held.count is not None else 10_000,
-        "train_held_fraction": held.fraction if held and held.fraction is not None else 0.2,
-        "train_stopping": training.early_stopping is not None,
-        "train_patience": stopping.patience,
-        "train_min_delta": stopping.min_delta,
-        "train_restore_best": stopping.restore_best,
-        "train_seed": training.seed,
-        "train_parent": config.parent or "",
-        "train_label_smoothing": training.label_smoothing,
-        "train_schedule": training.schedule.kind if training.schedule else CONSTANT,
-    }
-    for config_type in SCHEDULES.values():
-        values |= {schedule_key(name): config_type.model_fields[name].default for name in _fields(config_type)}
-    if training.schedule:
-        values |= {schedule_key(name): getattr(training.schedule, name) for name in _fields(type(training.schedule))}
-    values |= {move_key(move): getattr(training.augmentation, move, 0.0) for move in MOVES}
-    return with_layers(values, config.model.model_dump(mode="json")["layers"])
+def widget_key(path: str) -> str:
+    """Return the key of the widget that holds the value at a path."""
+    if path.startswith(f"{LAYERS}."):
+        return f"train_layer_{path.removeprefix(f'{LAYERS}.').replace('.', '_')}"
+    return "train_layers" if path == LAYERS else f"train_{SETTINGS[path].link}"
 
 
-def schedule_key(field: str) -> str:
-    """The widget of one setting of the learning-rate schedule."""
-    return f"train_schedule_{field}"
+def widget_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a form's values by the keys of their widgets."""
+    return {widget_key(path): value for path, value in values.items()}
 
 
-def move_key(move: str) -> str:
-    """The widget of one way in which augmentation moves images."""
-    return f"train_augment_{move}"
-
-
-def layers_in(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The layers that the widgets describe, as plain data."""
-    kinds = [values[layer_key(index, "kind")] for index in range(values["train_layers"])]
-    return [
-        {"kind": kind, **{field: values[layer_key(index, field)] for field in LAYER_FIELDS[kind]}}
-        for index, kind in enumerate(kinds)
-    ]
-
-
-def with_layers(values: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The values with these layers, plain data, in place of those that they had."""
-    kept = {key: value for key, value in values.items() if not key.startswith("train_layer_")}
-    found = {layer_key(index, field): value for index, layer in enumerate(layers) for field, value in layer.items()}
-    return {**kept, "train_layers": len(layers), **found}
-
-
-def config_of(values: Mapping[str, Any]) -> RunConfig:
-    """The configuration that the widgets describe.
-
-    Raises
-    ------
-    ConfigError
-        with one sentence for each value that is out of its bounds or missing.
-    """
-    empty = [key.removeprefix("train_").replace("_", " ") for key, value in values.items() if value is None]
-    if empty:
-        raise ConfigError(f"{' and '.join(empty)}: give a number; the field is empty")
-    optimizer, source = values["train_optimizer"], values["train_validation"]
-    validation: dict[str, Any] = {"source": "test"}
-    if source != "test":
-        validation = {"source": "held_out", source: values[f"train_held_{source}"]}
-    stopping = None
-    if values["train_stopping"]:
-        names = {"patience": "train_patience", "min_delta": "train_min_delta", "restore_best": "train_restore_best"}
-        stopping = {name: values[key] for name, key in names.items()}
-    schedule = None
-    if values["train_schedule"] != CONSTANT:
-        kind = values["train_schedule"]
-        schedule = {"kind": kind} | {name: values[schedule_key(name)] for name in _fields(SCHEDULES[kind])}
-    moves = {move: values[move_key(move)] for move in MOVES}
-    return parse_config(
-        {
-            "model": {"layers": layers_in(values)},
-            "training": {
-                "optimizer": optimizer,
-                # the slider keeps its place while another optimizer is chosen
-                "momentum": values["train_momentum"] if optimizer == "sgd" else 0.0,
-                "learning_rate": values["train_learning_rate"],
-                "batch_size": values["train_batch_size"],
-                "epochs": values["train_epochs"],
-                "validation": validation,
-                "early_stopping": stopping,
-                "seed": values["train_seed"],
-                "augmentation": moves if any(moves.values()) else None,
-                "schedule": schedule,
-                "label_smoothing": values["train_label_smoothing"],
-            },
-            "dataset": {"name": values["train_dataset"]},
-            "parent": values["train_parent"] or None,
-        }
-    )
+def read_values(read: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the form's values by path, where `read` gives what the widget of a key holds."""
+    values: dict[str, Any] = {path: read(widget_key(path)) for path in (*SETTINGS, LAYERS)}
+    for index in range(int(values[LAYERS])):
+        kind = read(widget_key(f"{LAYERS}.{index}.kind"))
+        paths = [f"{LAYERS}.{index}.{name}" for name in LAYER_KINDS[kind].model_fields]
+        values |= {path: read(widget_key(path)) for path in paths}
+    return values
 
 
 def addable(layers: Sequence[Mapping[str, Any]]) -> list[str]:
     """The kinds of layers of which there may be one more."""
-    if len(layers) >= (LAYERS.maximum or 1):
+    if len(layers) >= MOST_LAYERS:
         return []
     kinds = [layer["kind"] for layer in layers]
     found = ["dense", "conv", "pool"]
@@ -197,7 +75,7 @@ def with_layer_added(values: Mapping[str, Any], kind: str = "dense") -> dict[str
     if kind not in addable(layers):
         return dict(values)
     alike = [layer for layer in layers if layer["kind"] == kind]
-    new = dict(alike[-1]) if alike else LAYER_TYPES[kind]().model_dump(mode="json")
+    new = dict(alike[-1]) if alike else LAYER_KINDS[kind]().model_dump(mode="json")
     on_pixels = [index for index, layer in enumerate(layers) if layer["kind"] in ("conv", "pool")]
     place = len(layers) if kind == "dense" else max(on_pixels, default=-1) + 1
     return with_layers(values, [*layers[:place], new, *layers[place:]])
@@ -252,14 +130,18 @@ def decades(low: float, high: float, extra: Iterable[float] = ()) -> list[float]
     return sorted({value for value in numbers if low <= value <= high} | {v for v in extra if low <= v <= high})
 
 
-def scientific(value: float) -> str:
-    """A small number as people write it: ``0.001``, ``2·10⁻⁵``."""
-    if value == 0 or value >= 1e-4:
-        return f"{value:.10f}".rstrip("0").rstrip(".")
-    digits, _, power = f"{value:e}".partition("e")
-    digit = float(digits)
-    exponent = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{exponent}" if digit == 1 else f"{digit:g}·10{exponent}"
+def stops(setting: Setting, known: Iterable[Any] = ()) -> list[Any]:
+    """Return the values at which the slider of a setting stops, `known` ones that are in use among them."""
+    low, high = setting.minimum or 0, setting.maximum or 1
+    in_bounds = {value for value in known if low <= value <= high}
+    if setting.scale == "each":
+        return list(range(int(low), int(high) + 1))
+    if setting.scale == "whole":
+        return whole_numbers(int(low), int(high), in_bounds)
+    if setting.scale == "powers of two":
+        return sorted({2**power for power in range(64) if low <= 2**power <= high} | in_bounds)
+    zero = [0.0] if setting.declared.zero else []
+    return [*zero, *decades(low or SMALLEST, high, in_bounds)]
 
 
 _RATES = {"layers": {"__all__": {"dropout", "l2"}}}
@@ -277,31 +159,36 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
             if before != after:
                 shown = after[:1] if len(set(after)) == 1 else after
                 said.append(f"{label} " + "/".join(f"{value:g}" for value in shown))
-    old, new = flatten(base), flatten(config)
-    words = {
-        "optimizer": lambda t: {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}[t.optimizer],
-        "momentum": lambda t: f"momentum {t.momentum:g}",
-        "learning_rate": lambda t: f"rate {scientific(t.learning_rate)}",
-        "batch_size": lambda t: f"batch {t.batch_size}",
-        "epochs": lambda t: f"{t.epochs} epoch{'' if t.epochs == 1 else 's'}",
-        "seed": lambda t: f"seed {t.seed}",
-    }
-    said += [say(config.training) for key, say in words.items() if old[f"training.{key}"] != new[f"training.{key}"]]
-    if base.training.validation != config.training.validation:
-        held = config.training.validation
-        size = "test set" if held.source == "test" else f"{held.count or f'{held.fraction:.0%}'} held out"
-        said.append(f"validated on {size}" if held.source == "test" else size)
-    if base.training.early_stopping != config.training.early_stopping:
-        said.append("early stopping" if config.training.early_stopping else "no early stopping")
-    if base.parent != config.parent:
+    before, after = values_of(base), values_of(config)
+    for path, setting in SETTINGS.items():
+        if path.count(".") == 1 and path.startswith("training."):
+            old, new = getattr(base.training, setting.name), getattr(config.training, setting.name)
+            if old != new:
+                said.append(_change(setting, after))
+    for path in IMPLIED:
+        name = path.rpartition(".")[2]
+        if getattr(base.training, name) != getattr(config.training, name):
+            said.append(name if getattr(config.training, name) else f"no {name}")
+    if before["parent"] != after["parent"]:
         said.append("continued" if config.parent else "from new weights")
-    for field, word in (("augmentation", "augmentation"), ("schedule", "schedule")):
-        before, after = getattr(base.training, field), getattr(config.training, field)
-        if before != after:
-            said.append((f"{after.kind} {word}" if field == "schedule" else word) if after else f"no {word}")
-    if base.training.label_smoothing != config.training.label_smoothing:
-        said.append(f"label smoothing {config.training.label_smoothing:g}")
     return said
+
+
+def _change(setting: Setting, values: Mapping[str, Any]) -> str:
+    """Return a changed setting in a few words, such as ``rate 0.01`` or ``no early stopping``."""
+    value = values[setting.path]
+    below = SETTINGS.get(f"{setting.path}.{value}")
+    if below is not None:  # the size of what is held out says that it is
+        setting, value = below, values[below.path]
+    template = setting.declared.named
+    if setting.type == "switch":
+        return uncapitalised(setting.label) if value else f"no {uncapitalised(setting.label)}"
+    if setting.declared.absent:
+        value = "no" if value == setting.declared.absent[0] else value
+        return (template or "{}").format(value)
+    template = template or f"{uncapitalised(setting.label)} {{}}"
+    text = template.format(value if "{:" in template else setting.in_words(value))
+    return text.removesuffix("s") if value == 1 and template.startswith("{}") else text
 
 
 def suggested_name(base_name: str, base: RunConfig, config: RunConfig) -> str:

@@ -1,50 +1,37 @@
 """The training form: where to start from, the layers, the training settings, and what they would cost.
 
 Everything is one fragment, so that a slider answers while it moves and the rest of the page stays as it is. The values
-live in widgets that survive a change of page; `dashboard.views.train.draft` turns them into a configuration and back.
+live in widgets that survive a change of page, by the paths of `mnist_core.experiments.settings`, and in the link
+(`dashboard.views.train.form_link`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
-from dashboard.views.train import draft, layer_form, settings_form
+from dashboard.views.train import draft, form_link, layer_form, settings_form
+from dashboard.views.train.form_link import Base
 from mnist_core.comparison.recipes import MOST_SEEDS, with_seeds, without_seed
 from mnist_core.data.datasets import BUILT_IN
 from mnist_core.errors import MnistCoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS, on_dataset
+from mnist_core.experiments.settings import config_of
 from mnist_core.jobs import estimates
 from mnist_core.jobs.request import Wanted
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
-SOURCE = "train_source"
-FIRST = "preset:notebook/model_1"
-CONTINUE = "train_continue"
-SEEDS = "train_seeds"
-
 CONTINUE_HELP = (
     "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another learning "
     "rate, for example. The layers and their units must stay as they are."
 )
-
-
-@dataclass(frozen=True)
-class Base:
-    """What the form was last filled from. preset: the preset that this recipe goes by, where it is one."""
-
-    source: str
-    name: str
-    config: RunConfig
-    preset: str | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +61,8 @@ class Wish:
 
 def training_form(runs: list[Run]) -> Wish | None:
     """Draw the form; the training that was asked for by the click that led to this rerun, or None."""
-    base = _base(runs)
+    base = form_link.base(runs)
+    form_link.problems()
     source, dataset = st.columns([3, 2], gap="medium")
     with source:
         _source(runs, base)
@@ -82,14 +70,14 @@ def training_form(runs: list[Run]) -> Wish | None:
         _dataset()
     _notes(base)
     _parent(base, runs)
-    layer_form.layer_form(_values, base.config)
+    layer_form.layer_form(form_link.values, base.start)
     epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
     with epochs:
-        settings_form.epochs_slider(base.config)
+        settings_form.epochs_slider(base.start)
     with add:
-        layer_form.add_menu(_values)
+        layer_form.add_menu(form_link.values)
     start = st.container()
-    places = settings_form.settings_form(base.config)
+    places = settings_form.settings_form(form_link.values(), base.start)
     # drawn into its place last, as it says what all the others add up to
     with start:
         config, wish = _start(base, runs)
@@ -97,42 +85,11 @@ def training_form(runs: list[Run]) -> Wish | None:
         settings_form.rate_picture(places.rate, config.training)
         settings_form.preview(places.preview, config.training.augmentation, config.dataset.name)
     _layer_table(config)
+    form_link.write(base)
     return wish
 
 
 # -- where to start from -----------------------------------------------------------------------------------------------
-
-
-def _base(runs: list[Run]) -> Base:
-    """What the form was filled from; the first time, model_1 on the best dataset that is here."""
-    found = state.widget_value(SOURCE + ":base")
-    if isinstance(found, Base):
-        return found
-    state.fill({SOURCE: FIRST})
-    return _fill(FIRST, runs, "mnist" if usable(resources.store().catalog, "mnist") else "digits")
-
-
-def _fill(source: str, runs: list[Run], dataset: str | None) -> Base:
-    kind, _, name = source.partition(":")
-    if kind == "preset":
-        preset = PRESETS[name]
-        base = Base(source, preset.short_name, preset.config, preset.name)
-    else:
-        run = next(run for run in runs if run.id == name)
-        base = Base(source, without_seed(run.name, run.config.training.seed), run.config, run.meta.preset)
-        dataset = run.config.dataset.name
-    values = draft.values_of(base.config)
-    if dataset:  # a class that works on digits stays there when it turns to another preset
-        values["train_dataset"] = dataset
-    state.fill(values | {"train_name": "", CONTINUE: False})
-    state.fill({SOURCE + ":base": base})
-    return base
-
-
-def start_from(preset: str, dataset: str) -> None:
-    """Fill the form from a preset, for a page that sends people here."""
-    state.fill({SOURCE: f"preset:{preset}"})
-    _fill(f"preset:{preset}", [], dataset)
 
 
 def _source(runs: list[Run], base: Base) -> None:
@@ -146,14 +103,14 @@ def _source(runs: list[Run], base: Base) -> None:
         return f"{' · '.join(name.split('/'))}" if kind == "preset" else f"run · {names.get(option, 'deleted')}"
 
     def chosen() -> None:
-        option = str(state.widget_value(SOURCE) or FIRST)
-        _fill(option, runs, str(state.widget_value("train_dataset") or "") or None)
+        option = str(state.widget_value(form_link.SOURCE) or form_link.FIRST)
+        form_link.start_from(option, runs, str(state.widget_value("train_dataset") or "") or None)
 
     st.selectbox(
         "Start from",
         options,
         format_func=label,
-        key=SOURCE,
+        key=form_link.SOURCE,
         persist_state="session",
         on_change=chosen,
         help="A published model, or a run of this store. Choosing one sets everything below to its values.",
@@ -182,17 +139,17 @@ def _parent(base: Base, runs: list[Run]) -> None:
     if run is not None and run.state in ("finished", "diverged") and run.model_file:
 
         def switched() -> None:
-            state.fill({"train_parent": run_id if state.widget_value(CONTINUE) else base.config.parent or ""})
+            state.fill({"train_parent": run_id if state.widget_value(form_link.CONTINUE) else base.config.parent or ""})
 
         st.toggle(
             "Go on from its trained weights",
-            key=CONTINUE,
+            key=form_link.CONTINUE,
             persist_state="session",
             on_change=switched,
             help=CONTINUE_HELP,
         )
     parent = str(state.widget_value("train_parent") or "")
-    if parent and not state.widget_value(CONTINUE):
+    if parent and not state.widget_value(form_link.CONTINUE):
         preset = PRESETS.get(base.preset or "")
         name = preset.continues if preset and preset.continues else f"run {parent}"
         st.caption(f"Starts from the trained weights of {for_markdown(name)}.")
@@ -251,17 +208,6 @@ def _dataset() -> None:
     )
 
 
-def _values() -> dict[str, Any]:
-    """What all widgets hold."""
-    keys = [key for key in draft.values_of(PRESETS["notebook/model_1"].config) if not key.startswith("train_layer_")]
-    values = {key: state.widget_value(key) for key in keys}
-    for index in range(int(str(values["train_layers"]))):
-        kind = str(state.widget_value(draft.layer_key(index, "kind")))
-        fields = ("kind", *draft.LAYER_FIELDS[kind])
-        values |= {draft.layer_key(index, field): state.widget_value(draft.layer_key(index, field)) for field in fields}
-    return values
-
-
 # -- what it costs, and the start --------------------------------------------------------------------------------------
 
 
@@ -269,7 +215,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
     config: RunConfig | None = None
     preset, suggested, problem = None, "", ""
     try:
-        config = draft.config_of(_values())
+        config = config_of(form_link.values())
         preset = base.preset if draft.same_recipe(base.config, config) else None
         suggested = draft.suggested_name(base.name, base.config, config)
         config = _continued(base, config)
@@ -291,14 +237,14 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
         value=None,
         step=1,
         placeholder="1",
-        key=SEEDS,
+        key=form_link.SEEDS,
         persist_state="session",
         help="Train the same recipe so many times, from as many random starts. Their spread shows how much of a "
         "result is luck; three are the least from which it can be told.",
     )
     name = left.text_input(
         "Name of the run",
-        key="train_name",
+        key=form_link.NAME,
         persist_state="session",
         max_chars=80,
         placeholder=suggested,
@@ -322,7 +268,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
 
 def _seeds() -> int:
     """How many runs of the recipe are wanted."""
-    return int(str(state.widget_value(SEEDS) or 1))
+    return int(str(state.widget_value(form_link.SEEDS) or 1))
 
 
 def _cost(config: RunConfig | None, runs: list[Run], seeds: int, *, sound: bool) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import groups, panels
 from dashboard.shared.run_picker import MOST, run_picker
-from dashboard.views.train import live, model_form
+from dashboard.views.train import form_link, live, model_form
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs.request import request_all
 from mnist_core.runs.run import Run
@@ -65,6 +65,7 @@ def start(wish: model_form.Wish) -> str | None:
 
 st.title("Train")
 found, problems = resources.scan()
+form_link.take(found)  # in runs of the whole page only: see there
 left, right = st.columns([5, 7], gap="large")
 with left:
     form(found)

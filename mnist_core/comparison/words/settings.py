@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from mnist_core.experiments.settings import setting_at, uncapitalised
+
 
 def setting_words(path: str) -> str:
     """A configuration's dotted path in words, such as ``layer 1: dropout`` for ``model.layers.0.dropout``."""
-    parts = path.split(".")
-    if parts[:2] == ["model", "layers"] and len(parts) > 2:
-        return f"layer {int(parts[2]) + 1}: {' '.join(parts[3:]).replace('_', ' ').replace('l2', 'L2')}"
-    words = " ".join(parts[1:]) if parts[0] in ("training", "dataset") else " ".join(parts)
-    return {"name": "dataset", "l2": "L2"}.get(words, words.replace("_", " "))
+    setting, parts = setting_at(path), path.split(".")
+    if parts[:2] == ["model", "layers"] and len(parts) > 2 and parts[2].isdigit():
+        return f"layer {int(parts[2]) + 1}: {uncapitalised(setting.label) if setting else ' '.join(parts[3:])}"
+    if setting:
+        return setting.words
+    # what kinds of a structure are told apart by has no setting of its own
+    return " ".join(parts[1:] if parts[0] == "training" else parts).replace("_", " ")
 
 
 def value_words(value: Any, absent: str = "none") -> str:

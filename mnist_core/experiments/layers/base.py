@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from mnist_core.constants import IMAGE_SHAPE
+from mnist_core.experiments.declare import setting
 from mnist_core.experiments.frozen import Config
 
 FloatArray = NDArray[np.float32]
@@ -127,17 +127,15 @@ class HiddenLayer(Config):
 Activation = Literal["relu", "elu", "tanh", "gelu", "sigmoid"]
 
 
-def setting(default: Any, *, label: str, help: str, **limits: Any) -> Any:  # as Streamlit calls it
-    """Declare a setting: its default and bounds (as `pydantic.Field` takes them), its label and its explanation."""
-    return Field(default, title=label, description=help, **limits)
-
-
 def dropout_setting() -> Any:
     """Declare the share of a layer's outputs that is dropped while training, 0 to 0.9."""
     return setting(
         0.0,
         ge=0.0,
         le=0.9,
+        step=0.05,
+        code="d",
+        examples=(0.0, 0.2, 0.4, 0.6),
         label="Dropout",
         help="The share of the layer's outputs that is switched off at random at each training step. It keeps the "
         "network from relying on single neurons, and so from learning the training images by heart (overfitting). "
@@ -151,6 +149,11 @@ def l2_setting() -> Any:
         0.0,
         ge=0.0,
         le=1.0,
+        scale="decades",
+        zero=True,
+        code="l",
+        named="L2 {}",
+        examples=(0.0, 0.0001, 0.001, 0.01),
         label="L2 penalty",
         help="A penalty on large weights, added to the loss. It is another way to hold overfitting down. 0 is none.",
     )
@@ -160,6 +163,8 @@ def activation_setting() -> Any:
     """Declare the function that follows a layer's weighted sums."""
     return setting(
         "relu",
+        widget="list",
+        code="",
         label="Activation",
         help="The function that bends each neuron's output. Without it, several layers are no better than one.",
     )

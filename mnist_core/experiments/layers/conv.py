@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.activations import STEPS
 from mnist_core.experiments.layers.base import (
     Activation,
@@ -19,7 +20,6 @@ from mnist_core.experiments.layers.base import (
     dropout_part,
     dropout_setting,
     l2_setting,
-    setting,
 )
 
 _VARIANCE_FLOOR = np.float32(1e-3)  # what keras.layers.BatchNormalization adds to the variance by default
@@ -41,22 +41,27 @@ class ConvLayer(HiddenLayer):
 
     kind: Literal["conv"] = "conv"
     filters: int = setting(
-        16, ge=1, le=256, label="Filters", help="How many patterns the layer looks for; each gives one map."
+        16, ge=1, le=256, code="", label="Filters", help="How many patterns the layer looks for; each gives one map."
     )
-    kernel: int = setting(3, ge=1, le=7, label="Kernel", help="The side of the sliding window, in pixels.")
+    kernel: int = setting(
+        3, ge=1, le=7, code="k", format="{0}×{0}", label="Kernel", help="The side of the sliding window, in pixels."
+    )
     padding: Literal["same", "valid"] = setting(
         "same",
+        choices={"same": "zeros around", "valid": "none"},
+        code="",
         label="Padding",
         help="At the border: with zeros around the picture the maps are as large as what came in; without, they "
         "shrink by the kernel less one.",
     )
-    activation: Activation = activation_setting()
     batch_norm: bool = setting(
         False,
+        code="bn",
         label="Batch normalisation",
         help="Brings each map to mean 0 and spread 1 over the images of a batch, before the activation. Training "
         "becomes steadier; each map gets four more parameters.",
     )
+    activation: Activation = activation_setting()
     dropout: float = dropout_setting()
     l2: float = l2_setting()
 

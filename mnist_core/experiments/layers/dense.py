@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mnist_core.constants import CLASSES
+from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.activations import STEPS
 from mnist_core.experiments.layers.base import (
     Activation,
@@ -18,7 +19,6 @@ from mnist_core.experiments.layers.base import (
     dropout_part,
     dropout_setting,
     l2_setting,
-    setting,
 )
 
 
@@ -35,6 +35,7 @@ class DenseLayer(HiddenLayer):
         64,
         ge=1,
         le=2048,
+        code="",
         label="Units",
         help="Neurons in the layer. More of them can learn finer differences, cost more time, and overfit sooner.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.base import (
     FloatArray,
     HiddenLayer,
@@ -13,7 +14,6 @@ from mnist_core.experiments.layers.base import (
     Step,
     dropout_part,
     dropout_setting,
-    setting,
 )
 
 
@@ -28,9 +28,9 @@ class PoolLayer(HiddenLayer):
 
     kind: Literal["pool"] = "pool"
     pooling: Literal["max", "average"] = setting(
-        "max", label="Keep of each tile", help="Which value stands for a tile: its largest or its mean."
+        "max", code="", label="Keep of each tile", help="Which value stands for a tile: its largest or its mean."
     )
-    size: int = setting(2, ge=2, le=7, label="Tile", help="The side of a tile, in pixels.")
+    size: int = setting(2, ge=2, le=7, code="", format="{0}×{0}", label="Tile", help="The side of a tile, in pixels.")
     dropout: float = dropout_setting()
 
     def described(self) -> str:
