@@ -137,7 +137,8 @@ def verdict_panel(
         with left:
             panels.heading(
                 "Is the difference real?",
-                f"Test accuracy against {base}, with {intervals_words(len(verdicts))}. Hollow: not shown to differ.",
+                f"Test accuracy against {for_markdown(base)}, with {intervals_words(len(verdicts))}. "
+                "Hollow: not shown to differ.",
                 DIFFERENCE_HELP,
             )
             panels.chart_with_table(

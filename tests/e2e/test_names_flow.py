@@ -15,6 +15,7 @@ from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from tests.support import seed
 from tests.support.browser import Screen, Server, end_everything, start_server
+from tests.support.synthetic import config
 
 pytestmark = pytest.mark.browser
 
@@ -46,7 +47,7 @@ def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     spec = {"name": SWEEP, "base": "notebook/model_1", "grid": {"stack.units": [4, 8]}}
     spec["fixed"] = {"dataset.name": "digits"}
     sweeps.start(store, Waiting(), parse_spec(spec))  # type: ignore[arg-type]
-    failed, _ = store.add(seed.config(8, epochs=1), name=FAILED)
+    failed, _ = store.add(config((8,), epochs=1), name=FAILED)
     writer = store.open_writer(failed.id)
     assert writer is not None
     writer.started([])

@@ -22,8 +22,8 @@ from mnist_core.experiments import links
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import values_of
-from mnist_core.report.tables import escaped
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 SOURCE, CONTINUE, SEEDS, NAME = "train_source", "train_continue", "train_seeds", "train_name"
 FIRST_PRESET = "notebook/model_1"
@@ -151,7 +151,7 @@ def problems() -> None:
     told = state.widget_value(_PROBLEMS)
     if told:
         assert isinstance(told, list)
-        st.warning(f"Not used of the link: {escaped('; '.join(told))}.", icon=":material/link_off:")
+        st.warning(f"Not used of the link: {for_markdown('; '.join(told))}.", icon=":material/link_off:")
 
 
 def _shown(text: str) -> str:
