@@ -16,6 +16,7 @@ import pytest
 
 from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
+from mnist_core.runs import lease
 from mnist_core.runs.store import Store
 from tests.support import chromium
 from tests.support.disks import mounted_read_only, refusing
@@ -53,6 +54,13 @@ def _nothing_old_to_collect() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_lease_left_unwritten() -> Iterator[None]:
+    """Forget the leases that this process could not write, as a process that trains on would be ended for them."""
+    yield
+    lease._unwritten.clear()
 
 
 @pytest.fixture
