@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from streamlit.testing.v1 import AppTest
-from tests.dashboard.page_parts import words
 
 from dashboard import state
 from dashboard.views.train.draft import read_values, widget_key
@@ -16,6 +15,7 @@ from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import SETTINGS, config_of
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
+from tests.support.pages import words
 from tests.support.synthetic import MakeRun, config
 
 PAGE = "views/train/page.py"
