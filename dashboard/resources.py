@@ -24,8 +24,8 @@ from mnist_core.errors import DatasetError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import printable
+from mnist_core.plots.labels import run_colours
 from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
-from mnist_core.report.labels import run_colours
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run

@@ -3,6 +3,9 @@
 Importing this package does not import TensorFlow; training does.
 """
 
+import importlib
+from typing import Any
+
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import Catalog, Dataset
 from mnist_core.errors import MnistCoreError
@@ -24,6 +27,7 @@ from mnist_core.experiments.layers import ConvLayer, DenseLayer, FlattenLayer, G
 from mnist_core.experiments.presets import PRESETS, Preset, preset
 from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner, ServiceRunner
+from mnist_core.notebook import ComparedRuns, Findings, compare, diagnose, fit, runs
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, differences, summarise
@@ -33,12 +37,14 @@ __all__ = [
     "PRESETS",
     "Augmentation",
     "Catalog",
+    "ComparedRuns",
     "ConvLayer",
     "CosineSchedule",
     "Dataset",
     "DatasetConfig",
     "DenseLayer",
     "EarlyStopping",
+    "Findings",
     "FlattenLayer",
     "GlobalAverageLayer",
     "HeldOutValidation",
@@ -58,9 +64,20 @@ __all__ = [
     "TestValidation",
     "TrainingConfig",
     "__version__",
+    "compare",
+    "diagnose",
     "differences",
+    "fit",
+    "plots",
     "preset",
     "request",
+    "runs",
     "summarise",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":  # imports Altair only when one draws
+        return importlib.import_module("mnist_core.plots")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import resources, state, theme
 from dashboard.shared import panels
 from mnist_core.evaluation.mistakes import Cell, confusion_frame
-from mnist_core.plots.confusion import HEIGHT, SELECTION, confusion_cells, confusion_chart
+from mnist_core.plots.confusion_matrix import HEIGHT, SELECTION, confusion_cells, confusion_chart
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 

@@ -13,8 +13,8 @@ from dashboard import resources
 from dashboard.shared.groups import Group
 from mnist_core.comparison import recipes
 from mnist_core.errors import MnistCoreError
-from mnist_core.plots.curves import Curve
-from mnist_core.report.labels import SOURCE, short_labels
+from mnist_core.plots.labels import SOURCE, short_labels
+from mnist_core.plots.learning_curves import Curve
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 

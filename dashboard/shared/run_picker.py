@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import groups
+from mnist_core.plots.labels import run_labels as run_labels
+from mnist_core.plots.labels import short_labels as short_labels
 from mnist_core.plots.style import RUN_COLOURS
-from mnist_core.report.labels import run_labels as run_labels
-from mnist_core.report.labels import short_labels as short_labels
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 

@@ -30,7 +30,7 @@ from mnist_core.evaluation.calibration import (
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots import style
 from mnist_core.plots.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
-from mnist_core.plots.curves import Curve, Metric, curves_chart
+from mnist_core.plots.learning_curves import Curve, Metric, curves_chart
 from mnist_core.runs.records import ChosenEpoch, EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown

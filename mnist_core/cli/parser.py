@@ -21,7 +21,7 @@ from mnist_core.constants import __version__
 from mnist_core.data.datasets import download_mnist
 from mnist_core.errors import ConfigError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig, with_values
-from mnist_core.experiments.fields import flatten
+from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.experiments.spaces import SEARCHES
@@ -234,7 +234,8 @@ def _train(options: argparse.Namespace, reporter: Reporter) -> int:
         is_preset = isinstance(item, Preset)
         seed = item.config.training.seed if many else config.training.seed
         changed = config.replace(training__seed=seed)
-        named = options.name or _name(item.name if is_preset else f"{item.name}, continued", item.config, changed)
+        first = item.name if is_preset else f"{item.name}, continued"
+        named = options.name or changed_name(first, item.config, changed)
         for one in with_seeds(config, options.seeds if many else 1):
             end = f", seed {one.training.seed}" if many else ""
             wanted.append(Wanted(one, named[: 80 - len(end)] + end, item.name if is_preset else None))
@@ -262,17 +263,6 @@ def _parent_first(store: Store, runner: Runner, item: Preset, config: RunConfig,
         reporter.say(f"{item.name} goes on from {first.name} on {name}, which is trained first")
         follow(store, [parent.run.id], reporter, runner)
     return config
-
-
-def _name(preset_name: str, before: RunConfig, after: RunConfig) -> str:
-    """The preset's name and what was changed in it, the dataset apart, which every list shows anyway."""
-    old = flatten(before)
-    changes = [
-        f"{path.rpartition('.')[2] if not path.startswith('model.') else path.removeprefix('model.')} {value}"
-        for path, value in flatten(after).items()
-        if old.get(path) != value and path not in ("dataset.name", "parent")
-    ]
-    return ", ".join([preset_name, *changes])[:80]
 
 
 def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: Reporter) -> int:

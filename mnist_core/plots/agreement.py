@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mnist_core.comparison.disagreements import GROUPS, Counts, Group
-from mnist_core.plots.confusion import DARK, LIGHT
+from mnist_core.plots.confusion_matrix import DARK, LIGHT
 from mnist_core.plots.style import GREY, layer
 
 HEIGHT = 390

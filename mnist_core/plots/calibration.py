@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_core.evaluation.calibration import ReliabilityBin
-from mnist_core.plots.curves import Curve
+from mnist_core.plots.learning_curves import Curve
 from mnist_core.plots.style import layer
 
 GREY = "#8A9099"

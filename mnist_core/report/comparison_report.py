@@ -31,14 +31,14 @@ from mnist_core.comparison.words.verdicts import (
 )
 from mnist_core.constants import __version__
 from mnist_core.experiments.fields import flatten
-from mnist_core.plots.curves import Curve, Metric, curve_frame, curves_chart, described
+from mnist_core.plots.labels import run_colours, short_labels
+from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart, described
 from mnist_core.plots.style import RUN_COLOURS, percent, styled
 from mnist_core.plots.verdicts import described as described_verdicts
 from mnist_core.plots.verdicts import verdict_chart, verdict_frame, verdict_table
 from mnist_core.report import tables
 from mnist_core.report.documents import Block, Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
 from mnist_core.report.export import picture
-from mnist_core.report.labels import run_colours, short_labels
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store

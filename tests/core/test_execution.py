@@ -20,6 +20,7 @@ from mnist_core.jobs.execution import execute
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from mnist_core.runs.writer import RunWriter
 from mnist_core.training import checkpoints
 from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
 from tests.support.synthetic import row
@@ -170,7 +171,7 @@ def test_progress_is_written_a_few_times_a_second_at_most(
     store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    monkeypatch.setattr("mnist_core.runs.writer.RunWriter.progress", lambda self, progress: written.append(progress))
+    monkeypatch.setattr(RunWriter, "progress", lambda self, progress: written.append(progress))
     execute(store, run.id, train=FakeTrain())
     assert 1 <= len(written) < 50  # of 150
 

@@ -10,7 +10,7 @@ from mnist_core.comparison.disagreements import GROUPS, Counts, difference_frame
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots.agreement import SELECTION, WRONG_SELECTION, group_chart, group_frame, wrong_chart, wrong_frame
-from mnist_core.plots.confusion import difference_cells, difference_chart, signed
+from mnist_core.plots.confusion_matrix import difference_cells, difference_chart, signed
 
 COUNTS = Counts(9_703, 54, 128, 93, 22)
 BLUE, ORANGE = "#0072B2", "#D55E00"

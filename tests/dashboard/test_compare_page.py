@@ -334,7 +334,7 @@ def test_the_trash_is_emptied_in_two_steps(manage: AppTest, make_run: MakeRun, s
 def test_charts_can_be_saved_as_pictures(kind: str) -> None:
     import pandas as pd
 
-    from mnist_core.plots.curves import Curve, curve_frame, curves_chart
+    from mnist_core.plots.learning_curves import Curve, curve_frame, curves_chart
     from mnist_core.runs.records import HISTORY_COLUMNS
 
     rows = pd.DataFrame([epoch_row(epoch) for epoch in (1, 2, 3)], columns=list(HISTORY_COLUMNS))

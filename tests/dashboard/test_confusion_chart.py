@@ -9,7 +9,7 @@ import pytest
 
 from mnist_core.evaluation.mistakes import Cell, confusion_frame
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.plots.confusion import SELECTION, confusion_cells, confusion_chart
+from mnist_core.plots.confusion_matrix import SELECTION, confusion_cells, confusion_chart
 from mnist_core.plots.probabilities import Opinion, probability_chart, probability_frame
 
 

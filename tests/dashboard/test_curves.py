@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from mnist_core.plots.curves import (
+from mnist_core.plots.learning_curves import (
     HEIGHT,
     KINDS,
     LABEL_GAP,

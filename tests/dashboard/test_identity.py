@@ -10,8 +10,8 @@ import pytest
 
 from dashboard import resources
 from dashboard.shared.run_picker import short_labels
+from mnist_core.plots.labels import run_colours
 from mnist_core.plots.style import RUN_COLOURS
-from mnist_core.report.labels import run_colours
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import resources
 from dashboard.shared import datasets
 from dashboard.shared.downloads import Download
-from mnist_core.report.labels import run_colours
+from mnist_core.plots.labels import run_colours
 from mnist_core.runs.store import Store
 from tests.support.disks import refusing
 from tests.support.pages import PAGES, words

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.shared import groups
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.plots import style
-from mnist_core.plots.curves import Curve, curve_frame, curves_chart, member_frame
+from mnist_core.plots.learning_curves import Curve, curve_frame, curves_chart, member_frame
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store

@@ -13,7 +13,7 @@ from dashboard.shared import panels
 from dashboard.shared.groups import Group
 from dashboard.shared.run_curves import notes, planned
 from mnist_core.experiments.configs import TestValidation
-from mnist_core.plots.curves import (
+from mnist_core.plots.learning_curves import (
     HEIGHT,
     KINDS,
     POINT_LIMIT,

@@ -22,7 +22,7 @@ from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request, resume
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
-from mnist_core.plots.curves import curve_frame, curves_chart, member_frame
+from mnist_core.plots.learning_curves import curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
