@@ -196,7 +196,7 @@ def document() -> Iterator[str]:
     yield ""
     yield f"Of {len(every):,} findings in all histories of this page, {contradicted(every)} have a sentence that its"
     yield "own numbers contradict. That is by construction: a sentence is only used where its claims hold. The test"
-    yield "`tests/core/test_diagnosis_words.py` computes the numbers anew from random histories."
+    yield "`tests/comparison/test_diagnosis_words.py` computes the numbers anew from random histories."
     yield ""
     yield f"## {len(trained)} trainings on `digits`, by learning rate"
     yield ""

@@ -11,15 +11,21 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
+from mnist_core.experiments.presets import PRESETS
 from mnist_core.runs import lease
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support import chromium
 from tests.support.disks import mounted_read_only, refusing
+from tests.support.synthetic import FINGERPRINT, MakeRun, config, epoch_row, guesses
 
 DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
@@ -67,6 +73,47 @@ def _no_lease_left_unwritten() -> Iterator[None]:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def make_run(store: Store) -> MakeRun:
+    """`make_run(name, config, rows=6, errors=20, state="finished")` puts a synthetic run into `store`."""
+
+    def make(
+        name: str,
+        run_config: RunConfig | None = None,
+        *,
+        rows: int | list[EpochRow] | None = None,
+        errors: int | None = 20,
+        state: str = "finished",
+        reason: str = "all epochs done",
+        preset: str | None = None,
+        floor: float = 0.10,
+        fingerprint: str = FINGERPRINT,
+        predictions: Predictions | None = None,
+    ) -> Run:
+        run_config = run_config or (PRESETS[preset].config if preset else config())
+        run, _ = store.add(run_config, name=name, preset=preset, fingerprint=fingerprint)
+        if state == "queued":
+            return run
+        writer = store.open_writer(run.id)
+        assert writer is not None
+        writer.started([])
+        if rows is None:
+            rows = run_config.training.epochs
+        history = [epoch_row(epoch, floor=floor) for epoch in range(1, rows + 1)] if isinstance(rows, int) else rows
+        for row in history:
+            writer.epoch(row)
+        if state == "running":
+            return store.get(run.id)
+        if errors is not None and state == "finished":
+            writer.predictions(predictions or guesses(errors))
+        losses = [row.val_loss if np.isfinite(row.val_loss) else np.inf for row in history]
+        best = int(np.argmin(losses)) + 1 if losses else None
+        writer.ended(state, reason, best_epoch=best, kept_epoch=len(history) or None)
+        return store.get(run.id)
+
+    return make
 
 
 @pytest.fixture(params=["mounted", "injected"])

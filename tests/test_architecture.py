@@ -63,6 +63,15 @@ def test_every_folder_of_the_core_is_a_room_in_the_order() -> None:
     assert folders == set(ROOMS)
 
 
+def test_the_tests_have_the_same_rooms() -> None:
+    """A room's tests are in the folder of its name.
+
+    `contracts` holds what everything that can be replaced must pass, `e2e` what is done in a browser.
+    """
+    folders = {path.parent.relative_to(ROOT / "tests").parts for path in (ROOT / "tests").rglob("test_*.py")}
+    assert folders - {()} <= {(room,) for room in (*ROOMS, "dashboard", "contracts", "e2e")}
+
+
 @pytest.mark.parametrize("path", CORE, ids=place)
 def test_the_core_imports_one_way(path: Path) -> None:
     if path.name in ("__init__.py", "__main__.py", "notebook.py") and room(path) is None:

@@ -1,8 +1,8 @@
 """A trained network in NumPy: what its layers make of an image, without TensorFlow, for looking inside it.
 
 Training and stored predictions come from Keras; this reads the weights out of a `.keras` file and repeats the forward
-pass, which for a few images is at once where importing TensorFlow alone takes seconds. `tests/core/test_forward.py`
-holds it against Keras for every kind of layer.
+pass, which for a few images is at once where importing TensorFlow alone takes seconds.
+`tests/inspection/test_numpy_network.py` holds it against Keras for every kind of layer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The values that a run id stands for, and the command that writes them: ``python -m tests.support.golden``.
 
 A run id is a hash of a configuration. It promises numbers only as long as the same configuration gives the same split,
-order, initial weights, dropout masks and augmentation. ``tests/core/golden.json`` pins these.
+order, initial weights, dropout masks and augmentation. ``tests/experiments/golden.json`` pins these.
 
 The command adds values that the file does not have yet, such as the id of a new preset. It never changes one that is
 there: whoever changes a random stream gives every stored run another meaning, and must raise `SCHEMA_VERSION` first, so
@@ -38,7 +38,7 @@ from mnist_core.training.engine import DropoutWords, shuffled, subset
 from mnist_core.training.models import build_model, initializer_seed
 from mnist_core.training.train import train
 
-FILE = Path(__file__).resolve().parents[1] / "core" / "golden.json"
+FILE = Path(__file__).resolve().parents[1] / "experiments" / "golden.json"
 
 Values = dict[str, Any]
 """What is pinned → plain numbers, strings, and lists of them."""
