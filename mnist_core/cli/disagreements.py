@@ -9,14 +9,19 @@ from mnist_core.cli.compare import add_epoch, add_margin, found_runs
 from mnist_core.cli.terminal import Reporter
 from mnist_core.comparison.disagreements import (
     Counts,
+    class_changes,
+    confusion_changes,
     counts,
     difference_matrix,
-    top_changes,
     votes,
     wrong_counts,
 )
 from mnist_core.comparison.verdicts import Refusal, compare, paired
-from mnist_core.comparison.words.disagreements import disagreement_words
+from mnist_core.comparison.words.disagreements import (
+    class_change_words,
+    confusion_change_words,
+    disagreement_words,
+)
 from mnist_core.comparison.words.verdicts import refusal_words, verdict_words
 from mnist_core.errors import ComparisonError
 from mnist_core.evaluation.predictions import Predictions
@@ -47,6 +52,7 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
     for run, theirs in zip(runs[1:], said[1:], strict=True):
         found = counts(votes([said[0], theirs]))
         matrix = difference_matrix(said[0], theirs)
+        changes, by_digit = confusion_changes(said[0], theirs), class_changes(said[0], theirs)
         verdict = comparison.of(run.id)
         assert verdict is not None
         pairs.append(
@@ -59,7 +65,16 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
                 "outcome": verdict.outcome,
                 "verdict": verdict_words(verdict, names),
                 "difference_matrix": matrix.tolist(),
-                "top_changes": [change._asdict() for change in top_changes(matrix)],
+                "confusions": confusion_change_words(changes, names[run.id]),
+                "top_changes": [
+                    {"true": change.true, "guess": change.guess, "difference": change.difference}
+                    | change.decision.to_json()
+                    for change in changes[:5]
+                ],
+                "digits": class_change_words(by_digit, names[baseline.id], names[run.id]),
+                "by_digit": [
+                    {"true": change.true, "images": change.images} | change.decision.to_json() for change in by_digit
+                ],
             }
         )
     wrong = wrong_counts(votes(said), len(runs)).tolist()
@@ -71,13 +86,19 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
         reporter.say(f"A = {names[pair['a']]}, B = {names[pair['b']]}. {pair['sentence']} {pair['verdict']}")
     reporter.table([{"B": pair["b"]} | pair for pair in pairs], ["B", *Counts._fields, "disagreements", "images"])
     for pair in pairs:
+        reporter.say(f"{pair['digits']} {pair['confusions']}")
         if pair["top_changes"]:
-            reporter.say(f"The confusions that changed most from A to {names[pair['b']]}:")
+            reporter.say(f"The confusions that changed most clearly from A to {names[pair['b']]}:")
             rows = [
-                {"true": item["true"], "guessed": item["guess"], "B_minus_A": f"{item['difference']:+d}"}
+                {
+                    "true": item["true"],
+                    "guessed": item["guess"],
+                    "B_minus_A": f"{item['difference']:+d}",
+                    "p_adjusted": item["p_adjusted"],
+                }
                 for item in pair["top_changes"]
             ]
-            reporter.table(rows, ["true", "guessed", "B_minus_A"])
+            reporter.table(rows, ["true", "guessed", "B_minus_A", "p_adjusted"])
     if len(runs) > 2:
         reporter.say(f"How many of the {len(runs)} runs get an image wrong:")
         reporter.table([{"runs": k, "images": images} for k, images in enumerate(wrong)], ["runs", "images"])

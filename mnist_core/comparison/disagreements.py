@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_core.comparison.decide import Decision, decide
 from mnist_core.constants import CLASSES
 from mnist_core.evaluation.metrics import confidence, confusion_matrix
 from mnist_core.evaluation.mistakes import Cell, in_cell
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.evaluation.statistics import AccuracyDifference, Agreement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +59,32 @@ class Counts(NamedTuple):
         return self.only_a + self.only_b + self.different_wrong
 
 
-class Change(NamedTuple):
-    """A confusion that B makes more often than A (positive) or less often (negative)."""
+class ConfusionChange(NamedTuple):
+    """How often A and B take one digit for another, and whether the difference is more than chance.
+
+    true, guess: the confusion. entered: images on which B makes it and A does not. left: the other way round.
+    decision: on the share of the images of this digit that are taken for that one, B minus A; lower is better. It is
+    corrected for all confusions that there could be.
+    """
 
     true: int
     guess: int
-    difference: int
+    entered: int
+    left: int
+    decision: Decision
+
+    @property
+    def difference(self) -> int:
+        """Return how many more of these errors B makes; negative where it makes fewer."""
+        return self.entered - self.left
+
+
+class ClassChange(NamedTuple):
+    """How much more accurate B is than A on the images of one digit, corrected for all digits that there are."""
+
+    true: int
+    images: int
+    decision: Decision
 
 
 def votes(said: Sequence[Predictions]) -> pd.DataFrame:
@@ -168,13 +190,44 @@ def guessed(frame: pd.DataFrame, run: int, cell: Cell) -> pd.DataFrame:
     return frame.loc[in_cell(frame.assign(guess=guess, correct=guess == frame["true"]), cell).index]
 
 
-def top_changes(matrix: NDArray[np.int64], most: int = 5) -> list[Change]:
-    """The confusions that changed most, largest change first, from a difference matrix; none that did not change."""
-    errors = matrix.copy()
-    np.fill_diagonal(errors, 0)
-    flat = errors.ravel()
-    best = np.argsort(-np.abs(flat), kind="stable")[:most]
-    return [Change(cell // CLASSES, cell % CLASSES, int(flat[cell])) for cell in best.tolist() if flat[cell]]
+def confusion_changes(first: Predictions, second: Predictions) -> list[ConfusionChange]:
+    """Return every confusion that changed from A to B, the most certain change first.
+
+    The test is McNemar's, on whether an image is in the cell (McNemar 1947). Holm's correction (1979) counts all cells
+    off the diagonal, changed or not: the largest of 90 differences looks large by chance alone.
+    """
+    frame = difference_frame(first, second)
+    columns = (frame[name].tolist() for name in ("true", "guess", "entered", "left"))
+    images = np.bincount(first.labels, minlength=CLASSES).tolist()
+    cells = [cell for cell in zip(*columns, strict=True) if cell[0] != cell[1] and images[cell[0]]]
+    decisions = decide(
+        [
+            AccuracyDifference(Agreement(images[true] - entered - left, left, entered, 0))
+            for true, _, entered, left in cells
+        ],
+        margin=None,
+        lower_is_better=True,
+    )
+    found = [
+        ConfusionChange(true, guess, entered, left, decision)
+        for (true, guess, entered, left), decision in zip(cells, decisions, strict=True)
+    ]
+    moved_only = [change for change in found if change.entered or change.left]
+    return sorted(moved_only, key=lambda change: (change.decision.p, -abs(change.difference)))
+
+
+def class_changes(first: Predictions, second: Predictions) -> list[ClassChange]:
+    """Return for each digit that occurs how much more accurate B is on its images, by McNemar's test and Holm's."""
+    right = [one.predicted == one.labels for one in (first, second)]
+    tables = {}
+    for digit in np.unique(first.labels).tolist():
+        a, b = (hits[first.labels == digit] for hits in right)
+        tables[digit] = Agreement(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()))
+    decisions = decide([AccuracyDifference(table) for table in tables.values()], margin=None)
+    return [
+        ClassChange(digit, table.images, decision)
+        for (digit, table), decision in zip(tables.items(), decisions, strict=True)
+    ]
 
 
 def wrong_counts(frame: pd.DataFrame, runs: int) -> NDArray[np.int64]:

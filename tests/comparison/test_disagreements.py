@@ -12,8 +12,9 @@ from sklearn import metrics as sklearn_metrics
 
 from mnist_core.comparison.disagreements import (
     GROUPS,
-    Change,
     Counts,
+    class_changes,
+    confusion_changes,
     counts,
     difference_frame,
     difference_matrix,
@@ -21,13 +22,16 @@ from mnist_core.comparison.disagreements import (
     guessed,
     moved,
     ordered,
-    top_changes,
     votes,
     wrong_by,
     wrong_counts,
 )
 from mnist_core.comparison.verdicts import Refusal, paired
-from mnist_core.comparison.words.disagreements import disagreement_words
+from mnist_core.comparison.words.disagreements import (
+    class_change_words,
+    confusion_change_words,
+    disagreement_words,
+)
 from mnist_core.comparison.words.verdicts import refusal_words
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.evaluation.predictions import Predictions
@@ -128,14 +132,76 @@ def test_a_cell_of_one_matrix_holds_its_images() -> None:
     assert guessed(votes([A, B]), 0, Cell(true=3))["index"].tolist() == mistaken.tolist()
 
 
-def test_top_changes_are_signed_largest_first_and_off_the_diagonal() -> None:
-    found = top_changes(difference_matrix(A, B), 6)
+def test_every_confusion_that_changed_is_tested_against_all_that_could_have() -> None:
+    found = confusion_changes(A, B)
     errors = difference_matrix(A, B)
     np.fill_diagonal(errors, 0)
-    assert [abs(item.difference) for item in found] == sorted(np.abs(errors).ravel(), reverse=True)[:6]
+    assert {(item.true, item.guess) for item in found} >= set(zip(*np.nonzero(errors), strict=True))
     assert all(errors[item.true, item.guess] == item.difference for item in found)
-    assert top_changes(difference_matrix(A, A)) == []
-    assert top_changes(difference_matrix(certain([4, 4], [9, 9]), certain([4, 4], [9, 4]))) == [Change(4, 9, -1)]
+    assert {item.decision.comparisons for item in found} == {90}
+    p_values = [item.decision.p for item in found]
+    assert p_values == sorted(p_values)
+    assert all(item.decision.p_adjusted >= min(1.0, 90 * p_values[0]) for item in found)
+    assert confusion_changes(A, A) == []
+
+
+def one_digit(errors_a: int, errors_b: int) -> tuple[Predictions, Predictions]:
+    """100 images of a 4: A takes the first for 9s, B the last."""
+    labels = [4] * 100
+    return (
+        certain(labels, [9] * errors_a + [4] * (100 - errors_a)),
+        certain(labels, [4] * (100 - errors_b) + [9] * errors_b),
+    )
+
+
+def test_a_confusion_is_called_changed_only_beyond_what_the_largest_of_many_shows_by_chance() -> None:
+    """6 to 0 is p = 0.014 alone, which is nothing among 9; 30 to 0 is more than chance among any number."""
+    small, large = (confusion_changes(*one_digit(errors, 0))[0].decision for errors in (6, 30))
+    assert small.p == pytest.approx(0.0143, abs=1e-4)
+    assert small.comparisons == 9
+    assert not small.differs
+    assert large.answer == "better"
+    assert confusion_changes(*one_digit(0, 30))[0].decision.answer == "worse"
+
+
+def test_equal_networks_seldom_show_a_changed_confusion_or_a_better_digit() -> None:
+    """Two networks that err at the same rate: any false alarm in at most 5 of 100 pairs, beyond chance 10."""
+    alarms = [0, 0]
+    for seed in range(100):
+        pair = random_guesses(1000 + 2 * seed), random_guesses(1001 + 2 * seed)
+        alarms[0] += any(item.decision.differs for item in confusion_changes(*pair))
+        alarms[1] += any(item.decision.differs for item in class_changes(*pair))
+    assert max(alarms) <= 10
+
+
+def test_digits_are_decided_one_by_one_on_their_own_images() -> None:
+    found = class_changes(A, B)
+    assert [item.true for item in found] == list(range(10))
+    assert sum(item.images for item in found) == IMAGES
+    for item in found:
+        mine = A.labels == item.true
+        accuracy = [float((one.predicted == one.labels)[mine].mean()) for one in (A, B)]
+        assert item.decision.value == pytest.approx(accuracy[1] - accuracy[0])
+        assert item.decision.comparisons == 10
+
+
+def test_sentences_on_confusions_and_digits_say_what_the_decisions_say() -> None:
+    few, many = confusion_changes(*one_digit(6, 0)), confusion_changes(*one_digit(30, 0))
+    assert confusion_change_words(few, "B") == (
+        "No single confusion changed by more than chance. The clearest change: B takes a 4 for a 9 6 times less often "
+        "(p = 0.129, adjusted for 9 comparisons)."
+    )
+    assert confusion_change_words(many, "B") == (
+        "More than chance, adjusted for 9 confusions: B takes a 4 for a 9 30 times less often (p < 0.001)."
+    )
+    assert confusion_change_words([], "B") == "Both make the same errors on the same images."
+    assert class_change_words(class_changes(A, A), "A", "B") == (
+        "On none of the 10 digits is one of them better by more than chance."
+    )
+    better = class_change_words(class_changes(*one_digit(30, 0)), "A", "B")
+    assert better.startswith("More than chance: B is better on the digit 4 (by 30.00 points [")
+    worse = class_change_words(class_changes(*one_digit(0, 30)), "A", "B")
+    assert worse.startswith("More than chance: A is better on the digit 4 (by 30.00 points [")
 
 
 def test_how_many_of_n_are_wrong_by_brute_force() -> None:
