@@ -40,7 +40,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 BUILT_IN = {
     "mnist": "MNIST: 60,000 training and 10,000 test images of handwritten digits, 28×28",
-    "digits": "scikit-learn's 1,797 embedded digits, 8×8 brought to 28×28: works offline, much easier than MNIST",
+    "digits": "scikit-learn's 1,797 embedded digits, 8×8 brought to 28×28: always here, but few"
+    " images, whose scores say little about MNIST",
 }
 
 

@@ -354,7 +354,7 @@ _ALL = (
         assumptions=(
             "the space: two convolutions, each with pooling, and a dense layer (not stated)",
             "20 trials of 4 epochs, so that a laptop can do it in minutes (not stated)",
-            "no augmentation and no early stopping, which so few epochs would hardly repay",
+            "no augmentation and no early stopping (not stated)",
             "10,000 training images held out to choose by, as in the source's other trainings",
             "Adam, batch size 128 (not stated)",
         ),

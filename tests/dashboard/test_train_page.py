@@ -378,7 +378,7 @@ def test_other_data_are_pointed_out(
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (ServiceStatus("starting"), "Workers are starting: about 10 s."),
+        (ServiceStatus("starting"), "Workers are starting: TensorFlow is being loaded."),
         (ServiceStatus("ready", workers=1, warm=1), "1 worker ready."),
         (ServiceStatus("ready", workers=2, warm=2, busy=1), "1 of 2 workers busy."),
         (ServiceStatus("remote", workers=4), "Remote scheduler: 4 workers ready."),

@@ -116,7 +116,7 @@ def groups_panel(pair: Panel) -> None:
             "Every test image is in one of these five groups. Click one for its digits.",
             help=f"This is the table of McNemar’s test: rows are {pair.written[0]}, columns {pair.written[1]}. What "
             "tells the two apart are the two coloured boxes: images that only one of them gets right. The box where "
-            "both are wrong is cut in two: the same wrong guess often means a digit that is hard to read.",
+            "both are wrong is cut in two: with the same wrong guess, and with different ones.",
         )
         frame = agreement.group_frame(pair.counts, first, second, group)
         panels.chart_with_table(
@@ -302,8 +302,8 @@ def wrong_panel(panel: Panel) -> None:
             f"How many of the {many} runs are wrong",
             f"{_images(int(found[many]))} {'is' if found[many] == 1 else 'are'} wrong in all {many} runs, "
             f"{_images(int(found[0]))} in none. Click a bar for its digits.",
-            help="What every network gets wrong says more about the digits than about the networks: many are hard to "
-            "read, and some carry the wrong label. What only one gets wrong is its own weakness.",
+            help="Look at the digits that every run gets wrong: are they hard to read, or is the label wrong? What "
+            "only one run gets wrong, the others show to be readable.",
         )
         frame = agreement.wrong_frame(found, range(times, many + 1) if at_least else [times])
         panels.chart_with_table(

@@ -99,7 +99,7 @@ def service_sentence(service: ServiceStatus) -> str:
     if service.state == "stopped":
         return "The training service is not running; it starts with the next training."
     if service.state == "starting":
-        return "Workers are starting: about 10 s."
+        return "Workers are starting: TensorFlow is being loaded."
     where = "Remote scheduler: " if service.state == "remote" else ""
     if service.busy:
         return f"{where}{service.busy} of {workers} busy."
