@@ -9,7 +9,8 @@
     │   ├── DamagedFile      a file cannot be read, or does not hold what it must
     │   ├── ReadOnlyRun      a shipped reference run cannot be changed
     │   ├── WriteError       the disk is full, or the store may not be written
-    │   └── StaleAttempt     another attempt has taken this run over
+    │   ├── StaleAttempt     another attempt has taken this run over
+    │   └── InvalidTransition  the run is not in a state in which this can happen to it
     ├── JobError             the job service cannot do what was asked
     ├── PredictionsError     what a model says of its images are no probabilities
     └── ComparisonError      two runs cannot be compared
@@ -56,6 +57,10 @@ class WriteError(StoreError):
 
 class StaleAttempt(StoreError):
     """Another attempt has taken this run over; the caller must stop writing."""
+
+
+class InvalidTransition(StoreError):
+    """The run is not in a state in which this can happen to it, such as resuming one that has finished."""
 
 
 class JobError(MnistCoreError):

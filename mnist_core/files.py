@@ -28,6 +28,7 @@ from typing import IO, Any, BinaryIO
 import psutil
 from pydantic_core import from_json
 
+from mnist_core import processes
 from mnist_core.errors import DamagedFile, WriteError
 
 MOST_JSON_BYTES = 32 * 2**20
@@ -190,13 +191,10 @@ def _left_behind(path: Path) -> bool:
     if not found or not found[3].startswith(f"{socket.gethostname()}."):
         return time.time() - path.lstat().st_mtime > FORGOTTEN_AFTER_S
     try:
-        process = psutil.Process(int(found[1]))
-        later = process.create_time() > int(found[2]) / 1e9 + _SLACK_S  # another process of the same number
-        return later or bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-    except (psutil.Error, OverflowError):
+        started = processes.start_time(int(found[1]))
+    except psutil.AccessDenied:
         return False
+    return started is None or started > int(found[2]) / 1e9 + _SLACK_S  # a later one is another of the same number
 
 
 def write_json(path: Path, data: Any, *, durable: bool = True) -> None:

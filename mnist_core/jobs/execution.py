@@ -22,11 +22,20 @@ from pydantic import BaseModel
 
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import Dataset, find_mnist
-from mnist_core.errors import DatasetError, JobError, MnistCoreError, StaleAttempt, StoreError, WriteError
+from mnist_core.errors import (
+    DatasetError,
+    InvalidTransition,
+    JobError,
+    MnistCoreError,
+    StaleAttempt,
+    StoreError,
+    WriteError,
+)
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import append_json_line, is_refusal, read_json_lines, refusal, writing
-from mnist_core.runs.records import EpochRow, LiveProgress, RunState
+from mnist_core.runs.records import EpochRow, LiveProgress
 from mnist_core.runs.run import Run
+from mnist_core.runs.states import LIVE, Ending, RunState
 from mnist_core.runs.store import Store
 from mnist_core.runs.writer import RunWriter
 from mnist_core.training import checkpoints
@@ -73,10 +82,10 @@ def execute(store: Store, run_id: str, *, train: Train | None = None) -> RunStat
         return None
     try:
         run = store.get(run_id)
-        if run.status.state not in ("queued", "running"):  # it was ended between the two looks
+        if run.status.state not in LIVE:  # it was ended between the two looks
             return None
         return _attempt(store, run, writer, train)
-    except StaleAttempt:
+    except (StaleAttempt, InvalidTransition):  # somebody has taken it over, or cancelled it in the same moment
         return None
     except Exception as error:
         return _failed(run, writer, error)
@@ -205,7 +214,7 @@ class _Recorder:
             rows = self._rows_before(event)
             self.epochs_done = len(rows)
             if rows != self._history:
-                self._writer.started(rows)
+                self._writer.history(rows)
             self._writer.environment(environment())
         elif isinstance(event, EpochEnded):
             self._writer.epoch(event.row)
@@ -290,7 +299,7 @@ def _threads() -> int:
 # -- endings -----------------------------------------------------------------------------------------------------------
 
 
-def _end(run: Run, writer: RunWriter, state: RunState, reason: str) -> RunState:
+def _end(run: Run, writer: RunWriter, state: Ending, reason: str) -> RunState:
     """End an attempt that trained nothing: the results of an earlier one, where there are any, stand."""
     writer.ended(state, reason, best_epoch=run.status.best_epoch, kept_epoch=run.status.kept_epoch)
     return state
@@ -310,7 +319,7 @@ def _failed(run: Run, writer: RunWriter, error: Exception) -> RunState | None:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             return _end(run, writer, "failed", sentence(error))
-    except StaleAttempt:
+    except (StaleAttempt, InvalidTransition):
         return None
     except StoreError:  # the status cannot be written either; readers learn the reason from the lease
         writer.release(sentence(error))

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import psutil
 from pydantic import Field, TypeAdapter
 
+from mnist_core import processes
 from mnist_core.errors import JobError
 from mnist_core.files import make_folder, read_json, try_writing, write_json, writing
 from mnist_core.runs import lease
@@ -46,12 +47,7 @@ class Record:
 
     def alive(self) -> bool:
         """Whether the process that wrote this is still there."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.process_started) < 1.0
-            return same and bool(process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
-            return False
+        return processes.is_alive(self.pid, self.process_started)
 
 
 _RECORD = TypeAdapter(Record)
@@ -221,12 +217,12 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
     stop_mark(root).touch()
     family: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(record.pid)
-        family = [process, *process.children(recursive=True)]
+        service = psutil.Process(record.pid)
+        family = [service, *service.children(recursive=True)]
         try:
-            process.terminate()
+            service.terminate()
         except psutil.AccessDenied:
-            raise JobError(f"the job service was started by {process.username()}, who alone may stop it") from None
+            raise JobError(f"the job service was started by {service.username()}, who alone may stop it") from None
     _wait_for_end(family, patience_s)
     for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -238,17 +234,10 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
     return True
 
 
-def _wait_for_end(processes: list[psutil.Process], patience_s: float) -> None:
+def _wait_for_end(family: list[psutil.Process], patience_s: float) -> None:
     """Wait until all have ended. One that ended may stay in the table as a zombie until its parent, another dashboard
     perhaps, looks; so `psutil.wait_procs` would wait in vain.
     """
     deadline = time.monotonic() + patience_s
-    while any(map(_lives, processes)) and time.monotonic() < deadline:
+    while any(map(processes.alive, family)) and time.monotonic() < deadline:
         time.sleep(0.02)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False

@@ -18,6 +18,7 @@ from mnist_core.jobs.execution import Train, execute, sentence
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
+from mnist_core.runs.states import TRAINABLE
 from mnist_core.runs.store import Store
 
 SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
@@ -223,7 +224,7 @@ class ServiceRunner:
         # sending is asynchronous: be sure that the scheduler has it before this process may end
         deadline = time.monotonic() + 10
         while not client.sync(client.scheduler.get_task_status, keys=[key])[key]:
-            if self.store.get(run_id).state not in ("queued", "interrupted"):
+            if self.store.get(run_id).state not in TRAINABLE:
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError("the scheduler does not take the run")

@@ -20,6 +20,7 @@ from typing import Literal
 from mnist_core.errors import JobError, StoreError
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.run import Run
+from mnist_core.runs.states import TRAINABLE
 from mnist_core.runs.store import GONE, Store
 
 CHECK_S = 1.5
@@ -237,7 +238,7 @@ class Watch:
                 now = self.store.get(run.id)
                 if now.state == "interrupted" and (now.path / "cancel").exists():
                     now = self.store.cancel(run.id)  # its process died before it could stop
-                if now.state in ("queued", "interrupted") and not _refused(now):
+                if now.state in TRAINABLE and not _refused(now):
                     found.append(now)
         return found
 

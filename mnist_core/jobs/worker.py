@@ -22,8 +22,8 @@ from mnist_core.errors import RunNotFound
 from mnist_core.jobs import latency
 from mnist_core.jobs.execution import execute
 from mnist_core.runs import lease
-from mnist_core.runs.records import RunState
 from mnist_core.runs.run import Run
+from mnist_core.runs.states import RunState
 from mnist_core.runs.store import Store
 
 TRAININGS_PER_PROCESS = int(os.environ.get("MNIST_CORE_TRAININGS_PER_PROCESS", "40"))

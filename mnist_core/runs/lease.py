@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, Field
 
+from mnist_core import processes
 from mnist_core.errors import StaleAttempt, WriteError
 from mnist_core.files import read_json, writing
 
@@ -135,7 +135,7 @@ def claim(folder: Path) -> Lease | None:
         holder = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "process_started": psutil.Process().create_time(),
+            "process_started": processes.start_time(),
         }
         path = _file(folder, number)
         try:
@@ -180,12 +180,7 @@ def held(folder: Path) -> bool:
         return False
     if holder.host != socket.gethostname():
         return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
-    try:
-        process = psutil.Process(holder.pid)
-        same: bool = abs(process.create_time() - holder.process_started) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return processes.is_alive(holder.pid, holder.process_started)
 
 
 def holder_pid(folder: Path) -> int | None:

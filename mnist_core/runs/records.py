@@ -14,12 +14,7 @@ from pydantic import ConfigDict, Field
 from mnist_core.errors import StoreError
 from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.files import read_json
-
-RunState = Literal["queued", "running", "finished", "cancelled", "diverged", "failed", "interrupted"]
-"""`interrupted` is never written: it is what a reader calls a `running` run whose process is gone, and a live one whose
-process could not write down why it failed."""
-RESUMABLE: frozenset[str] = frozenset({"cancelled", "interrupted", "failed"})
-ENDED: frozenset[str] = frozenset({"finished", "cancelled", "diverged", "failed"})
+from mnist_core.runs.states import RunState
 
 
 @dataclass(frozen=True)

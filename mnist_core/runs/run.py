@@ -16,18 +16,16 @@ from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import damage
 from mnist_core.files import read_json, read_json_lines
 from mnist_core.runs.records import (
-    ENDED,
     HISTORY_COLUMNS,
-    RESUMABLE,
     SCORES,
     ChosenEpoch,
     Environment,
     EpochRow,
     LiveProgress,
     Meta,
-    RunState,
     Status,
 )
+from mnist_core.runs.states import ENDED, LIVE, RESUMABLE, SETTLED, RunState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +65,7 @@ class Run:
     @property
     def live(self) -> bool:
         """Whether it is queued or running."""
-        return self.state in ("queued", "running")
+        return self.state in LIVE
 
     @property
     def ended(self) -> bool:
@@ -77,7 +75,7 @@ class Run:
     @property
     def ended_well(self) -> bool:
         """Whether it came to an end of its own, after which there is nothing to resume."""
-        return self.state in ("finished", "diverged")
+        return self.state in SETTLED
 
     @property
     def resumable(self) -> bool:

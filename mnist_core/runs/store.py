@@ -31,7 +31,7 @@ from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError,
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.frozen import damage, explain
 from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
-from mnist_core.runs import lease
+from mnist_core.runs import lease, states
 from mnist_core.runs.records import Meta, Pause, Status, read_part
 from mnist_core.runs.run import Run
 from mnist_core.runs.writer import RunWriter
@@ -202,13 +202,13 @@ class Store:
             raise StoreError(f"{path.name} is not the run that its config.json describes; was it changed by hand?")
         read_only = path.parent == self._reference
         state = status.state
-        if state in ("queued", "running") and not lease.held(path):
+        if state in states.LIVE and not lease.held(path):
             reason = lease.failure(path, status.attempts_before)
             # the holder may have ended between the two readings
             status = read_part(path / "status.json", Status.model_validate)
-            state = status.state
-            if state == "running" or (state == "queued" and reason):
-                state, status = "interrupted", status.model_copy(update={"reason": reason or GONE})
+            state = states.after(status.state, "vanish_with_reason" if reason else "vanish")
+            if state == "interrupted":
+                status = status.model_copy(update={"reason": reason or GONE})
         return Run(path.name, path, config, meta, status, state, read_only)
 
     # -- making ------------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ class Store:
                 return found, False
         if config.parent is not None:
             self.parent(config)
-        status = Status(state="queued", fingerprint=fingerprint, created_at=time.time())
+        status = Status(state=states.INITIAL, fingerprint=fingerprint, created_at=time.time())
         return self._place(
             run_id,
             {
@@ -301,7 +301,7 @@ class Store:
                 f"the run {config.parent}, which this one continues, is not in {self.root}; train or restore it first"
             ) from None
         # one that could still be resumed may yet get other weights, and this run would no longer be what its id says
-        if found.state not in ("finished", "diverged"):
+        if not found.ended_well:
             raise StoreError(
                 f"run {found.name} is {found.state}; only a finished run can be continued: let it finish first"
             )
@@ -350,16 +350,13 @@ class Store:
         """Queue a resumable run once more, to go on from its last finished epoch."""
         run = self.get(run_id)
         self._refuse_read_only(run)
-        if not run.resumable:
-            raise StoreError(
-                f"run {run.name} is {run.state}; only cancelled, interrupted or failed runs can be resumed"
-            )
+        state = states.after(run.state, "request", run.name)
         for name in ("cancel", "pause.json"):
             (run.path / name).unlink(missing_ok=True)
         if PRUNED in run.meta.tags:
             self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
         update = {
-            "state": "queued",
+            "state": state,
             "reason": "",
             "ended_at": None,
             "attempts_before": lease.attempts(run.path),
@@ -377,20 +374,21 @@ class Store:
         """
         run = self.get(run_id)
         self._refuse_read_only(run)
-        if run.live or run.state == "interrupted":
+        if not run.ended:
             (run.path / "cancel").touch()
             # read again, as the worker may have ended the run since; what it wrote stands
-            if not lease.held(run.path) and self.get(run_id).state in ("queued", "interrupted"):
+            if not lease.held(run.path) and (state := self.get(run_id).state) in states.TRAINABLE:
                 when = "before it began" if run.live else "after it was interrupted"
-                self._write_status(run, {"state": "cancelled", "reason": f"cancelled {when}", "ended_at": time.time()})
+                update = {"state": states.after(state, "cancel"), "reason": f"cancelled {when}"}
+                self._write_status(run, update | {"ended_at": time.time()})
         return self.get(run_id)
 
     def prune(self, run_id: str, reason: str) -> Run:
         """Mark a paused run as given up by a search, which says why; it can still be resumed."""
         run = self.get(run_id)
         self._refuse_read_only(run)
-        if run.state == "cancelled":
-            self._write_status(run, {"reason": reason})
+        if states.can(run.state, "prune"):  # it may have been resumed since it paused
+            self._write_status(run, {"state": states.after(run.state, "prune"), "reason": reason})
             self.describe(run_id, tags=tuple(dict.fromkeys([*run.meta.tags, PRUNED])))
         return self.get(run_id)
 

@@ -13,15 +13,17 @@ import numpy as np
 from mnist_core.errors import WriteError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import append_json_line, placing, replacing, write_json
-from mnist_core.runs import lease
+from mnist_core.runs import lease, states
 from mnist_core.runs.records import EpochRow, LiveProgress, Status, read_part
 from mnist_core.runs.run import Run
+from mnist_core.runs.states import Ending, Event
 
 
 class RunWriter:
     """Writes what a training produces into the run's folder, for as long as it holds the lease.
 
     Every method raises StaleAttempt once a later attempt has taken the run over, and WriteError where the disk refuses.
+    `started` and `ended` raise InvalidTransition where the run was ended or queued by somebody else meanwhile.
     """
 
     def __init__(self, run: Run, held: lease.Lease) -> None:
@@ -29,6 +31,7 @@ class RunWriter:
         self.attempt = held.attempt
         self._lease = held
         self._free = False
+        self._began = False
 
     def check(self) -> None:
         """Raise StaleAttempt if this attempt no longer holds the run."""
@@ -41,13 +44,18 @@ class RunWriter:
 
     def started(self, rows: list[EpochRow]) -> None:
         """Training begins, after the epochs in `rows` (of an earlier attempt)."""
+        self.history(rows)
+        self._happened("begin", started_at=self.run.status.started_at or time.time(), ended_at=None, reason="")
+        self._began = True
+
+    def history(self, rows: list[EpochRow]) -> None:
+        """Replace the finished epochs by `rows`."""
         self.check()
         with replacing(self.run.path / "history.jsonl") as file:
             text = io.StringIO()
             for row in rows:
                 text.write(_json_line(row))
             file.write(text.getvalue().encode())
-        self._status(state="running", started_at=self.run.status.started_at or time.time(), ended_at=None, reason="")
 
     def progress(self, progress: LiveProgress) -> None:
         """Where the training is inside its epoch; not worth ending the training where the disk refuses it."""
@@ -78,15 +86,19 @@ class RunWriter:
         with placing(self.run.path / "model.keras") as temporary:
             save(temporary)
 
-    def ended(self, state: str, reason: str, *, best_epoch: int | None = None, kept_epoch: int | None = None) -> None:
+    def ended(
+        self, state: Ending, reason: str, *, best_epoch: int | None = None, kept_epoch: int | None = None
+    ) -> None:
         """Training is over; a finished or diverged run needs no checkpoint any more."""
         self.check()
-        self._status(state=state, reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch)
+        self._happened(
+            states.END[state], reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch
+        )
         for name in (
             "cancel",
             "pause.json",
             "progress.json",
-            *(("checkpoint.npz",) if state in ("finished", "diverged") else ()),
+            *(("checkpoint.npz",) if state in states.SETTLED else ()),
         ):
             with contextlib.suppress(OSError):  # how it ended is written down, and that is what counts
                 (self.run.path / name).unlink(missing_ok=True)
@@ -101,11 +113,14 @@ class RunWriter:
             self._free = True
             self._lease.release(reason)
 
-    def _status(self, **update: Any) -> None:
-        status = read_part(self.run.path / "status.json", Status.model_validate).model_copy(update=update)
-        write_json(self.run.path / "status.json", status.model_dump(mode="json"))
+    def _happened(self, event: Event, **update: Any) -> None:
+        """Write the state that follows from `event`, and what else has changed."""
+        status = read_part(self.run.path / "status.json", Status.model_validate)
+        # this attempt holds the run: a `running` that it did not write is of a process that is gone
+        state = status.state if self._began else states.after(status.state, "vanish")
+        update["state"] = states.after(state, event, self.run.name)
+        write_json(self.run.path / "status.json", status.model_copy(update=update).model_dump(mode="json"))
 
 
 def _json_line(row: EpochRow) -> str:
-
     return json.dumps(row.to_json(), allow_nan=False) + "\n"

@@ -136,7 +136,7 @@ def _parent(base: Base, runs: list[Run]) -> None:
     """Whether to start from a run's trained weights, and which."""
     kind, _, run_id = base.source.partition(":")
     run = next((run for run in runs if kind == "run" and run.id == run_id), None)
-    if run is not None and run.state in ("finished", "diverged") and run.model_file:
+    if run is not None and run.ended_well and run.model_file:
 
         def switched() -> None:
             state.fill({"train_parent": run_id if state.widget_value(form_link.CONTINUE) else base.config.parent or ""})
