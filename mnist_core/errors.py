@@ -2,6 +2,7 @@
 
     MnistCoreError
     ├── ConfigError          a configuration is out of its bounds
+    ├── FilterError          a filter of runs cannot be read
     ├── DatasetError         a dataset cannot be used
     │   └── DatasetMissing   a dataset is not on this machine, and could not be fetched
     ├── StoreError           the store refuses, or cannot find, something
@@ -25,6 +26,10 @@ class MnistCoreError(Exception):
 
 class ConfigError(MnistCoreError, ValueError):
     """A configuration is out of its bounds."""
+
+
+class FilterError(MnistCoreError, ValueError):
+    """A filter of runs cannot be read."""
 
 
 class DatasetError(MnistCoreError):

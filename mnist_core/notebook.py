@@ -28,6 +28,8 @@ from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
 from mnist_core.jobs.watch import Watch, sentence
+from mnist_core.runs.columns import COLUMNS, FIGURES, run_row
+from mnist_core.runs.filters import parse
 from mnist_core.runs.find import resolve
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -43,11 +45,18 @@ if TYPE_CHECKING:
 POLL_S = 0.2
 
 
-def runs(*, every: bool = False, store: Store | None = None) -> pd.DataFrame:
+def runs(
+    where: str | None = None, *, settings: bool = False, every: bool = False, store: Store | None = None
+) -> pd.DataFrame:
     """Return all runs as a table, one row each, oldest first.
 
     Parameters
     ----------
+    where
+        only the runs of which this is true, such as ``"accuracy > 0.98 and dropout == 0.2"`` (see
+        `mnist_core.runs.filters`).
+    settings
+        also a column for each setting, such as ``learning_rate``; one that has no effect is missing.
     every
         also the runs of the sweeps and searches that ship with the project.
     store
@@ -56,40 +65,26 @@ def runs(*, every: bool = False, store: Store | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        index: id. name, state, dataset, model (in words), parameters, epochs (finished), val_loss and val_accuracy (of
-        the last epoch), test_loss, test_accuracy, test_macro_f1 (of the kept weights), seconds (of training), created
-        (UTC), preset, tags, note. What was not measured is missing. Accuracies are shares, 0 to 1; losses in nats.
+        index: id. Columns: `mnist_core.runs.columns.FIGURES`, among them name, state, dataset, model (in words),
+        parameters, epochs (finished), val_loss and val_accuracy (of the last epoch), test_loss, test_accuracy,
+        test_macro_f1 (of the kept weights), seconds (of training), created (UTC), tags, note. What was not measured is
+        missing. Accuracies are shares, 0 to 1; losses in nats.
+
+    Raises
+    ------
+    FilterError
+        if `where` cannot be read.
     """
     import pandas as pd
 
-    rows = []
-    for run in (store or Store()).runs():
-        if not (every or run.listed):
-            continue
-        found = summarise(run)
-        rows.append(
-            {
-                "id": run.id,
-                "name": run.name,
-                "state": run.state,
-                "dataset": run.config.dataset.name,
-                "model": run.config.model.summary(),
-                "parameters": found.parameters,
-                "epochs": found.epochs_done,
-                "val_loss": found.final_val_loss,
-                "val_accuracy": found.final_val_accuracy,
-                "test_loss": found.test.loss if found.test else None,
-                "test_accuracy": found.test.accuracy if found.test else None,
-                "test_macro_f1": found.test.macro_f1 if found.test else None,
-                "seconds": found.train_seconds,
-                "created": pd.Timestamp(run.status.created_at, unit="s", tz="UTC"),
-                "preset": run.meta.preset,
-                "tags": list(run.meta.tags),
-                "note": run.meta.note,
-            }
-        )
-    columns = list(rows[0]) if rows else ["id", "name", "state"]
-    return pd.DataFrame(rows, columns=columns).set_index("id")
+    chosen = parse(where) if where is not None else None
+    rows = [run_row(run) for run in (store or Store()).runs() if every or run.listed]
+    columns = list(COLUMNS if settings else FIGURES)
+    frame = pd.DataFrame([row for row in rows if chosen is None or chosen(row)], columns=columns).set_index("id")
+    for name in frame.columns:
+        if COLUMNS[name].kind == "number":
+            frame[name] = pd.to_numeric(frame[name])
+    return frame.assign(created=pd.to_datetime(frame["created"], unit="s", utc=True), tags=frame["tags"].map(list))
 
 
 def fit(

@@ -93,3 +93,15 @@ def test_charts_need_a_run_with_something_to_draw(tmp_path: Path, small_config: 
 def test_the_names_of_the_package_are_all_there() -> None:
     for name in mc.__all__:
         assert getattr(mc, name) is not None
+
+
+def test_the_table_of_runs_can_be_filtered_and_has_the_settings(two: tuple[Store, Run, Run]) -> None:
+    store, small, shorter = two
+    assert list(mc.runs(store=store).index) == [small.id, shorter.id]
+    found = mc.runs("planned_epochs == 2 and accuracy > 0", settings=True, store=store)
+    assert list(found.index) == [small.id]
+    assert found.loc[small.id, "learning_rate"] == 0.001
+    assert found.loc[small.id, "test_accuracy"] == mc.summarise(small).test.accuracy  # type: ignore[union-attr]
+    assert list(mc.runs("accuracy < 0", store=store).columns) == list(mc.runs(store=store).columns)
+    with pytest.raises(mc.MnistCoreError, match="there is no column acuracy: is it accuracy"):
+        mc.runs("acuracy > 0.9", store=store)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mnist_core.comparison import recipes
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.runs.run import Run
 
 _RECIPES: dict[str, str] = {}
@@ -45,7 +46,7 @@ class Group:
 
 def _key(run: Run) -> tuple[str, str]:
     if run.id not in _RECIPES:
-        _RECIPES[run.id] = recipes.recipe_id(run.config)
+        _RECIPES[run.id] = recipe_id(run.config)
     return _RECIPES[run.id], run.status.fingerprint
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from mnist_core.comparison.recipes import recipe_id
 from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.plots import style
 from mnist_core.published import reproduction, words
 from mnist_core.runs.reader import Reader

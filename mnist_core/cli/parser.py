@@ -16,10 +16,10 @@ from typing import Any
 from mnist_core.cli import compare, disagreements, label_errors, questions, settings, sweeps
 from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
 from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
-from mnist_core.comparison.recipes import figures, group, recipe_id, with_seeds
+from mnist_core.comparison.recipes import figures, group, with_seeds
 from mnist_core.constants import __version__
 from mnist_core.data.datasets import download_mnist
-from mnist_core.errors import ConfigError, MnistCoreError, RunNotFound, StoreError
+from mnist_core.errors import ConfigError, FilterError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig, with_values
 from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.grids import SWEEPS
@@ -27,6 +27,8 @@ from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.jobs.request import Requested, Wanted, request, request_all, resume
 from mnist_core.jobs.runners import Runner
+from mnist_core.runs.columns import COLUMNS, run_row
+from mnist_core.runs.filters import EXAMPLE, parse
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace, Reporter], int] = options.command
         return command(options, reporter)
-    except ConfigError as error:
+    except (ConfigError, FilterError) as error:
         reporter.error(str(error))
         return 2
     except MnistCoreError as error:
@@ -97,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--recipes", action="store_true", help="a line for runs that differ in their seeds alone: mean and deviation"
     )
+    what.add_argument("--columns", action="store_true", help="list what --where may be about: columns and settings")
     runs.add_argument("--all", action="store_true", help="also the runs of the sweeps and searches that ship")
+    runs.add_argument("--where", metavar="CONDITION", help=f"only the runs of which this is true, such as '{EXAMPLE}'")
 
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
@@ -300,6 +304,12 @@ def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: 
 
 
 def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
+    if options.columns:
+        return reporter.table(
+            [{"name": item.name, "kind": item.kind, "meaning": item.help} for item in COLUMNS.values()],
+            ["name", "kind", "meaning"],
+        )
+    chosen = parse(options.where) if options.where is not None else None
     store = Store(options.store)
     runs, problems = store.trash() if options.trash else store.scan()
     report_problems(problems, reporter)
@@ -308,28 +318,26 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         runs = [run for run in runs if run.listed]
         if left_out:
             reporter.say(f"{left_out} runs of sweeps and searches that ship are left out; `runs --all` lists them")
+    reader = NamingReader(reporter)
+    rows = [(run, run_row(run, reader=reader)) for run in runs]
+    rows = [(run, row) for run, row in rows if chosen is None or chosen(row)]
     if options.recipes:
-        table = figures(group(runs), reader=NamingReader(reporter))
-        found = table.replace({float("nan"): None}).to_dict("records") if runs else []
+        table = figures(group(run for run, _ in rows), reader=reader)
+        found = table.replace({float("nan"): None}).to_dict("records") if rows else []
         columns = ["recipe", "name", "dataset", "seeds", "finished", "test_accuracy", "test_accuracy_sd"]
         return reporter.table(
             [{str(k): v for k, v in row.items()} for row in found], [*columns, "test_loss", "test_loss_sd"]
         )
-    rows = [_run_row(run) for run in runs]
-    return reporter.table(
-        rows, ["id", "name", "state", "dataset", "recipe", "parameters", "epochs", "val_loss", "val_accuracy"]
-    )
+    if reporter.as_json:
+        return reporter.json([run.to_json() | row for run, row in rows])
+    shown = [row | {"epochs": f"{run.epochs_done}/{row['planned_epochs']}"} for run, row in rows]
+    return reporter.table(shown, _RUN)
 
 
-def _run_row(run: Run) -> dict[str, Any]:
-    rows = run.rows()
-    last = rows[-1].to_json() if rows else {}
-    return run.to_json() | {
-        "recipe": recipe_id(run.config),
-        "epochs": f"{len(rows)}/{run.config.training.epochs}",
-        "val_loss": last.get("val_loss"),
-        "val_accuracy": last.get("val_accuracy"),
-    }
+_RUN = (
+    "id", "name", "state", "dataset", "recipe", "parameters", "epochs", "val_loss", "val_accuracy", "test_loss",
+    "test_accuracy",
+)  # fmt: skip
 
 
 def _show(options: argparse.Namespace, reporter: Reporter) -> int:

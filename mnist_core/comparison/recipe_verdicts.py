@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mnist_core.comparison.decide import DEFAULT_MARGIN, Answer, Decision, decide
-from mnist_core.comparison.recipes import group, recipe_id
+from mnist_core.comparison.recipes import group
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.statistics import (
     FEWEST_SEEDS,
@@ -22,6 +22,7 @@ from mnist_core.evaluation.statistics import (
     superiority,
     welch,
 )
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run

@@ -7,16 +7,15 @@ spread is the noise that a difference between two recipes must be measured again
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_core.errors import ConfigError, StoreError
 from mnist_core.evaluation.statistics import sample
-from mnist_core.experiments.configs import SCHEMA_VERSION, RunConfig, TrainingConfig
+from mnist_core.experiments.configs import RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
 
 MOST_SEEDS = 100
 METRICS = tuple(column for column in HISTORY_COLUMNS if column != "epoch")
-
-
-def recipe_id(config: RunConfig) -> str:
-    """12 hexadecimal digits that all seeds of a configuration share, and no other configuration."""
-    data = json.loads(config.canonical_json())
-    del data["training"]["seed"]
-    text = f"recipe {SCHEMA_VERSION}\n{json.dumps(data, sort_keys=True, separators=(',', ':'))}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def with_seeds(config: RunConfig, count: int) -> list[RunConfig]:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_core.comparison import decide
-from mnist_core.comparison.recipes import recipe_id
 from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError, StoreError
 from mnist_core.evaluation.metrics import image_losses
@@ -29,6 +28,7 @@ from mnist_core.evaluation.statistics import Sample, sample
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.grids import SWEEPS, SweepSpec, describe
 from mnist_core.experiments.presets import PRESETS, Preset, Published
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
 from mnist_core.published.claims import CLAIMS, IMAGES, Claim
 from mnist_core.runs.reader import PLAIN, Reader

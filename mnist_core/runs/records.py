@@ -78,7 +78,8 @@ ChosenEpoch = Literal["kept", "last", "best"]
 """Which epoch's weights: those that the run keeps (the restored ones where early stopping restored them), those of the
 last complete and finite epoch, or those of the lowest validation loss."""
 SCORES = "scores.json"
-"""The file of a run that ships without its predictions: its figures on the test set, as `metrics.Scores` has them."""
+"""The file with the figures of the kept weights on the test set, as `metrics.Scores` has them. A run that ships without
+its predictions has only these."""
 Seconds = Annotated[float, Field(ge=0, le=32_503_680_000)]
 """Unix seconds, up to the year 3000: what a calendar can show."""
 

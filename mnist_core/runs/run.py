@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,19 +171,32 @@ class Run:
     def test_scores(self, chosen: ChosenEpoch = "kept") -> Scores | None:
         """What the weights of an epoch are worth on the test set; None where that was not tested, or is not stored.
 
-        Runs that ship without their predictions, which are large, have the kept weights' figures in `scores.json`,
-        taken from the predictions when those were still there.
+        The kept weights' figures are in `scores.json`, too. That file is enough where it is not older than the
+        predictions, and where there are none: runs ship without their predictions, which are large.
 
         Raises
         ------
         StoreError
             where a file is damaged.
         """
+        kept = self.epoch(chosen) == self.status.kept_epoch
+        if kept and self._scores_are_fresh():
+            with contextlib.suppress(StoreError):  # the predictions hold the same
+                return self._stored_scores()
         found = self.predictions(chosen)
         if found is not None:
             return scores(found.labels, found.probabilities)
-        if self.epoch(chosen) != self.status.kept_epoch:
-            return None
+        return self._stored_scores() if kept else None
+
+    def _scores_are_fresh(self) -> bool:
+        """True if `scores.json` came into this folder after the predictions, whatever the times of their content."""
+        try:
+            stored, predicted = (self.path / SCORES).lstat(), self.predictions_file().lstat()
+        except OSError:
+            return False
+        return stat.S_ISREG(predicted.st_mode) and stored.st_ctime_ns >= predicted.st_ctime_ns
+
+    def _stored_scores(self) -> Scores | None:
         path = self.path / SCORES
         try:
             stored = _SCORES.validate_python(read_json(path))

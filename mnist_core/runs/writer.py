@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from mnist_core.errors import WriteError
+from mnist_core.evaluation.metrics import scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import append_json_line, placing, replacing, write_json
 from mnist_core.runs import lease, states
-from mnist_core.runs.records import EpochRow, LiveProgress, Status, read_part
+from mnist_core.runs.records import SCORES, EpochRow, LiveProgress, Status, read_part
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import Ending, Event
 
@@ -74,11 +75,18 @@ class RunWriter:
         write_json(self.run.path / "environment.json", data)
 
     def predictions(self, predictions: Predictions, epoch: int | None = None) -> None:
-        """What the weights of an epoch say of the test images; without an epoch, the kept weights."""
+        """What the weights of an epoch say of the test images; without an epoch, the kept weights.
+
+        Of the kept weights the scores are written too: they spare a table of many runs the reading of all predictions.
+        """
         self.check()
         arrays = {key: value for key, value in vars(predictions).items() if value is not None}
         with replacing(self.run.predictions_file(epoch)) as file:
             np.savez_compressed(file, **arrays)
+        if epoch is None:
+            with contextlib.suppress(WriteError):  # they can be taken from the predictions
+                found = scores(predictions.labels, predictions.probabilities)
+                write_json(self.run.path / SCORES, found._asdict())
 
     def model(self, save: Any) -> None:
         """Keep the weights: `save(path)` writes a Keras file."""

@@ -214,6 +214,25 @@ def grid(tmp_path: Path) -> str:
     return str(path)
 
 
+def test_runs_are_listed_where_a_condition_holds(cli) -> None:
+    cli("train", "notebook/model_1", "--dataset", "digits", "--epochs", "1", "--here", "--seeds", "2")
+    runs = json.loads(cli("runs", "--json")[1])
+    assert [run["seed"] for run in runs] == [0, 1]
+    assert [run["seed"] for run in json.loads(cli("runs", "--json", "--where", "seed > 0 and dropout == 0.2")[1])] == [
+        1
+    ]
+    assert len(json.loads(cli("runs", "--recipes", "--json", "--where", "accuracy > 0")[1])) == 1
+    assert json.loads(cli("runs", "--json", "--where", "accuracy > 0.9999")[1]) == []
+
+
+def test_a_condition_that_cannot_be_read_is_bad_usage_and_says_what_is_allowed(cli) -> None:
+    status, out, err = cli("runs", "--where", "accuracy > 98")
+    assert (status, out) == (2, "")
+    assert "accuracy is a share from 0 to 1, and 98 is outside" in err
+    assert "accuracy > 0.98" in err, "an example"
+    assert "learning_rate" in cli("runs", "--columns")[1]
+
+
 def test_seeds_are_runs_of_one_recipe(cli) -> None:
     status, out, _ = cli("train", *SMALL, "--seeds", "2", "--seed", "3", "--json")
     runs = json.loads(out)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_core.comparison.recipes import MOST_SEEDS, curves, figures, group, recipe_id, with_seeds, without_seed
+from mnist_core.comparison.recipes import MOST_SEEDS, curves, figures, group, with_seeds, without_seed
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.run import Run
