@@ -33,7 +33,7 @@ from mnist_core.comparison.disagreements import (
 )
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.plots import agreement, confusion, style
+from mnist_core.plots import agreement, confusion_matrix, style
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -211,9 +211,9 @@ def _difference(pair: Panel, first: Predictions, second: Predictions, framed: Ce
         "plus counts digits that it finds more often. A cell "
         "may show 0 although digits came and went: a click shows those that are in it for one run only.",
     )
-    cells = confusion.difference_cells(difference_frame(first, second), *pair.names, picked=framed)
+    cells = confusion_matrix.difference_cells(difference_frame(first, second), *pair.names, picked=framed)
     panels.chart_with_table(
-        confusion.difference_chart(cells, (pair.shades[0], pair.shades[1]), dark=theme.is_dark()).properties(
+        confusion_matrix.difference_chart(cells, (pair.shades[0], pair.shades[1]), dark=theme.is_dark()).properties(
             height=MATRIX_HEIGHT
         ),
         cells[["true", "guess", "a", "b", "difference", "entered", "left"]],
@@ -230,13 +230,13 @@ def _difference(pair: Panel, first: Predictions, second: Predictions, framed: Ce
             "entered": "came",
             "left": "went",
         },
-        printed=confusion.difference_chart(cells.assign(picked=False), _on_paper(pair)),
+        printed=confusion_matrix.difference_chart(cells.assign(picked=False), _on_paper(pair)),
     )
 
 
 def _take_matrix_click() -> None:
     for matrix, key in MATRICES.items():
-        clicked = state.new_selection(key, confusion.SELECTION)
+        clicked = state.new_selection(key, confusion_matrix.SELECTION)
         if clicked is None:
             continue
         cell = clicked[0] if clicked else {}
