@@ -13,6 +13,7 @@
     │   ├── StaleAttempt     another attempt has taken this run over
     │   └── InvalidTransition  the run is not in a state in which this can happen to it
     ├── JobError             the job service cannot do what was asked
+    ├── DrawingError         a drawing or a picture cannot be used
     ├── PredictionsError     what a model says of its images are no probabilities
     └── ComparisonError      two runs cannot be compared
 
@@ -70,6 +71,10 @@ class InvalidTransition(StoreError):
 
 class JobError(MnistCoreError):
     """The job service cannot do what was asked."""
+
+
+class DrawingError(MnistCoreError, ValueError):
+    """A drawing or a picture cannot be used, or a kept digit is not what it must be."""
 
 
 class PredictionsError(MnistCoreError, ValueError):

@@ -7,13 +7,14 @@ pass, which for a few images is at once where importing TensorFlow alone takes s
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ import numpy as np
 from mnist_core.data.images import Pixels
 from mnist_core.errors import StoreError
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.experiments.layers.base import FloatArray, Step
+from mnist_core.experiments.layers.base import Activation, FloatArray, LayerRow, Part, Step
 
 _BLOCK_VALUES = 1_000_000
 """Values that one layer may hold at a time: larger blocks leave the processor's cache and are no faster."""
@@ -52,6 +53,13 @@ class Network(NamedTuple):
         shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
+    def without(self, units: Mapping[int, Sequence[int]]) -> Network:
+        """Return the network with neurons switched off, that is with their outputs at 0.
+
+        units: which neurons, or maps of a convolution, by the `Switchable.step` of their layer.
+        """
+        return self._replace(steps=tuple(_muted(step, units.get(place, ())) for place, step in enumerate(self.steps)))
+
     def _run(self, images: Pixels, steps: Sequence[Step]) -> FloatArray:
         parts = []
         for start in range(0, max(1, len(images)), self.block):
@@ -62,6 +70,70 @@ class Network(NamedTuple):
         return np.concatenate(parts)
 
 
+class Switchable(NamedTuple):
+    """A layer whose neurons can be switched off.
+
+    step: its place in `Network.steps`. name: as in the layer table. units: how many neurons, or maps, it has.
+    """
+
+    step: int
+    name: str
+    units: int
+
+
+def switchable(model: ModelConfig) -> list[Switchable]:
+    """Return the layers with neurons, or maps, of their own; of each the step after its activation."""
+    found: dict[int, Switchable] = {}
+    step = -1
+    for row, part in model.parts():
+        step += part.step is not None
+        if row.layer is not None and part.step is not None:
+            name = found[row.layer].name if row.layer in found else row.name
+            if row.layer in found or part.variables:
+                found[row.layer] = Switchable(step, name, part.output_shape[-1])
+    return list(found.values())
+
+
+def _muted(step: Step, units: Sequence[int]) -> Step:
+    if not units:
+        return step
+    off = list(units)
+
+    def muted(values: FloatArray) -> FloatArray:
+        made = step(values).copy()
+        made[..., off] = 0.0
+        return made
+
+    return muted
+
+
+class DenseWeights(NamedTuple):
+    """A dense layer of a trained network: kernel of shape (inputs, units), bias of shape (units,), both float32.
+
+    activation: None for the output layer, after which the softmax comes.
+    """
+
+    kernel: FloatArray
+    bias: FloatArray
+    activation: Activation | None
+
+
+def dense_weights(model: ModelConfig, path: Path) -> list[DenseWeights] | None:
+    """Return the layers of a network that has only dense ones, for a forward pass elsewhere; else None.
+
+    Raises what `load_network` raises.
+    """
+    if model.convolutional:
+        return None
+    with _stored(path) as weight:
+        layers = [(row, part, variables) for row, part, variables in _arrays(model, weight) if variables]
+    last = layers[-1][0]
+    return [
+        DenseWeights(kernel, bias, None if row is last else part.keras.options["activation"])
+        for row, part, (kernel, bias) in layers
+    ]
+
+
 def load_network(model: ModelConfig, path: Path) -> Network:
     """The network of a `.keras` file that was made from `model`.
 
@@ -70,22 +142,37 @@ def load_network(model: ModelConfig, path: Path) -> Network:
     StoreError
         where the file is damaged, or its weights are not those of such a network.
     """
+    steps: list[Step] = []
+    most = 1
+    with _stored(path) as weight:
+        for _, part, variables in _arrays(model, weight):
+            if part.step is not None:
+                steps.append(part.step(*variables))
+            most = max(most, part.values, math.prod(part.output_shape))
+    return Network(tuple(steps), max(1, _BLOCK_VALUES // most))
+
+
+_Weight = Callable[[str, int], FloatArray]
+"""From the name of a layer in the file and the number of its array to the array."""
+
+
+@contextlib.contextmanager
+def _stored(path: Path) -> Iterator[_Weight]:
+    """Open the weights of a `.keras` file; raise StoreError where they cannot be read, or do not fit."""
     import h5py
 
     try:
         with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            return _network(model, lambda name, index: np.asarray(file[f"layers/{name}/vars/{index}"], np.float32))
+            yield lambda name, index: np.asarray(file[f"layers/{name}/vars/{index}"], np.float32)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise StoreError(
             f"the weights in {path.name} of {path.parent.name} cannot be read ({error}); train it again"
         ) from error
 
 
-def _network(model: ModelConfig, weight: Callable[[str, int], FloatArray]) -> Network:
-    """Return the network whose weights `weight` gives by the layer's name in the file and the number of the array."""
-    steps: list[Step] = []
+def _arrays(model: ModelConfig, weight: _Weight) -> Iterator[tuple[LayerRow, Part, list[FloatArray]]]:
+    """Return every layer of `model` with its arrays of weights; raise ValueError where these are of another size."""
     seen: Counter[str] = Counter()
-    most = 1
     for row, part in model.parts():
         name = _stored_name(part.keras.name)
         stored = name if not seen[name] else f"{name}_{seen[name]}"
@@ -93,10 +180,7 @@ def _network(model: ModelConfig, weight: Callable[[str, int], FloatArray]) -> Ne
         variables = [weight(stored, index) for index in range(part.variables)]
         if sum(variable.size for variable in variables) != part.parameters:
             raise ValueError(f"layer {row.name} has other weights than its configuration says")
-        if part.step is not None:
-            steps.append(part.step(*variables))
-        most = max(most, part.values, math.prod(part.output_shape))
-    return Network(tuple(steps), max(1, _BLOCK_VALUES // most))
+        yield row, part, variables
 
 
 def _stored_name(layer: str) -> str:

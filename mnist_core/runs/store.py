@@ -4,6 +4,7 @@
     ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
     │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
     │                        pause.json; of other epochs than the kept one: predictions-N.npz
+    ├── drawings/            digits that people have drawn and kept (see `data/kept_digits.py`)
     ├── sweeps/  searches/   which runs belong together (see `sweeps` and `searches`)
     ├── reference/           what ships with the project, read-only: finished runs as <id>/, their sweeps/ and searches/
     ├── trash/<id>/          deleted runs, until restored or emptied

@@ -8,7 +8,7 @@ import pytest
 
 from mnist_core.errors import StoreError
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.inspection.numpy_network import load_network
+from mnist_core.inspection.numpy_network import dense_weights, load_network, switchable
 from mnist_core.training.models import backend, build_model, predict
 
 MODELS: dict[str, list[dict[str, Any]]] = {
@@ -88,3 +88,44 @@ def test_damaged_files_and_other_networks_are_refused_in_words(tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(StoreError, match="cannot be read"):
         load_network(config, path)
+
+
+@pytest.mark.parametrize("layers", MODELS.values(), ids=MODELS)
+def test_a_neuron_that_is_switched_off_is_one_whose_weights_to_the_next_layer_are_zero(
+    layers: list[dict[str, Any]], images: np.ndarray, tmp_path: Path
+) -> None:
+    config = ModelConfig(layers=tuple(layers))
+    model = with_any_weights(build_model(config))
+    model.save(tmp_path / "model.keras")
+    network = load_network(config, tmp_path / "model.keras")
+    found = switchable(config)
+    weighty = [layer for layer in layers if layer.get("kind", "dense") in ("dense", "conv")]
+    assert [item.units for item in found] == [layer.get("units", layer.get("filters")) for layer in weighty]
+    for item in found:
+        values = network._run(images, network.without({item.step: [0, item.units - 1]}).steps[: item.step + 1])
+        untouched = network._run(images, network.steps[: item.step + 1])
+        assert not values[..., [0, item.units - 1]].any()
+        np.testing.assert_array_equal(values[..., 1:-1], untouched[..., 1:-1])
+    if layers[-1].get("kind", "dense") == "dense":
+        last = found[-1]
+        kernel, bias = model.layers[-1].get_weights()
+        kernel[0] = 0
+        model.layers[-1].set_weights([kernel, bias])
+        np.testing.assert_allclose(
+            network.without({last.step: [0]}).probabilities(images), predict(model, images), atol=1e-5
+        )
+
+
+def test_the_weights_of_a_dense_net_are_those_of_keras_and_a_convolution_has_none_of_that_form(tmp_path: Path) -> None:
+    config = ModelConfig(layers=tuple(MODELS["dense, each activation"]))
+    model = with_any_weights(build_model(config))
+    model.save(tmp_path / "model.keras")
+    found = dense_weights(config, tmp_path / "model.keras")
+    assert found is not None
+    assert [layer.activation for layer in found] == ["relu", "elu", "tanh", "gelu", "sigmoid", None]
+    expected = [layer.get_weights() for layer in model.layers if layer.get_weights()]
+    for layer, (kernel, bias) in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(layer.kernel, kernel)
+        np.testing.assert_array_equal(layer.bias, bias)
+    convolution = ModelConfig(layers=tuple(MODELS["flatten"]))
+    assert dense_weights(convolution, tmp_path / "not read") is None
