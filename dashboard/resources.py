@@ -5,14 +5,16 @@ Caches are keyed by run id and version, never by arrays: Streamlit hashes large 
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from dashboard.cache import KEPT, key_of, size_of
 from dashboard.theme import is_dark
 from mnist_core.comparison.diagnosis.findings import Finding
 from mnist_core.comparison.diagnosis.rules import diagnose_run
@@ -26,11 +28,13 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import printable
 from mnist_core.plots.labels import run_colours
 from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
+from mnist_core.runs import index
+from mnist_core.runs.index import Index, Snapshot
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Problem, Store
-from mnist_core.runs.summary import RunSummary, summarise
+from mnist_core.runs.summary import RunSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +47,10 @@ if TYPE_CHECKING:
     from mnist_core.jobs.runners import ServiceRunner
     from mnist_core.jobs.watch import Watch
     from mnist_core.published.reproduction import Row
+    from mnist_core.studies.searches import Search
+    from mnist_core.studies.sweeps import Sweep
+
+Made = TypeVar("Made")
 
 
 @functools.cache
@@ -81,17 +89,79 @@ def warm_up() -> None:
     runner().warm(after_s=1.5)
 
 
+FRESH_S = index.FRESH_S
+"""Seconds for which what was seen of the store is taken to be up to date."""
+
+
+@functools.cache
+def _index(of: Store) -> Index:
+    return Index(of, FRESH_S)
+
+
+def snapshot() -> Snapshot:
+    """What the store holds, one and the same for all sessions until it changes; costs next to nothing."""
+    return _index(store()).snapshot()
+
+
 def scan() -> tuple[list[Run], list[Problem]]:
-    """All runs and unreadable folders, read anew on every call."""
-    return store().scan()
+    """All runs and unreadable folders, of a snapshot."""
+    found = snapshot()
+    return list(found.runs), list(found.problems)
 
 
 def all_problems() -> list[Problem]:
     """What could not be read of the runs, the sweeps and the searches."""
+    return [*snapshot().problems, *studies().problems]
+
+
+class Studies(NamedTuple):
+    """All sweeps and searches of the store, each oldest first, and what of them could not be read."""
+
+    sweeps: list[Sweep]
+    searches: list[Search]
+    problems: list[Problem]
+
+
+def studies() -> Studies:
+    """All sweeps and searches, read again when one of their files has changed; not to be written into."""
+    files = _study_files()
+    return KEPT.get(("studies", *files), _studies, lambda _: sum(size for _, _, size in files) * 8)
+
+
+def _study_files() -> list[tuple[str, int, int]]:
+    """The files of sweeps and searches: path, time of the last change, bytes."""
+    found = []
+    for root in store().roots:
+        for path in sorted((*root.glob("sweeps/*.json"), *root.glob("searches/*/search.json"))):
+            with contextlib.suppress(OSError):  # gone since
+                stat = path.stat()
+                found.append((printable(path), stat.st_mtime_ns, stat.st_size))
+    return found
+
+
+def _studies() -> Studies:
     from mnist_core.studies.searches import searches
     from mnist_core.studies.sweeps import sweeps
 
-    return [*scan()[1], *sweeps(store())[1], *searches(store())[1]]
+    (many, damaged), (sought, lost) = sweeps(store()), searches(store())
+    return Studies(many, sought, [*damaged, *lost])
+
+
+def of_study(function: Callable[..., Made], study: Sweep | Search, **options: Any) -> Made:
+    """What a function makes of the store and a sweep or a search, kept until that or one of its runs changes.
+
+    `options` are given to it too, and must make no difference to the result, which is not to be written into.
+    """
+    found = snapshot()
+    damaged = {problem.path.name for problem in found.problems}
+    runs = [
+        (run.id, run.name, run.state, run.version())
+        if (run := found.by_id.get(run_id))
+        else (run_id, run_id in damaged)
+        for run_id in study.run_ids
+    ]
+    key = (str(store().root), *key_of(function, study), *runs)
+    return KEPT.get(key, lambda: function(found, study, **options), size_of)
 
 
 def history(run: Run) -> pd.DataFrame:
@@ -126,12 +196,7 @@ def _test_scores(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _ru
 
 def published() -> list[Row]:
     """What is published beside what was measured, cached until a run, a sweep or a search changes."""
-    found = store()
-    paths = [
-        path for root in found.roots for path in (*root.glob("sweeps/*.json"), *root.glob("searches/*/search.json"))
-    ]
-    versions = [(printable(path), path.stat().st_mtime_ns) for path in paths if path.is_file()]
-    return _published((*versions, *((run.id, run.state, run.version()) for run in found.runs())))
+    return _published((snapshot().number, *_study_files()))
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing with what is published …")
@@ -143,12 +208,7 @@ def _published(versions: tuple[object, ...]) -> list[Row]:
 
 def summary(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
     """The run's figures, cached until they change; raises StoreError where its files are damaged."""
-    return _summary(run.id, run.version(), run.state, chosen, run)
-
-
-@st.cache_data(max_entries=400, show_spinner=False)
-def _summary(run_id: str, version: tuple[int, ...], state: str, chosen: ChosenEpoch, _run: Run) -> RunSummary:
-    return summarise(_run, chosen)
+    return _index(store()).summary(run, chosen)
 
 
 class _CachedReader(Reader):

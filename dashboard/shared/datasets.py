@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.downloads import Download
 from mnist_core.constants import CLASSES
 from mnist_core.data.datasets import ARRAYS, BUILT_IN, MNIST_MD5, MNIST_VARIABLE, Catalog, Dataset
@@ -120,7 +121,7 @@ def look(name: str) -> None:
     with right:
         frame = class_frame(dataset)
         panels.chart_with_table(
-            class_chart(frame),
+            Drawing(class_chart, frame),
             frame,
             alt_text=f"Share of each digit among the training and test images of {name}",
             key="data_classes",

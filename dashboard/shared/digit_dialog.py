@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dashboard import state, theme
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.gallery import confidence_text, png
 from mnist_core.data.images import Pixels
 from mnist_core.plots import style
@@ -84,10 +85,9 @@ def digit_dialog(
     with guesses:
         st.html(verdict(said, true))
         frame = probability_frame(said, true)
-        st.altair_chart(
-            style.styled(probability_chart(frame, said, dark=theme.is_dark())),
+        Drawing(probability_chart, frame, said).show(
             key="digit_probabilities",
-            alt=f"Bars: the probability that each run gives to each digit; the true digit is {true}.",
+            alt_text=f"Bars: the probability that each run gives to each digit; the true digit is {true}.",
         )
         st.caption(
             "A network gives each of the ten digits a probability; together they make 100 %. The largest is its guess."
@@ -96,8 +96,11 @@ def digit_dialog(
     explain(index)
     panels.data_and_downloads(
         frame,
-        style.styled(
-            probability_chart(frame, [replace(item, colour=style.on_paper(item.colour)) for item in said], named=True)
+        Drawing(
+            probability_chart,
+            frame,
+            [replace(item, colour=style.on_paper(item.colour)) for item in said],
+            named=True,
         ),
         shown=frame.pivot(index="digit", columns="label", values="probability").reset_index(),
         key="digit",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from mnist_core.evaluation.mistakes import Cell, confusion_frame
 from mnist_core.plots.confusion_matrix import HEIGHT, SELECTION, confusion_cells, confusion_chart
 from mnist_core.runs.records import ChosenEpoch
@@ -79,7 +80,7 @@ def draw_matrix(
     assert predictions is not None
     cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell())
     panels.chart_with_table(
-        confusion_chart(cells, shares=shares, dark=theme.is_dark()).properties(height=height),
+        Drawing(confusion_chart, cells, shares=shares, height=height),
         cells[["true", "guess", "count", "share"]],
         alt_text="Confusion matrix: true digit by guessed digit. The boxes True digit and Guessed digit choose a cell "
         "by keyboard.",
@@ -92,7 +93,7 @@ def draw_matrix(
             "count": "images",
             "share": st.column_config.NumberColumn("% of the true digit", format="%.2f"),
         },
-        printed=confusion_chart(cells.assign(picked=False), shares=shares),
+        printed=Drawing(confusion_chart, cells.assign(picked=False), shares=shares),
     )
 
 

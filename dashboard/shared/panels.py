@@ -6,13 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboard.shared.charts import Drawing
 from mnist_core.errors import MnistCoreError
 from mnist_core.files import printable
-from mnist_core.plots import style
 from mnist_core.report.export import picture as picture
 from mnist_core.runs.store import Problem, Store
 from mnist_core.text import for_csv, for_file_name, for_html, for_markdown
@@ -34,7 +33,7 @@ def swatch(label: str, colour: str) -> str:
 
 
 def chart_with_table(
-    chart: alt.Chart | alt.LayerChart,
+    drawing: Drawing,
     frame: pd.DataFrame,
     *,
     alt_text: str,
@@ -46,14 +45,14 @@ def chart_with_table(
     height: int | Literal["content", "stretch"] = "content",
     on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
     column_config: dict[str, Any] | None = None,
-    printed: alt.Chart | alt.LayerChart | None = None,
+    printed: Drawing | None = None,
 ) -> Any:
     """Draw a chart with its title, sentence, alternative text, data table and downloads.
 
     Parameters
     ----------
-    chart
-        as a chart function returns it; the shared styles are put on here.
+    drawing
+        a chart function with its arguments; built only where it was not drawn before.
     frame
         what the table shows and the CSV holds.
     alt_text
@@ -65,13 +64,13 @@ def chart_with_table(
     title, sentence, help
         as of `heading`; without a title there is none.
     height
-        of the chart, as `st.altair_chart` takes it.
+        of the chart, as `st.vega_lite_chart` takes it.
     on_select
-        what a click in the chart does, as `st.altair_chart` takes it.
+        what a click in the chart does, as `st.vega_lite_chart` takes it.
     column_config
         of the table, as `st.dataframe` takes it.
     printed
-        what PNG and SVG show on their white paper, where the chart on the screen has colours for a dark background.
+        what PNG and SVG show on their white paper, where it is another chart than the one on the screen.
 
     Returns
     -------
@@ -79,16 +78,14 @@ def chart_with_table(
     """
     if title:
         heading(title, sentence, help)
-    styled = style.styled(chart)
-    paper = style.styled(printed) if printed is not None else styled
-    event = st.altair_chart(styled, width="stretch", height=height, key=key, on_select=on_select, alt=alt_text)
-    data_and_downloads(frame, paper, key=key, filename=filename, column_config=column_config)
+    event = drawing.show(height=height, key=key, on_select=on_select, alt_text=alt_text)
+    data_and_downloads(frame, printed or drawing, key=key, filename=filename, column_config=column_config)
     return event
 
 
 def data_and_downloads(
     frame: pd.DataFrame,
-    paper: alt.TopLevelMixin,
+    paper: Drawing,
     *,
     key: str,
     filename: str,
@@ -102,7 +99,7 @@ def data_and_downloads(
     frame
         what the CSV holds.
     paper
-        the styled chart in colours for white paper.
+        the chart; it is built for white paper when a picture is wanted.
     shown
         another arrangement of the frame for the table.
     key, filename, column_config
@@ -113,8 +110,8 @@ def data_and_downloads(
         st.dataframe(table, hide_index=True, width="stretch", column_config=column_config)
         with st.container(horizontal=True, gap="small"):
             download("CSV", lambda: csv(frame), f"{filename}.csv", "text/csv", f"{key}_csv")
-            download("PNG", lambda: picture(paper, "png"), f"{filename}.png", "image/png", f"{key}_png")
-            download("SVG", lambda: picture(paper, "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
+            download("PNG", lambda: picture(paper.built(), "png"), f"{filename}.png", "image/png", f"{key}_png")
+            download("SVG", lambda: picture(paper.built(), "svg"), f"{filename}.svg", "image/svg+xml", f"{key}_svg")
 
 
 def table(

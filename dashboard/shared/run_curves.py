@@ -33,7 +33,7 @@ def before(run: Run) -> Before:
     while run.config.parent and run.config.parent not in seen:
         seen.add(run.config.parent)
         try:
-            run = resources.store().get(run.config.parent)
+            run = resources.snapshot().get(run.config.parent)
             history = resources.history(run)
         except MnistCoreError:
             break

@@ -47,12 +47,15 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
         for run in reversed(runs)
         if run.one_of_many is many and (run.listed or run.id in ids)
     ]
-    options, members = list(singles), {run_id: [run_id] for run_id in singles}
-    for group in groups.recipes_of(run for run in runs if run.id in members):
+    members = {run_id: [run_id] for run_id in singles}
+    place = {run_id: number for number, run_id in enumerate(singles)}
+    before: dict[str, str] = {}
+    for group in groups.recipes_of(run for run in runs if run.id in place):
         key = SEEDS + group.first.id
-        options.insert(min(options.index(run_id) for run_id in group.ids), key)  # before the newest of them
+        before[min(group.ids, key=place.__getitem__)] = key  # before the newest of them
         members[key] = group.ids
         labels[key] = f"{group.name} ({len(group.runs)} seeds)"
+    options = [option for run_id in singles for option in (before.get(run_id), run_id) if option is not None]
     tags = {(SEEDS if group.several else "") + group.first.id: group for group in chosen}
     state.widget(KEY, [tag for tag in tags if tag in members])
 

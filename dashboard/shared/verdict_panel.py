@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import state, theme
+from dashboard import state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from mnist_core.comparison.comparability import Severity
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict
@@ -142,12 +143,11 @@ def verdict_panel(
                 DIFFERENCE_HELP,
             )
             panels.chart_with_table(
-                verdict_chart(frame, colours, base, dark=theme.is_dark()),
+                Drawing(verdict_chart, frame, colours, base),
                 frame.drop(columns="text"),
                 alt_text=described(frame, base),
                 key="verdicts",
                 filename="verdicts",
-                printed=verdict_chart(frame, colours, base) if theme.is_dark() else None,
             )
         with right:
             st.html(STYLE + "".join(_lines(item, recipes, labels, colours, len(verdicts)) for item in verdicts))

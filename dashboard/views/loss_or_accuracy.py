@@ -8,8 +8,9 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import with_guesses
 from dashboard.shared.run_picker import run_picker, short_labels
@@ -178,16 +179,13 @@ def _lines(
     frame = history_frame(curves, columns)
     colours = {curve.id: curve.colour for curve in curves}
 
-    def drawn(dark: bool) -> object:
-        return curves_chart(frame, colours, metric, dark=dark, height=HEIGHT)
-
     ends = [
         f"{last['label']}, {kind}: {last['value']:.4f} in epoch {last['epoch']}"
         for (_, kind), part in frame.groupby(["run", "kind"], sort=False)
         for last in [part.iloc[-1]]
     ]
     panels.chart_with_table(
-        drawn(theme.is_dark()),
+        Drawing(curves_chart, frame, colours, metric, height=HEIGHT),
         frame.drop(columns=["run", "smoothed", "best"]),
         alt_text=f"{title}, by epoch. " + ". ".join(ends) + ".",
         key=f"loss_{key}",
@@ -195,7 +193,6 @@ def _lines(
         title=title,
         sentence=sentence,
         help=help,
-        printed=drawn(False) if theme.is_dark() else None,
     )
 
 
@@ -309,7 +306,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
         frame = reliability_frame(bins)
         many = f"{min(counts):,} images" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,} images"
         panels.chart_with_table(
-            reliability_chart(frame, colour, stretched=equal_counts),
+            Drawing(reliability_chart, frame, colour, stretched=equal_counts),
             frame,
             alt_text=f"Reliability diagram at temperature {temperature:.2f}: "
             + "; ".join(f"confidence {item.confidence:.3f}, right {item.accuracy:.3f}" for item in bins),
@@ -324,7 +321,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
     with right:
         curve = _loss_by_temperature(run.id, run.version(), state.chosen_epoch(), said)
         panels.chart_with_table(
-            temperature_chart(curve, colour, chosen=temperature, fitted=fitted),
+            Drawing(temperature_chart, curve, colour, chosen=temperature, fitted=fitted),
             curve,
             alt_text=f"Loss on the test images by temperature, {curve['loss'].min():.4f} at the lowest.",
             key="loss_by_temperature",

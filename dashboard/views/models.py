@@ -7,8 +7,9 @@ import math
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, theme
+from dashboard import resources
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.run_picker import run_picker, short_labels
 from mnist_core.experiments.keras_code import keras_code
@@ -68,10 +69,9 @@ def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
     st.html(f'<div style="border-top:4px solid {colour};padding-top:.5rem;font-weight:600">{for_html(label)}</div>')
     frame = architecture_frame(run.config.model, widest)
     panels.chart_with_table(
-        architecture_chart(frame, colour, dark=theme.is_dark(), rows=tallest),
+        Drawing(architecture_chart, frame, colour, rows=tallest),
         frame[["layer", "kind", "text", "outputs", "parameters"]],
         alt_text=described(frame, label),
-        printed=architecture_chart(frame, colour, rows=tallest) if theme.is_dark() else None,
         key=f"architecture_{run.id}",
         filename=f"layers-{run.id}",
     )
@@ -113,9 +113,8 @@ else:
         side_by_side(chosen, names, palette)
         counted = parameter_frame([Network(run.id, names[run.id], run.config.model) for run in chosen])
         panels.chart_with_table(
-            parameter_chart(counted, palette, dark=theme.is_dark()),
+            Drawing(parameter_chart, counted, palette),
             counted,
-            printed=parameter_chart(counted, palette) if theme.is_dark() else None,
             title="Parameters by layer",
             sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
             alt_text="Parameters by layer. "

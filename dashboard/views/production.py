@@ -8,8 +8,9 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, theme
+from dashboard import resources
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import with_guesses
 from dashboard.shared.run_picker import run_picker, short_labels
@@ -162,7 +163,7 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
     if frame.empty:
         return
     panels.chart_with_table(
-        pareto_chart(frame, colours, cost, dark=theme.is_dark()),
+        Drawing(pareto_chart, frame, colours, cost),
         frame.drop(columns="run").rename(columns={"cost": AXES[cost][0]}),
         alt_text="Accuracy against cost. "
         + " ".join(
@@ -172,7 +173,6 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
         ),
         key="pareto",
         filename=f"accuracy-against-{cost}",
-        printed=pareto_chart(frame, colours, cost) if theme.is_dark() else None,
     )
 
 

@@ -125,7 +125,7 @@ def group_chart(
     )
     boxes = (
         base.mark_rect(cursor="pointer", cornerRadius=4)
-        .encode(x=x, x2="right:Q", y=y, y2="bottom:Q", color=fill, opacity=opacity, tooltip=tooltip)
+        .encode(x=x, x2=alt.X2("right:Q"), y=y, y2=alt.Y2("bottom:Q"), color=fill, opacity=opacity, tooltip=tooltip)
         .add_params(alt.selection_point(name=SELECTION, fields=["group"], toggle=False))
     )
     texts = []
@@ -134,13 +134,15 @@ def group_chart(
             x=alt.X("x:Q", title=None), y=alt.Y("y:Q", title=None), tooltip=tooltip
         )
         ink: dict[str, Any] = {"color": shades.text, "cursor": "pointer", "aria": False}
-        texts.append(part.mark_text(fontSize=size, fontWeight=600, dy=-up, **ink).encode(text="label:N"))
+        texts.append(part.mark_text(fontSize=size, fontWeight=600, dy=-up, **ink).encode(text=alt.Text("label:N")))
         limit = alt.ExprRef("width / 2 - 12")
-        texts.append(part.mark_text(fontSize=small, dy=size / 2 + 1, limit=limit, **ink).encode(text="words:N"))
+        texts.append(
+            part.mark_text(fontSize=small, dy=size / 2 + 1, limit=limit, **ink).encode(text=alt.Text("words:N"))
+        )
     frames = (
         base.transform_filter("datum.picked")
         .mark_rect(filled=False, stroke=shades.text, strokeWidth=3, cornerRadius=4, cursor="pointer", aria=False)
-        .encode(x=x, x2="right:Q", y=y, y2="bottom:Q", tooltip=tooltip)
+        .encode(x=x, x2=alt.X2("right:Q"), y=y, y2=alt.Y2("bottom:Q"), tooltip=tooltip)
     )
     return layer(boxes, *texts, frames).properties(height=HEIGHT)
 
@@ -234,7 +236,7 @@ def wrong_chart(frame: pd.DataFrame, *, dark: bool = False) -> alt.LayerChart:
     )
     numbers = base.mark_text(
         align="left", dx=7, fontSize=17, fontWeight=600, color=shades.text, cursor="pointer", aria=False
-    ).encode(text="label:N")
+    ).encode(text=alt.Text("label:N"))
     return layer(
         rows.add_params(alt.selection_point(name=WRONG_SELECTION, fields=["wrong"], toggle=False)),
         bars,

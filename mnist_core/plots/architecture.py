@@ -99,14 +99,14 @@ def architecture_chart(
     layers = [
         alt.Chart(joints)
         .mark_rule(color=GREY, strokeWidth=1.5)
-        .encode(y=alt.Y("order:Q", scale=y_scale, axis=None), y2="next:Q", x=middle),
+        .encode(y=alt.Y("order:Q", scale=y_scale, axis=None), y2=alt.Y2("next:Q"), x=middle),
         blocks(frame[frame["kind"].isin(_BARE)], fill=GREY, fillOpacity=0.22),
         blocks(frame[~frame["kind"].isin([*_BARE, "dropout"])], fill=colour, fillOpacity=0.3, stroke=colour),
         blocks(frame[frame["kind"] == "dropout"], fillOpacity=0.04, fill=colour, stroke=colour, strokeDash=[4, 4]),
         alt.Chart(frame)
         .mark_text(fontSize=13, color=ink, fontWeight="bold")
         .encode(
-            x=middle, y=alt.Y("order:Q", scale=y_scale, axis=None), text="text:N",
+            x=middle, y=alt.Y("order:Q", scale=y_scale, axis=None), text=alt.Text("text:N"),
             tooltip=tooltip,
         ),
     ]  # fmt: skip

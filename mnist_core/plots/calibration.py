@@ -118,7 +118,7 @@ def reliability_chart(frame: pd.DataFrame, colour: str, *, stretched: bool, heig
         alt.Tooltip("most sure:Q", format=".2%"),
     ]
     interval = base.mark_rule(color=colour, strokeWidth=1.5, opacity=0.7).encode(
-        x=x, y=alt.Y("least:Q", scale=scale, axis=axis, title="share that is right"), y2="most:Q"
+        x=x, y=alt.Y("least:Q", scale=scale, axis=axis, title="share that is right"), y2=alt.Y2("most:Q")
     )
     points = base.mark_point(filled=True, size=80, opacity=1, color=colour).encode(x=x, y=y, tooltip=tooltip)
     layers = [diagonal, interval, base.mark_line(color=colour, strokeWidth=1.5).encode(x=x, y=y), points]
@@ -168,7 +168,7 @@ def temperature_chart(
         layers.append(rule.mark_rule(color=GREY, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x))
         layers.append(
             rule.mark_text(align="left", dx=5, fontSize=13, fontWeight="bold", color=GREY).encode(
-                x=x, y=alt.value(10), text="text:N"
+                x=x, y=alt.value(10), text=alt.Text("text:N")
             )
         )
     return layer(*layers).properties(height=height)

@@ -210,7 +210,7 @@ def _matrix(
         .otherwise(alt.value(shades.text))
     )
     numbers = base.mark_text(fontSize=13, cursor="pointer", aria=False).encode(
-        text="label:N", color=ink, tooltip=tooltip
+        text=alt.Text("label:N"), color=ink, tooltip=tooltip
     )
     frames = (
         base.transform_filter("datum.picked")

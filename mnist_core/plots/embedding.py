@@ -70,7 +70,7 @@ def map_chart(frame: pd.DataFrame, found: Map, *, dark: bool = False) -> alt.Lay
     )
     right = frame[frame["correct"]]
     middles = right.groupby("true", as_index=False)[["x", "y"]].median()
-    digits = alt.Chart(middles).encode(x=x, y=y, text="true:N")
+    digits = alt.Chart(middles).encode(x=x, y=y, text=alt.Text("true:N"))
     halo = digits.mark_text(fontSize=30, fontWeight="bold", stroke=paper, strokeWidth=6, color=paper)
     return layer(points, halo, digits.mark_text(fontSize=30, fontWeight="bold").encode(color=colour)).properties(
         height=HEIGHT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
             word = STATE_WORDS[run.state] if states else ""
             labels[run.id] = f"{text} ({word})" if word else text
     # two runs may still read the same, such as two learning rates of one network
-    shown = list(labels.values())
-    return {key: f"{text}, {key[:4]}" if shown.count(text) > 1 else text for key, text in labels.items()}
+    shown = Counter(labels.values())
+    return {key: f"{text}, {key[:4]}" if shown[text] > 1 else text for key, text in labels.items()}
 
 
 def short_labels(runs: list[Run]) -> dict[str, str]:

@@ -435,18 +435,18 @@ def curves_chart(
         layers.append(
             alt.Chart(frame.dropna(subset="low"))
             .mark_area(opacity=0.2, clip=zoom)
-            .encode(x=horizontal, y=vertical("low"), y2="high:Q", color=colour, detail="run:N")
+            .encode(x=horizontal, y=vertical("low"), y2=alt.Y2("high:Q"), color=colour, detail=alt.Detail("run:N"))
         )
     if members is not None and len(members):
         layers.append(
             alt.Chart(members)
             .mark_line(opacity=0.55, strokeWidth=1, clip=zoom)
-            .encode(x=horizontal, y=vertical("value"), color=colour, detail="member:N")
+            .encode(x=horizontal, y=vertical("value"), color=colour, detail=alt.Detail("member:N"))
         )
     if smoothing:
         layers.append(
             base.mark_line(opacity=0.22, strokeWidth=1.2, clip=zoom).encode(
-                x=horizontal, y=vertical("value"), color=colour, detail="kind:N"
+                x=horizontal, y=vertical("value"), color=colour, detail=alt.Detail("kind:N")
             )
         )
     lines = base.mark_line(interpolate="linear", clip=zoom).encode(
@@ -455,7 +455,7 @@ def curves_chart(
     # two lines are told apart as they are
     over = _nearest("over", "run", empty=True) if len(runs) > 2 and not zoom and len(frame) <= DIMMED_POINTS else None
     if over is not None:
-        lines = lines.encode(opacity=alt.condition(over, alt.value(1.0), alt.value(DIMMED)))
+        lines = lines.encode(opacity=_faded(over, 1.0, DIMMED))
     if zoom:
         lines = lines.add_params(alt.selection_interval(bind="scales", name="zoom"))
     layers.append(lines)
@@ -478,7 +478,7 @@ def curves_chart(
         # the dots of many runs speak for themselves; their values would hide the lines
         for outline in () if len(runs) > MOST_VALUES else (halo(paper), {}):
             mark = dots.mark_text(fontSize=13, fontWeight="bold", clip=zoom, **outline)
-            layers.append(mark.encode(x=horizontal, y=vertical("text_y"), text="text:N", color=colour))
+            layers.append(mark.encode(x=horizontal, y=vertical("text_y"), text=alt.Text("text:N"), color=colour))
     if ends is not None:
         named = alt.Chart(ends)
         for outline in (halo(paper), {}):
@@ -490,7 +490,7 @@ def curves_chart(
                 mark.encode(
                     x=across("x"),
                     y=alt.Y("y:Q", scale=y_scale, title=None),
-                    text="label:N",
+                    text=alt.Text("label:N"),
                     color=colour,
                 )
             )
@@ -500,7 +500,7 @@ def curves_chart(
         layers += _hover(frame, x, horizontal, vertical("smoothed"), over)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
     rows = 0 if ends is not None else -(-len(runs) // columns)
-    chart = layer(*layers).properties(height=height + rows * LEGEND_ROW)
+    chart = layer(*layers, height=height + rows * LEGEND_ROW)
     if note:
         chart = chart.properties(title=alt.TitleParams("", subtitle=note))
     return chart
@@ -539,7 +539,7 @@ def _marks(marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Col
             text = one.mark_text(
                 align="right" if left else "left", dx=-5 if left else 5, fontSize=13, fontWeight="bold", **outline
             )
-            layers.append(text.encode(x=horizontal, y=alt.value(top), text="text:N", color=colour))
+            layers.append(text.encode(x=horizontal, y=alt.value(top), text=alt.Text("text:N"), color=colour))
     return layers
 
 
@@ -560,7 +560,7 @@ def _hover(
     rule = (
         alt.Chart(wide)
         .mark_rule(color="#8A9099", strokeWidth=1)
-        .encode(x=horizontal, opacity=alt.condition(near, alt.value(0.9), alt.value(0.0)), tooltip=tooltip)
+        .encode(x=horizontal, opacity=_faded(near, 0.9, 0.0), tooltip=tooltip)
     )
     if over is None:
         return [rule.add_params(near)]
@@ -572,6 +572,11 @@ def _hover(
         .add_params(near, over)
     )
     return [rule, points]
+
+
+def _faded(near: alt.Parameter, chosen: float, other: float) -> alt.OpacityValue:
+    """The opacity of what a selection holds, and of the rest; Altair takes far longer to read a bare condition."""
+    return alt.OpacityValue(other, condition=alt.condition(near, alt.value(chosen), alt.value(other))["condition"])
 
 
 def _nearest(name: str, field: str, *, empty: bool) -> alt.Parameter:

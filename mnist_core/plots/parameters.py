@@ -74,7 +74,7 @@ def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bo
         .mark_bar(stroke=paper, strokeWidth=2, size=26)
         .encode(
             x=alt.X("start:Q", scale=x_scale, axis=x_axis, title="parameters"),
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             y=y,
             color=colour,
             opacity=alt.Opacity(
@@ -87,7 +87,7 @@ def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bo
     inside = (
         alt.Chart(named)
         .mark_text(fontSize=12, color="#FFFFFF", fontWeight="bold")
-        .encode(x=alt.X("middle:Q", scale=x_scale, title="parameters"), y=y, text="layer:N")
+        .encode(x=alt.X("middle:Q", scale=x_scale, title="parameters"), y=y, text=alt.Text("layer:N"))
     )
     totals = (
         alt.Chart(frame.drop_duplicates("run"))

@@ -70,7 +70,7 @@ def probability_chart(
     band = (
         alt.Chart(pd.DataFrame({"digit": [true], "low": [0], "high": [100]}))
         .mark_bar(color=ink, opacity=0.09, aria=False)
-        .encode(x=x, y=alt.Y("low:Q", title="probability in %"), y2="high:Q")
+        .encode(x=x, y=alt.Y("low:Q", title="probability in %"), y2=alt.Y2("high:Q"))
     )
     bars = (
         alt.Chart(frame)

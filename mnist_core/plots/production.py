@@ -111,7 +111,7 @@ def pareto_chart(
     return layer(
         front.encode(x=x, y=y),
         base.mark_rule(strokeWidth=2, opacity=0.7).encode(
-            x=x, y=alt.Y("low:Q", scale=y_scale, title="test accuracy"), y2="high:Q", color=colour
+            x=x, y=alt.Y("low:Q", scale=y_scale, title="test accuracy"), y2=alt.Y2("high:Q"), color=colour
         ),
         base.mark_point(filled=True, size=150, opacity=1, strokeWidth=2.5).encode(
             x=x,
@@ -120,6 +120,6 @@ def pareto_chart(
             stroke=colour,
             tooltip=tooltip,
         ),
-        halo.encode(x=x, y=y, text="label:N"),
-        name.encode(x=x, y=y, text="label:N", color=colour),
+        halo.encode(x=x, y=y, text=alt.Text("label:N")),
+        name.encode(x=x, y=y, text=alt.Text("label:N"), color=colour),
     ).properties(height=height)

@@ -6,7 +6,7 @@ else is grey.
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import altair as alt
 
@@ -15,6 +15,7 @@ RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
 # The same hues, lighter, for a dark background: lines and names in them have a contrast of at least 4.5 to 1 there.
 RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B429", "#A3A9B0")
 GREY = "#8A9099"
+Picture = TypeVar("Picture", alt.Chart, alt.LayerChart, alt.HConcatChart, alt.VConcatChart)
 SEQUENTIAL: Literal["blues"] = "blues"
 
 
@@ -23,22 +24,26 @@ def on_paper(colour: str) -> str:
     return RUN_COLOURS[RUN_COLOURS_DARK.index(colour)] if colour in RUN_COLOURS_DARK else colour
 
 
-def styled(chart: alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart) -> alt.TopLevelMixin:
-    """The chart with the fonts and quiet axes that all charts share."""
-    quiet: alt.TopLevelMixin = (
-        chart.configure_axis(
+def styled(chart: Picture) -> Picture:
+    """Put the fonts and quiet axes that all charts share on a chart, and return it."""
+    # not by `configure`, which makes a copy of the whole chart, data and all
+    chart.config = alt.Config(
+        axis=alt.AxisConfig(
             labelFontSize=13, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35, domain=False
-        )
-        .configure_legend(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3)
-        .configure_title(fontSize=15, anchor="start", fontWeight="bold")
-        .configure_view(strokeWidth=0)
+        ),
+        legend=alt.LegendConfig(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3),
+        title=alt.TitleConfig(fontSize=15, anchor="start", fontWeight="bold"),
+        view=alt.ViewConfig(strokeWidth=0),
     )
-    return quiet
+    return chart
 
 
-def layer(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
-    """Return the charts on top of each other. `alt.layer` is typed as if facets could come out."""
-    return cast(alt.LayerChart, alt.layer(*charts))
+def layer(*charts: alt.Chart | alt.LayerChart, height: int | None = None) -> alt.LayerChart:
+    """Return the charts on top of each other. `alt.layer` is typed as if facets could come out.
+
+    `height` is given here rather than by `properties`, which makes a copy of the whole chart.
+    """
+    return cast(alt.LayerChart, alt.layer(*charts, **({} if height is None else {"height": height})))
 
 
 def halo(paper: str) -> dict[str, Any]:

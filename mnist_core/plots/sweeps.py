@@ -126,7 +126,9 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
             "series:N", scale=alt.Scale(domain=shown, range=[_DASHES[name] for name in shown]), legend=None
         ),
     )
-    ranges = base.transform_filter("datum.count > 1").mark_rule(opacity=0.45).encode(y="low:Q", y2="high:Q")
+    ranges = (
+        base.transform_filter("datum.count > 1").mark_rule(opacity=0.45).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
+    )
     points = (
         base.mark_point(filled=True, size=90, cursor="pointer", opacity=1)
         .encode(y=y)
@@ -241,7 +243,11 @@ def parallel_chart(
     y = alt.Y("position:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04]))
     colour = alt.Color("value:Q", legend=None, scale=alt.Scale(scheme="viridis", reverse=higher_is_better != dark))
     tooltip = [alt.Tooltip("axis:N", title="setting"), alt.Tooltip("text:N", title="value")]
-    lines = alt.Chart(frame).mark_line(strokeWidth=1.6, opacity=0.65).encode(x=x, y=y, color=colour, detail="point:N")
+    lines = (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=1.6, opacity=0.65)
+        .encode(x=x, y=y, color=colour, detail=alt.Detail("point:N"))
+    )
     points = (
         alt.Chart(frame)
         .mark_point(filled=True, size=60, cursor="pointer", opacity=0.9)
@@ -253,7 +259,7 @@ def parallel_chart(
     ends = last.loc[sorted({last["value"].idxmin(), last["value"].idxmax()})]
     ticks = pd.concat([settings[settings.groupby("axis")["text"].transform("count") <= 12], ends])
     # each text on a halo of the background, as lines run behind it
-    text = alt.Chart(ticks).encode(x=x, y=y, text="text:N")
+    text = alt.Chart(ticks).encode(x=x, y=y, text=alt.Text("text:N"))
     style: dict[str, Any] = {"align": "right", "dx": -9, "fontSize": 12, "aria": False}
     halo = text.mark_text(**style, stroke="#14171C" if dark else "#FFFFFF", strokeWidth=5, strokeJoin="round")
     labels = text.mark_text(**style, color="#C9CED6" if dark else "#4A5159")

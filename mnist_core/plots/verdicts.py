@@ -109,10 +109,10 @@ def verdict_chart(
     base = alt.Chart(data)
     y = alt.Y("at:Q", scale=y_scale, axis=None)
     zero = base.mark_rule(color=GREY, strokeWidth=2).encode(
-        x=alt.XDatum(0, scale=scale), y=alt.Y("top:Q", scale=y_scale, axis=None), y2="bottom:Q"
+        x=alt.XDatum(0, scale=scale), y=alt.Y("top:Q", scale=y_scale, axis=None), y2=alt.Y2("bottom:Q")
     )
     interval = base.mark_rule(strokeWidth=LINE, strokeCap="round").encode(
-        x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2="high:Q", y=y, color=colour,
+        x=alt.X("low:Q", scale=scale, axis=axis, title=title), x2=alt.X2("high:Q"), y=y, color=colour,
         tooltip=tooltip,
     )  # fmt: skip
     dot = base.mark_point(size=190, opacity=1, strokeWidth=3.5, filled=False).encode(
@@ -122,7 +122,7 @@ def verdict_chart(
     for outline in (halo(paper), {}):
         text = base.mark_text(align="left", fontSize=15, fontWeight=600, clip=False, **outline)
         above = alt.Y("above:Q", scale=y_scale, axis=None)
-        layers.append(text.encode(x=alt.value(0), y=above, text="text:N", color=alt.value(ink)))
+        layers.append(text.encode(x=alt.value(0), y=above, text=alt.Text("text:N"), color=alt.value(ink)))
     return layer(*layers).properties(height=ROW * len(frame) + AXIS)
 
 

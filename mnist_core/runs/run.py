@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
 
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Runs(Protocol):
+    """What gives runs by their ids: a store, or a snapshot of one."""
+
+    def get(self, run_id: str) -> Run:
+        """Return the run with exactly this id; raises RunNotFound, or StoreError where it is damaged."""
+
+
 _PROGRESS = TypeAdapter(LiveProgress)
 _SCORES = TypeAdapter(Scores)
 
@@ -48,6 +55,8 @@ class Run:
     status: Status
     state: RunState
     read_only: bool
+    seen: tuple[object, ...] | None = field(default=None, repr=False, compare=False)
+    """The version that an index saw when it read the run; None where the run was read without one."""
 
     @property
     def name(self) -> str:
@@ -89,8 +98,13 @@ class Run:
         """Finished epochs."""
         return len(self.rows())
 
-    def version(self) -> tuple[int, ...]:
-        """Changes whenever the run's results do: a key for caches, with the id."""
+    def version(self) -> tuple[object, ...]:
+        """Changes whenever the run's results do: a key for caches, with the id.
+
+        A run from an index has the version of the moment when it was read; any other looks at its files now.
+        """
+        if self.seen is not None:
+            return self.seen
         stamps = []
         for name in ("status.json", "meta.json", "history.jsonl", "predictions.npz"):
             try:

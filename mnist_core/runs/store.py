@@ -17,6 +17,7 @@ writes what training produces. A store that may only be read can be read: what w
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -89,8 +90,13 @@ class Store:
                 raise StoreError(
                     f"{self.root} cannot be used as a store ({cause}); choose a folder that can be written"
                 ) from error
+        self.run_folders = (self._reference, self._runs)
+        """Where runs are: a run in the later one hides the reference run of the same identity."""
         self.catalog = Catalog(self.root)
         self._histories: dict[Path, tuple[object, str]] = {}
+        self._numbers = itertools.count(1)
+        self.changes = 0
+        """Grows with every change that is made through this object, so that an index need not wait to see it."""
 
     def _make_folders(self) -> None:
         for folder in (self._runs, self._trash):
@@ -110,7 +116,7 @@ class Store:
         """
         runs: dict[str, Run] = {}
         problems: list[Problem] = []
-        for folder in (self._reference, self._runs):  # a run of one's own hides the reference run of the same identity
+        for folder in self.run_folders:
             found, damaged = self._scan_folder(folder)
             runs |= found
             problems += damaged
@@ -123,20 +129,26 @@ class Store:
         runs: dict[str, Run] = {}
         problems: list[Problem] = []
         try:
-            paths = _subfolders(folder)
+            paths = [folder / name for name in run_names(folder)]
         except OSError as error:
-            return {}, [Problem(folder, f"the folder {folder.name} cannot be listed: {printable(error)}")]
+            return {}, [unlisted(folder, error)]
         for path in paths:
-            if folder == self._reference and path.name in ("sweeps", "searches"):
-                continue
-            try:
-                run = self._read(path)
-                if reason := self._history_problem(run):
-                    raise StoreError(reason)
-                runs[path.name] = run
-            except StoreError as error:
-                problems.append(Problem(path, str(error), _name_of(path)))
+            found = self.read_folder(path)
+            if isinstance(found, Run):
+                runs[path.name] = found
+            else:
+                problems.append(found)
         return runs, problems
+
+    def read_folder(self, path: Path) -> Run | Problem:
+        """Return the run in one folder, or what is wrong with it; a damaged history is a problem, too."""
+        try:
+            run = self._read(path)
+            if reason := self._history_problem(run):
+                raise StoreError(reason)
+            return run
+        except StoreError as error:
+            return Problem(path, str(error), _name_of(path))
 
     def _history_problem(self, run: Run) -> str:
         """What is wrong with a run's history, empty where nothing is."""
@@ -277,6 +289,7 @@ class Store:
             for name, data in files.items():
                 write_json(staging / name, data)
             staging.rename(self._runs / run_id)
+            self._changed()
         except OSError:
             if not (self._runs / run_id).is_dir():
                 raise
@@ -365,6 +378,7 @@ class Store:
         }
         self._write_status(run, update)
         lease.forget_failure(run.path)
+        self._changed()
         return self.get(run_id)
 
     @writing("the store")
@@ -396,6 +410,10 @@ class Store:
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:
         status = read_part(run.path / "status.json", Status.model_validate).model_copy(update=update)
         write_json(run.path / "status.json", status.model_dump(mode="json"))
+        self._changed()
+
+    def _changed(self) -> None:
+        self.changes = next(self._numbers)
 
     # -- what a person may change ------------------------------------------------------------------------------------
 
@@ -408,6 +426,7 @@ class Store:
         given = {"name": name, "tags": tags, "note": note}
         data = run.meta.model_dump() | {key: value for key, value in given.items() if value is not None}
         write_json(run.path / "meta.json", checked_meta(**data).model_dump(mode="json"))
+        self._changed()
         return self.get(run_id)
 
     @writing("the store")
@@ -440,6 +459,7 @@ class Store:
         if os.path.lexists(target):  # an earlier training of the same configuration: the newer one replaces it
             _remove(target)
         path.rename(target)
+        self._changed()
 
     def trash(self) -> tuple[list[Run], list[Problem]]:
         """The deleted runs, oldest first, and the folders in the trash that could not be read."""
@@ -458,15 +478,16 @@ class Store:
         if target.exists():
             raise StoreError(f"run {found[0].id} is in the store again already; delete that one first")
         found[0].path.rename(target)
+        self._changed()
         return self.get(found[0].id)
 
     @writing("the store")
     def empty_trash(self) -> int:
         """Delete for good what is in the trash; how many folders that were."""
-        folders = _subfolders(self._trash)
-        for path in folders:
-            _remove(path)
-        return len(folders)
+        names = run_names(self._trash)
+        for name in names:
+            _remove(self._trash / name)
+        return len(names)
 
     @staticmethod
     def _refuse_read_only(run: Run) -> None:
@@ -500,16 +521,27 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    """What should be folders of runs in a folder: all folders, and whatever else is called like a run."""
+def run_names(folder: Path) -> list[str]:
+    """Return the names in a folder that should be runs: all subfolders, and whatever else is called like a run.
+
+    `sweeps` and `searches`, which are in the reference folder among its runs, are left out. Raises OSError where the
+    folder cannot be listed; a folder that is not there is empty.
+    """
     try:
-        return sorted(
-            path
-            for path in folder.iterdir()
-            if _ID.fullmatch(path.name) or (not path.name.startswith(".") and path.is_dir())
-        )
+        names = os.listdir(folder)
     except FileNotFoundError:
         return []
+    return sorted(
+        name
+        for name in names
+        if _ID.fullmatch(name)
+        or (not name.startswith(".") and name not in ("sweeps", "searches") and os.path.isdir(folder / name))
+    )
+
+
+def unlisted(folder: Path, error: OSError) -> Problem:
+    """Return the problem of a folder whose content cannot be listed."""
+    return Problem(folder, f"the folder {folder.name} cannot be listed: {printable(error)}")
 
 
 def _name_of(path: Path) -> str:

@@ -33,7 +33,7 @@ from mnist_core.jobs.watch import Notice, Watch, sentence
 from mnist_core.runs import lease
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch, Pause, Seconds
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Problem, Store
 from mnist_core.studies import sweeps
 
@@ -461,7 +461,7 @@ class _WinnerAlone(Reader):
         return super().test_scores(run, chosen) if run.id == self.run_id else None
 
 
-def results(store: Store, search: Search) -> pd.DataFrame:
+def results(runs: Runs, search: Search) -> pd.DataFrame:
     """What the trials came to: one row a trial, in the order of asking.
 
     Returns
@@ -472,7 +472,7 @@ def results(store: Store, search: Search) -> pd.DataFrame:
     """
     winner = search.winner if search.complete else None
     reader = _WinnerAlone(winner.run if winner else None)
-    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], store, reader=reader)
+    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], runs, reader=reader)
     front: dict[str, list[Any]] = {
         "trial": [trial.number for trial in search.trials],
         "bracket": [trial.bracket for trial in search.trials],
@@ -494,7 +494,7 @@ def history(search: Search) -> pd.DataFrame:
     return frame.assign(best=best)
 
 
-def importances(store: Store, search: Search) -> tuple[dict[str, float], int]:
+def importances(runs: Runs, search: Search) -> tuple[dict[str, float], int]:
     """How much of the spread each field explains, greatest first, and after how many epochs.
 
     Trials are compared after equally many epochs: as many as the shortest of them has done.
@@ -502,7 +502,7 @@ def importances(store: Store, search: Search) -> tuple[dict[str, float], int]:
     known: list[tuple[Mapping[str, Any], list[float]]] = []
     for trial in search.trials:
         try:
-            values = [getattr(row, search.spec.metric) for row in store.get(trial.run).rows()]
+            values = [getattr(row, search.spec.metric) for row in runs.get(trial.run).rows()]
         except StoreError:
             continue
         if values and trial.state in ("finished", "pruned"):

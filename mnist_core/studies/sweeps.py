@@ -30,7 +30,7 @@ from mnist_core.jobs.request import Requested, Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import EpochRow, Seconds
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Problem, Store
 
 if TYPE_CHECKING:
@@ -280,22 +280,22 @@ class SweepProgress:
         return self.ended == self.total
 
 
-def progress(store: Store, run_ids: Sequence[str]) -> SweepProgress:
-    """How far the runs are; reads their folders."""
-    return progress_of(runs_of(store, run_ids))
+def progress(runs: Runs, run_ids: Sequence[str]) -> SweepProgress:
+    """Return how far the runs are, which a store reads from their folders."""
+    return progress_of(runs_of(runs, run_ids))
 
 
-def runs_of(store: Store, run_ids: Sequence[str]) -> list[Found]:
+def runs_of(runs: Runs, run_ids: Sequence[str]) -> list[Found]:
     """Return the runs as they are now; why it cannot be read in place of one that is missing or damaged."""
-    return [_run(store, run_id) for run_id in run_ids]
+    return [_run(runs, run_id) for run_id in run_ids]
 
 
 def progress_of(found: Sequence[Found]) -> SweepProgress:
     """Return how far these runs, as `runs_of` reads them, are."""
-    runs = [run if isinstance(run, Run) else None for run in found]
+    known = [run if isinstance(run, Run) else None for run in found]
     states: Counter[str] = Counter(run.state if isinstance(run, Run) else run for run in found)
     shares, durations = [], []
-    for run in runs:
+    for run in known:
         if run is None:
             shares.append(0.0)
         elif run.state in ("finished", "diverged"):
@@ -309,9 +309,9 @@ def progress_of(found: Sequence[Found]) -> SweepProgress:
             shares.append(max(_share(run), live.share if live else 0.0))
     left = None
     if states["running"] and durations:
-        unfinished = sum(1 - share for run, share in zip(runs, shares, strict=True) if run and run.live)
+        unfinished = sum(1 - share for run, share in zip(known, shares, strict=True) if run and run.live)
         left = median(durations) * unfinished / states["running"]
-    return SweepProgress(len(runs), dict(states), sum(shares) / len(shares) if shares else 1.0, left)
+    return SweepProgress(len(known), dict(states), sum(shares) / len(shares) if shares else 1.0, left)
 
 
 def _share(run: Run) -> float:
@@ -322,9 +322,9 @@ def _share(run: Run) -> float:
         return 0.0
 
 
-def _run(store: Store, run_id: str) -> Found:
+def _run(runs: Runs, run_id: str) -> Found:
     try:
-        return store.get(run_id)
+        return runs.get(run_id)
     except RunNotFound:
         return "missing"
     except StoreError:
@@ -342,13 +342,13 @@ def cancel(store: Store, runner: Runner, run_ids: Sequence[str]) -> int:
 # -- what came of it ---------------------------------------------------------------------------------------------------
 
 
-def results(store: Store, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFrame:
+def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFrame:
     """What the runs of a sweep came to.
 
     Parameters
     ----------
-    store, sweep
-        the sweep.
+    runs, sweep
+        the store of the sweep, or a snapshot of it, and the sweep.
     reader
         where results come from.
 
@@ -362,12 +362,12 @@ def results(store: Store, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFra
         the L2 penalty, so that the three can be compared), `accuracy` and `error` (1 − accuracy). What has not been
         measured is NaN.
     """
-    return frame([(point.values, point.run) for point in sweep.points], store, reader=reader)
+    return frame([(point.values, point.run) for point in sweep.points], runs, reader=reader)
 
 
 def frame(
     points: Sequence[tuple[Mapping[str, Any], str]],
-    store: Store,
+    runs: Runs,
     *,
     reader: Reader = PLAIN,
 ) -> pd.DataFrame:
@@ -378,7 +378,7 @@ def frame(
     rows, known = [], {}
     for values, run_id in points:
         if run_id not in known:
-            known[run_id] = _figures(_run(store, run_id), reader)
+            known[run_id] = _figures(_run(runs, run_id), reader)
         rows.append({path: plain_value(path, values.get(path)) for path in paths} | {"run": run_id} | known[run_id])
     return pd.DataFrame(rows)
 

@@ -22,6 +22,7 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
 
     monkeypatch.setenv("MNIST_CORE_STORE", str(store.root))
     monkeypatch.setattr(resources, "warm_up", lambda: None)
+    monkeypatch.setattr(resources, "FRESH_S", 0.0)  # a test changes the store as another process would, and looks
     resources.store.cache_clear()
     resources.runner.cache_clear()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
-from dashboard import resources, theme
+from dashboard import resources
+from dashboard.cache import kept
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.groups import Group
 from dashboard.shared.run_curves import notes, planned
 from mnist_core.experiments.configs import TestValidation
@@ -71,7 +71,7 @@ def curve_panels(
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
     for metric, place in zip(metrics, st.columns(2, gap="medium"), strict=True):
         with place:
-            frame = curve_frame(curves, metric, kinds=kinds, smoothing=smoothing)
+            frame = kept(curve_frame, curves, metric, kinds=kinds, smoothing=smoothing)
             panels.heading("Loss" if metric == "loss" else "Accuracy", SENTENCE[metric], HELP[metric])
             if frame.empty:
                 with st.container(height=HEIGHT, border=False, key=f"{metric}_empty"):
@@ -80,26 +80,17 @@ def curve_panels(
 
             members = member_frame(curves, metric, kinds=kinds) if singly else None
 
-            def drawn(
-                dark: bool,
-                frame: pd.DataFrame = frame,
-                metric: Metric = metric,
-                members: pd.DataFrame | None = members,
-            ) -> alt.LayerChart:
-                return curves_chart(
-                    frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
-                    dark=dark, zoom=zoom, x_max=end if x == "epoch" else None, members=members,
-                    marks=shifted if metric == "loss" else None,
-                )  # fmt: skip
-
             panels.chart_with_table(
-                drawn(theme.is_dark()),
+                Drawing(
+                    curves_chart, frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
+                    zoom=zoom, x_max=end if x == "epoch" else None, members=members,
+                    marks=shifted if metric == "loss" else None,
+                ),
                 frame,
                 alt_text=described(frame, metric),
                 key=f"curves_{metric}",
                 filename=f"{metric}-by-{x}",
-                printed=drawn(False) if theme.is_dark() else None,
-            )
+            )  # fmt: skip
             step = thinned(frame)[1]
             if step > 1:
                 st.caption(f"Every {step}th epoch is drawn, {POINT_LIMIT:,} points at most; the table holds them all.")

@@ -8,16 +8,16 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import groups, panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import Column, figure_table, run_cards, seed_figures, seed_label, text_table
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
 from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch, margin_box, verdict_panel
-from dashboard.theme import is_dark
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.views.compare.manage import manage_button
-from mnist_core.errors import RunNotFound, StoreError
+from mnist_core.errors import StoreError
 from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
 from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
@@ -37,15 +37,15 @@ def results(ids: list[str]) -> None:
     """All that depends on the chosen runs, read anew from the store."""
     everything = resources.scan()[0]
     found = groups.grouped(ids, everything)
+    if sum(len(group.runs) for group in found) < len(ids):
+        st.rerun()  # deleted from another window: choose again from what there is
     runs, figures, chosen = [], {}, state.chosen_epoch()
     for group in found:
         try:
-            run = resources.store().get(group.first.id)
+            run = group.first
             figures[run.id] = resources.summary(run, chosen)
             resources.history(run)
             runs.append(run)
-        except RunNotFound:
-            st.rerun()  # deleted from another window: choose again from what there is
         except StoreError as error:
             st.error(panels.markdown_sentence(error), icon=":material/error:")
     if not runs:
@@ -142,9 +142,8 @@ def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str])
     """Where the parameters are."""
     frame = parameter_frame([Network(run.id, labels[run.id], run.config.model) for run in runs])
     panels.chart_with_table(
-        parameter_chart(frame, colours, dark=is_dark()),
+        Drawing(parameter_chart, frame, colours),
         frame,
-        printed=parameter_chart(frame, colours) if is_dark() else None,
         title="Parameters by layer",
         sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
         alt_text="Parameters by layer. "

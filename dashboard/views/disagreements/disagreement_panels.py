@@ -14,8 +14,9 @@ from functools import cached_property
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
 from dashboard.shared.gallery import vote_items
 from dashboard.shared.matrix_panel import chosen_cell, draw_matrix
@@ -120,7 +121,7 @@ def groups_panel(pair: Panel) -> None:
         )
         frame = agreement.group_frame(pair.counts, first, second, group)
         panels.chart_with_table(
-            agreement.group_chart(frame, first, second, (pair.shades[0], pair.shades[1]), dark=theme.is_dark()),
+            Drawing(agreement.group_chart, frame, first, second, (pair.shades[0], pair.shades[1])),
             frame[["words", "images", "share"]],
             alt_text="Five boxes: "
             + "; ".join(f"{row.words}: {row.images:,} images" for row in frame.itertuples())
@@ -133,7 +134,7 @@ def groups_panel(pair: Panel) -> None:
                 "images": "images",
                 "share": st.column_config.NumberColumn("% of all images", format="%.2f"),
             },
-            printed=agreement.group_chart(frame.assign(picked=False), first, second, _on_paper(pair)),
+            printed=Drawing(agreement.group_chart, frame.assign(picked=False), first, second, _on_paper(pair)),
         )
     with right, st.container(key="gallery_panel"):
         frame = moved(pair.votes, Cell()) if group is None else pair.votes[groups(pair.votes) == group]
@@ -213,9 +214,7 @@ def _difference(pair: Panel, first: Predictions, second: Predictions, framed: Ce
     )
     cells = confusion_matrix.difference_cells(difference_frame(first, second), *pair.names, picked=framed)
     panels.chart_with_table(
-        confusion_matrix.difference_chart(cells, (pair.shades[0], pair.shades[1]), dark=theme.is_dark()).properties(
-            height=MATRIX_HEIGHT
-        ),
+        Drawing(confusion_matrix.difference_chart, cells, (pair.shades[0], pair.shades[1]), height=MATRIX_HEIGHT),
         cells[["true", "guess", "a", "b", "difference", "entered", "left"]],
         alt_text="Difference of the two confusion matrices: true digit by guessed digit. The boxes below choose a cell "
         "by keyboard.",
@@ -230,7 +229,7 @@ def _difference(pair: Panel, first: Predictions, second: Predictions, framed: Ce
             "entered": "came",
             "left": "went",
         },
-        printed=confusion_matrix.difference_chart(cells.assign(picked=False), _on_paper(pair)),
+        printed=Drawing(confusion_matrix.difference_chart, cells.assign(picked=False), _on_paper(pair)),
     )
 
 
@@ -307,7 +306,7 @@ def wrong_panel(panel: Panel) -> None:
         )
         frame = agreement.wrong_frame(found, range(times, many + 1) if at_least else [times])
         panels.chart_with_table(
-            agreement.wrong_chart(frame, dark=theme.is_dark()),
+            Drawing(agreement.wrong_chart, frame),
             frame[["wrong", "images", "share"]],
             alt_text="Bars: "
             + "; ".join(f"{row.runs} wrong: {row.images:,} images" for row in frame.itertuples())
@@ -320,7 +319,7 @@ def wrong_panel(panel: Panel) -> None:
                 "images": "images",
                 "share": st.column_config.NumberColumn("% of all images", format="%.2f"),
             },
-            printed=agreement.wrong_chart(frame.assign(picked=False)),
+            printed=Drawing(agreement.wrong_chart, frame.assign(picked=False)),
         )
     with right, st.container(key="gallery_panel"):
         frame = wrong_by(panel.votes, times, at_least=at_least)

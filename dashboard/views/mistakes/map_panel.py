@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.explanations import no_weights
 from mnist_core.errors import DatasetError
 from mnist_core.plots.embedding import SELECTION, map_chart, map_frame
@@ -62,14 +63,13 @@ def map_panel(run: Run) -> None:
         frame = map_frame(everything, indices, found)
         wrong, all_wrong = int((~frame["correct"]).sum()), int((~everything["correct"]).sum())
         panels.chart_with_table(
-            map_chart(frame, found, dark=theme.is_dark()),
+            Drawing(map_chart, frame, found),
             frame,
             alt_text=f"Map of {len(frame)} test digits as points in the colour of their class; {wrong} wrong guesses "
             "are ringed. The table holds their places.",
             key=state.fresh_key(KEY),
             filename=f"map-{kind}-{run.id}",
             on_select="rerun",
-            printed=map_chart(frame, found),
         )
         ringed = "all" if wrong == all_wrong else f"{wrong:,} of the"
         st.caption(

@@ -20,9 +20,9 @@ TICK_S = 1.5
 
 def known() -> dict[str, Sweep | Search]:
     """All sweeps and searches by what the link calls them, the newest first."""
-    store = resources.store()
-    found: list[tuple[str, Sweep | Search]] = [(f"sweep-{item.id}", item) for item in sweeps.sweeps(store)[0]]
-    found += [(f"search-{item.id}", item) for item in searches.searches(store)[0]]
+    known = resources.studies()
+    found: list[tuple[str, Sweep | Search]] = [(f"sweep-{item.id}", item) for item in known.sweeps]
+    found += [(f"search-{item.id}", item) for item in known.searches]
     return dict(sorted(found, key=lambda pair: -pair[1].created_at))
 
 
@@ -51,10 +51,9 @@ def picker(items: dict[str, Sweep | Search]) -> str:
 
 def look_at(item: Sweep | Search) -> tuple[SweepProgress, Look, bool]:
     """How far it is, what keeps its runs from being trained, and whether something may change by itself."""
-    store = resources.store()
-    runs = sweeps.runs_of(store, item.run_ids)
+    runs = sweeps.runs_of(resources.snapshot(), item.run_ids)
     look = resources.watch().look([run for run in runs if isinstance(run, Run)])
-    going = isinstance(item, Search) and searches.state(store, item) == "running"
+    going = isinstance(item, Search) and searches.state(resources.store(), item) == "running"
     return sweeps.progress_of(runs), look, going or bool(look.waited)
 
 

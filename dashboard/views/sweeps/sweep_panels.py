@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import resources, state, theme
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.run_picker import MOST
 from mnist_core.experiments.grids import short_path
 from mnist_core.plots import style
@@ -62,7 +63,7 @@ def take_click() -> None:
 
 def sweep_results(sweep: Sweep) -> None:
     """The pictures and the table of a sweep."""
-    table = sweeps.results(resources.store(), sweep, reader=resources.READER)
+    table = resources.of_study(sweeps.results, sweep, reader=resources.READER)
     best = sweeps.best(table)
     _answer(sweep, table, best)
     if sweep.optimistic:
@@ -123,7 +124,7 @@ def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tup
     frame = charts.line_frame(done, axis, quantity, series=series)
     mean = "Means over the other settings; bars span the least and the greatest." if several else ""
     panels.chart_with_table(
-        charts.line_chart(frame, title, QUANTITIES[quantity] if quantity != "loss" else "loss"),
+        Drawing(charts.line_chart, frame, title, QUANTITIES[quantity] if quantity != "loss" else "loss"),
         frame.drop(columns="runs"),
         title=f"{QUANTITIES[quantity].capitalize()} by {title}",
         sentence=f"{mean} A click on a point opens its runs in Compare.".strip(),
@@ -149,7 +150,7 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: st
     frame = charts.heat_frame(done, x, y, judged)
     word = judged.replace("val_", "validation ").replace("_", " ")
     panels.chart_with_table(
-        charts.heat_chart(frame, names[x], names[y], word, higher_is_better=judged.endswith("accuracy")),
+        Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=judged.endswith("accuracy")),
         frame.drop(columns="runs"),
         title=f"{word.capitalize()} by {names[y]} and {names[x]}",
         sentence="The darker, the better." + (" Means over the other settings." if len(axes) > 2 else ""),
@@ -166,16 +167,13 @@ def parallel(done: pd.DataFrame, names: dict[str, str], judged: str) -> None:
     standing_out = "brighter" if theme.is_dark() else "darker"
     word = judged.replace("val_", "validation ").replace("_", " ")
     panels.chart_with_table(
-        charts.parallel_chart(
-            frame, {**names, judged: word}, higher_is_better=judged.endswith("accuracy"), dark=theme.is_dark()
-        ),
+        Drawing(charts.parallel_chart, frame, {**names, judged: word}, higher_is_better=judged.endswith("accuracy")),
         done[["run", *names, judged]],
         title="All settings at once",
         sentence=f"Each line is a run, from its settings to its {word}; the {standing_out}, the better.",
         alt_text=f"Parallel coordinates of {', '.join(names.values())} and the {word}",
         key=state.fresh_key("sweep_parallel"),
         filename="sweep-parallel",
-        printed=charts.parallel_chart(frame, {**names, judged: word}, higher_is_better=judged.endswith("accuracy")),
         on_select="rerun",
     )
 
@@ -224,8 +222,7 @@ def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, 
 
 def search_results(search: Search) -> None:
     """The pictures and the table of a search."""
-    store = resources.store()
-    table = searches.results(store, search)
+    table = resources.of_study(searches.results, search)
     names = titles(list(search.spec.space))
     winner = search.winner
     if winner is not None:
@@ -246,17 +243,18 @@ def search_results(search: Search) -> None:
     if len(done) > 1:
         with left:
             panels.chart_with_table(
-                charts.history_chart(done, metric), done, title="Trial after trial",
+                Drawing(charts.history_chart, done, metric), done, title="Trial after trial",
                 sentence=f"Dots: the {metric} of whole trainings. Line: the best so far.",
                 alt_text=f"{metric} of each finished trial, and the best so far", key="search_history",
                 filename=f"search-{search.id}-history",
             )  # fmt: skip
-    shares, epochs = searches.importances(store, search)
+    shares, epochs = resources.of_study(searches.importances, search)
     if shares:
         with right:
             named = {names.get(path, path): share for path, share in shares.items()}
             panels.chart_with_table(
-                charts.importance_chart(named), pd.DataFrame({"setting": list(named), "share": list(named.values())}),
+                Drawing(charts.importance_chart, named),
+                pd.DataFrame({"setting": list(named), "share": list(named.values())}),
                 title="Which settings matter",
                 sentence=f"Share of the spread after epoch {epochs} that each explains.",
                 help="Functional analysis of variance (fANOVA, Hutter et al. 2014) of the values of all trials after "

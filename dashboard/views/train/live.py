@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
+from dashboard.cache import kept
 from dashboard.shared import groups, panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
 from mnist_core.comparison.diagnosis.words import words
@@ -270,7 +272,7 @@ def another_seed(run: Run) -> Run:
 
 
 def _watch(run: Run) -> None:
-    runs = resources.store().runs()
+    runs = resources.scan()[0]
     beside = [run_id for run_id in state.chosen_ids(runs) if run_id != run.id]
     state.choose(groups.newest([*beside, run.id], runs, MOST))
 
@@ -340,11 +342,10 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             "Accuracy counts right guesses only; the loss also counts how sure the guesses are.",
         ),
     ):
-        frame = curve_frame(curves, metric)
+        frame = kept(curve_frame, curves, metric)
         members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
-        chart = curves_chart(frame, colours, metric, dark=theme.is_dark(), x_max=end, height=330, members=members)
         panels.chart_with_table(
-            chart,
+            Drawing(curves_chart, frame, colours, metric, x_max=end, height=330, members=members),
             frame.drop(columns=["run", "smoothed"]),
             alt_text=f"{title} by epoch of {', '.join(curve.label for curve in curves)}",
             key=f"live_{metric}",

@@ -12,12 +12,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.views.train.setting_widget import draw
 from mnist_core.data import augmentation as augmented
 from mnist_core.data.images import sprite
 from mnist_core.experiments.configs import Augmentation, TrainingConfig
 from mnist_core.experiments.settings import SETTINGS
-from mnist_core.plots import style
 from mnist_core.plots.schedule import rate_chart, rate_frame
 
 EPOCHS, SCHEDULE, AUGMENTATION = "training.epochs", "training.schedule", "training.augmentation"
@@ -74,7 +74,7 @@ def rate_picture(place: DeltaGenerator, training: TrainingConfig) -> None:
         first, last = frame["rate"].iloc[0], frame["rate"].iloc[-1]
         words = f"Learning rate by epoch: {first:.2g} at first, {last:.2g} in the last epoch."
         st.caption(words)
-        st.altair_chart(style.styled(rate_chart(frame)), width="stretch", key="train_rate_chart", alt=words)
+        Drawing(rate_chart, frame).show(key="train_rate_chart", alt_text=words)
 
 
 def _augmentation(known: Mapping[str, Any]) -> DeltaGenerator:

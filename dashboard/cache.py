@@ -1,0 +1,201 @@
+"""What has been made once and may be wanted again, bounded by the bytes it takes and shared by all sessions.
+
+The key of what is kept is derived from the function and all its arguments, by content. So nothing kept is ever out of
+date, and no caller can forget a part of the key. Streamlit's own caches copy what they give out, hash large frames from
+a sample, and are bounded by a number of entries, whatever these weigh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+Made = TypeVar("Made")
+MIB = 2**20
+
+
+@dataclass
+class _Entry:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    value: Any = None
+    size: int = -1
+    """Bytes; -1 while it is being made."""
+
+
+class ByteCache:
+    """Keeps what was used last, up to a number of bytes; for any number of threads.
+
+    Two threads that want the same thing at once make it once: the second waits for the first.
+
+    Parameters
+    ----------
+    most_bytes
+        what all kept values together may take. A value that is larger by itself is given out, and not kept.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.bytes = 0
+        """What the kept values take now."""
+        self.made = 0
+        """How often something was made."""
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[object, _Entry] = OrderedDict()
+
+    def get(self, key: object, make: Callable[[], Made], size: Callable[[Made], int]) -> Made:
+        """Return what is kept under `key`; where there is nothing, what `make` returns, which takes `size` bytes.
+
+        What `make` raises is raised, and nothing is kept.
+        """
+        with self._lock:
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            if entry.size >= 0:
+                return cast(Made, entry.value)
+        with entry.lock:
+            if entry.size >= 0:  # another thread has made it meanwhile
+                return cast(Made, entry.value)
+            try:
+                value = make()
+                bytes_ = size(value)
+            except BaseException:
+                with self._lock:
+                    if self._entries.get(key) is entry:
+                        del self._entries[key]
+                raise
+            with self._lock:
+                self.made += 1
+                entry.value, entry.size = value, bytes_
+                if self._entries.get(key) is entry:  # else it was cleared meanwhile
+                    self.bytes += bytes_
+                    self._shrink()
+            return value
+
+    def _shrink(self) -> None:
+        """Drop what was not used for longest, until the rest fits."""
+        for key in list(self._entries):
+            if self.bytes <= self.most_bytes:
+                return
+            if self._entries[key].size >= 0:
+                self.bytes -= self._entries.pop(key).size
+
+    def clear(self) -> None:
+        """Keep nothing any more."""
+        with self._lock:
+            self._entries.clear()
+            self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+KEPT = ByteCache(64 * MIB)
+"""What all sessions share."""
+
+
+def kept(function: Callable[..., Made], *arguments: Any, **options: Any) -> Made:
+    """Return ``function(*arguments, **options)``, made once for equal arguments.
+
+    The result is shared by all sessions and must not be written into. The function must depend on nothing but its
+    arguments, and must be one of a module, not one made inside another function.
+    """
+    return KEPT.get(key_of(function, arguments, options), lambda: function(*arguments, **options), size_of)
+
+
+def key_of(function: Callable[..., Any], *parts: Any) -> tuple[str, bytes]:
+    """Return a key that is the same for equal parts only.
+
+    Raises
+    ------
+    TypeError
+        where a part is of a kind that is not told apart by its content, or `function` sees variables of another one.
+    """
+    name = f"{function.__module__}.{function.__qualname__}"
+    if "<locals>" in name or "<lambda>" in name:
+        raise TypeError(f"{name} is made inside another function, so that it may depend on more than its arguments")
+    digest = hashlib.blake2b(digest_size=20)
+    for part in parts:
+        _feed(digest.update, part)
+    return name, digest.digest()
+
+
+def _feed(update: Callable[[bytes], None], value: Any) -> None:
+    """Give a value's content to a hash, so that different values give different bytes."""
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str, bytes):
+        text = repr(value).encode("utf-8", "surrogatepass")
+        update(b"%s %d:%b" % (kind.__name__.encode(), len(text), text))
+    elif isinstance(value, pd.DataFrame):
+        update(b"frame %d,%d" % value.shape)
+        _feed_index(update, value.index)
+        for name, (_, column) in zip(value.columns.tolist(), value.items(), strict=True):
+            _feed(update, name)
+            _feed_array(update, column)
+    elif isinstance(value, pd.Series):
+        update(b"series")
+        _feed(update, value.name)
+        _feed_index(update, value.index)
+        _feed_array(update, value)
+    elif isinstance(value, np.ndarray):
+        update(repr(value.shape).encode())
+        _feed_array(update, value)
+    elif isinstance(value, Mapping):
+        update(b"map %d" % len(value))
+        for item in value.items():
+            _feed(update, item)
+    elif isinstance(value, Sequence):
+        update(b"list %d" % len(value))
+        for item in value:
+            _feed(update, item)
+    elif isinstance(value, Set):
+        _feed(update, sorted(value))
+    elif is_dataclass(value) and not isinstance(value, type):
+        update(kind.__qualname__.encode())
+        for part in fields(value):
+            _feed(update, getattr(value, part.name))
+    elif isinstance(value, BaseModel):
+        update(kind.__qualname__.encode())
+        _feed(update, value.model_dump_json())
+    elif isinstance(value, np.generic):
+        update(f"{value.dtype} {value!r}".encode())
+    else:
+        raise TypeError(f"a {kind.__name__} cannot be part of a key")
+
+
+def _feed_array(update: Callable[[bytes], None], values: pd.Series | np.ndarray) -> None:
+    update(str(values.dtype).encode())
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufM":
+        update(np.ascontiguousarray(values).data.cast("B") if values.size else b"")
+    else:
+        _feed(update, repr(values.tolist()))
+
+
+def _feed_index(update: Callable[[bytes], None], index: pd.Index) -> None:
+    if isinstance(index, pd.RangeIndex):
+        update(b"range %d %d" % (index.start, index.step))
+    else:
+        _feed(update, repr(index.tolist()))
+
+
+def size_of(value: Any) -> int:
+    """Return about how many bytes a value takes."""
+    if isinstance(value, pd.DataFrame):
+        return int(value.memory_usage(deep=True).sum()) + 2_000
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, Mapping):
+        return sys.getsizeof(value) + sum(size_of(key) + size_of(item) for key, item in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return sys.getsizeof(value) + sum(map(size_of, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return 100 + sum(size_of(getattr(value, part.name)) for part in fields(value))
+    return sys.getsizeof(value)

@@ -1,0 +1,129 @@
+"""Charts as Vega-Lite JSON, made once and sent many times.
+
+Building a chart through Altair takes the server 20 to 200 ms, most of it checks against a schema, and sending one that
+is built takes one. Here a chart is a function of `mnist_core.plots` and its arguments; its JSON is kept by their
+content and by the theme (see `dashboard.cache`), and is the same for all sessions.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from hashlib import blake2b
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+from altair.utils import schemapi
+from streamlit.dataframe_util import convert_anything_to_arrow_bytes
+
+from dashboard import theme
+from dashboard.cache import KEPT, key_of
+from mnist_core.plots import style
+
+Built = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart
+
+_COLLECTING: ContextVar[dict[str, bytes] | None] = ContextVar("collecting", default=None)
+"""Where the data of the chart that this thread is building goes; None where they stay in the chart."""
+
+_BUILDING = threading.Lock()
+
+
+def _transformed(data: Any, **options: Any) -> Any:
+    """Altair's data transformer: the rows as Arrow, which is more compact than JSON, under a name by content."""
+    collected = _COLLECTING.get()
+    if collected is None or not isinstance(data, pd.DataFrame):
+        return alt.default_data_transformer(data, **options)
+    content = convert_anything_to_arrow_bytes(data)
+    name = blake2b(content, digest_size=16).hexdigest()
+    collected[name] = content
+    return {"name": name}
+
+
+# for the whole process and for good, as Altair's settings belong to no thread
+alt.data_transformers.register("dashboard", _transformed)
+alt.data_transformers.enable("dashboard")
+
+
+class Drawing:
+    """A chart that is not built yet.
+
+    Parameters
+    ----------
+    function
+        of `mnist_core.plots`; where it takes `dark`, that is the theme.
+    arguments, options
+        what it is called with.
+    height
+        in pixels, where the function does not say it.
+    """
+
+    def __init__(
+        self, function: Callable[..., Built], *arguments: Any, height: int | None = None, **options: Any
+    ) -> None:
+        self._function = function
+        self._arguments = arguments
+        self._options = options
+        parameters = inspect.signature(function).parameters
+        self._themed = "dark" in parameters
+        self._height = height
+        if height is not None and "height" in parameters:
+            self._options = options | {"height": height}
+            self._height = None
+
+    def built(self, *, dark: bool = False) -> alt.TopLevelMixin:
+        """Return the chart with the shared styles, for the screen or for white paper."""
+        options = self._options | ({"dark": dark} if self._themed else {})
+        chart = self._function(*self._arguments, **options)
+        return style.styled(chart if self._height is None else chart.properties(height=self._height))
+
+    def spec(self, *, dark: bool = False) -> dict[str, Any]:
+        """Return the chart as Vega-Lite, its data sets as Arrow bytes; the caller's own, to be written into."""
+        key = key_of(self._function, self._arguments, self._options, self._height, dark and self._themed)
+        text, data = KEPT.get(("spec", *key), lambda: _compiled(lambda: self.built(dark=dark)), _size)
+        found: dict[str, Any] = json.loads(text)
+        return found | {"datasets": dict(data)}
+
+    def show(
+        self,
+        *,
+        key: str,
+        alt_text: str,
+        width: int | Literal["content", "stretch"] = "stretch",
+        height: int | Literal["content", "stretch"] = "content",
+        on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
+    ) -> Any:
+        """Draw it in the viewer's theme; parameters and result are those of `st.vega_lite_chart`."""
+        return st.vega_lite_chart(
+            self.spec(dark=theme.is_dark()), width=width, height=height, key=key, on_select=on_select, alt=alt_text
+        )
+
+
+Compiled = tuple[str, tuple[tuple[str, bytes], ...]]
+
+
+def _compiled(build: Callable[[], alt.TopLevelMixin]) -> Compiled:
+    """Return a chart as JSON, and its data sets by name."""
+    data: dict[str, bytes] = {}
+    token = _COLLECTING.set(data)
+    try:
+        # the tests of the charts check them against the schema; the switch is one of the process, hence the lock
+        with _BUILDING, schemapi.debug_mode(False):
+            spec = build().to_dict(validate=False)
+    finally:
+        _COLLECTING.reset(token)
+    view = spec.get("config", {}).get("view", {})
+    for name in ("continuousWidth", "continuousHeight"):  # of Altair's own theme; the page decides
+        view.pop(name, None)
+    inline = spec.pop("datasets", {})
+    data |= {name: convert_anything_to_arrow_bytes(pd.DataFrame(rows)) for name, rows in inline.items()}
+    return json.dumps(spec, separators=(",", ":")), tuple(data.items())
+
+
+def _size(found: Compiled) -> int:
+    text, data = found
+    return len(text) + sum(len(content) for _, content in data)
