@@ -6,8 +6,8 @@ The chosen runs live in the URL (`?runs=…`), so that a view is a link, and tra
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from typing import get_args
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeVar, get_args
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -79,9 +79,17 @@ def fill(values: Mapping[str, object]) -> None:
         st.session_state[key] = value
 
 
-def widget_value(key: str) -> object:
+def widget_value(key: str) -> Any:
     """What the widget `key` holds, for a callback."""
     return st.session_state.get(key)
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def one_of(wanted: object, choices: Iterable[Choice], default: Choice) -> Choice:
+    """Return the choice that is `wanted`, as a link or a widget has it; the default where there is no such choice."""
+    return next((choice for choice in choices if choice == wanted), default)
 
 
 def baseline_id(ids: list[str]) -> str | None:
@@ -105,7 +113,8 @@ def choose_baseline(run_id: str) -> None:
 def chosen_epoch() -> ChosenEpoch:
     """The epoch whose weights are judged, on every page: that in the URL (`?weights=…`), else the last choice."""
     wanted = st.query_params.get(EPOCH) or st.session_state.get(EPOCH)
-    found = next((chosen for chosen in get_args(ChosenEpoch) if chosen == wanted), "kept")
+    kinds: tuple[ChosenEpoch, ...] = get_args(ChosenEpoch)
+    found = one_of(wanted, kinds, "kept")
     choose_epoch(found)
     return found
 

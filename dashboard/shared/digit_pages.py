@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -33,7 +34,7 @@ def size_box() -> None:
     st.selectbox("Per page", SIZES, key="size", width=85, on_change=_size)
 
 
-def sort_box(orders: Mapping[str, str], order: str) -> None:
+def sort_box(orders: Mapping[Any, str], order: str) -> None:
     """The box that chooses the order of the digits: name in the link → its words."""
     state.widget("sort", order)
     st.selectbox("Sort", list(orders), format_func=orders.__getitem__, key="sort", width=200, on_change=_sort)

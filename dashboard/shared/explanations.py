@@ -196,7 +196,8 @@ def heat(image: Pixels, found: Occlusion, palette: tuple[Colour, Colour, Colour,
     strength = (np.abs(found.weight) / max(np.abs(found.weight).max(), 1e-12))[..., None]
     hue = np.where(found.weight[..., None] > 0, speaks_for, against)
     ink = (image / 255.0)[..., None]
-    return np.rint(paper + ink * (undecided + strength * (hue - undecided) - paper)).astype(np.uint8)
+    shades: NDArray[np.float64] = np.rint(paper + ink * (undecided + strength * (hue - undecided) - paper))
+    return shades.astype(np.uint8)
 
 
 def weighing(found: Occlusion, true: int) -> str:

@@ -314,7 +314,8 @@ def _damage_lists(made: DamagedStore) -> None:
         (root / "sweeps" / f"bbbbbbbbbb{number:02}.json").write_bytes(content)
     for number, make in enumerate((*OTHER_KINDS, link_to_nothing), start=20):
         make(root / "sweeps" / f"bbbbbbbbbb{number}.json")
-    for number, change in enumerate(({}, {"points": []}, {"created_at": 1e300}, {"spec": []}), start=30):
+    parts: tuple[dict[str, Any], ...] = ({}, {"points": []}, {"created_at": 1e300}, {"spec": []})
+    for number, change in enumerate(parts, start=30):
         _write(root / "sweeps" / f"bbbbbbbbbb{number}.json", plain | {"id": f"bbbbbbbbbb{number}"} | change)
     _write(root / "sweeps" / "bbbbbbbbbb30.json", plain)  # another one's id
     odd = [{"values": {"x": number}, "run": "0"} for number in range(2)] + [{"values": {"y": 1}, "run": "0"}]

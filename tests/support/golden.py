@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.data.augmentation import maps
-from mnist_core.data.datasets import MNIST_FINGERPRINT, Catalog, Dataset
+from mnist_core.data.datasets import Catalog, Dataset
 from mnist_core.experiments.configs import (
     SCHEMA_VERSION,
     Augmentation,

@@ -10,7 +10,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
-PAGES = re.findall(r'"(views/[\w/]+\.py)"', APP.read_text(encoding="utf-8"))
+PAGES: list[str] = re.findall(r'"(views/[\w/]+\.py)"', APP.read_text(encoding="utf-8"))
 """The file of every page, in the order of the menu."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -9,11 +11,11 @@ from dashboard import resources, state
 from dashboard.shared import matrix_panel, panels
 from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
 from dashboard.shared.gallery import items
-from mnist_core.evaluation.mistakes import Cell, in_cell, mistakes, ordered
+from mnist_core.evaluation.mistakes import Cell, Order, in_cell, mistakes, ordered
 from mnist_core.runs.run import Run
 
 ANY = "any"
-ORDERS = {
+ORDERS: dict[Order | Literal["correct"], str] = {
     "confident": "Most confident first",
     "unsure": "Least confident first",
     "loss": "Largest loss first",
@@ -71,12 +73,10 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
     _export(run)
 
 
-def _order(cell: Cell) -> str:
+def _order(cell: Cell) -> Order | Literal["correct"]:
     """The order in the link, else the telling one: of mistakes the surest, of right guesses the least sure."""
-    wanted = state.link_text("sort")
-    if wanted in ORDERS and (wanted != "correct" or cell == Cell()):
-        return wanted
-    return "unsure" if cell.correct else "confident"
+    orders = [name for name in ORDERS if name != "correct" or cell == Cell()]
+    return state.one_of(state.link_text("sort"), orders, "unsure" if cell.correct else "confident")
 
 
 def _what(cell: Cell, order: str, count: int) -> str:

@@ -12,7 +12,7 @@ from dashboard import resources, state
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.configs import RunConfig, TrainingConfig
+from mnist_core.experiments.configs import HeldOutValidation, RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
 from mnist_core.experiments.grids import MOST_RUNS, SWEEPS, SweepSpec, axes, expand, parse_spec
 from mnist_core.experiments.presets import PRESETS
@@ -204,7 +204,8 @@ def _changed(spec: Any) -> Any:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
-    planned = (expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))).training
+    config: RunConfig = expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
+    planned = config.training
     epochs = right.number_input(
         "Epochs of each run",
         int(LIMITS.minimum or 1),
@@ -218,7 +219,7 @@ def _changed(spec: Any) -> Any:
         changes["training.epochs"] = int(epochs)
     if dataset != "mnist" and isinstance(spec.base, str):
         held = planned.validation
-        if held.source == "held_out" and held.count is not None:
+        if isinstance(held, HeldOutValidation) and held.count is not None:
             # so many images were meant as a share of MNIST
             changes["training.validation"] = {"source": "held_out", "fraction": round(held.count / 60_000, 4)}
             st.caption(

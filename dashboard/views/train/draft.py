@@ -154,10 +154,10 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
     else:
         said = []
         for label, field in (("dropout", "dropout"), ("L2", "l2")):
-            before = [getattr(layer, field) for layer in base.model.layers if hasattr(layer, field)]
-            after = [getattr(layer, field) for layer in config.model.layers if hasattr(layer, field)]
-            if before != after:
-                shown = after[:1] if len(set(after)) == 1 else after
+            old_rates = [getattr(layer, field) for layer in base.model.layers if hasattr(layer, field)]
+            rates = [getattr(layer, field) for layer in config.model.layers if hasattr(layer, field)]
+            if old_rates != rates:
+                shown = rates[:1] if len(set(rates)) == 1 else rates
                 said.append(f"{label} " + "/".join(f"{value:g}" for value in shown))
     before, after = values_of(base), values_of(config)
     for path, setting in SETTINGS.items():

@@ -25,18 +25,19 @@ def form(runs: list[Run]) -> None:
     """The form; a click on Train hands the run over and draws the whole page anew."""
     wish = model_form.training_form(runs)
     if wish is not None:
+        notice: str | MnistCoreError | None
         try:
-            told = start(wish)
+            notice = start(wish)
         except MnistCoreError as error:
-            told = error
+            notice = error
         # kept, as the run may be there, waiting, and the whole page is drawn anew for it
-        state.fill({live.NOTICE: told})
+        state.fill({live.NOTICE: notice})
         st.rerun()
-    told = state.widget_value(live.NOTICE)
-    if isinstance(told, MnistCoreError):
-        st.error(panels.markdown_sentence(told), icon=":material/error:")
-    elif told:
-        st.info(for_markdown(str(told)), icon=":material/info:")
+    notice = state.widget_value(live.NOTICE)
+    if isinstance(notice, MnistCoreError):
+        st.error(panels.markdown_sentence(notice), icon=":material/error:")
+    elif notice:
+        st.info(for_markdown(str(notice)), icon=":material/info:")
 
 
 def start(wish: model_form.Wish) -> str | None:
