@@ -108,7 +108,8 @@ def kept(function: Callable[..., Made], *arguments: Any, **options: Any) -> Made
     The result is shared by all sessions and must not be written into. The function must depend on nothing but its
     arguments, and must be one of a module, not one made inside another function.
     """
-    return KEPT.get(key_of(function, arguments, options), lambda: function(*arguments, **options), size_of)
+    made: Made = KEPT.get(key_of(function, arguments, options), lambda: function(*arguments, **options), size_of)
+    return made
 
 
 def key_of(function: Callable[..., Any], *parts: Any) -> tuple[str, bytes]:
@@ -128,7 +129,10 @@ def key_of(function: Callable[..., Any], *parts: Any) -> tuple[str, bytes]:
     return name, digest.digest()
 
 
-def _feed(update: Callable[[bytes], None], value: Any) -> None:
+Update = Callable[[bytes | memoryview], None]
+
+
+def _feed(update: Update, value: Any) -> None:
     """Give a value's content to a hash, so that different values give different bytes."""
     kind = type(value)
     if value is None or kind in (bool, int, float, str, bytes):
@@ -171,7 +175,7 @@ def _feed(update: Callable[[bytes], None], value: Any) -> None:
         raise TypeError(f"a {kind.__name__} cannot be part of a key")
 
 
-def _feed_array(update: Callable[[bytes], None], values: pd.Series | np.ndarray) -> None:
+def _feed_array(update: Update, values: pd.Series | np.ndarray) -> None:
     update(str(values.dtype).encode())
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufM":
         update(np.ascontiguousarray(values).data.cast("B") if values.size else b"")
@@ -179,7 +183,7 @@ def _feed_array(update: Callable[[bytes], None], values: pd.Series | np.ndarray)
         _feed(update, repr(values.tolist()))
 
 
-def _feed_index(update: Callable[[bytes], None], index: pd.Index) -> None:
+def _feed_index(update: Update, index: pd.Index) -> None:
     if isinstance(index, pd.RangeIndex):
         update(b"range %d %d" % (index.start, index.step))
     else:

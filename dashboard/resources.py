@@ -32,7 +32,7 @@ from mnist_core.runs import index
 from mnist_core.runs.index import Index, Snapshot
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Version
 from mnist_core.runs.store import Problem, Store
 from mnist_core.runs.summary import RunSummary
 
@@ -161,7 +161,8 @@ def of_study(function: Callable[..., Made], study: Sweep | Search, **options: An
         for run_id in study.run_ids
     ]
     key = (str(store().root), *key_of(function, study), *runs)
-    return KEPT.get(key, lambda: function(found, study, **options), size_of)
+    made: Made = KEPT.get(key, lambda: function(found, study, **options), size_of)
+    return made
 
 
 def history(run: Run) -> pd.DataFrame:
@@ -170,7 +171,7 @@ def history(run: Run) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _history(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame:
+def _history(run_id: str, version: Version, _run: Run) -> pd.DataFrame:
     return _run.history()
 
 
@@ -180,7 +181,7 @@ def predictions(run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
 
 
 @st.cache_resource(max_entries=40, show_spinner=False)
-def _predictions(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _run: Run) -> Predictions | None:
+def _predictions(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) -> Predictions | None:
     return _run.predictions(chosen)
 
 
@@ -190,7 +191,7 @@ def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noq
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _test_scores(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _run: Run) -> Scores | None:
+def _test_scores(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) -> Scores | None:
     return _run.test_scores(chosen)
 
 
@@ -235,7 +236,7 @@ def comparison(runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, margin: 
     return _comparison(_key(runs), baseline, chosen, margin, runs)
 
 
-def _key(runs: Sequence[Run]) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+def _key(runs: Sequence[Run]) -> tuple[tuple[str, Version, str], ...]:
     return tuple((run.id, run.version(), run.state) for run in runs)
 
 
@@ -255,7 +256,7 @@ def diagnosis(run: Run) -> list[Finding]:
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _diagnosis(run_id: str, version: tuple[int, ...], state: str, _run: Run) -> list[Finding]:
+def _diagnosis(run_id: str, version: Version, state: str, _run: Run) -> list[Finding]:
     return diagnose_run(_run)
 
 
@@ -272,7 +273,7 @@ def examples(run: Run, change: Suggestion, runs: Sequence[Run]) -> list[Example]
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def _examples(
-    run_id: str, version: tuple[int, ...], change: Suggestion, key: tuple[str, ...], _run: Run, _runs: Sequence[Run]
+    run_id: str, version: Version, change: Suggestion, key: tuple[str, ...], _run: Run, _runs: Sequence[Run]
 ) -> list[Example]:
     return [example(_run, change, other) for other in runs_with_change(_run, change, _runs)[:MOST_EXAMPLES]]
 
@@ -328,7 +329,7 @@ def judged(run: Run) -> pd.DataFrame | None:
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _judged(run_id: str, version: tuple[int, ...], _run: Run) -> pd.DataFrame | None:
+def _judged(run_id: str, version: Version, _run: Run) -> pd.DataFrame | None:
     from mnist_core.evaluation.mistakes import judged
 
     found = predictions(_run)
@@ -344,7 +345,7 @@ def votes(runs: list[Run], chosen: ChosenEpoch = "kept") -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _votes(key: tuple[tuple[str, tuple[int, ...]], ...], chosen: ChosenEpoch, _runs: list[Run]) -> pd.DataFrame:
+def _votes(key: tuple[tuple[str, Version], ...], chosen: ChosenEpoch, _runs: list[Run]) -> pd.DataFrame:
     from mnist_core.comparison.disagreements import votes
 
     found = [said for run in _runs if (said := predictions(run, chosen)) is not None]
@@ -413,7 +414,7 @@ def digit_map(run: Run, kind: str) -> tuple[NDArray[np.intp], Map]:
 
 
 @st.cache_resource(max_entries=20, show_spinner="Drawing the map …")
-def _digit_map(run_id: str, version: tuple[int, ...], kind: str, _run: Run) -> tuple[NDArray[np.intp], Map]:
+def _digit_map(run_id: str, version: Version, kind: str, _run: Run) -> tuple[NDArray[np.intp], Map]:
     from mnist_core.inspection.embedding import pca_map, sampled, tsne_map
 
     found, said = network(_run), predictions(_run)

@@ -152,7 +152,7 @@ def csv(frame: pd.DataFrame) -> bytes:
     safe = frame.rename(columns=for_csv)
     for place, kind in enumerate(frame.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
-            safe.isetitem(place, safe.iloc[:, place].map(for_csv))
+            safe.isetitem(place, safe.iloc[:, place].map(for_csv).array)
     return safe.to_csv(index=False).encode()
 
 

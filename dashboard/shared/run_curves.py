@@ -15,7 +15,7 @@ from mnist_core.comparison import recipes
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots.labels import SOURCE, short_labels
 from mnist_core.plots.learning_curves import Curve
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Version
 from mnist_core.text import for_markdown
 
 
@@ -111,7 +111,7 @@ def seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def _seeds(
-    versions: tuple[tuple[str, tuple[int, ...]], ...], _runs: Sequence[Run]
+    versions: tuple[tuple[str, Version], ...], _runs: Sequence[Run]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     long = recipes.curves(_runs)
     long = long[long["runs"] >= min(2, len(_runs))]

@@ -60,7 +60,7 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
     state.widget(KEY, [tag for tag in tags if tag in members])
 
     def changed() -> None:
-        wanted = [str(option) for option in state.widget_value(KEY) or []]  # type: ignore[attr-defined]
+        wanted = [str(option) for option in state.widget_value(KEY) or []]
         state.choose(list(dict.fromkeys(run_id for option in wanted for run_id in members[option])))
 
     st.multiselect(

@@ -13,7 +13,7 @@ from mnist_core.errors import MnistCoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import estimates
 from mnist_core.jobs.estimates import Estimate, Measured
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Version
 
 MNIST_TRAIN_IMAGES = 60_000
 MOST_RUNS = 60
@@ -68,5 +68,5 @@ def _basis(runs: list[Run]) -> list[Measured]:
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def _measured(versions: tuple[tuple[str, tuple[int, ...]], ...], _runs: list[Run]) -> list[Measured]:
+def _measured(versions: tuple[tuple[str, Version], ...], _runs: list[Run]) -> list[Measured]:
     return estimates.measured(_runs, _images_of_a_run, lambda environment: environment.processor == processor())

@@ -33,7 +33,7 @@ from mnist_core.plots import style
 from mnist_core.plots.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
 from mnist_core.plots.learning_curves import Curve, Metric, curves_chart
 from mnist_core.runs.records import ChosenEpoch, EpochRow
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Version
 from mnist_core.text import for_markdown
 
 # 0.25 to 4 in 32 steps of equal ratio
@@ -169,7 +169,7 @@ def _by_epoch(curves: list[Curve]) -> None:
 
 
 def _costs(history: pd.DataFrame) -> pd.Series:
-    rows = [EpochRow.from_json(dict(row)) for row in history.to_dict("records")]
+    rows = [EpochRow.from_json({str(key): value for key, value in row.items()}) for row in history.to_dict("records")]
     return pd.Series([wrong_cost(row) for row in rows], history.index, dtype=float)
 
 
@@ -248,7 +248,7 @@ def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _fitted(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _said: Predictions) -> float | None:
+def _fitted(run_id: str, version: Version, chosen: ChosenEpoch, _said: Predictions) -> float | None:
     """The temperature that suits the held-out images best; None where there are none."""
     if _said.val_labels is None or _said.val_probabilities is None:
         return None
@@ -256,9 +256,7 @@ def _fitted(run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _said: P
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _loss_by_temperature(
-    run_id: str, version: tuple[int, ...], chosen: ChosenEpoch, _said: Predictions
-) -> pd.DataFrame:
+def _loss_by_temperature(run_id: str, version: Version, chosen: ChosenEpoch, _said: Predictions) -> pd.DataFrame:
     losses = [loss_at(_said.labels, _said.probabilities, value) for value in TEMPERATURES]
     return pd.DataFrame({"temperature": TEMPERATURES, "loss": losses})
 

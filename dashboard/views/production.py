@@ -103,8 +103,8 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     cost = COST_BY_NAME[name or "parameters"]
     candidates = [_candidate(run, times[run.id]) for run in runs]
     items = rank(candidates, said, margin=margin, recipes=_recipes(runs, margin))
-    found = recommend(items, cost)
-    st.markdown(f"#### {for_markdown(recommendation_words(found, items, labels))}", help=SUFFICES, anchors=False)
+    advice = recommend(items, cost)
+    st.markdown(f"#### {for_markdown(recommendation_words(advice, items, labels))}", help=SUFFICES, anchors=False)
     if len(items) > 1:
         st.caption(for_markdown(selection_words(items)))
     _pareto(items, labels, colours, cost)
@@ -167,9 +167,9 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
         frame.drop(columns="run").rename(columns={"cost": AXES[cost][0]}),
         alt_text="Accuracy against cost. "
         + " ".join(
-            f"{row.label}: {style.percent(row.accuracy)} at {row.cost:,.4g} {AXES[cost][0]}, {row.verdict}"
-            + (f", dominated by {row.dominated}." if row.dominated else ".")
-            for row in frame.itertuples()
+            f"{row['label']}: {style.percent(row['accuracy'])} at {row['cost']:,.4g} {AXES[cost][0]}, {row['verdict']}"
+            + (f", dominated by {row['dominated']}." if row["dominated"] else ".")
+            for row in frame.to_dict("records")
         ),
         key="pareto",
         filename=f"accuracy-against-{cost}",

@@ -19,6 +19,7 @@ from mnist_core.plots.style import halo, layer
 Metric = Literal["loss", "accuracy"]
 Kind = Literal["training", "validation", "dropout off"]
 Axis = Literal["epoch", "seconds"]
+AXES: tuple[Axis, ...] = ("epoch", "seconds")
 
 KINDS: tuple[Kind, ...] = ("training", "validation", "dropout off")
 COLUMNS: dict[tuple[Metric, Kind], str] = {

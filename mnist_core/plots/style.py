@@ -15,7 +15,7 @@ RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
 # The same hues, lighter, for a dark background: lines and names in them have a contrast of at least 4.5 to 1 there.
 RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B429", "#A3A9B0")
 GREY = "#8A9099"
-Picture = TypeVar("Picture", alt.Chart, alt.LayerChart, alt.HConcatChart, alt.VConcatChart)
+Picture = TypeVar("Picture", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
 SEQUENTIAL: Literal["blues"] = "blues"
 
 

@@ -44,6 +44,10 @@ _PROGRESS = TypeAdapter(LiveProgress)
 _SCORES = TypeAdapter(Scores)
 
 
+Version = tuple[object, ...]
+"""What changes with a run's files; two are only compared, or part of a key."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run as its folder stands now: a snapshot, cheap to take; history and predictions are read on demand."""
@@ -98,7 +102,7 @@ class Run:
         """Finished epochs."""
         return len(self.rows())
 
-    def version(self) -> tuple[object, ...]:
+    def version(self) -> Version:
         """Changes whenever the run's results do: a key for caches, with the id.
 
         A run from an index has the version of the moment when it was read; any other looks at its files now.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import resources, state
 from dashboard.cache import kept
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
@@ -14,10 +14,13 @@ from dashboard.shared.groups import Group
 from dashboard.shared.run_curves import notes, planned
 from mnist_core.experiments.configs import TestValidation
 from mnist_core.plots.learning_curves import (
+    AXES,
     HEIGHT,
     KINDS,
     POINT_LIMIT,
+    Axis,
     Curve,
+    Kind,
     Metric,
     curve_frame,
     curves_chart,
@@ -97,7 +100,7 @@ def curve_panels(
     st.caption(" ".join([_validation_words([group.first for group in groups]), *notes(groups, resources.scan()[0])]))
 
 
-def _controls(seeds: bool) -> tuple[list[str], float, bool, str, bool, bool]:
+def _controls(seeds: bool) -> tuple[list[Kind], float, bool, Axis, bool, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"):
         kinds = st.pills(
             "Lines", KINDS, selection_mode="multi", default=["training", "validation"], key="lines",
@@ -108,8 +111,8 @@ def _controls(seeds: bool) -> tuple[list[str], float, bool, str, bool, bool]:
             "validation images are; its gap to the validation line is the honest measure of overfitting. "
             "Dropout leaves out a random share of a layer's outputs while training.",
         )  # fmt: skip
-        x = st.segmented_control(
-            "Across", ["epoch", "seconds"], default="epoch", required=True, key="across", bind="query-params",
+        across = st.segmented_control(
+            "Across", AXES, default="epoch", required=True, key="across", bind="query-params",
             help="Epoch: one pass over the training images. Seconds: the time spent training until then.",
         )  # fmt: skip
         smoothing = st.slider(
@@ -128,7 +131,9 @@ def _controls(seeds: bool) -> tuple[list[str], float, bool, str, bool, bool]:
         singly = seeds and st.toggle(
             "Single seeds", key="singly", bind="query-params", help="Each seed as a thin line, under the mean of all."
         )
-    return list(kinds or []), float(smoothing), bool(log), x or "epoch", bool(zoom), bool(singly)
+    chosen = [kind for kind in KINDS if kind in (kinds or [])]
+    x = state.one_of(across, AXES, "epoch")
+    return chosen, float(smoothing), bool(log), x, bool(zoom), bool(singly)
 
 
 def _validation_words(runs: Sequence[Run]) -> str:

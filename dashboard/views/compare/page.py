@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -122,6 +124,13 @@ def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> 
             margin_box()
 
 
+Make = Callable[[comparison_report.Content, datetime.datetime], bytes]
+
+
+def _made(make: Make, found: comparison_report.Content) -> bytes:
+    return make(found, datetime.datetime.now())
+
+
 def report_buttons(found: comparison_report.Content) -> None:
     """Download all of this as one file, to hand in or to print."""
     with st.container(horizontal=True, gap="small", key="report"):
@@ -131,7 +140,7 @@ def report_buttons(found: comparison_report.Content) -> None:
         ):
             panels.download(
                 label,
-                lambda make=make: make(found, datetime.datetime.now()),
+                partial(_made, make, found),
                 f"comparison.{ending}",
                 mime,
                 key=f"report_{ending}",

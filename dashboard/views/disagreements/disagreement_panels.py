@@ -7,9 +7,10 @@ the link, so that a view is one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -23,6 +24,7 @@ from dashboard.shared.matrix_panel import chosen_cell, draw_matrix
 from mnist_core.comparison.disagreements import (
     GROUPS,
     Counts,
+    Order,
     counts,
     difference_frame,
     groups,
@@ -40,7 +42,7 @@ from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 ANY = "any"
-ORDERS = {
+ORDERS: dict[Order, str] = {
     "apart": "Furthest apart first",
     "confident": "Surest wrong guess first",
     "unsure": "Least sure first",
@@ -369,17 +371,16 @@ def _pick_wrong() -> None:
 # -- what the three have in common -------------------------------------------------------------------------------------
 
 
-def _heading(text: str, *, clear: bool, pick: object = None) -> None:
+def _heading(text: str, *, clear: bool, pick: Callable[[], None] | None = None) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", key="digits_heading"):
         st.markdown(f"##### {text}", help=ORDER_HELP)
         if pick is not None:
             st.button("Show all disagreements", key="clear_cell", type="tertiary", disabled=not clear, on_click=pick)
 
 
-def _order_boxes(default: str) -> str:
+def _order_boxes(default: Order) -> Order:
     """The boxes for order and page size; returns the order."""
-    wanted = state.link_text("sort")
-    order = wanted if wanted in ORDERS else default
+    order = state.one_of(state.link_text("sort"), ORDERS, default)
     sort_box(ORDERS, order)
     size_box()
     return order
@@ -415,7 +416,7 @@ _KINDS = ("guess", "confidence")
 
 def _as_table(frame: pd.DataFrame, panel: Panel) -> None:
     """The digits as a table, where there are no images to show."""
-    config: dict[str, object] = {
+    config: dict[str, Any] = {
         "index": st.column_config.NumberColumn("test image", format="%d"),
         "true": "true digit",
     }

@@ -24,7 +24,7 @@ from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request, resume
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
-from mnist_core.plots.learning_curves import curve_frame, curves_chart, member_frame
+from mnist_core.plots.learning_curves import Metric, curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -71,8 +71,8 @@ def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> No
     changed = [run.id for run in live] != active or (service.state, bool(look.waited)) != before
     if changed:
         # what has just ended stays in view
-        ended = [by_id[run_id] for run_id in active if run_id in by_id.keys() - {run.id for run in live}]
-        ended = [run.id for run in ended if not run.one_of_many]  # a sweep would push out all that was chosen
+        gone = [by_id[run_id] for run_id in active if run_id in by_id.keys() - {run.id for run in live}]
+        ended = [run.id for run in gone if not run.one_of_many]  # a sweep would push out all that was chosen
         if set(ended) - set(chosen):
             chosen = groups.newest(list(dict.fromkeys([*chosen, *ended])), runs, MOST)
             state.choose(chosen)
@@ -327,7 +327,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     singly = False
     if any(curve.members for curve in curves):
         singly = st.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
-    for metric, title, sentence, definition in (
+    charts: tuple[tuple[Metric, str, str, str], ...] = (
         (
             "loss",
             "Loss",
@@ -341,7 +341,8 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             "Share of the images that are guessed right: higher is better. The axis starts where the data start.",
             "Accuracy counts right guesses only; the loss also counts how sure the guesses are.",
         ),
-    ):
+    )
+    for metric, title, sentence, definition in charts:
         frame = kept(curve_frame, curves, metric)
         members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
         panels.chart_with_table(
