@@ -39,6 +39,7 @@ from mnist_core.runs.summary import RunSummary
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mnist_core.comparison.disagreements import ClassChange, ConfusionChange
     from mnist_core.comparison.recipe_verdicts import RecipeVerdict
     from mnist_core.comparison.verdicts import Comparison
     from mnist_core.inspection.embedding import Map
@@ -351,6 +352,23 @@ def _votes(key: tuple[tuple[str, Version], ...], chosen: ChosenEpoch, _runs: lis
     found = [said for run in _runs if (said := predictions(run, chosen)) is not None]
     assert len(found) == len(_runs)
     return votes(found)
+
+
+def changes(first: Run, second: Run, chosen: ChosenEpoch = "kept") -> tuple[list[ConfusionChange], list[ClassChange]]:
+    """Return which confusions and which digits changed between two runs with predictions on one test set."""
+    return _changes(tuple((run.id, run.version()) for run in (first, second)), chosen, (first, second))
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def _changes(
+    key: tuple[tuple[str, tuple[object, ...]], ...], chosen: ChosenEpoch, _runs: tuple[Run, Run]
+) -> tuple[list[ConfusionChange], list[ClassChange]]:
+    from mnist_core.comparison.disagreements import class_changes, confusion_changes
+
+    first, second = (predictions(run, chosen) for run in _runs)
+    assert first is not None
+    assert second is not None
+    return confusion_changes(first, second), class_changes(first, second)
 
 
 def test_images(run: Run) -> Pixels:

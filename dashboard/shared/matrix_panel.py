@@ -58,6 +58,7 @@ def draw_matrix(
     shares: bool = False,
     height: int = HEIGHT,
     chosen: ChosenEpoch = "kept",
+    top: float | None = None,
 ) -> None:
     """Draw the matrix alone of a run that has predictions, with its table and downloads.
 
@@ -75,12 +76,14 @@ def draw_matrix(
         in pixels.
     chosen
         the epoch whose weights guess.
+    top
+        the count at which the colours end; None for the largest of this matrix.
     """
     predictions = resources.predictions(run, chosen)
     assert predictions is not None
     cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell())
     panels.chart_with_table(
-        Drawing(confusion_chart, cells, shares=shares, height=height),
+        Drawing(confusion_chart, cells, shares=shares, height=height, top=top),
         cells[["true", "guess", "count", "share"]],
         alt_text="Confusion matrix: true digit by guessed digit. The boxes True digit and Guessed digit choose a cell "
         "by keyboard.",
@@ -93,7 +96,7 @@ def draw_matrix(
             "count": "images",
             "share": st.column_config.NumberColumn("% of the true digit", format="%.2f"),
         },
-        printed=Drawing(confusion_chart, cells.assign(picked=False), shares=shares),
+        printed=Drawing(confusion_chart, cells.assign(picked=False), shares=shares, top=top),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -16,6 +16,7 @@ from dashboard.shared.guesses import with_guesses
 from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
 from mnist_core.comparison.loss_or_accuracy import course, mistake_cost, wrong_cost
+from mnist_core.comparison.words.captions import wrong_cost_words, wrong_share_words
 from mnist_core.comparison.words.loss_or_accuracy import course_sentence, relation_words, relations_words
 from mnist_core.comparison.words.verdicts import refusal_words
 from mnist_core.errors import StoreError
@@ -78,7 +79,8 @@ def _page(runs: list[Run]) -> None:
     tested = with_guesses(trained, labels, epoch)
     said = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
     _answer([run for run in trained if _intact(run, epoch)], labels, colours, said)
-    _by_epoch([Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in trained])
+    histories = {for_markdown(labels[run.id]): run.rows() for run in trained}
+    _by_epoch([Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in trained], histories)
     _confidence(trained, labels, colours, said)
 
 
@@ -129,7 +131,7 @@ def _answer(
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
 
 
-def _by_epoch(curves: list[Curve]) -> None:
+def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) -> None:
     """Where the loss comes from, and what confidence does, epoch by epoch, on the validation images."""
     priced = [replace(curve, history=curve.history.assign(wrong_cost=_costs(curve.history))) for curve in curves]
     left, right = st.columns(2, gap="medium")
@@ -137,9 +139,9 @@ def _by_epoch(curves: list[Curve]) -> None:
         _lines(
             curves, {"from wrong images": "val_loss_wrong", "from right images": "val_loss_correct"}, "loss",
             key="split", title="Where the validation loss comes from",
-            sentence="A few wrong images make up most of it. The two lines add up to the loss (without L2 penalty).",
+            sentence=f"The two lines add up to the loss (without L2 penalty). {wrong_share_words(histories)}",
             help="The mean over all validation images, split into what the wrongly and the rightly guessed ones "
-            "contribute. Right images soon cost next to nothing; a wrong one costs the more the surer the network was.",
+            "contribute. A right image costs the less, and a wrong one the more, the surer the network was.",
         )  # fmt: skip
     with right:
         _lines(
@@ -154,7 +156,7 @@ def _by_epoch(curves: list[Curve]) -> None:
         _lines(
             priced, {"from wrong images": "wrong_cost"}, "loss",
             key="cost", title="What a wrong image costs",
-            sentence="Mean loss of a wrongly guessed image. It grows as the network gets surer of all it says.",
+            sentence=f"Mean loss of a wrongly guessed image. {wrong_cost_words(histories)}",
             help="In nats: 2.3 means that the true digit was given a probability of a tenth, 4.6 a hundredth, 6.9 a "
             "thousandth.",
         )  # fmt: skip

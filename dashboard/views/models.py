@@ -11,11 +11,11 @@ from dashboard import resources
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
+from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.run_picker import run_picker, short_labels
 from mnist_core.experiments.keras_code import keras_code
 from mnist_core.plots import style
 from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
-from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
 from mnist_core.runs.run import Run
 from mnist_core.text import for_html, for_markdown
 
@@ -111,15 +111,5 @@ else:
             "so that 784 and 10 fit one picture.",
         )
         side_by_side(chosen, names, palette)
-        counted = parameter_frame([Network(run.id, names[run.id], run.config.model) for run in chosen])
-        panels.chart_with_table(
-            Drawing(parameter_chart, counted, palette),
-            counted,
-            title="Parameters by layer",
-            sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
-            alt_text="Parameters by layer. "
-            + " ".join(f"{names[run.id]}: {run.config.model.parameter_count():,} in all." for run in chosen),
-            key="parameters",
-            filename="parameters",
-        )
+        parameter_panel(chosen, names, palette)
 panels.store_problems(problems)

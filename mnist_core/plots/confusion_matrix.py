@@ -119,14 +119,19 @@ def _meaning(true: int, guess: int, count: int) -> str:
     return f"{count:,} {images} of a {true}, " + ("guessed right" if true == guess else f"taken for a {guess}")
 
 
-def confusion_chart(cells: pd.DataFrame, *, shares: bool = False, dark: bool = False) -> alt.LayerChart:
+def confusion_chart(
+    cells: pd.DataFrame, *, shares: bool = False, top: float | None = None, dark: bool = False
+) -> alt.LayerChart:
     """The matrix of `confusion_cells`, with a number in every cell and the diagonal muted.
 
     A click selects a cell by the selection `SELECTION`. The picked cells are framed by the data, not by the selection,
     so that a link or a list box can pick one as well.
+
+    top: the value off the diagonal at which the colours end, the same for matrices that stand side by side; the largest
+    one of this matrix where it is None.
     """
     shades = DARK if dark else LIGHT
-    top = _top(cells)
+    top = top or _top(cells)
     return _matrix(
         cells,
         shades,

@@ -122,6 +122,9 @@ def test_a_cell_of_the_difference_shows_what_came_and_went(app, runs: dict[str, 
     test = opened(app, ids(runs["one"], runs["two"]), view="matrices", true="4", guess="9")
     assert shown(test) == {4}  # 14 is a 9 for both
     assert "guessed 9 by one only: 1; by two only: 0" in words(test)
+    # nothing is called a change that the largest of 90 differences shows by chance
+    assert "No single confusion changed by more than chance" in words(test)
+    assert "On none of the 10 digits is one of them better by more than chance" in words(test)
     # the same cell of the matrix of the first run has both
     test.selectbox("matrix").set_value("a").run()
     assert test.query_params["matrix"] == "a"

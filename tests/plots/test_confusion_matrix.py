@@ -11,6 +11,7 @@ from mnist_core.evaluation.mistakes import Cell, confusion_frame
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots.confusion_matrix import SELECTION, confusion_cells, confusion_chart
 from mnist_core.plots.probabilities import Opinion, probability_chart, probability_frame
+from tests.support.synthetic import guesses
 
 
 def frame_of(pairs: list[tuple[int, int]]) -> pd.DataFrame:
@@ -139,3 +140,13 @@ def test_bars_that_stand_alone_name_the_runs(opinions: list[Opinion]) -> None:
         "aaa": "model_1",
         "bbb": "model_2",
     }
+
+
+def test_matrices_side_by_side_end_their_colours_at_the_same_count() -> None:
+    """With a scale of its own each, 5 errors of one run had the colour of 7 errors of the other."""
+    few, many = (confusion_cells(confusion_frame(guesses(errors))) for errors in (10, 40))
+    domains = []
+    for cells in (few, many):
+        encoded = confusion_chart(cells, top=12.0).to_dict()["layer"][0]["encoding"]["color"]
+        domains.append(encoded["condition"]["scale"]["domain"])
+    assert domains == [[0, 12.0], [0, 12.0]]

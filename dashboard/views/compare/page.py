@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import groups, panels
-from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import Column, figure_table, run_cards, seed_figures, seed_label, text_table
+from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
 from dashboard.shared.run_picker import run_picker, short_labels
@@ -20,7 +20,6 @@ from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.views.compare.manage import manage_button
 from mnist_core.errors import StoreError
-from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
 from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -96,7 +95,7 @@ def results(ids: list[str]) -> None:
 
     left, right = st.columns(2, gap="medium")
     with left:
-        parameters(runs, labels, colours)
+        parameter_panel(runs, labels, colours)
     with right:
         configurations(runs, labels, columns)
     if len(runs) > 1:
@@ -145,21 +144,6 @@ def report_buttons(found: comparison_report.Content) -> None:
                 mime,
                 key=f"report_{ending}",
             )
-
-
-def parameters(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
-    """Where the parameters are."""
-    frame = parameter_frame([Network(run.id, labels[run.id], run.config.model) for run in runs])
-    panels.chart_with_table(
-        Drawing(parameter_chart, frame, colours),
-        frame,
-        title="Parameters by layer",
-        sentence="Parameters are the weights that training adjusts; most belong to the first layer.",
-        alt_text="Parameters by layer. "
-        + " ".join(f"{labels[run.id]}: {run.config.model.parameter_count():,} in all." for run in runs),
-        key="parameters",
-        filename="parameters",
-    )
 
 
 def configurations(runs: list[Run], labels: dict[str, str], columns: list[Column]) -> None:

@@ -1,0 +1,28 @@
+"""Where the parameters of the chosen networks are, as Compare and Models show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
+from mnist_core.comparison.words.captions import largest_layer_words
+from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
+from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
+
+
+def parameter_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    """Draw one bar a run, one segment a layer, with the sentence on the largest layer."""
+    frame = parameter_frame([Network(run.id, labels[run.id], run.config.model) for run in runs])
+    largest = largest_layer_words({for_markdown(labels[run.id]): run.config.model for run in runs})
+    panels.chart_with_table(
+        Drawing(parameter_chart, frame, colours),
+        frame,
+        title="Parameters by layer",
+        sentence=f"Parameters are the weights that training adjusts. {largest}",
+        alt_text="Parameters by layer. "
+        + " ".join(f"{labels[run.id]}: {run.config.model.parameter_count():,} in all." for run in runs),
+        key="parameters",
+        filename="parameters",
+    )
