@@ -9,7 +9,7 @@ import streamlit as st
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.recipes import recipe_id
 from mnist_core.plots import style
-from mnist_core.published import reproduction, words
+from mnist_core.published import figures, reproduction, words
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -17,14 +17,14 @@ from mnist_core.runs.summary import RunSummary
 from mnist_core.text import for_markdown
 
 
-def published_popover(runs: Sequence[Run], figures: Mapping[str, RunSummary]) -> None:
+def published_popover(runs: Sequence[Run], known_figures: Mapping[str, RunSummary]) -> None:
     """A button that shows, for the runs made from a preset, its published figures and assumptions; none without any."""
     known = [run for run in runs if run.meta.preset in PRESETS]
     if not known:
         return
     with st.popover("Published figures", icon=":material/menu_book:", type="tertiary", key="published"):
         for run in known:
-            st.markdown(_words(run, figures[run.id]))
+            st.markdown(_words(run, known_figures[run.id]))
         st.page_link("views/published/page.py", label="All published models", icon=":material/menu_book:")
 
 
@@ -44,7 +44,7 @@ def _words(run: Run, item: RunSummary) -> str:
     lines = [f"**{for_markdown(run.name)}** is {for_markdown(preset.name)}, from a {for_markdown(preset.source)}."]
     pairs = (
         ("test accuracy", preset.published.test_accuracy, item.test and item.test.accuracy, style.percent),
-        ("test loss", preset.published.test_loss, item.test and reproduction.keras_loss(run, item), style.loss),
+        ("test loss", preset.published.test_loss, item.test and figures.keras_loss(run, item), style.loss),
     )
     for what, printed, measured, text in pairs:
         if printed is not None:
@@ -55,10 +55,13 @@ def _words(run: Run, item: RunSummary) -> str:
     same = recipe_id(run.config) == recipe_id(preset.config)
     if same and item.test:
         row = reproduction.model_row(preset, [run], _Figures(item))
-        lines += [f"- {text}" for text in (words.sentence(row), words.loss_sentence(row)) if text]
+        lines.append(f"- {words.sentence(row)}")
     if preset.published.note:
         lines.append(f"- {for_markdown(preset.published.note)}")
+    lines += [f"- The source’s own error: {for_markdown(error)}" for error in preset.published.errors]
     if not same:
         lines.append("- This run’s settings differ from the preset’s, so the figures are not directly comparable")
+    if preset.chosen_to_match:
+        lines.append(f"- Chosen to match the published result: {for_markdown(preset.chosen_to_match)}")
     lines += [f"- Assumed: {for_markdown(assumption)}" for assumption in preset.assumptions]
     return "\n".join([lines[0], "", *lines[1:]])

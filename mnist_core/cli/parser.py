@@ -183,7 +183,9 @@ def _presets(options: argparse.Namespace, reporter: Reporter) -> int:
             "published_test_accuracy": item.published.test_accuracy,
             "source": item.source,
             "note": item.published.note,
+            "source_errors": list(item.published.errors),
             "assumptions": list(item.assumptions),
+            "chosen_to_match": item.chosen_to_match,
             "config": item.config.model_dump(mode="json"),
         }
         for item in PRESETS.values()

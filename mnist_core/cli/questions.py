@@ -76,7 +76,7 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
             "sd_points": 100 * row.measured.accuracy.sd if row.measured and row.measured.accuracy.n > 1 else None,
             "seeds": row.measured.accuracy.n if row.measured else None,
             "published_loss": row.published.test_loss,
-            "measured_loss": row.measured.loss.mean if row.measured else None,
+            "measured_loss": row.measured.figures["test_loss"].mean if row.measured else None,
             "verdict": published_words.sentence(row),
         }
         for row in found
@@ -84,11 +84,11 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
     reporter.table(lines, list(lines[0]))
     for row in found:
         for claim in published_words.claims(row):
-            reporter.say(
-                f"{row.name}: {'holds' if claim.holds else 'does not hold'}: {claim.published}; {claim.measured}"
-            )
-    said = compared.counts(found)
-    reporter.say(", ".join(f"{outcome}: {count}" for outcome, count in said.items() if count))
+            reporter.say(f"{row.name}: {published_words.HOLDS[claim.holds]}: {claim.published}; {claim.measured}")
+    for name, error in published_words.source_errors(found):
+        reporter.say(f"{name}: an error of the source: {error}")
+    total = compared.tally(found)
+    reporter.say(" ".join(filter(None, [published_words.summary(total), published_words.left_out(total)])))
     return 0
 
 

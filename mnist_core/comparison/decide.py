@@ -138,14 +138,9 @@ def decide_one(estimate: Estimate, *, margin: float | None = None, lower_is_bett
     return decide([estimate], margin=margin, lower_is_better=lower_is_better)[0]
 
 
-def differs(value: float, error: float) -> bool:
-    """True if a difference with this standard error, normally distributed, is more than chance."""
-    return decide_one(MeanDifference(value, error, math.inf)).differs
-
-
-def limit(error: float) -> float:
-    """Return the largest difference with this standard error, normally distributed, that chance allows for."""
-    return MeanDifference(0.0, error, math.inf).interval(LEVEL).high
+def differs(value: float, error: float, freedom: float = math.inf) -> bool:
+    """Return True if a difference with this standard error, known with so many degrees of freedom, is beyond chance."""
+    return decide_one(MeanDifference(value, error, freedom)).differs
 
 
 def narrowest(images: int) -> float:

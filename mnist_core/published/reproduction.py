@@ -1,14 +1,12 @@
-"""What the sources print beside what was measured here, and whether the one reproduces the other.
+"""What the sources print next to what was measured here, and whether the one reproduces the other.
 
-The rule for an accuracy. A source prints one training's, on n = 10,000 test images; measured is the mean of k
-trainings that differ in their seeds alone. By chance alone the two differ, 19 times in 20, by at most
+A model *reproduces* only where none of its published figures differs by more than chance: test accuracy and loss, and
+whatever of the training its source prints. `figures` has the rule. Three kinds of rows are kept apart (`tally`): those
+whose settings are all stated, those that rest on assumed settings, and those whose settings were chosen because they
+lead to the published result, which therefore cannot confirm it.
 
-    1.96 · √(p(1 − p)/n + m(1 − m)/n + s²(1 + 1/k))
-
-with p the published accuracy, m the measured mean and s the standard deviation between the seeds (0 where k = 1, so
-that one seed alone is held to a stricter limit). Within that, the model *reproduces*. Both were tested on the same
-images, whose luck they share, so the rule is on the generous side. For losses the first two terms are twice the
-squared standard error of the mean loss of the test images, from the predictions.
+A sweep's or search's winner is compared as a winner: its test accuracy with that of the model that the source chose,
+and, where the source names a network of the same grid, that network too, with its rank and its own accuracy here.
 """
 
 from __future__ import annotations
@@ -16,25 +14,24 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from mnist_core.comparison import decide
 from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError, StoreError
-from mnist_core.evaluation.metrics import image_losses
 from mnist_core.evaluation.statistics import Sample, sample
 from mnist_core.experiments.fields import flatten
-from mnist_core.experiments.grids import SWEEPS, SweepSpec, describe
+from mnist_core.experiments.grids import SWEEPS, SweepSpec, expand
 from mnist_core.experiments.presets import PRESETS, Preset, Published
 from mnist_core.experiments.recipes import recipe_id
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
-from mnist_core.published.claims import CLAIMS, IMAGES, Claim
+from mnist_core.published import figures
+from mnist_core.published.claims import CLAIMS, Claim
+from mnist_core.published.figures import Compared, Figure, Measured
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from mnist_core.runs.summary import RunSummary
 from mnist_core.studies import searches, sweeps
 from mnist_core.studies.searches import Search
 from mnist_core.studies.sweeps import Sweep
@@ -45,76 +42,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["model", "sweep", "search"]
-Reproduction = Literal["reproduces", "differs", "nothing to compare", "not trained"]
+Reproduction = Literal["reproduces", "differs", "chosen to match", "nothing to compare", "not trained"]
 
-REPRODUCTIONS: tuple[Reproduction, ...] = ("reproduces", "differs", "nothing to compare", "not trained")
+REPRODUCTIONS: tuple[Reproduction, ...] = get_args(Reproduction)
 
-
-@dataclass(frozen=True)
-class Gap:
-    """What was measured minus what is published, with its standard error."""
-
-    value: float
-    error: float
-
-    @property
-    def limit(self) -> float:
-        """The largest gap that chance allows for."""
-        return decide.limit(self.error)
-
-    @property
-    def differs(self) -> bool:
-        """True if chance does not allow for it."""
-        return decide.differs(self.value, self.error)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the runs of a published model came to on MNIST.
-
-    run_ids: by seed. accuracy, loss: on the test set, of the weights that are kept, the loss as `keras_loss` has it.
-    best_epochs: of the lowest validation loss, by seed; best_val_loss, best_val_accuracy: at those. epochs: finished,
-    by seed. loss_error: the standard error of the test loss, from the losses of the images of one run; None where none
-    has its predictions.
-    """
-
-    run_ids: tuple[str, ...]
-    accuracy: Sample
-    loss: Sample
-    best_epochs: tuple[int, ...]
-    best_val_loss: Sample | None
-    best_val_accuracy: Sample | None
-    epochs: tuple[int, ...]
-    loss_error: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            key: value.to_json() if isinstance(value, Sample) else list(value) if isinstance(value, tuple) else value
-            for key, value in vars(self).items()
-        }
-
-
-Note = Literal["unhealthy_parent", "assumed", "one_seed", "other_seed", "trained_longer"]
-"""Why a result may differ. unhealthy_parent: the source continued a network that was not healthy. assumed: settings are
-not stated. one_seed: one is trained here. other_seed: the source had another one. trained_longer: the source may have
-trained what it settled on for longer than the trials.
+Note = Literal["unhealthy_parent", "leak", "assumed", "version", "trained_longer"]
+"""Why a result may differ. unhealthy_parent: the source continued a network that was not healthy. leak: its validation
+images leaked into training. assumed: settings are not stated. version: the source had another version of Keras.
+trained_longer: the source may have trained what it settled on for longer than the trials.
 """
 
 
 @dataclass(frozen=True)
-class Winner:
-    """The winner of a sweep or search, chosen by validation: its run, its settings, and its test accuracy.
+class Choice:
+    """The network that a source chose from a sweep, as a run of the sweep here; it may be the winner here, too.
 
-    by: lowest validation loss of a sweep, or best value of a search on held-out images. chose: the preset that the
-    source settled on.
+    rank: by validation loss, of `count` runs. gap: its test accuracy here and the published one. behind: its validation
+    loss, and the winner's in place of a published figure; None where it is the winner.
     """
 
     run: str
-    settings: str
+    rank: int
+    count: int
+    gap: Compared
+    behind: Compared | None
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The winner of a sweep or search, chosen by validation: its run, its network, and its test accuracy.
+
+    by: lowest validation loss of a sweep, or best value of a search on held-out images. chose: the preset that the
+    source settled on. gap: its test accuracy and the published one of `chose`, where there is one.
+    """
+
+    run: str
+    network: str
     accuracy: float
     by: Literal["validation_loss", "held_out"]
     chose: str
+    gap: Compared | None = None
 
 
 Progress = tuple[Literal["runs", "trials", "no_winner", "untested"], int, int]
@@ -127,31 +94,42 @@ class Row:
     """One published model, sweep or search.
 
     published: the source's figures; for a sweep or a search those of the model that the source chose, where it
-    prints any. measured: of a model. winner: of a sweep or search, where it was tested. stored: id of the sweep or
-    search here. opens: the runs to look at, at most a few. outcome: the verdict; accuracy, loss: what it rests on.
-    notes: why it may differ. claims: of a sweep. progress: what is missing, where it is not finished.
-    changed: settings that are not those described. `words` makes sentences of all this.
+    prints any. measured: of a model. compared: figure by figure. winner: of a sweep or search, where it was tested.
+    choice: of a sweep whose source names one. stored: id of the sweep or search here. opens: the runs to look at, at
+    most a few. outcome: the verdict. notes: why it may differ. claims: of a sweep. progress: what is missing, where it
+    is not finished. changed: settings that are not those described. `words` makes sentences of all this.
     """
 
     name: str
     kind: Kind
     source: str
-    note: str
     assumptions: tuple[str, ...]
     parameters: int | None
     planned: str
     published: Published
     outcome: Reproduction
-    accuracy: Gap | None = None
-    loss: Gap | None = None
+    note: str = ""
+    chosen_to_match: str = ""
+    compared: tuple[Compared, ...] = ()
     notes: tuple[Note, ...] = ()
     measured: Measured | None = None
     winner: Winner | None = None
+    choice: Choice | None = None
     claims: tuple[Claim, ...] = ()
     stored: str | None = None
     opens: tuple[str, ...] = ()
     progress: Progress | None = None
     changed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> Compared | None:
+        """The test accuracy as published and as measured: of the winner, for a sweep or search."""
+        return next((item for item in self.compared if item.figure == "test_accuracy"), None)
+
+    @property
+    def differing(self) -> tuple[Compared, ...]:
+        """The published figures that differ by more than chance."""
+        return tuple(item for item in self.compared if item.differs)
 
 
 def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
@@ -179,110 +157,51 @@ def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
 
 def model_row(preset: Preset, runs: Sequence[Run], reader: Reader = PLAIN) -> Row:
     """Return what is published of a model, and what its finished runs on MNIST, each of another seed, came to."""
-    measured = measure(runs, reader)
-    accuracy = accuracy_gap(preset.published.test_accuracy, measured)
-    outcome: Reproduction = "not trained" if measured is None else reproduction(accuracy)
+    measured = figures.measure(runs, reader)
+    compared = figures.compare_model(preset.published, measured) if measured else ()
+    outcome: Reproduction = "not trained" if measured is None else reproduction(compared)
+    if outcome == "reproduces" and preset.chosen_to_match:
+        outcome = "chosen to match"
     return Row(
         name=preset.name,
         kind="model",
         source=preset.source,
         note=preset.published.note,
         assumptions=preset.assumptions,
+        chosen_to_match=preset.chosen_to_match,
         parameters=preset.parameters,
         planned=preset.config.model.summary(),
         published=preset.published,
         outcome=outcome,
-        accuracy=accuracy,
-        loss=loss_gap(preset.published.test_loss, measured),
+        compared=compared,
         notes=_notes(preset, measured) if outcome == "differs" else (),
         measured=measured,
         opens=measured.run_ids if measured else (),
     )
 
 
-def measure(runs: Sequence[Run], reader: Reader = PLAIN) -> Measured | None:
-    """Return the figures of runs of one recipe; None where none of them has been tested."""
-    tested: list[tuple[Run, RunSummary]] = []
-    for run in runs:
-        with contextlib.suppress(StoreError):  # damaged: it has no figures, and its own page says why
-            item = reader.summary(run)
-            if item.test is not None:
-                tested.append((run, item))
-    if not tested:
-        return None
-    tested.sort(key=lambda pair: pair[0].config.training.seed)
-    items = [item for _, item in tested]
-    return Measured(
-        run_ids=tuple(item.id for item in items),
-        accuracy=sample([item.test.accuracy for item in items if item.test]),
-        loss=sample([keras_loss(run, item) for run, item in tested]),
-        best_epochs=tuple(item.best_epoch for item in items if item.best_epoch is not None),
-        best_val_loss=_known(item.best_val_loss for item in items),
-        best_val_accuracy=_known(item.best_val_accuracy for item in items),
-        epochs=tuple(item.epochs_done for item in items),
-        loss_error=next((error for run, _ in tested if (error := _loss_error(run, reader)) is not None), None),
-    )
-
-
-def keras_loss(run: Run, summary: RunSummary) -> float:
-    """The test loss as Keras reports it, and so the sources: with the L2 penalty of the weights that are kept."""
-    assert summary.test is not None
-    row = sweeps.kept_row(run, run.rows())
-    return summary.test.loss + (row.penalty if row else 0.0)
-
-
-def _known(values: Iterable[float | None]) -> Sample | None:
-    known = [value for value in values if value is not None]
-    return sample(known) if known else None
-
-
-def _loss_error(run: Run, reader: Reader) -> float | None:
-    found = reader.predictions(run)
-    if found is None:
-        return None
-    losses = image_losses(found.labels, found.probabilities)
-    return float(losses.std(ddof=1) / math.sqrt(len(losses)))
-
-
-def accuracy_gap(published: float | None, measured: Measured | None) -> Gap | None:
-    """Return how far a measured accuracy is from the published one; None where one of them is missing."""
-    if published is None or measured is None:
-        return None
-    return Gap(measured.accuracy.mean - published, accuracy_error(published, measured.accuracy))
-
-
-def loss_gap(published: float | None, measured: Measured | None) -> Gap | None:
-    """Return how far a measured loss is from the published one; None where one of them is missing."""
-    if published is None or measured is None or measured.loss_error is None:
-        return None
-    return Gap(measured.loss.mean - published, math.sqrt(2 * measured.loss_error**2 + _seed_noise(measured.loss)))
-
-
-def accuracy_error(published: float, measured: Sample, images: int = IMAGES) -> float:
-    """Return the standard error of the gap between two accuracies; the rule at the top of this module."""
-    test_noise = (published * (1 - published) + measured.mean * (1 - measured.mean)) / images
-    return math.sqrt(test_noise + _seed_noise(measured))
-
-
-def _seed_noise(measured: Sample) -> float:
-    return 0.0 if math.isnan(measured.sd) else measured.sd**2 * (1 + 1 / measured.n)
-
-
-def reproduction(gap: Gap | None) -> Reproduction:
-    """Return the verdict on what was measured."""
-    return "nothing to compare" if gap is None else "differs" if gap.differs else "reproduces"
+def reproduction(compared: Sequence[Compared]) -> Reproduction:
+    """Return the verdict on figures that were compared."""
+    if not compared:
+        return "nothing to compare"
+    return "differs" if any(item.differs for item in compared) else "reproduces"
 
 
 def _notes(preset: Preset, measured: Measured | None) -> tuple[Note, ...]:
     """Return why a model may differ from its source."""
     found: list[Note] = []
-    if preset.published.note and preset.continues:
+    if preset.continues:
         found.append("unhealthy_parent")
+    published = preset.published
+    if published.last_val_accuracy is not None and published.last_accuracy is not None:
+        # more right of the images that are held out than of those it learns from, without dropout
+        leaked = published.last_val_accuracy > published.last_accuracy
+        found += ["leak"] if leaked and measured else []
     if preset.assumptions:
         found.append("assumed")
-    if measured and measured.accuracy.n == 1:
-        found.append("one_seed")
-    return (*found, "other_seed")
+    elif not preset.continues:
+        found.append("version")
+    return tuple(found)
 
 
 # -- sweeps and searches -----------------------------------------------------------------------------------------------
@@ -313,8 +232,9 @@ def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
         return replace(row, outcome=outcome, claims=claims, opens=_ends(table, best))
     if place is None or found.optimistic:
         return replace(row, progress=("no_winner", done.ended, done.total))
-    settings, accuracy = describe(found.points[place].values), float(table.iloc[place]["test_accuracy"])
-    return _winner_row(row, Winner(str(best), settings, accuracy, "validation_loss", CHOSE[row.name]))
+    accuracy = float(table.iloc[place]["test_accuracy"])
+    winner = Winner(str(best), _network(store, str(best)), accuracy, "validation_loss", CHOSE[row.name])
+    return _winner_row(row, winner, found, table)
 
 
 def _search_row(store: Store, spec: SearchSpec, reader: Reader) -> Row:
@@ -332,19 +252,55 @@ def _search_row(store: Store, spec: SearchSpec, reader: Reader) -> Row:
         scores = None
     if scores is None:
         return replace(row, progress=("untested", decided, found.spec.trial_count))
-    return _winner_row(row, Winner(winner.run, describe(winner.values), scores.accuracy, "held_out", CHOSE[row.name]))
+    return _winner_row(
+        row, Winner(winner.run, _network(store, winner.run), scores.accuracy, "held_out", CHOSE[row.name])
+    )
 
 
-def _winner_row(row: Row, winner: Winner) -> Row:
-    """Return the row of a sweep or search whose winner was chosen by validation."""
+def _winner_row(row: Row, winner: Winner, sweep: Sweep | None = None, table: pd.DataFrame | None = None) -> Row:
+    """Return the row of a sweep or search whose winner was chosen by validation.
+
+    sweep, table: where the network that the source chose may be one of the runs.
+    """
     published = PRESETS[winner.chose].published.test_accuracy
-    row = replace(row, winner=winner, opens=(winner.run,))
     if published is None:
-        return replace(row, outcome="nothing to compare")
-    gap = Gap(winner.accuracy - published, accuracy_error(published, sample([winner.accuracy])))
-    outcome = reproduction(gap)
+        return replace(row, winner=winner, opens=(winner.run,), outcome="nothing to compare")
+    pairs: list[tuple[Figure, float, Sample]] = [("test_accuracy", published, sample([winner.accuracy]))]
+    place = _choice_place(sweep, winner.chose) if sweep else None
+    if place is not None and table is not None:
+        chosen, won = table.iloc[place], table[table["run"] == winner.run].iloc[0]
+        pairs.append(("test_accuracy", published, sample([float(chosen["test_accuracy"])])))
+        # the loss of 10,000 validation images varies between seeds as that of 10,000 test images does
+        if chosen["run"] != winner.run:
+            pairs.append(("test_loss", float(won["val_loss"]), sample([float(chosen["val_loss"])])))
+    compared = figures.compare(pairs)
+    outcome = reproduction(compared)
+    choice = None
+    if len(compared) > 1 and sweep is not None and table is not None and place is not None:
+        losses = table["val_loss"].dropna()
+        rank = 1 + int((losses < table["val_loss"].iloc[place]).sum())
+        choice = Choice(
+            str(table["run"].iloc[place]), rank, len(losses), compared[1], compared[2] if len(compared) > 2 else None
+        )  # fmt: skip
     notes: tuple[Note, ...] = ("assumed", "trained_longer") if outcome == "differs" else ()
-    return replace(row, outcome=outcome, accuracy=gap, notes=notes)
+    opens = tuple(dict.fromkeys([winner.run, *([choice.run] if choice else [])]))
+    winner = replace(winner, gap=compared[0])
+    return replace(
+        row, winner=winner, choice=choice, compared=compared[:2], outcome=outcome, notes=notes, opens=opens
+    )  # fmt: skip
+
+
+def _network(store: Store, run_id: str) -> str:
+    return store.get(run_id).config.model.summary()
+
+
+def _choice_place(sweep: Sweep, chose: str) -> int | None:
+    """Return where in a sweep the network is that its source chose; None where it is not in the grid."""
+    wanted, by_values = PRESETS[chose].config.model, {}
+    with contextlib.suppress(ConfigError):  # its base is a preset that is not known here
+        by_values = {json.dumps(point.values, sort_keys=True): point.config.model for point in expand(sweep.spec)}
+    keys = [json.dumps(point.values, sort_keys=True) for point in sweep.points]
+    return next((place for place, key in enumerate(keys) if by_values.get(key) == wanted), None)
 
 
 def _best_match(spec: SweepSpec | SearchSpec, known: Sequence[Sweep | Search]) -> Sweep | Search | None:
@@ -398,6 +354,44 @@ def _ends(table: pd.DataFrame, best: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def counts(found: Sequence[Row]) -> dict[Reproduction, int]:
-    """Return how many rows have which outcome."""
-    return {outcome: sum(row.outcome == outcome for row in found) for outcome in REPRODUCTIONS}
+# -- all together ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows reproduce, of those that can be compared."""
+
+    reproduces: int
+    compared: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of all rows. stated: those whose settings are all stated by the source; assumed: those that rest on
+    assumed settings; chosen: names of those whose settings were chosen to match, in neither; differing: names.
+    nothing, missing: how many have nothing to compare, and are not trained.
+    """
+
+    stated: Count
+    assumed: Count
+    chosen: tuple[str, ...]
+    differing: tuple[str, ...]
+    nothing: int
+    missing: int
+
+
+def tally(found: Sequence[Row]) -> Tally:
+    """Return what came of all rows, those that rest on assumptions apart from those that do not."""
+
+    def count(rows: list[Row]) -> Count:
+        return Count(sum(row.outcome == "reproduces" for row in rows), len(rows))
+
+    compared = [row for row in found if row.outcome in ("reproduces", "differs")]
+    return Tally(
+        stated=count([row for row in compared if not row.assumptions]),
+        assumed=count([row for row in compared if row.assumptions]),
+        chosen=tuple(row.name for row in found if row.outcome == "chosen to match"),
+        differing=tuple(row.name for row in compared if row.outcome == "differs"),
+        nothing=sum(row.outcome == "nothing to compare" for row in found),
+        missing=sum(row.outcome == "not trained" for row in found),
+    )

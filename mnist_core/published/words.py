@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from mnist_core.evaluation.statistics import Sample
 from mnist_core.experiments.grids import describe
+from mnist_core.experiments.presets import PRESETS
 from mnist_core.published.claims import Claim
-from mnist_core.published.reproduction import Gap, Note, Row, Winner
+from mnist_core.published.figures import Compared, Figure, is_loss
+from mnist_core.published.reproduction import Choice, Count, Note, Row, Tally, Winner
+
+FIGURE_WORDS: dict[Figure, str] = {
+    "test_accuracy": "test accuracy",
+    "test_loss": "test loss",
+    "best_val_loss": "lowest validation loss",
+    "first_loss": "training loss of epoch 1",
+    "first_accuracy": "training accuracy of epoch 1",
+    "first_val_loss": "validation loss of epoch 1",
+    "first_val_accuracy": "validation accuracy of epoch 1",
+    "last_loss": "final training loss",
+    "last_accuracy": "final training accuracy",
+    "last_val_accuracy": "final validation accuracy",
+}
+HOLDS: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "cannot be told"}
+FEW = 3
+"""Figures that a phrase names before it counts the rest."""
+
+
+# -- a row -------------------------------------------------------------------------------------------------------------
+
+
+def verdict(row: Row) -> str:
+    """Return the verdict in a word or three."""
+    if row.outcome == "not trained":
+        return "not trained yet" if row.stored is None else "not finished"
+    return row.outcome
 
 
 def sentence(row: Row) -> str:
     """Return the verdict on a row in a sentence that begins with the verdict in a word."""
     text = reason(row)
-    if row.outcome in ("reproduces", "differs"):
+    if row.outcome in ("reproduces", "differs", "chosen to match"):
         text = f"{row.outcome.capitalize()}: {text[:1].lower()}{text[1:]}"
     return text
 
@@ -38,82 +67,241 @@ def _reason(row: Row) -> str:
         }[kind]
     if row.outcome == "not trained":
         return "Not trained yet."
-    if row.accuracy is not None:
-        return accuracy_words(row.accuracy)
-    if row.winner is not None:
-        return winner_words(row.winner)
-    if row.claims:
-        holds = sum(claim.holds for claim in row.claims)
-        which = f"All {holds}" if holds == len(row.claims) else f"{holds} of {len(row.claims)}"
-        return f"{which} statements of the source hold."
-    return (
-        f"The source prints no test figure; here it is {percent_words(row.measured.accuracy) if row.measured else ''}."
+    if row.outcome == "nothing to compare":
+        here = f"; here it is {percent_words(row.measured.accuracy)}" if row.measured else ""
+        return f"The source prints no test figure{here}."
+    if row.outcome == "chosen to match":
+        return f"The settings were chosen here because they lead to the published result. {_capital(_agreeing(row))}."
+    if row.winner is not None or row.claims:
+        found = claims(row)
+        if row.winner is not None and row.winner.gap is not None and len(found) == 1:
+            return f"The winner’s {figure_words(row.winner.gap)}."
+        return f"{_capital(_holding(found))}."
+    if row.differing:
+        of = f"{len(row.differing)} of {len(row.compared)} published figures" if len(row.compared) > 1 else "It"
+        verb = "differ" if len(row.differing) > 1 else "differs"
+        return f"{of} {verb} by more than chance: {', '.join(figure_words(item) for item in row.differing)}."
+    return f"{_capital(_agreeing(row))}."
+
+
+def _holding(found: Sequence[Claim]) -> str:
+    """Return how many statements hold, and how many are open."""
+    holds, open_ = sum(claim.holds is True for claim in found), sum(claim.holds is None for claim in found)
+    if holds == len(found):
+        return f"all {holds} statements hold"
+    text = f"{holds} of {len(found)} statements hold{'s' * (holds == 1)}"
+    return text + (f", and {open_} cannot be told" if open_ else "")
+
+
+def _agreeing(row: Row) -> str:
+    """Return that all figures of a model agree, and how closely the accuracy does."""
+    accuracy = row.accuracy
+    close = figure_words(accuracy) if accuracy else ""
+    if len(row.compared) == 1:
+        return close
+    text = f"none of {len(row.compared)} published figures differs by more than chance"
+    return f"{text}; {close}" if close else text
+
+
+def short(row: Row) -> str:
+    """Return in a phrase what the verdict rests on; empty where the verdict says it all."""
+    if row.progress is not None:
+        return _reason(row).removeprefix("Not finished: ").rstrip(".")
+    if row.winner is not None or row.claims:
+        found = claims(row)
+        if row.winner is not None and len(found) < 2:
+            return "the winner’s test accuracy"
+        return _holding(found)
+    if row.differing:
+        names = [FIGURE_WORDS[item.figure] for item in row.differing]
+        rest = len(names) - FEW
+        return ", ".join(names[:FEW]) + (f" and {rest} more" if rest > 0 else "")
+    if row.compared:
+        one = FIGURE_WORDS[row.compared[0].figure]
+        return f"{one} agrees" if len(row.compared) == 1 else f"all {len(row.compared)} figures agree"
+    return "no test figure published" if row.outcome == "nothing to compare" else ""
+
+
+def figure_words(item: Compared) -> str:
+    """Return how far a figure is from the published one, and how much of that chance allows for; no full stop."""
+    unit, factor, digits = ("", 1.0, 4) if is_loss(item.figure) else (" points", 100.0, 2)
+    gap, limit = factor * abs(item.gap), factor * item.limit
+    # more decimals where both figures would read the same
+    while f"{gap:.{digits}f}" == f"{limit:.{digits}f}" and digits < 8:
+        digits += 1
+    name, allowed = FIGURE_WORDS[item.figure], f"{limit:.{digits}f}"
+    if f"{gap:.{digits}f}" == f"{0:.{digits}f}":
+        return f"{name} is just as published"
+    far = f"{name} is {gap:.{digits}f}{unit} {'above' if item.gap > 0 else 'below'} what is published"
+    return f"{far}, where up to {allowed} would be chance" if item.differs else f"{far}, and up to {allowed} is chance"
+
+
+class FigureLine(NamedTuple):
+    """One figure as a page shows it, all of it text. mark: ✓ agrees, ≠ differs, empty where it is not compared."""
+
+    name: str
+    published: str
+    measured: str
+    chance: str
+    mark: str
+
+
+def figure_lines(row: Row) -> list[FigureLine]:
+    """Return a model's figures, each with the largest gap that chance allows for; then those that are not compared."""
+    lines = [
+        FigureLine(
+            FIGURE_WORDS[item.figure],
+            _value(item.figure, item.published),
+            spread_words(item.figure, item.measured),
+            f"± {item.limit:.4f}" if is_loss(item.figure) else f"± {100 * item.limit:.2f} points",
+            "≠" if item.differs else "✓",
+        )
+        for item in row.compared
+        if row.measured is not None
+    ]
+    if row.measured is None:
+        return lines
+    published = row.published
+    for name, value, here in (
+        ("epoch of the lowest validation loss", published.best_epoch, row.measured.best_epochs),
+        ("epochs until it stopped itself", published.epochs, row.measured.epochs),
+    ):
+        if value is not None:
+            lines.append(FigureLine(name, str(value), ", ".join(map(str, here)), "not compared", ""))
+    if not row.compared:
+        lines.append(
+            FigureLine(FIGURE_WORDS["test_accuracy"], "–", spread_words("test_accuracy", row.measured.accuracy), "", "")
+        )
+    return lines
+
+
+def _value(figure: Figure, value: float) -> str:
+    return f"{value:.4f}" if is_loss(figure) else f"{100 * value:.2f} %"
+
+
+def spread_words(figure: Figure, measured: Sample) -> str:
+    """Return a mean with its standard deviation over seeds, where there are several."""
+    unit, factor, digits = ("", 1.0, 4) if is_loss(figure) else (" %", 100.0, 2)
+    text = f"{factor * measured.mean:.{digits}f}"
+    return f"{text}{unit}" if measured.n < 2 else f"{text} ± {factor * measured.sd:.{digits}f}{unit}"
+
+
+def percent_words(figure: Sample) -> str:
+    """Return a mean accuracy with its standard deviation, where there are several seeds."""
+    text = spread_words("test_accuracy", figure)
+    return text if math.isnan(figure.sd) else f"{text} ({figure.n} seeds)"
+
+
+# -- statements --------------------------------------------------------------------------------------------------------
+
+
+def claims(row: Row) -> tuple[Claim, ...]:
+    """Return the source's statements with what was measured; for a winner, about the model that the source chose."""
+    if row.winner is None or row.winner.gap is None:
+        return row.claims
+    found = [
+        Claim(
+            f"the winner has a test accuracy of {100 * row.winner.gap.published:.2f} %",
+            f"the winner here is {winner_words(row.winner)}; its {figure_words(row.winner.gap)}",
+            not row.winner.gap.differs,
+        )
+    ]
+    if row.choice is not None:
+        network = PRESETS[row.winner.chose].config.model.summary()
+        found.insert(0, Claim(f"the winner is {network}", *_rank(row.choice)))
+        found.append(
+            Claim(
+                f"that network has a test accuracy of {100 * row.choice.gap.published:.2f} %",
+                f"{100 * row.choice.gap.measured.mean:.2f} % in this grid; its {figure_words(row.choice.gap)}",
+                not row.choice.gap.differs,
+            )
+        )
+    return tuple(found)
+
+
+def _rank(choice: Choice) -> tuple[str, bool | None]:
+    """Return where the source's network comes in by validation here, and whether it is the best, if that is clear."""
+    if choice.behind is None:
+        return f"it is here, too, the first of {choice.count} by validation loss", True
+    text = (
+        f"another network wins here; it is number {choice.rank} of {choice.count} by validation loss, "
+        f"{choice.behind.gap:.4f} above the winner’s"
     )
-
-
-def accuracy_words(gap: Gap) -> str:
-    """Return how far an accuracy is from the published one, and how much of that chance allows for."""
-    far = f"{100 * abs(gap.value):.2f} points {'above' if gap.value > 0 else 'below'} what is published"
-    if f"{100 * abs(gap.value):.2f}" == "0.00":
-        far = "Just what is published"
-    # two decimals, unless both figures would then read the same
-    digits = 2 if f"{100 * abs(gap.value):.2f}" != f"{100 * gap.limit:.2f}" else 3
-    if digits == 3 and gap.value:
-        far = f"{100 * abs(gap.value):.3f} points {'above' if gap.value > 0 else 'below'} what is published"
-    if gap.differs:
-        return f"{far}, where up to {100 * gap.limit:.{digits}f} would be chance."
-    return f"{far}, and up to {100 * gap.limit:.{digits}f} points are chance."
-
-
-def loss_sentence(row: Row) -> str:
-    """Return the verdict on a model's loss in a sentence; empty where there is nothing to compare."""
-    gap = row.loss
-    if gap is None:
-        return ""
-    far = f"{abs(gap.value):.4f} {'above' if gap.value > 0 else 'below'} what is published"
-    if gap.differs:
-        return f"The loss differs: {far}, where up to {gap.limit:.4f} would be chance."
-    return f"The loss agrees: {far}, and up to {gap.limit:.4f} is chance."
+    if choice.behind.differs:
+        return f"{text}, where up to {choice.behind.limit:.4f} would be chance", False
+    return f"{text}, and with one seed each up to {choice.behind.limit:.4f} would be chance", None
 
 
 def winner_words(winner: Winner) -> str:
     """Return what a winner is and what it came to, without a full stop."""
     how = "the lowest validation loss" if winner.by == "validation_loss" else "the best on held-out images"
-    return f"{winner.settings}, {how}; tested once: {100 * winner.accuracy:.2f} %"
+    return f"{winner.network} ({how}), at {100 * winner.accuracy:.2f} %"
 
 
-def claims(row: Row) -> tuple[Claim, ...]:
-    """Return the source's statements with what was measured; for a winner, that of the model that the source chose."""
-    if row.winner is None or row.published.test_accuracy is None:
-        return row.claims
-    return (
-        Claim(
-            f"the model that the source settled on ({row.winner.chose}) has a test accuracy of "
-            f"{100 * row.published.test_accuracy:.2f} %",
-            f"the winner here is {winner_words(row.winner)}",
-            row.outcome == "reproduces",
-        ),
-    )
+# -- why, and what the sources got wrong -------------------------------------------------------------------------------
 
 
 def reasons(row: Row) -> tuple[str, ...]:
     """Return why a result may differ, each without a full stop."""
     count = len(row.assumptions)
     assumed = f"{count} settings are not" if count > 1 else "one setting is not"
+    epochs = ", ".join(map(str, row.measured.epochs)) if row.measured else ""
     texts: dict[Note, str] = {
-        "unhealthy_parent": "what the source continued was not a healthy network (see the note)",
+        "unhealthy_parent": "what the source continued was not a healthy network",
+        "leak": "validation images leaked into training in the source, which went on for "
+        f"{row.published.epochs} epochs; here, early stopping ended it after {epochs}",
         "assumed": f"{assumed} stated by the source, and assumed",
-        "one_seed": "one seed is trained here, and how much seeds differ is not in the rule then",
-        "other_seed": "another seed, and another version of Keras, than the source's",
+        "version": "another version of Keras than the source’s",
         "trained_longer": "the source may have trained what it settled on for longer than the trials that led to it",
     }
     return tuple(texts[note] for note in row.notes)
 
 
-def percent_words(figure: Sample) -> str:
-    """Return a mean accuracy with its standard deviation, where there are several seeds."""
-    text = f"{100 * figure.mean:.2f}"
-    return f"{text} %" if math.isnan(figure.sd) else f"{text} ± {100 * figure.sd:.2f} % ({figure.n} seeds)"
+def source_errors(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return what the sources got wrong, as (name of the row, sentence without a full stop)."""
+    return [(row.name, error) for row in rows if row.kind == "model" for error in row.published.errors]
+
+
+# -- all together ------------------------------------------------------------------------------------------------------
+
+
+def summary(found: Tally) -> str:
+    """Return what came of all rows: those with assumed settings apart from those without."""
+    if not found.stated.compared + found.assumed.compared + len(found.chosen):
+        return "None of the published models has been trained on MNIST yet."
+    parts = []
+    if found.stated.compared:
+        parts.append(f"Of {_rows(found.stated)} whose settings are all stated, {_number(found.stated)}.")
+    if found.assumed.compared:
+        rest = "rests" if found.assumed.compared == 1 else "rest"
+        parts.append(f"Of {_rows(found.assumed)} that {rest} on assumed settings, {_number(found.assumed)}.")
+    return " ".join(parts)
+
+
+def left_out(found: Tally) -> str:
+    """Return which rows are in none of the counts, and why; empty where all are."""
+    parts = []
+    if found.chosen:
+        verb = "agrees, but its" if len(found.chosen) == 1 else "agree, but their"
+        names = ", ".join(found.chosen)
+        parts.append(f"{names} {verb} settings were chosen to match the published figure, so that confirms nothing.")
+    if found.nothing:
+        parts.append(f"{found.nothing} {'has' if found.nothing == 1 else 'have'} no published figure to compare.")
+    if found.missing:
+        parts.append(f"{found.missing} not trained yet.")
+    return " ".join(parts)
+
+
+def _rows(count: Count) -> str:
+    return f"{count.compared} published result{'s' * (count.compared > 1)}"
+
+
+def _number(count: Count) -> str:
+    return f"{count.reproduces or 'none'} reproduce{'s' * (count.reproduces == 1)}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def row_json(row: Row) -> dict[str, Any]:
@@ -124,12 +312,13 @@ def row_json(row: Row) -> dict[str, Any]:
         "source": row.source,
         "note": row.note,
         "assumptions": list(row.assumptions),
+        "chosen_to_match": row.chosen_to_match,
         "parameters": row.parameters,
         "planned": row.planned,
-        "published": vars(row.published),
+        "published": vars(row.published) | {"errors": list(row.published.errors)},
         "outcome": row.outcome,
         "sentence": sentence(row),
-        "loss_sentence": loss_sentence(row),
+        "compared": [item.to_json() for item in row.compared],
         "reasons": list(reasons(row)),
         "measured": row.measured.to_json() if row.measured else None,
         "winner_accuracy": row.winner.accuracy if row.winner else None,

@@ -6,22 +6,23 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
 from dashboard.shared.datasets import usable
 from dashboard.shared.run_picker import MOST
-from dashboard.views.published.published_rows import answer, head, row_html
-from mnist_core.published.reproduction import Row
+from dashboard.views.published.published_rows import errors_html, head, row_html
+from mnist_core.plots.published import described, published_chart, published_frame
+from mnist_core.published import words
+from mnist_core.published.reproduction import Row, tally
 from mnist_core.text import for_markdown
 
 RULE = (
-    "A source prints one training's accuracy p on n = 10,000 test images; measured is the mean m of k trainings that "
-    "differ in their seeds alone, with standard deviation s. By chance alone the two differ, 19 times in 20, by at "
-    "most 1.96 · √(p(1 − p)/n + m(1 − m)/n + s²(1 + 1/k)): the luck of the test images, and that of the seeds (0 for "
-    "one seed, which is thus judged more strictly). Within that a model **reproduces**. For the loss, the luck of the "
-    "images comes from the spread of their losses; losses are as Keras reports them, with the L2 penalty. "
-    "Two error rates within a sweep count as different beyond "
-    "1.96 · √((e₁(1 − e₁) + e₂(1 − e₂))/n)."
+    "A source prints one training’s figure p; measured is the mean m of k trainings that differ in their seeds alone. "
+    "Both are about the same images, so the luck of the images drops out, and by chance alone m − p has the standard "
+    "error s · √(1 + 1/k). The standard deviation s between seeds is pooled over all models that ship with three "
+    "seeds, in proportion to √(m(1 − m)) for an accuracy and to m for a loss. All figures that a source prints are "
+    "compared, together at 95 % (Student’s t, Holm’s method): test accuracy and loss, and those of the training. "
+    "A model **reproduces** only where none of them differs. Losses are as Keras reports them, with the L2 penalty."
 )
-COLUMNS = [7, 1]  # a row, and its button
 
 
 def action(row: Row) -> None:
@@ -29,17 +30,17 @@ def action(row: Row) -> None:
     key = f"published_{row.name}"
     if row.stored is not None:
         if st.button(
-            "Sweep", icon=":material/grid_on:", key=key, help=f"{row.name} on the Sweeps page", width="stretch"
+            "Sweep", icon=":material/grid_on:", key=key, help=f"{row.name} on the Sweeps page", type="tertiary"
         ):
             st.switch_page("views/sweeps/page.py", query_params={"sweep": f"{row.kind}-{row.stored}"})
     elif row.opens:
         if st.button(
-            "Compare", icon=":material/compare_arrows:", key=key, help=f"The runs of {row.name}", width="stretch"
+            "Compare", icon=":material/compare_arrows:", key=key, help=f"The runs of {row.name}", type="tertiary"
         ):
             ids = list(row.opens[:MOST])
             state.choose(ids)
             st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(ids)})
-    elif st.button("Train", icon=":material/play_arrow:", key=key, help=f"Set up {row.name}", width="stretch"):
+    elif st.button("Train", icon=":material/play_arrow:", key=key, help=f"Set up {row.name}", type="tertiary"):
         dataset = "mnist" if usable(resources.store().catalog, "mnist") else "digits"
         if row.kind == "model":
             st.switch_page("views/train/page.py", query_params={"base": row.name, "dataset": dataset})
@@ -49,26 +50,40 @@ def action(row: Row) -> None:
 def table(rows: list[Row]) -> None:
     """The rows of one source."""
     with st.container(key=f"published_rows_{rows[0].name.partition('/')[0]}"):
-        st.columns(COLUMNS, gap="small")[0].html(head())
         for row in rows:
-            with st.container(key=f"row_{row.name.replace('/', '_')}"):
-                figures, button = st.columns(COLUMNS, gap="small", vertical_alignment="top")
-                with figures:
-                    st.html(row_html(row))
-                with button:
-                    action(row)
+            with st.container(
+                key=f"row_{row.name.replace('/', '_')}", horizontal=True, vertical_alignment="top", gap="small"
+            ):
+                st.html(row_html(row), width="stretch")
+                action(row)
 
 
 st.title("Published against measured")
 with panels.in_words():
     found = resources.published()
-    st.markdown(f"#### {answer(found)}", help=RULE, anchors=False)
+    counted = tally(found)
+    st.markdown(f"#### {words.summary(counted)}", help=RULE, anchors=False)
     st.caption(
-        "✓ reproduces: no further from the published figure than chance allows. ≠ differs: further. All on the 10,000 "
-        "test images of MNIST, mean ± standard deviation where several seeds were trained."
+        f"{for_markdown(words.left_out(counted))} ✓ reproduces: no published figure differs by more than chance. "
+        "≠ differs: at least one does. All on MNIST; accuracies are of its 10,000 test images."
     )
+    frame = published_frame(found)
+    if len(frame):
+        panels.chart_with_table(
+            Drawing(published_chart, frame),
+            frame,
+            described(frame),
+            key="published_chart",
+            filename="published",
+            title="Test accuracy",
+            sentence="The bar is where another training with the same settings falls by chance alone, 19 times in 20. "
+            "Colour is the verdict on all figures that a source prints, not on the accuracy alone.",
+        )
+    st.html(head())
     sources = list(dict.fromkeys(row.source for row in found))
     for source in sources:
         st.markdown(f"##### {for_markdown(source[:1].upper() + source[1:])}")
         table([row for row in found if row.source == source])
+    with st.expander(f"What the sources got wrong: {len(words.source_errors(found))} points", key="source_errors"):
+        st.html(errors_html(found))
 panels.store_problems(resources.all_problems())

@@ -1,10 +1,9 @@
-"""Published and measured figures side by side, a row each: a table on a wide screen, cards on a narrow one."""
+"""Published and measured figures, a line for each model, sweep and search; all that is known of it is folded away."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnist_core.evaluation.statistics import Sample
 from mnist_core.plots import style
 from mnist_core.published import words
 from mnist_core.published.claims import Claim
@@ -13,133 +12,129 @@ from mnist_core.text import for_html
 
 STYLE = """
 <style>
-.pub { display: grid; grid-template-columns: 2.3fr 1.1fr 1.5fr 3.1fr; gap: .15rem 1rem; font-size: .95rem; }
-.pub b { font-weight: 600; }
-.pub small { display: block; opacity: .7; font-size: .85rem; line-height: 1.45; }
-.pub .name { overflow-wrap: anywhere; }
-.pub .label { display: none; }
-.pub .verdict b { white-space: nowrap; }
-.pub details { grid-column: 1 / -1; font-size: .88rem; opacity: .85; }
-.pub summary { cursor: pointer; opacity: .8; }
-.pub ul { margin: .2rem 0 .4rem; padding-left: 1.2rem; }
-.pub.head { font-size: .85rem; opacity: .7; }
-[class*="st-key-published_rows_"] { gap: .55rem; }
-[class*="st-key-row_"] { border-top: 1px solid rgba(128,128,128,.28); padding-top: .55rem; }
+.pub { font-size: .95rem; }
+.pub summary { display: grid; grid-template-columns: minmax(11rem, 1.3fr) 4.7rem 4.7rem minmax(0, 2.4fr);
+  gap: 0 .9rem; cursor: pointer; list-style: none; padding: .3rem 0; align-items: baseline; }
+.pub summary::-webkit-details-marker { display: none; }
+.pub summary:focus-visible { outline: 2px solid #2A82C4; outline-offset: 2px; border-radius: 3px; }
+.pub .name { font-weight: 600; overflow-wrap: anywhere; }
+.pub .name::before { content: "▸"; display: inline-block; width: 1.1em; opacity: .6; }
+.pub details[open] .name::before { content: "▾"; }
+.pub .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.pub .why { opacity: .75; font-size: .88rem; }
+.pub .more { padding: .2rem 0 .6rem 1.1rem; font-size: .88rem; }
+.pub .more p { margin: .2rem 0; font-size: inherit; }
+.pub .more ul { margin: .1rem 0 .4rem; padding-left: 1.2rem; }
+.pub .more li { font-size: inherit; margin: 0; }
+.pub table { border-collapse: collapse; margin: .2rem 0 .5rem; font-variant-numeric: tabular-nums; }
+.pub th, .pub td { text-align: right; padding: .1rem .9rem .1rem 0; font-weight: normal; border: 0; }
+.pub tr > :first-child { text-align: left; }
+.pub thead { opacity: .75; }
+.pub .head { display: grid; grid-template-columns: minmax(11rem, 1.3fr) 4.7rem 4.7rem minmax(0, 2.4fr); gap: 0 .9rem;
+  font-size: .85rem; opacity: .75; }
+[class*="st-key-published_rows_"] { gap: 0; }
+[class*="st-key-row_"] { border-top: 1px solid rgba(128,128,128,.28); }
 @media (max-width: 640px) {
-  .pub { grid-template-columns: 1fr 1fr; }
+  .pub summary { grid-template-columns: 1fr auto auto; }
   .pub .name, .pub .verdict { grid-column: 1 / -1; }
-  .pub .label { display: block; }
-  .pub.head { display: none; }
+  .pub .number::before { content: attr(data-what) " "; opacity: .7; font-size: .85rem; }
+  .pub .number { text-align: left; padding-left: 1.1rem; }
+  .pub .number + .number { padding-left: 0; grid-column: 2 / -1; }
+  .pub summary { grid-template-columns: auto auto 1fr; }
+  .pub .verdict { padding-left: 1.1rem; }
+  .pub .more { padding-left: 0; overflow-x: auto; }
+  .pub td, .pub th { padding-right: .5rem; }
+  .pub .head { display: none; }
 }
 </style>
 """
-MARKS: dict[Reproduction, str] = {"reproduces": "✓", "differs": "≠", "nothing to compare": "–", "not trained": "○"}
+MARKS: dict[Reproduction, str] = {
+    "reproduces": "✓",
+    "differs": "≠",
+    "chosen to match": "=",
+    "nothing to compare": "–",
+    "not trained": "○",
+}
+CLAIM_MARKS: dict[bool | None, str] = {True: "✓", False: "≠", None: "?"}
 
 
 def head() -> str:
-    """The heads of the columns, as HTML."""
-    return (
-        STYLE + '<div class="pub head"><div>model</div><div>published</div><div>measured</div><div>verdict</div></div>'
-    )
+    """Return the heads of the columns, as HTML."""
+    names = ("", "published", "measured", "verdict")
+    cells = "".join(f"<span{' class=number' if name in names[1:3] else ''}>{name}</span>" for name in names)
+    return f'{STYLE}<div class="pub"><div class="head">{cells}</div></div>'
 
 
 def row_html(row: Row) -> str:
-    """A row as HTML."""
-    size = f", {row.parameters:,} parameters" if row.parameters is not None else f", {row.kind}"
-    said = ""
-    if row.outcome != "not trained" or row.stored:
-        said = for_html(f"{words.reason(row)} {words.loss_sentence(row)}".strip())
-    cells = (
-        f'<div class="name"><b>{for_html(row.name)}</b><small>{for_html(row.planned)}{size}</small></div>',
-        f'<div><small class="label">published</small>{_published(row)}</div>',
-        f'<div><small class="label">measured</small>{_measured(row)}</div>',
-        f'<div class="verdict"><b>{MARKS[row.outcome]} {_word(row)}</b><small>{said}</small>'
-        f"{''.join(_claim(claim) for claim in words.claims(row))}{_why(row)}</div>",
-        _details(row),
+    """Return a row as HTML: a line, which opens to all that is known of it."""
+    short = words.short(row)
+    why = f' <span class="why">{for_html(short)}</span>' if short else ""
+    published, measured = _accuracies(row)
+    return (
+        '<div class="pub"><details><summary>'
+        f'<span class="name">{for_html(row.name)}</span>'
+        f'<span class="number" data-what="published">{published}</span>'
+        f'<span class="number" data-what="measured">{measured}</span>'
+        f'<span class="verdict">{MARKS[row.outcome]} {words.verdict(row)}{why}</span>'
+        f'</summary><div class="more">{_more(row)}</div></details></div>'
     )
-    return f'<div class="pub">{"".join(cells)}</div>'
 
 
-def _word(row: Row) -> str:
-    return {"not trained": "not trained yet" if row.stored is None else "not finished"}.get(row.outcome, row.outcome)
+def _accuracies(row: Row) -> tuple[str, str]:
+    """Return the test accuracy as published and as measured."""
+    item = row.accuracy
+    if item is not None:
+        return style.percent(item.published), style.percent(item.measured.mean)
+    printed = row.published.test_accuracy if row.kind == "model" else None
+    return (
+        style.percent(printed) if printed is not None else "–",
+        style.percent(row.measured.accuracy.mean) if row.measured else "–",
+    )
+
+
+def _more(row: Row) -> str:
+    size = f"{row.parameters:,} parameters" if row.parameters is not None else row.kind
+    parts = [f"<p>{for_html(row.planned)}, {size}. {for_html(_beyond_table(row))}</p>", _table(row)]
+    items = [_claim(claim) for claim in words.claims(row)]
+    items += [f"Why it may differ: {for_html(reason)}" for reason in words.reasons(row)]
+    items += [for_html(_capital(text)) for text in (row.note,) if text]
+    items += [f"The source’s own error: {for_html(error)}" for error in row.published.errors if row.kind == "model"]
+    if row.chosen_to_match:
+        items.append(f"Chosen to match the published result: {for_html(row.chosen_to_match)}")
+    items += [f"Assumed: {for_html(assumption)}" for assumption in row.assumptions]
+    if items:
+        parts.append("<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>")
+    return "".join(parts)
+
+
+def _beyond_table(row: Row) -> str:
+    """Return the sentence on the verdict where no table of figures and no list of statements says it."""
+    return "" if row.compared and row.measured else words.reason(row)
+
+
+def _table(row: Row) -> str:
+    """Return a model's figures as a table."""
+    lines = words.figure_lines(row)
+    if not lines:
+        return ""
+    seeds = row.measured.accuracy.n if row.measured else 0
+    heads = ("", "published", f"measured, {seeds} seed{'s' * (seeds != 1)}", "by chance", "")
+    head_cells = "".join(f"<th>{text}</th>" for text in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{for_html(_capital(cell))}</td>" for cell in line) + "</tr>" for line in lines
+    )
+    return f"<table><thead><tr>{head_cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _claim(claim: Claim) -> str:
+    return f"{CLAIM_MARKS[claim.holds]} “{for_html(_capital(claim.published))}”: {for_html(claim.measured)}"
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _published(row: Row) -> str:
-    figures, claims = row.published, row.claims
-    if row.kind != "model" and row.winner is None:
-        return f"{len(claims)} statements" if claims else "–"
-    if row.kind != "model":
-        return f"{style.percent(figures.test_accuracy or 0)}<small>the model it led to</small>"
-    if figures.test_accuracy is None:
-        return "–<small>no test figure</small>"
-    lines = [style.percent(figures.test_accuracy)]
-    if figures.test_loss is not None:
-        lines.append(f"<small>loss {style.loss(figures.test_loss)}</small>")
-    if figures.best_epoch is not None:
-        lines.append(f"<small>best epoch {figures.best_epoch}</small>")
-    return "".join(lines)
-
-
-def _measured(row: Row) -> str:
-    item = row.measured
-    if row.winner is not None:
-        return f"<b>{style.percent(row.winner.accuracy)}</b><small>the winner, tested once</small>"
-    if item is None:
-        holds = sum(claim.holds for claim in row.claims)
-        return f"<b>{holds} of {len(row.claims)}</b><small>hold</small>" if row.claims else "–"
-    lines = [f"<b>{spread(item.accuracy, percent=True)}</b>", f"<small>loss {spread(item.loss)}</small>"]
-    epochs = ", ".join(map(str, item.best_epochs))
-    if epochs:
-        lines.append(f"<small>best epoch{'s' if len(item.best_epochs) > 1 else ''} {epochs}</small>")
-    return "".join(lines)
-
-
-def spread(figure: Sample, *, percent: bool = False) -> str:
-    """A mean with its standard deviation and the number of seeds, where there are several."""
-    unit = " %" if percent else ""
-    text = f"{100 * figure.mean:.2f}" if percent else style.loss(figure.mean)
-    if figure.n < 2:
-        return f"{text}{unit}"
-    sd = f"{100 * figure.sd:.2f}" if percent else style.loss(figure.sd)
-    return f"{text} ± {sd}{unit}, n = {figure.n}"
-
-
-def _claim(claim: Claim) -> str:
-    mark = "✓" if claim.holds else "≠"
-    return f"<small>{mark} “{for_html(_capital(claim.published))}”: {for_html(claim.measured)}.</small>"
-
-
-def _why(row: Row) -> str:
-    return f"<small>Why it may: {for_html('; '.join(words.reasons(row)))}.</small>" if row.notes else ""
-
-
-def _details(row: Row) -> str:
-    """What else is known, folded away."""
-    parts = [f"<li>{for_html(_capital(row.note))}</li>"] if row.note else []
-    if row.measured and row.measured.best_val_accuracy and row.measured.best_val_loss:
-        loss, accuracy = row.measured.best_val_loss, row.measured.best_val_accuracy
-        parts.append(
-            f"<li>Measured at the best epoch: validation loss {spread(loss)}; validation accuracy "
-            f"{spread(accuracy, percent=True)}</li>"
-        )
-    parts += [f"<li>Assumed: {for_html(assumption)}</li>" for assumption in row.assumptions]
-    count = len(row.assumptions)
-    title = "Notes" if not count else f"Notes, {count} assumption{'s' if count > 1 else ''}"
-    return f"<details><summary>{title}</summary><ul>{''.join(parts)}</ul></details>" if parts else ""
-
-
-def answer(rows: Sequence[Row]) -> str:
-    """What came of all of it, in a sentence (Markdown)."""
-    judged = [row for row in rows if row.outcome in ("reproduces", "differs")]
-    good, open_ = sum(row.outcome == "reproduces" for row in judged), sum(row.outcome == "not trained" for row in rows)
-    if not judged:
-        return "None of the published models has been trained on MNIST yet."
-    text = f"**{good} of {len(judged)}** published results reproduce on MNIST"
-    differ = [row.name for row in judged if row.outcome == "differs"]
-    if differ:
-        text += f"; {', '.join(differ[:4])}{' and others' if len(differ) > 4 else ''} differ{'s' * (len(differ) == 1)}"
-    return text + "." + (f" {open_} not trained yet." if open_ else "")
+def errors_html(rows: Sequence[Row]) -> str:
+    """Return what the sources got wrong as an HTML list."""
+    found = words.source_errors(rows)
+    return "<ul>" + "".join(f"<li><b>{for_html(name)}</b>: {for_html(text)}</li>" for name, text in found) + "</ul>"

@@ -177,6 +177,8 @@ def _about(name: str) -> None:
         f"**{name}**, from the {preset.source}" if preset.source[0].islower() else f"**{name}**: {preset.source}"
     )
     st.markdown("Published for MNIST: " + ("; ".join(filter(None, said)) or "no figures") + ".")
+    for error in figures.errors:
+        st.markdown(f"The source’s own error: {for_markdown(error)}.")
     if preset.assumptions:
         st.markdown(
             "Not stated by the source, and assumed here:\n" + "\n".join(f"- {text}" for text in preset.assumptions)
