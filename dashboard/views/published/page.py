@@ -72,7 +72,7 @@ with panels.in_words():
         panels.chart_with_table(
             Drawing(published_chart, frame),
             frame,
-            described(frame),
+            alt_text=described(frame),
             key="published_chart",
             filename="published",
             title="Test accuracy",
