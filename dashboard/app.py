@@ -23,6 +23,7 @@ PAGES = {
     "": [
         st.Page("views/compare/page.py", title="Compare", icon=":material/compare_arrows:", default=True),
         st.Page("views/train/page.py", title="Train", icon=":material/model_training:", url_path="train"),
+        st.Page("views/runs/page.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
         st.Page("views/mistakes/page.py", title="Mistakes", icon=":material/error_outline:", url_path="mistakes"),
         st.Page(
             "views/disagreements/page.py",

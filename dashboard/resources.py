@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -22,13 +23,13 @@ from mnist_core.comparison.diagnosis.suggestions import Suggestion, runs_with_ch
 from mnist_core.comparison.diagnosis.words import Example, example
 from mnist_core.data.datasets import Dataset
 from mnist_core.data.images import Pixels
-from mnist_core.errors import DatasetError
+from mnist_core.errors import DatasetError, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import printable
-from mnist_core.plots.labels import run_colours
+from mnist_core.plots.labels import remembered_colours, run_colours
 from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
-from mnist_core.runs import index
+from mnist_core.runs import columns, index
 from mnist_core.runs.index import Index, Snapshot
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
@@ -319,6 +320,63 @@ def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
 def colours(run_ids: list[str], *, printed: bool = False) -> dict[str, str]:
     """A colour for each run, the same on every page and in every session; `printed` for those on white paper."""
     return run_colours(store().root, run_ids, RUN_COLOURS_DARK if is_dark() and not printed else RUN_COLOURS)
+
+
+class Entry(NamedTuple):
+    """A run with its row of the table of runs, and its validation losses by epoch, at most 40 of them."""
+
+    run: Run
+    row: columns.Row
+    losses: tuple[float, ...]
+
+
+MOST_LOSSES = 40
+"""Points of a sparkline."""
+
+
+class _Entries:
+    """The rows of the runs of the latest snapshot; each is made anew only when its run has changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = -1
+        self._by_id: dict[str, tuple[object, Entry]] = {}
+        self._all: tuple[Entry, ...] = ()
+
+    def of(self, snapshot: Snapshot) -> tuple[Entry, ...]:
+        with self._lock:
+            if snapshot.number != self._number:
+                found = {}
+                for run in snapshot.runs:
+                    version = (run.path, run.state, run.version())
+                    known = self._by_id.get(run.id)
+                    found[run.id] = known if known and known[0] == version else (version, _entry(run))
+                self._by_id = found
+                self._all = tuple(entry for _, entry in found.values())
+                self._number = snapshot.number
+            return self._all
+
+
+_ENTRIES = _Entries()
+
+
+def entries() -> tuple[Entry, ...]:
+    """All runs of the store with their rows, oldest first, one and the same for all sessions until one changes."""
+    return _ENTRIES.of(snapshot())
+
+
+def _entry(run: Run) -> Entry:
+    try:
+        losses = summary(run).val_losses
+    except StoreError:
+        losses = ()
+    step = -(-len(losses) // MOST_LOSSES) or 1
+    return Entry(run, columns.run_row(run, reader=READER), losses[::step])
+
+
+def known_colours() -> dict[str, str]:
+    """The colours of the runs that have one already, on the screen."""
+    return remembered_colours(store().root, RUN_COLOURS_DARK if is_dark() else RUN_COLOURS)
 
 
 def judged(run: Run) -> pd.DataFrame | None:

@@ -80,7 +80,7 @@ def fill(values: Mapping[str, object]) -> None:
 
 
 def widget_value(key: str) -> Any:
-    """What the widget `key` holds, for a callback."""
+    """What the widget `key` holds, or what `fill` has kept under it; None for nothing."""
     return st.session_state.get(key)
 
 
@@ -90,6 +90,19 @@ Choice = TypeVar("Choice", bound=str)
 def one_of(wanted: object, choices: Iterable[Choice], default: Choice) -> Choice:
     """Return the choice that is `wanted`, as a link or a widget has it; the default where there is no such choice."""
     return next((choice for choice in choices if choice == wanted), default)
+
+
+def count_up(key: str) -> int:
+    """Return 1 for the first call with this key in a session, then 2, 3 and so on."""
+    number = int(st.session_state.get(key, 0)) + 1
+    st.session_state[key] = number
+    return number
+
+
+def pinned_baseline(ids: Collection[str]) -> str | None:
+    """The baseline that somebody has chosen, in the URL or before, where it is among `ids`; None for none."""
+    wanted = st.query_params.get(BASELINE) or st.session_state.get(BASELINE)
+    return wanted if wanted in ids else None
 
 
 def baseline_id(ids: list[str]) -> str | None:

@@ -81,6 +81,12 @@ def _slots(path: Path) -> dict[str, int]:
     return {key: value for key, value in found.items() if type(value) is int and value >= 0}
 
 
+def remembered_colours(root: Path, palette: Sequence[str]) -> dict[str, str]:
+    """Return the colours of `palette` of all runs that have one in the store at `root`, without giving any out."""
+    known = _unwritten.get(root, {}) | _slots(root / "colours.json")
+    return {run_id: palette[slot % len(palette)] for run_id, slot in known.items()}
+
+
 def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
     """A colour of `palette` for each run, the same for ever: remembered in the store at `root`.
 

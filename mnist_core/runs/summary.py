@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mnist_core.evaluation.metrics import Interval, Scores, accuracy_interval
@@ -18,7 +19,8 @@ class RunSummary:
 
     final_*, best_*: validation figures of the last epoch and of the epoch with the lowest validation loss.
     test: scores on the test set of the weights of `tested_epoch`, with Wilson's 95 % interval of the accuracy.
-    train_seconds: all epochs together. model_bytes: size of the Keras file.
+    train_seconds: all epochs together. model_bytes: size of the Keras file. val_losses: the validation loss by epoch,
+        where it is finite.
     """
 
     id: str
@@ -37,10 +39,12 @@ class RunSummary:
     test_accuracy_interval: Interval | None
     train_seconds: float | None
     model_bytes: int | None
+    val_losses: tuple[float, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as plain data."""
+        """The summary as plain data, without the losses by epoch, which are the history's."""
         data = asdict(self)
+        del data["val_losses"]
         data["test"] = self.test._asdict() if self.test else None
         data["test_accuracy_interval"] = list(self.test_accuracy_interval) if self.test_accuracy_interval else None
         return data
@@ -70,6 +74,7 @@ def summarise(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
         test_accuracy_interval=accuracy_interval(test.images - test.errors, test.images) if test else None,
         train_seconds=sum(row.seconds for row in rows) if rows else None,
         model_bytes=run.model_file.stat().st_size if run.model_file else None,
+        val_losses=tuple(row.val_loss for row in rows if math.isfinite(row.val_loss)),
     )
 
 

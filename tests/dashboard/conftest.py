@@ -50,21 +50,3 @@ def runner(app: Callable[..., AppTest], store: Store, monkeypatch: pytest.Monkey
     monkeypatch.delenv("MNIST_NPZ", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
     return fake
-
-
-@pytest.fixture
-def manage(app: Callable[..., AppTest]) -> AppTest:
-    """What is in the dialog that manages runs, without it: AppTest closes a dialog at every click."""
-
-    def inside() -> None:
-        from dashboard import resources
-        from dashboard.shared import panels
-        from dashboard.views.compare import manage
-
-        with panels.in_words():
-            own = resources.scan()[0]
-            if own:
-                manage._edit(own)
-            manage._trash()
-
-    return AppTest.from_function(inside, default_timeout=30)

@@ -277,59 +277,6 @@ def test_a_damaged_folder_and_a_damaged_history_are_stated_plainly(
     assert "model_1 classifies 96.00 %" in text_of(page)
 
 
-def test_manage_opens_a_dialog(app: OpenPage, make_run: MakeRun) -> None:
-    run = make_run("model_1")
-    page = app()
-    page.button(key="manage").click().run()
-    assert page.text_input(key=f"manage_name_{run.id}").value == "model_1"
-    assert not page.exception
-
-
-def save(page: AppTest) -> None:
-    next(button for button in page.button if button.label == "Save").click().run()
-
-
-def test_a_run_is_renamed_and_tagged(manage: AppTest, make_run: MakeRun, store: Store) -> None:
-    run = make_run("model_1")
-    manage.run()
-    manage.text_input(key=f"manage_name_{run.id}").set_value(" renamed ")
-    manage.text_input(key=f"manage_tags_{run.id}").set_value("a, b, a,")
-    manage.text_area(key=f"manage_note_{run.id}").set_value("why")
-    save(manage)
-    meta = store.get(run.id).meta
-    assert (meta.name, meta.tags, meta.note) == ("renamed", ("a", "b"), "why")
-
-
-def test_an_empty_name_is_refused_in_a_sentence(manage: AppTest, make_run: MakeRun, store: Store) -> None:
-    run = make_run("model_1")
-    manage.run()
-    manage.text_input(key=f"manage_name_{run.id}").set_value("   ")
-    save(manage)
-    assert any("name" in error.value.lower() for error in manage.error)
-    assert store.get(run.id).name == "model_1"
-
-
-def test_a_run_is_deleted_in_two_steps_and_restored(manage: AppTest, make_run: MakeRun, store: Store) -> None:
-    run = make_run("model_1")
-    manage.run()
-    assert manage.button(key="manage_delete").disabled
-    manage.checkbox(key=f"manage_sure_{run.id}").check().run()
-    manage.button(key="manage_delete").click().run()
-    assert store.runs() == []
-    manage.button(key=f"restore_{run.id}").click().run()
-    assert [item.id for item in store.runs()] == [run.id]
-
-
-def test_the_trash_is_emptied_in_two_steps(manage: AppTest, make_run: MakeRun, store: Store) -> None:
-    run = make_run("model_1")
-    store.delete(run.id)
-    manage.run()
-    assert manage.button(key="trash_empty").disabled
-    manage.checkbox(key="trash_sure").check().run()
-    manage.button(key="trash_empty").click().run()
-    assert store.trash() == ([], [])
-
-
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_charts_can_be_saved_as_pictures(kind: str) -> None:
     import pandas as pd

@@ -97,13 +97,15 @@ def test_no_page_hands_a_name_to_markdown_or_html_as_it_stands(page: str, app: O
     assert seen or page in ("published", "sweeps")
 
 
-def test_the_dialog_that_manages_runs_shows_names_as_they_are(app: OpenPage, runs: list[Run]) -> None:
-    page = app()
-    page.button(key="manage").click().run()
+def test_the_drawer_of_a_run_and_its_trash_show_names_as_they_are(app: OpenPage, runs: list[Run], store: Store) -> None:
+    gone = runs[0]
+    store.delete(gone.id)
+    page = app("views/runs/page.py", details=runs[1].id)
+    page.session_state["runs_trash"] = True
+    page.run()
     assert not page.exception
-    labels = [box.label for box in page.checkbox] + [text.value for text in page.markdown]
-    assert any(text.startswith("Yes, delete") and for_markdown(SECOND) in text for text in labels)
-    assert for_markdown(f"5 {SECOND}") in labels
+    assert page.text_input(key=f"describe_name_{runs[1].id}").value == runs[1].name
+    assert for_markdown(gone.name) in [text.value for text in page.markdown]
 
 
 # -- command line ------------------------------------------------------------------------------------------------------

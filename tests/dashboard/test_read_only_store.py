@@ -89,15 +89,13 @@ def test_cancel_and_resume_and_another_seed_are_refused_in_words(locked: None, a
     assert REFUSED in refusals(page)
 
 
-def test_rename_and_delete_are_refused_in_words(locked: None, manage: AppTest, store: Store) -> None:
-    manage.run()
-    run_id = manage.selectbox(key="manage_run").value
-    manage.text_input(key=f"manage_name_{run_id}").set_value("other")
-    next(item for item in manage.button if item.label == "Save").click().run()
-    assert REFUSED in refusals(manage)
-    manage.checkbox(key=f"manage_sure_{run_id}").check().run()
-    manage.button(key="manage_delete").click().run()
-    assert REFUSED in refusals(manage)
+def test_rename_and_delete_are_refused_in_words(locked: None, app: Open, store: Store) -> None:
+    run_id = next(run.id for run in store.runs() if not run.live)
+    page = app("views/runs/page.py", details=run_id, runs=run_id)
+    page.text_input(key=f"describe_name_{run_id}").set_value("other")
+    next(item for item in page.button if item.label == "Save").click().run()
+    assert REFUSED in refusals(page)
+    assert page.button(key="runs_delete").disabled
     assert store.get(run_id).name != "other"
 
 

@@ -18,7 +18,6 @@ from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch, margin_box, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
-from dashboard.views.compare.manage import manage_button
 from mnist_core.errors import StoreError
 from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
@@ -161,7 +160,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
     st.title("Compare", width="content")
     with panels.in_words():
         all_runs, problems = resources.scan()
-        manage_button(all_runs)
+    st.page_link(
+        "views/runs/page.py", label="All runs", icon=":material/table_rows:",
+        help="Find, rename, tag and delete runs; read everything about each.",
+    )  # fmt: skip
 
 if not all_runs:
     panels.empty_state(
@@ -178,6 +180,8 @@ else:
             "Choose one run above to see its figures, or several to compare them."
             if any(run.ended for run in all_runs)
             else "Runs are being trained; choose them above to watch.",
+            button="See all runs",
+            page="views/runs/page.py",
         )
     else:
         live = any(run.live for run in chosen)

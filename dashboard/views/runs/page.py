@@ -1,0 +1,244 @@
+"""All runs in a table: find, sort and group them, tick those to compare, rename, tag, hide and delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.resources import Entry
+from dashboard.shared import panels
+from dashboard.shared.run_picker import MOST
+from dashboard.views.runs import drawer, table, trash
+from dashboard.views.runs.lines import Line, View, differences, lines_of
+from mnist_core.errors import FilterError
+from mnist_core.runs.columns import COLUMNS, FIGURES, SETTING_COLUMNS
+from mnist_core.runs.filters import EXAMPLE, Filter, parse
+from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
+
+HIDE, UNFOLD = "hide", "unfold"
+CONDITION_HELP = (
+    f'Such as `{EXAMPLE}`, `state != "finished"`, `"lesson 3" in tags` or `created > "2026-11-26"`. Accuracies are '
+    "shares: 98 % is 0.98.\n\nFigures: "
+    + ", ".join(f"`{name}`" for name in FIGURES)
+    + ".\n\nSettings: "
+    + ", ".join(f"`{name}`" for name in SETTING_COLUMNS)
+    + "."
+)
+SORTS = [name for name in COLUMNS if COLUMNS[name].kind != "texts"]
+# views to begin with: what they set of the controls, the rest being as at first
+VIEWS: dict[str, dict[str, object]] = {
+    "Newest first": {},
+    "Most accurate": {"sort": "test_accuracy"},
+    "One line a recipe": {"sort": "test_accuracy", "by_recipe": True},
+    "Not finished": {"where": 'state != "finished"'},
+    "My own": {"where": "not ships"},
+}
+START: dict[str, object] = {
+    "q": "", "where": "", "sort": "created", "down": True, "by_recipe": False, "every": False,
+    "columns": list(table.USUAL),
+}  # fmt: skip
+
+
+def controls(entries: Sequence[Entry]) -> tuple[View, list[str], bool]:
+    """Draw what finds and arranges runs, all of it in the link.
+
+    Return the view, the columns, and whether the sweeps that ship are listed too.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="runs_controls"):
+        text = st.text_input(
+            "Search", key="q", bind="query-params", type="search", placeholder="name, tag, note, data …", width=230,
+            help="Runs with all of these words in their name, tags, note, state, data, model, preset or id.",
+        )  # fmt: skip
+        where = st.text_input(
+            "Condition", key="where", bind="query-params", placeholder=EXAMPLE, width=360, help=CONDITION_HELP
+        )
+        by_recipe = st.toggle(
+            "One line a recipe", key="by_recipe", bind="query-params",
+            help="All seeds of one configuration together: means, and ± the standard deviation of the accuracy. A tick "
+            "under ▾ shows the seeds below them.",
+        )  # fmt: skip
+        with st.popover("View", icon=":material/tune:", key="runs_view"):
+            for name, values in VIEWS.items():
+                st.button(name, key=f"view_{name}", type="tertiary", on_click=_use_view, args=(values,))
+            sort = st.selectbox(
+                "Sort by", SORTS, SORTS.index("created"), format_func=lambda name: COLUMNS[name].label, key="sort",
+                bind="query-params", help="A click on the head of a column sorts too, for the moment.",
+            )  # fmt: skip
+            down = st.toggle("Highest first", True, key="down", bind="query-params")
+            shown = st.multiselect(
+                "Columns", list(table.SHOWN), list(table.USUAL), format_func=lambda name: table.SHOWN[name],
+                key="columns", bind="query-params", select_all=False,
+            )  # fmt: skip
+            every = st.toggle(
+                "Also the sweeps that ship", key="every", bind="query-params",
+                help="The runs of the sweeps and searches that came with the project, which the Sweeps page shows.",
+            )  # fmt: skip
+    view = View(
+        text=str(text or ""),
+        test=condition(str(where or "")),
+        sort=sort or "created",
+        descending=bool(down),
+        hidden=frozenset(_ids(HIDE)),
+        by_recipe=bool(by_recipe),
+        unfolded=frozenset(_ids(UNFOLD)),
+        pinned=state.pinned_baseline([entry.run.id for entry in entries]),
+    )
+    return view, list(shown), bool(every)
+
+
+def condition(text: str) -> Filter | None:
+    """The condition that was written; where it cannot be read, the reason is shown, and all runs are listed."""
+    if not text.strip():
+        return None
+    try:
+        return parse(text)
+    except FilterError as error:
+        st.error(panels.markdown_sentence(error), icon=":material/error:")
+        return None
+
+
+def _use_view(values: dict[str, object]) -> None:
+    state.fill(START | values)
+    state.set_link(**{HIDE: None, UNFOLD: None})
+
+
+def _ids(name: str) -> list[str]:
+    return [part for part in (state.link_text(name) or "").split(",") if part]
+
+
+def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], hidden: int) -> None:
+    """The bar above the table: what is ticked, and what can be done with it."""
+    by_id = {entry.run.id: entry.run for entry in entries}
+    listed = list(dict.fromkeys(run_id for line in lines for run_id in line.ids))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_actions"):
+        if st.button(
+            f"Compare {len(chosen)}" if chosen else "Compare", icon=":material/compare_arrows:", type="primary",
+            disabled=not chosen, key="runs_compare",
+            help=f"Compare draws up to {MOST} at once; of more, those ticked last.",
+        ):  # fmt: skip
+            st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(chosen[-MOST:])})
+        pin = st.selectbox(
+            "Baseline", chosen, None, format_func=lambda run_id: by_id[run_id].name, placeholder="Pin a baseline",
+            label_visibility="collapsed", width=190, key="runs_baseline", disabled=not chosen,
+            help="Comes first, and Δ is measured from it, here and on Compare.",
+        )  # fmt: skip
+        if pin and pin != state.pinned_baseline(list(by_id)):
+            state.choose_baseline(pin)
+            st.rerun()
+        st.button(
+            "Hide", icon=":material/visibility_off:", disabled=not chosen, key="runs_hide", on_click=_hide,
+            args=(chosen,), help="Leave the ticked runs out of this table. They stay in the store.",
+        )  # fmt: skip
+        own = [by_id[run_id] for run_id in chosen if not by_id[run_id].read_only]
+        st.button(
+            f"Delete {len(own)}" if own else "Delete", icon=":material/delete:", key="runs_delete",
+            disabled=not own or not resources.store().writable, on_click=_delete, args=(own, chosen),
+            help="Move the ticked runs to the trash, from where they can be brought back. Runs that ship stay.",
+        )  # fmt: skip
+        st.button("Tick all", key="runs_all", type="tertiary", on_click=table.tick, args=(listed, MOST))
+        st.button(
+            "Tick none", key="runs_none", type="tertiary", on_click=table.tick, args=([], MOST), disabled=not chosen
+        )
+        if hidden:
+            st.button(f"Show {hidden} hidden", key="runs_unhide", type="tertiary", on_click=_hide, args=(None,))
+
+
+def _hide(ids: Sequence[str] | None) -> None:
+    """Leave these out as well; None for nothing any more."""
+    hidden = None if ids is None else ",".join(dict.fromkeys([*_ids(HIDE), *ids])) or None
+    state.set_link(**{HIDE: hidden})
+    if ids:
+        table.tick([], MOST)
+
+
+def _delete(runs: Sequence[Run], chosen: Sequence[str]) -> None:
+    gone = trash.delete(runs)
+    table.tick([run_id for run_id in chosen if run_id not in gone], MOST)
+
+
+def _unfold(recipes: frozenset[str]) -> None:
+    state.set_link(**{UNFOLD: ",".join(sorted(recipes)) or None})
+
+
+def csv_frame(entries: Sequence[Entry], lines: Sequence[Line]) -> pd.DataFrame:
+    """Return the runs of the lines with all columns and settings, exact."""
+    rows = {entry.run.id: entry.row for entry in entries}
+    ids = dict.fromkeys(run_id for line in lines for run_id in line.ids)
+    frame = pd.DataFrame([rows[run_id] for run_id in ids], columns=list(COLUMNS))
+    return frame.assign(tags=frame["tags"].map(", ".join), created=pd.to_datetime(frame["created"], unit="s", utc=True))
+
+
+def content(everything: Sequence[Entry]) -> None:
+    """Controls, actions and table."""
+    view, shown, every = controls(everything)
+    entries = everything if every else [entry for entry in everything if entry.run.listed]
+    runs = [entry.run for entry in everything]
+    ids = [run.id for run in runs]
+    selected = state.chosen_ids(runs)
+    chosen = table.ticked(ids)
+    if chosen[-MOST:] != selected:  # chosen on another page since, or by the link
+        chosen = selected
+        table.tick(chosen, MOST)
+    lines = lines_of(entries, view)
+    hidden = len(view.hidden & {entry.run.id for entry in entries})
+    trash.report()
+    if isinstance(failed := state.widget_value(table.FAILED), str) and failed:
+        st.error(for_markdown(failed), icon=":material/error:")
+        state.fill({table.FAILED: ""})
+    actions(everything, lines, chosen, hidden)
+    if not lines:
+        panels.empty_state("No run fits", "Other words, or another condition, find more.", icon=":material/search_off:")
+    else:
+        baseline = view.pinned or (chosen[0] if chosen else None)
+        table.draw(
+            lines,
+            table.with_spread(shown) if view.by_recipe else shown,
+            chosen=chosen,
+            colours=resources.known_colours() | resources.colours(chosen[-MOST:]),
+            differences=differences(lines, everything, baseline),
+            unfolded=view.unfolded,
+            by_recipe=view.by_recipe,
+            tags=sorted({tag for entry in everything for tag in entry.row["tags"]}),
+        )
+    listed = len({run_id for line in lines for run_id in line.ids})
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="runs_foot"):
+        left_out = len(everything) - len(entries)
+        st.caption(
+            f"{listed} of {len(entries)} runs; {len(chosen)} ticked."
+            + (f" {left_out} runs of sweeps that ship are left out (View)." if left_out else "")
+            + " The link in the address bar opens this view again."
+        )
+        panels.download("CSV", lambda: panels.csv(csv_frame(everything, lines)), "runs.csv", "text/csv", "runs_csv")
+    details = state.link_text(table.OPEN)
+    if details:
+        drawer.show(details, everything)
+
+
+st.title("Runs")
+table.carry_out(frozenset(_ids(UNFOLD)), _unfold, MOST)
+with panels.in_words():
+    all_runs, problems = resources.scan()
+if not all_runs:
+    panels.empty_state(
+        "No run yet", "Every training appears here, with its figures and files.", button="Train a first model",
+        page="views/train/page.py",
+    )  # fmt: skip
+else:
+    content(resources.entries())
+trash.trash_panel()
+panels.store_problems(problems)
+
+if any(run.live for run in all_runs):
+    seen = resources.snapshot().number
+
+    @st.fragment(run_every=2.0)
+    def follow() -> None:
+        """Draw the page again once a run has changed."""
+        if resources.snapshot().number != seen:
+            st.rerun()
+
+    follow()
