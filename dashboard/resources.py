@@ -291,8 +291,9 @@ def recipe_comparison(
 
     Cached until one of the runs of these networks changes. everything: all runs of the store, where they are known.
     """
-    models = {run.config.model for run in runs}
-    alike = [run for run in (scan()[0] if everything is None else everything) if run.config.model in models]
+    models = {run.config.model for run in runs if not run.recorded}
+    known = scan()[0] if everything is None else everything
+    alike = [run for run in known if not run.recorded and run.config.model in models]
     return _recipe_comparison((_key(runs), _key(alike)), baseline, chosen, margin, runs, alike)
 
 
@@ -454,7 +455,11 @@ def own_dataset(run: Run) -> Dataset:
     DatasetError
         where the dataset is not here, or is not the one that the run was trained on.
     """
-    name = run.config.dataset.name
+    if not run.pictures:
+        raise DatasetError(
+            f"No pictures: run {run.name} was recorded with test images that are those of no data set known here"
+        )
+    name = run.dataset
     found = dataset(name)
     if found.fingerprint != run.status.fingerprint:
         raise DatasetError(

@@ -60,7 +60,7 @@ def _default(runs: list[Run]) -> list[Run]:
     """The shipped model_1 and model_2 on MNIST, else the two newest finished runs."""
     shipped = [run for run in runs if run.read_only and run.meta.preset in ("notebook/model_1", "notebook/model_2")]
     for dataset in ("mnist", "digits"):
-        found = [run for run in shipped if run.config.dataset.name == dataset and run.name == run.meta.preset]
+        found = [run for run in shipped if run.dataset == dataset and run.name == run.meta.preset]
         if found:  # one seed of each
             return sorted(found, key=lambda run: run.name)[:MOST_AT_FIRST]
     return [run for run in runs if run.state == "finished"][-MOST_AT_FIRST:]

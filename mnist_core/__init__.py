@@ -28,6 +28,7 @@ from mnist_core.experiments.presets import PRESETS, Preset, preset
 from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.notebook import ComparedRuns, Findings, compare, diagnose, fit, runs
+from mnist_core.recording.record import record
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, differences, summarise
@@ -70,6 +71,7 @@ __all__ = [
     "fit",
     "plots",
     "preset",
+    "record",
     "request",
     "runs",
     "summarise",

@@ -8,6 +8,7 @@
     ├── StoreError           the store refuses, or cannot find, something
     │   ├── RunNotFound      no run, or more than one, answers to a name
     │   ├── DamagedFile      a file cannot be read, or does not hold what it must
+    │   ├── NoConfiguration  a run from outside cannot be trained, continued or drawn layer by layer
     │   ├── ReadOnlyRun      a shipped reference run cannot be changed
     │   ├── WriteError       the disk is full, or the store may not be written
     │   ├── StaleAttempt     another attempt has taken this run over
@@ -51,6 +52,10 @@ class RunNotFound(StoreError, LookupError):
 
 class DamagedFile(StoreError, ValueError):
     """A file is damaged, too large, or does not hold what it must; the message begins with the file's name."""
+
+
+class NoConfiguration(StoreError):
+    """A run that was made outside has no configuration, and what was wanted needs one."""
 
 
 class ReadOnlyRun(StoreError):

@@ -45,7 +45,7 @@ def usable(catalog: Catalog, name: str) -> bool:
 
 def overview(names: list[str], catalog: Catalog, runs: list[Run]) -> pd.DataFrame:
     """One row a dataset; what is not known of it stays empty."""
-    used = Counter(run.config.dataset.name for run in runs)
+    used = Counter(run.dataset for run in runs)
     rows = []
     for name in names:
         row: dict[str, object] = {"Dataset": name, "On this machine": "no", "Runs": used[name]}
@@ -213,7 +213,7 @@ def registered_panel(runs: list[Run]) -> None:
     for known, file in sorted(catalog.registered().items()):
         with st.container(horizontal=True, vertical_alignment="center"):
             missing = "" if file.is_file() else " (the file is gone)"
-            users = sum(run.config.dataset.name == known for run in runs)
+            users = sum(run.dataset == known for run in runs)
             st.markdown(
                 f"**{for_markdown(known)}**: {for_markdown(str(file))}{missing}, "
                 f"{style.count(users)} run{'' if users == 1 else 's'}",

@@ -16,6 +16,8 @@ from dashboard.shared.gallery import confidence_text, png
 from mnist_core.data.images import Pixels
 from mnist_core.plots import style
 from mnist_core.plots.probabilities import Opinion, probability_chart, probability_frame
+from mnist_core.runs.recorded import DIGITS
+from mnist_core.text import for_html
 
 ENLARGED = 10
 """Screen pixels to one pixel of the image."""
@@ -84,28 +86,36 @@ def digit_dialog(
             st.info(badges[index], icon=":material/label_off:")
     with guesses:
         st.html(verdict(said, true))
-        frame = probability_frame(said, true)
-        Drawing(probability_chart, frame, said).show(
-            key="digit_probabilities",
-            alt_text=f"Bars: the probability that each run gives to each digit; the true digit is {true}.",
-        )
-        st.caption(
-            "A network gives each of the ten digits a probability; together they make 100 %. The largest is its guess."
-        )
+        names = said[0].names if said else DIGITS
+        told = [item for item in said if not item.guesses_only]
+        frame = probability_frame(told, true)
+        if told:
+            Drawing(probability_chart, frame, told).show(
+                key="digit_probabilities",
+                alt_text=f"Bars: the probability that each run gives to each class; the true one is {names[true]}.",
+            )
+            st.caption(
+                f"A network gives each of the {'ten digits' if names == DIGITS else f'{len(names)} classes'} a "
+                "probability; together they make 100 %. The largest is its guess."
+            )
+        if len(told) < len(said):
+            st.caption("A run that was recorded with its guesses only gives no probabilities.")
     _neighbours(list(order), index, page_size)
     explain(index)
+    if not told:
+        return
     panels.data_and_downloads(
         frame,
         Drawing(
             probability_chart,
             frame,
-            [replace(item, colour=style.on_paper(item.colour)) for item in said],
+            [replace(item, colour=style.on_paper(item.colour)) for item in told],
             named=True,
         ),
         shown=frame.pivot(index="digit", columns="label", values="probability").reset_index(),
         key="digit",
         filename=f"digit-{index}",
-        column_config={item.label: st.column_config.NumberColumn(format="%.2f %%") for item in said},
+        column_config={item.label: st.column_config.NumberColumn(format="%.2f %%") for item in told},
     )
 
 
@@ -130,12 +140,15 @@ def _neighbours(order: list[int], index: int, page_size: int) -> None:
 
 def verdict(opinions: Sequence[Opinion], true: int) -> str:
     """HTML: the true digit, and each run's guess beside its colour; this is the legend of the bars too."""
-    lines = [f"<div class='verdict-true'>True digit: <b>{true}</b></div>"]
+    names = opinions[0].names if opinions else DIGITS
+    word = "digit" if names == DIGITS else "class"
+    lines = [f"<div class='verdict-true'>True {word}: <b>{for_html(names[true])}</b></div>"]
     for opinion in opinions:
         guess = int(opinion.probabilities.argmax())
+        sure = "" if opinion.guesses_only else f" at {confidence_text(float(opinion.probabilities[guess]))}"
         right = "right" if guess == true else "wrong"
         lines.append(
-            f"<div>{panels.swatch(opinion.label, opinion.colour)} guesses <b>{guess}</b> "
-            f"at {confidence_text(float(opinion.probabilities[guess]))} ({right})</div>"
+            f"<div>{panels.swatch(opinion.label, opinion.colour)} guesses "
+            f"<b>{for_html(names[guess])}</b>{sure} ({right})</div>"
         )
     return "<div style='line-height:1.7'>" + "".join(lines) + "</div>"

@@ -97,7 +97,14 @@ def digit_pages(
             predictions.labels,
             images,
             lambda index: [
-                Opinion(item.id, labels[item.id], colours[item.id], found.probabilities[index])
+                Opinion(
+                    item.id,
+                    labels[item.id],
+                    colours[item.id],
+                    found.probabilities[index],
+                    names=run.classes,
+                    guesses_only=found.guesses_only,
+                )
                 for item in heard
                 if (found := resources.predictions(item, chosen)) is not None
             ],

@@ -90,12 +90,13 @@ def run_cards(
         else:
             large, small = tables.ABSENT, status_words(run, item.epochs_done, chosen)
         seconds = style.duration(item.train_seconds) if item.train_seconds else tables.ABSENT
+        parameters = style.count(item.parameters) if item.parameters is not None else tables.ABSENT
         cards.append(
             f'<div class="card" style="border-top-color:{colours[run.id]}">'
             f'<div class="who">{for_html(labels[run.id])} <span class="role">{role}</span></div>'
             f'<div class="large">{large} <span class="delta">{for_html(delta)}</span></div>'
             f'<div class="small">{for_html(small)}</div>'
-            f'<div class="facts"><div><b>{style.count(item.parameters)}</b><span>parameters</span></div>'
+            f'<div class="facts"><div><b>{parameters}</b><span>parameters</span></div>'
             f"<div><b>{seconds}</b><span>training time</span></div></div></div>"
         )
     st.html(STYLE + f'<div class="cards">{"".join(cards)}</div>')
@@ -106,7 +107,7 @@ def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> st
     if chosen != "kept" and run.ended and run.status.kept_epoch is not None:
         return f"no test result of its {chosen} epoch ({run.epoch(chosen)}) is stored: choose the kept epoch"
     if run.state == "running":
-        return f"training, {epochs_done} of {run.config.training.epochs} epochs done"
+        return f"training, {epochs_done} of {run.planned_epochs or 'an unknown number of'} epochs done"
     words = {
         "queued": "waiting to be trained",
         "finished": "finished, but without stored predictions",

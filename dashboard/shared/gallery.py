@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import state
 from mnist_core.data.images import Pixels, sprite
+from mnist_core.runs.recorded import DIGITS
 
 COLUMNS = 20
 """Digits to a row of the sheet; the screen arranges them by its width."""
@@ -81,15 +82,18 @@ class Vote(TypedDict):
     sure: str
 
 
-def items(frame: pd.DataFrame) -> list[Item]:
+def items(frame: pd.DataFrame, names: Sequence[str] = DIGITS) -> list[Item]:
     """What the buttons say of one run's guesses: true → guessed, and the confidence.
 
     Parameters
     ----------
     frame
         columns as in `mnist_core.evaluation.mistakes.judged`.
+    names
+        of the classes, in the order of their numbers.
     """
-    rows = zip(frame["index"], frame["true"], frame["guess"], frame["confidence"], strict=True)
+    true_names, guess_names = ([names[number] for number in frame[column]] for column in ("true", "guess"))
+    rows = zip(frame["index"], true_names, guess_names, frame["confidence"], strict=True)
     return [
         {
             "index": int(index),
@@ -102,7 +106,9 @@ def items(frame: pd.DataFrame) -> list[Item]:
     ]
 
 
-def vote_items(frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str]) -> list[Item]:
+def vote_items(
+    frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str], names: Sequence[str] = DIGITS
+) -> list[Item]:
     """What the buttons say of several runs' guesses: the true digit, then each run's guess in its colour.
 
     Parameters
@@ -111,24 +117,27 @@ def vote_items(frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str
         columns as in `mnist_core.comparison.disagreements.votes`.
     labels, colours
         of the runs, in their order. With more than two there is room for the guesses only.
+    names
+        of the classes, in the order of their numbers.
     """
     runs = range(len(labels))
     said = [(frame[f"guess_{run}"].tolist(), frame[f"confidence_{run}"].tolist()) for run in runs]
     found: list[Item] = []
     for place, (index, true) in enumerate(zip(frame["index"].tolist(), frame["true"].tolist(), strict=True)):
-        each = [(guess[place], confidence_text(sure[place])) for guess, sure in said]
+        each = [(names[guess[place]], confidence_text(sure[place])) for guess, sure in said]
+        written = names[true]
         spoken = "; ".join(f"{label} guesses {each[run][0]} at {each[run][1]}" for run, label in enumerate(labels))
         found.append(
             {
                 "index": index,
-                "guess": f"a {true}",
+                "guess": f"a {written}" if written in DIGITS else written,
                 "sure": "",
-                "description": f"Test image {index}: true digit {true}; {spoken}",
+                "description": f"Test image {index}: true digit {written}; {spoken}",
                 "votes": [
                     {
                         "colour": colours[run],
-                        "guess": str(each[run][0]),
-                        "right": each[run][0] == true,
+                        "guess": each[run][0],
+                        "right": each[run][0] == written,
                         "sure": each[run][1] if len(labels) == 2 else "",
                     }
                     for run in runs
@@ -139,7 +148,12 @@ def vote_items(frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str
 
 
 def confidence_text(sure: float) -> str:
-    """A confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has."""
+    """A confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has.
+
+    Of a model that gives its guesses only, it is a dash.
+    """
+    if sure != sure:
+        return "–"
     return "> 99.9 %" if sure >= 0.9995 else f"{100 * sure:.1f} %"
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mnist_core.comparison import recipes
-from mnist_core.experiments.recipes import recipe_id
 from mnist_core.runs.run import Run
 
 _RECIPES: dict[str, str] = {}
@@ -36,7 +35,7 @@ class Group:
     @property
     def name(self) -> str:
         """What the runs are called, without their seeds."""
-        return recipes.without_seed(self.first.name, self.first.config.training.seed)
+        return recipes.run_name(self.first)
 
     @property
     def ids(self) -> list[str]:
@@ -46,7 +45,7 @@ class Group:
 
 def _key(run: Run) -> tuple[str, str]:
     if run.id not in _RECIPES:
-        _RECIPES[run.id] = recipe_id(run.config)
+        _RECIPES[run.id] = run.recipe
     return _RECIPES[run.id], run.status.fingerprint
 
 

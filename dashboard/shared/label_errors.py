@@ -70,6 +70,11 @@ def likely_panel(run: Run) -> None:
     """The labels that the run's predictions doubt most."""
     predictions = resources.predictions(run)
     assert predictions is not None
+    if predictions.guesses_only:
+        panels.heading(
+            "Likely label errors, by this model’s judgement", "This needs probabilities, and the run has none."
+        )
+        return
     found = likely_errors(predictions.labels, predictions.probabilities)
     panels.heading(
         "Likely label errors, by this model’s judgement",
@@ -92,7 +97,7 @@ def likely_panel(run: Run) -> None:
     assert everything is not None
     try:
         images = resources.test_images(run)
-        marked = badged(items(everything.iloc[shown["index"].to_numpy()]), run)
+        marked = badged(items(everything.iloc[shown["index"].to_numpy()], run.classes), run)
         gallery(marked, images, run.status.fingerprint, key="doubted_gallery", on_open=digit_dialog.show)
     except DatasetError as error:
         st.info(panels.markdown_sentence(error), icon=":material/hide_image:")

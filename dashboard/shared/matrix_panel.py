@@ -24,9 +24,9 @@ def take_click() -> None:
         state.set_link(true=cell.get("true"), guess=cell.get("guess"), page=None, digit=None)
 
 
-def chosen_cell() -> Cell:
-    """The cell, row or column that the link names."""
-    return Cell(state.link_number("true", 0, 9), state.link_number("guess", 0, 9))
+def chosen_cell(classes: int) -> Cell:
+    """The cell, row or column that the link names, of a matrix of so many classes."""
+    return Cell(state.link_number("true", 0, classes - 1), state.link_number("guess", 0, classes - 1))
 
 
 def choose_cell(cell: Cell) -> None:
@@ -81,9 +81,9 @@ def draw_matrix(
     """
     predictions = resources.predictions(run, chosen)
     assert predictions is not None
-    cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell())
+    cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell(), names=run.classes)
     panels.chart_with_table(
-        Drawing(confusion_chart, cells, shares=shares, height=height, top=top),
+        Drawing(confusion_chart, cells, shares=shares, names=run.classes, height=height, top=top),
         cells[["true", "guess", "count", "share"]],
         alt_text="Confusion matrix: true digit by guessed digit. The boxes True digit and Guessed digit choose a cell "
         "by keyboard.",
@@ -96,7 +96,7 @@ def draw_matrix(
             "count": "images",
             "share": st.column_config.NumberColumn("% of the true digit", format="%.2f"),
         },
-        printed=Drawing(confusion_chart, cells.assign(picked=False), shares=shares, top=top),
+        printed=Drawing(confusion_chart, cells.assign(picked=False), shares=shares, names=run.classes, top=top),
     )
 
 

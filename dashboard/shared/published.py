@@ -52,7 +52,7 @@ def _words(run: Run, item: RunSummary) -> str:
             lines.append(f"- Published {what} {text(printed)}; here {here}")
     if all(printed is None for _, printed, _, _ in pairs):
         lines.append("- The source prints no test figures")
-    same = recipe_id(run.config) == recipe_id(preset.config)
+    same = run.recipe == recipe_id(preset.config)
     if same and item.test:
         row = reproduction.model_row(preset, [run], _Figures(item))
         lines.append(f"- {words.sentence(row)}")

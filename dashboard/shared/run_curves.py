@@ -30,10 +30,10 @@ def before(run: Run) -> Before:
     """What went before a run that continues another; nothing where the other is no longer here."""
     epochs, seconds = 0, 0.0
     seen = {run.id}
-    while run.config.parent and run.config.parent not in seen:
-        seen.add(run.config.parent)
+    while run.parent and run.parent not in seen:
+        seen.add(run.parent)
         try:
-            run = resources.snapshot().get(run.config.parent)
+            run = resources.snapshot().get(run.parent)
             history = resources.history(run)
         except MnistCoreError:
             break
@@ -124,7 +124,12 @@ def _seeds(
 
 def planned(groups: Sequence[Group]) -> int | None:
     """The last epoch that the live ones of the runs are to reach; None where none is live."""
-    ends = [before(run).epochs + run.config.training.epochs for group in groups for run in group.runs if run.live]
+    ends = [
+        before(run).epochs + (run.planned_epochs or run.epochs_done)
+        for group in groups
+        for run in group.runs
+        if run.live
+    ]
     return max(ends, default=None)
 
 
@@ -139,16 +144,16 @@ def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
     names = {run.id: _bare(run.name) for run in runs}
     for group in groups:
         run, earlier = group.first, before(group.first)
-        if run.config.parent and earlier.epochs:
-            parent = names.get(run.config.parent, f"run {run.config.parent}")
+        if run.parent and earlier.epochs:
+            parent = names.get(run.parent, f"run {run.parent}")
             child = _bare(group.name if group.several else run.name)
             said.append(
                 f"{for_markdown(child)} goes on from epoch {earlier.epochs} of "
                 f"{for_markdown(parent)}: its epochs are counted on from there."
             )
-        elif run.config.parent:
+        elif run.parent:
             said.append(
-                f"{for_markdown(_bare(run.name))} goes on from run {run.config.parent}, which is no longer here: "
+                f"{for_markdown(_bare(run.name))} goes on from run {run.parent}, which is no longer here: "
                 "its epochs are counted from 1."
             )
     return said

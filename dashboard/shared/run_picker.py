@@ -84,7 +84,7 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
         return [by_id[run_id] for run_id in ids]
     several = [group for group in chosen if group.several]
     if several:
-        said = ", ".join(f"{group.name}: seed {group.first.config.training.seed}" for group in several)
+        said = ", ".join(f"{group.name}: seed {group.first.seed}" for group in several)
         st.caption(f"One seed of each recipe stands for all of them here. {for_markdown(said)}.")
     return [group.first for group in chosen]
 

@@ -69,7 +69,7 @@ def _page(runs: list[Run]) -> None:
         )
         return
     chosen = [run for run in run_picker(runs) if _readable(run)]
-    trained = [run for run in chosen if not resources.history(run).empty]
+    trained = [run for run in chosen if run.recorded or not resources.history(run).empty]
     if not trained:
         panels.empty_state("Nothing to show yet", "Choose a run above that has finished an epoch.")
         return
@@ -79,9 +79,25 @@ def _page(runs: list[Run]) -> None:
     tested = with_guesses(trained, labels, epoch)
     said = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
     _answer([run for run in trained if _intact(run, epoch)], labels, colours, said)
-    histories = {for_markdown(labels[run.id]): run.rows() for run in trained}
-    _by_epoch([Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in trained], histories)
-    _confidence(trained, labels, colours, said)
+    _histories(trained, labels, colours)
+    for run_id in [run_id for run_id, item in said.items() if item.guesses_only]:
+        st.caption(f"{for_markdown(labels[run_id])} was recorded with its guesses only; its confidence is not known.")
+    _confidence(trained, labels, colours, {key: item for key, item in said.items() if not item.guesses_only})
+
+
+def _histories(runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    """Draw the curves of the runs that have what they need; say which have not."""
+    curves = {run.id: Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs}
+    needed = ["val_loss_wrong", "val_loss_correct", "val_confidence", "val_ece"]
+    whole = [run for run in runs if curves[run.id].history[needed].notna().any().all()]
+    for run in runs:
+        if run not in whole:
+            st.caption(
+                f"{for_markdown(labels[run.id])} has no history of the loss of right and wrong images, as it was "
+                "recorded from outside: it is not in the curves by epoch."
+            )
+    if whole:
+        _by_epoch([curves[run.id] for run in whole], {for_markdown(labels[run.id]): run.rows() for run in whole})
 
 
 def _intact(run: Run, epoch: ChosenEpoch) -> bool:
@@ -125,7 +141,7 @@ def _answer(
     st.markdown(MEANING)
     for run in runs:
         turn = course(run.rows())
-        if turn is not None:
+        if turn is not None and not run.recorded:
             overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
             text = for_markdown(course_sentence(labels[run.id], turn, overfits=overfits))
             st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
@@ -275,9 +291,9 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
                     "on the test images": name,
                     "temperature": f"{wanted[name]:.2f}",
                     "accuracy": style.percent(item.accuracy),
-                    "loss": style.loss(item.loss),
-                    "calibration error (ECE)": style.loss(item.ece),
-                    "mean confidence": style.percent(item.mean_confidence),
+                    "loss": style.loss(item.loss or 0.0),
+                    "calibration error (ECE)": style.loss(item.ece or 0.0),
+                    "mean confidence": style.percent(item.mean_confidence or 0.0),
                 }
                 for name, item in figures.items()
             ]

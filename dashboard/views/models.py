@@ -24,7 +24,10 @@ PER_ROW = 3
 
 def answer(runs: list[Run], labels: dict[str, str]) -> str:
     """How large the networks are, in a sentence."""
-    counts = {run.id: run.config.model.parameter_count() for run in runs}
+    counts = {run.id: run.parameters for run in runs if run.parameters is not None}
+    runs = [run for run in runs if run.id in counts]
+    if not runs:
+        return "How many parameters the chosen models have was not recorded."
     if len(runs) == 1:
         return f"**{for_markdown(labels[runs[0].id])}** has **{counts[runs[0].id]:,}** parameters."
     small, large = (choose(runs, key=lambda run: counts[run.id]) for choose in (min, max))
@@ -62,6 +65,21 @@ def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str
         for run, place in zip(row, st.columns(max(2, len(row)), gap="medium"), strict=False):
             with place:
                 one(run, labels[run.id], colours[run.id], widest, tallest)
+
+
+def outside(run: Run, label: str, colour: str) -> None:
+    """Draw what is known of a model that was made outside."""
+    assert run.recorded is not None
+    st.html(f'<div style="border-top:4px solid {colour};padding-top:.5rem;font-weight:600">{for_html(label)}</div>')
+    layers = run.recorded.layers
+    missing = "its layers cannot be drawn, and there is no code" if layers else "its layers are not known"
+    st.caption(f"{for_markdown(run.model_words[:1].upper() + run.model_words[1:])}: {missing}.")
+    if layers:
+        rows = [
+            {"layer": item.name, "kind": item.kind, "output": item.shape, "parameters": style.count(item.parameters)}
+            for item in layers
+        ]
+        plain_table(pd.DataFrame(rows), texts=3)
 
 
 def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
@@ -110,6 +128,10 @@ else:
             "use. Softmax turns the last ten values into probabilities. Widths grow with the logarithm of the outputs, "
             "so that 784 and 10 fit one picture.",
         )
-        side_by_side(chosen, names, palette)
-        parameter_panel(chosen, names, palette)
+        for run in [run for run in chosen if run.recorded]:
+            outside(run, names[run.id], palette[run.id])
+        own = [run for run in chosen if not run.recorded]
+        if own:
+            side_by_side(own, names, palette)
+            parameter_panel(own, names, palette)
 panels.store_problems(problems)

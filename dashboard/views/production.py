@@ -77,6 +77,16 @@ def _page(runs: list[Run]) -> None:
     if len(same) < len(tested):
         left = ", ".join(labels[run.id] for run in tested if run not in same)
         st.caption(f"Left out, as they were tested on other images: {for_markdown(left)}.")
+    unknown = [labels[run.id] for run in same if run.parameters is None]
+    if unknown:
+        st.caption(
+            f"Left out, as how many parameters they have was not recorded: {for_markdown(', '.join(unknown))}. "
+            "Record them with `parameters=`."
+        )
+        same = [run for run in same if run.parameters is not None]
+        if not same:
+            panels.empty_state("Nothing to weigh yet", "None of the chosen runs has a known cost. Choose others above.")
+            return
     waiting = any(latency.waiting(resources.store(), run) for run in same)
 
     @st.fragment(run_every=1.0 if waiting else None)
@@ -135,6 +145,7 @@ def _candidate(run: Run, found: Latency | None) -> Candidate:
     figures = resources.summary(run)
     assert figures.test is not None
     assert figures.test_accuracy_interval is not None
+    assert figures.parameters is not None
     return Candidate(
         id=run.id,
         accuracy=figures.test.accuracy,

@@ -159,7 +159,7 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
         verdict = comparison.of(summary.id)
         if verdict:
             row["accuracy_points"] = f"{100 * verdict.accuracy.value:+.2f}"
-            row["loss_difference"] = f"{verdict.loss.value:+.4f}"
+            row["loss_difference"] = f"{verdict.loss.value:+.4f}" if verdict.loss else None
         rows.append(row)
     reporter.table(rows, _COLUMNS)
     _show_verdicts(reporter, comparison, [recipe_words(item, names) for item in recipes], names)

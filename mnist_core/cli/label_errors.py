@@ -44,7 +44,7 @@ def label_errors(options: argparse.Namespace, reporter: Reporter) -> int:
             }
         )
     if found is None:
-        reporter.say(f"No label errors are known of {run.config.dataset.name}.")
+        reporter.say(f"No label errors are known of {run.dataset}.")
     else:
         reporter.say(
             f"{found.wrong_known} of the {found.wrong:,} wrong guesses of {run.name} ({run.id}) are among MNIST's "

@@ -332,7 +332,7 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         )
     if reporter.as_json:
         return reporter.json([run.to_json() | row for run, row in rows])
-    shown = [row | {"epochs": f"{run.epochs_done}/{row['planned_epochs']}"} for run, row in rows]
+    shown = [row | {"epochs": f"{run.epochs_done}/{row['planned_epochs'] or '?'}"} for run, row in rows]
     return reporter.table(shown, _RUN)
 
 
@@ -353,13 +353,17 @@ def _show(options: argparse.Namespace, reporter: Reporter) -> int:
             | {"history": history, "environment": environment.model_dump() if environment else None}
         )
     reporter.say(f"{run.name} ({run.id}) is {run.state}" + (f": {run.status.reason}" if run.status.reason else ""))
-    reporter.say(
-        f"{run.config.model.summary()} on {run.config.dataset.name}, {run.config.model.parameter_count():,} parameters"
-    )
-    layers = [
-        row._asdict() | {"output": "×".join(map(str, row.output_shape))} for row in run.config.model.layer_table()
-    ]
-    reporter.table(layers, ["name", "kind", "detail", "output", "parameters"])
+    counted = "an unknown number of" if run.parameters is None else f"{run.parameters:,}"
+    reporter.say(f"{run.model_words}, on {run.dataset}, {counted} parameters")
+    if run.recorded:
+        noted = [item.model_dump() for item in run.recorded.layers]
+        if noted:
+            reporter.table(noted, ["name", "kind", "shape", "parameters"])
+    else:
+        layers = [
+            row._asdict() | {"output": "×".join(map(str, row.output_shape))} for row in run.config.model.layer_table()
+        ]
+        reporter.table(layers, ["name", "kind", "detail", "output", "parameters"])
     reporter.table(
         history,
         ["epoch", "loss", "accuracy", "clean_loss", "clean_accuracy", "val_loss", "val_accuracy", "val_ece", "seconds"],
@@ -384,7 +388,7 @@ def _summary_row(summary: RunSummary) -> dict[str, Any]:
 def _resume(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
     run = store.find(options.run)
-    make_available(store, run.config.dataset.name, options.json)
+    make_available(store, run.dataset, options.json)
     runner = make_runner(store, options)
     return _finish(store, runner, [Requested(resume(store, runner, run.id), "resumed")], reporter)
 

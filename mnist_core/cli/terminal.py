@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -177,7 +178,7 @@ def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch
                 for row in run.rows()[told[run.id] :]:
                     told[run.id] = row.epoch
                     reporter.say(
-                        f"{run.name}: epoch {row.epoch}/{run.config.training.epochs}, loss {row.loss:.4f}, "
+                        f"{run.name}: epoch {row.epoch}/{run.planned_epochs or '?'}, loss {row.loss:.4f}, "
                         f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"
                     )
         look = watch.look(runs)
@@ -214,10 +215,10 @@ def _share(run: Run) -> float:
     if run.state == "finished":
         return 1.0
     progress = run.progress()
-    return max(run.epochs_done / run.config.training.epochs, progress.share if progress else 0.0)
+    return max(run.epochs_done / (run.planned_epochs or math.inf), progress.share if progress else 0.0)
 
 
 def _detail(run: Run) -> str:
     rows = run.rows()
-    where = f"epoch {len(rows)}/{run.config.training.epochs}" if rows else run.state
+    where = f"epoch {len(rows)}/{run.planned_epochs or '?'}" if rows else run.state
     return where + (f", val_accuracy {rows[-1].val_accuracy:.4f}" if rows else "")

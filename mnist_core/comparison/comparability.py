@@ -50,10 +50,22 @@ def concerns(baseline: Run, run: Run, chosen: ChosenEpoch = "kept") -> tuple[Con
     chosen
         the epoch whose predictions are compared.
     """
+    if baseline.recorded or run.recorded:
+        return tuple(_of_outside((baseline, run)))
     pair = _Pair(baseline, run, chosen)
     found = [*pair.states(), *pair.parents(), *pair.validation(), *pair.epoch(), *pair.settings()]
     found += [*pair.environments()]
     return tuple(sorted(found, key=lambda item: SEVERITIES.index(item.severity)))
+
+
+def _of_outside(runs: tuple[Run, Run]) -> Iterator[Concern]:
+    """A run from outside does not say how it was trained, so that no more than its end can be compared."""
+    for which, run in enumerate(runs):
+        if run.state != "finished":
+            yield Concern("state", "undermines", "unfinished", which, (run.state, run.epochs_done, run.planned_epochs))
+    for which, run in enumerate(runs):
+        if run.recorded:
+            yield Concern("origin", "worth knowing", "outside", which)
 
 
 class _Pair:

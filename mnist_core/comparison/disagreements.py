@@ -6,13 +6,12 @@ Everything takes predictions, never a model. Of two runs the first, A, is the ba
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.comparison.decide import Decision, decide
-from mnist_core.constants import CLASSES
 from mnist_core.evaluation.metrics import confidence, confusion_matrix
 from mnist_core.evaluation.mistakes import Cell, in_cell
 from mnist_core.evaluation.predictions import Predictions
@@ -107,8 +106,8 @@ def votes(said: Sequence[Predictions]) -> pd.DataFrame:
 
     labels = said[0].labels.astype(np.int64)
     guesses = np.stack([one.predicted.astype(np.int64) for one in said])
-    sure = np.stack([confidence(one.probabilities).astype(np.float64) for one in said])
-    given = np.stack([one.probabilities[np.arange(len(labels)), labels].astype(np.float64) for one in said])
+    sure = np.stack([confidence(one.known_probabilities).astype(np.float64) for one in said])
+    given = np.stack([one.known_probabilities[np.arange(len(labels)), labels].astype(np.float64) for one in said])
     wrong = guesses != labels
     surest = np.where(wrong.any(axis=0), np.where(wrong, sure, 0.0).max(axis=0), sure.max(axis=0))
     return pd.DataFrame(
@@ -135,11 +134,16 @@ def counts(frame: pd.DataFrame) -> Counts:
 
 
 def difference_matrix(first: Predictions, second: Predictions) -> NDArray[np.int64]:
-    """The confusion matrix of B minus that of A, shape (10, 10): row = true digit, column = guess.
+    """The confusion matrix of B minus that of A, shape (K, K): row = true digit, column = guess.
 
     Every row sums to 0, as both runs guess the same images.
     """
-    return confusion_matrix(second.labels, second.predicted) - confusion_matrix(first.labels, first.predicted)
+    return _matrix(second) - _matrix(first)
+
+
+def _matrix(said: Predictions, chosen: Any = slice(None)) -> NDArray[np.int64]:
+    """Return the confusion matrix of the chosen images."""
+    return confusion_matrix(said.labels[chosen], said.predicted[chosen], said.classes)
 
 
 def difference_frame(first: Predictions, second: Predictions) -> pd.DataFrame:
@@ -150,10 +154,10 @@ def difference_frame(first: Predictions, second: Predictions) -> pd.DataFrame:
     """
     import pandas as pd
 
-    true, guess = np.divmod(np.arange(CLASSES * CLASSES), CLASSES)
-    a, b = (confusion_matrix(one.labels, one.predicted) for one in (first, second))
+    true, guess = np.divmod(np.arange(first.classes * first.classes), first.classes)
+    a, b = (_matrix(one) for one in (first, second))
     moved = first.predicted != second.predicted
-    left, entered = (confusion_matrix(one.labels[moved], one.predicted[moved]) for one in (first, second))
+    left, entered = (_matrix(one, moved) for one in (first, second))
     return pd.DataFrame(
         {
             "true": true,
@@ -198,7 +202,7 @@ def confusion_changes(first: Predictions, second: Predictions) -> list[Confusion
     """
     frame = difference_frame(first, second)
     columns = (frame[name].tolist() for name in ("true", "guess", "entered", "left"))
-    images = np.bincount(first.labels, minlength=CLASSES).tolist()
+    images = np.bincount(first.labels, minlength=first.classes).tolist()
     cells = [cell for cell in zip(*columns, strict=True) if cell[0] != cell[1] and images[cell[0]]]
     decisions = decide(
         [

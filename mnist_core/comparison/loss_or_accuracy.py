@@ -51,14 +51,17 @@ def wrong_cost(row: EpochRow) -> float:
     return row.val_loss_wrong / wrong if wrong > 1e-9 else math.nan
 
 
-Relation = Literal["same", "opposite", "accuracy_only", "loss_only", "neither"]
+Relation = Literal["same", "opposite", "accuracy_only", "loss_only", "neither", "no_loss"]
 """What loss and accuracy decide on the same two runs. same, opposite: both decide, for the same run or not.
-accuracy_only, loss_only: only one of them decides. neither: neither does."""
+accuracy_only, loss_only: only one of them decides. neither: neither does. no_loss: a run has guesses without
+probabilities, and so no loss."""
 
 
 def relation(verdict: Verdict) -> Relation:
     """Return how the decisions by accuracy and by loss fit each other."""
     accuracy, loss = verdict.accuracy, verdict.loss
+    if loss is None:
+        return "no_loss"
     if accuracy.differs and loss.differs:
         return "same" if accuracy.answer == loss.answer else "opposite"
     if accuracy.differs:
@@ -67,6 +70,11 @@ def relation(verdict: Verdict) -> Relation:
 
 
 def mistake_cost(predictions: Predictions) -> float:
-    """Return the mean cross-entropy of the wrongly classified test images, in nats; NaN where there are none."""
+    """Return the mean cross-entropy of the wrongly classified test images, in nats; NaN where there are none.
+
+    NaN as well where the model gave its guesses only.
+    """
+    if predictions.guesses_only:
+        return math.nan
     wrong, images = len(predictions.wrong), len(predictions.labels)
     return split_loss(predictions.labels, predictions.probabilities).wrong * images / wrong if wrong else math.nan

@@ -22,7 +22,6 @@ from mnist_core.evaluation.statistics import (
     superiority,
     welch,
 )
-from mnist_core.experiments.recipes import recipe_id
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -83,12 +82,13 @@ def compare_recipes(
     everything
         all runs of the store, among which the seeds are found.
     """
-    models = {run.config.model for run in (*runs, baseline)}
-    alike = [run for run in everything if run.config.model in models]  # a sweep may have left hundreds of others
+    models = {run.config.model for run in (*runs, baseline) if not run.recorded}
+    # a sweep may have left hundreds of others; a run from outside is a recipe of its own
+    alike = [run for run in everything if not run.recorded and run.config.model in models]
     recipes = {(item.id, item.fingerprint): item.runs for item in group([*alike, *runs, baseline])}
 
     def seeds(run: Run) -> list[tuple[Run, float]]:
-        by_seed = {item.config.training.seed: item for item in recipes[recipe_id(run.config), run.status.fingerprint]}
+        by_seed = {item.seed: item for item in recipes[run.recipe, run.status.fingerprint]}
         found = []
         for item in by_seed.values():
             if item.state == "finished":
@@ -96,11 +96,11 @@ def compare_recipes(
                     found.append((item, reader.test_scores(item, chosen)))
         return [(item, scores.accuracy) for item, scores in found if scores is not None]
 
-    known, found = {recipe_id(baseline.config)}, []
+    known, found = {baseline.recipe}, []
     estimates: dict[str, MeanDifference] = {}
     for run in runs:
-        if run.status.fingerprint == baseline.status.fingerprint and recipe_id(run.config) not in known:
-            known.add(recipe_id(run.config))
+        if run.status.fingerprint == baseline.status.fingerprint and run.recipe not in known:
+            known.add(run.recipe)
             verdict, estimate = _evidence(baseline, run, seeds(baseline), seeds(run), chosen, reader)
             found.append(verdict)
             if estimate is not None:
@@ -116,7 +116,7 @@ def _evidence(
     """Return the verdict without its decision, and what is to be decided on; None where nothing can be told."""
     values = [tuple(value for _, value in side) for side in (first, second)]
     verdict = RecipeVerdict(baseline.id, run.id, values[0], values[1])
-    continued = tuple(item.id for item in (baseline, run) if item.config.parent is not None)
+    continued = tuple(item.id for item in (baseline, run) if item.parent is not None)
     if min(len(first), len(second)) < FEWEST_SEEDS:
         return replace(verdict, reason="few_seeds"), None
     if continued:

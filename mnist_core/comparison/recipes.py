@@ -15,7 +15,6 @@ from mnist_core.errors import ConfigError, StoreError
 from mnist_core.evaluation.statistics import sample
 from mnist_core.experiments.configs import RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
-from mnist_core.experiments.recipes import recipe_id
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
@@ -48,6 +47,11 @@ def without_seed(name: str, seed: int) -> str:
     return name.removesuffix(f", seed {seed}")
 
 
+def run_name(run: Run) -> str:
+    """Return a run's display name without its seed."""
+    return run.name if run.seed is None else without_seed(run.name, run.seed)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Runs that differ in their seeds alone.
@@ -62,21 +66,21 @@ class Recipe:
     @property
     def name(self) -> str:
         """What the runs are called, without their seeds."""
-        return without_seed(self.runs[0].name, self.runs[0].config.training.seed)
+        return run_name(self.runs[0])
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, ascending."""
-        return [run.config.training.seed for run in self.runs]
+        """The seeds, ascending; none of a run from outside, of which it is not known."""
+        return [run.seed for run in self.runs if run.seed is not None]
 
 
 def group(runs: Iterable[Run]) -> list[Recipe]:
     """The recipes among `runs`, in the order of their first runs; runs on other data are another recipe's."""
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        found.setdefault((recipe_id(run.config), run.status.fingerprint), []).append(run)
+        found.setdefault((run.recipe, run.status.fingerprint), []).append(run)
     return [
-        Recipe(key, fingerprint, tuple(sorted(same, key=lambda run: run.config.training.seed)))
+        Recipe(key, fingerprint, tuple(sorted(same, key=lambda run: run.seed or 0)))
         for (key, fingerprint), same in found.items()
     ]
 
@@ -143,8 +147,8 @@ def figures(recipes: Sequence[Recipe], *, reader: Reader = PLAIN) -> pd.DataFram
         row: dict[str, Any] = {
             "recipe": recipe.id,
             "name": recipe.name,
-            "dataset": first.config.dataset.name,
-            "parameters": first.config.model.parameter_count(),
+            "dataset": first.dataset,
+            "parameters": first.parameters,
             "seeds": len(recipe.runs),
             "finished": len(finished),
         }

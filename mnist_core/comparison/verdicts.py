@@ -24,7 +24,6 @@ from mnist_core.evaluation.statistics import (
     mcnemar,
     mcnemar_mid,
 )
-from mnist_core.experiments.configs import TestValidation
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -55,7 +54,8 @@ class Verdict:
     """A run against the baseline, on the same test images. Differences are the run's minus the baseline's.
 
     epochs: those that are compared, the baseline's first; None where it is not known.
-    accuracy: as a share of the images, by McNemar's score test. loss: in nats, by a paired t test.
+    accuracy: as a share of the images, by McNemar's score test. loss: in nats, by a paired t test; None where a run has
+    guesses without probabilities.
     exact_p, mid_p: McNemar's exact and mid-p values, for comparison with other tools; nothing follows from them.
     identical: True if all probabilities are the same.
     """
@@ -65,7 +65,7 @@ class Verdict:
     epochs: tuple[int | None, int | None]
     table: Agreement
     accuracy: Decision
-    loss: Decision
+    loss: Decision | None
     exact_p: float
     mid_p: float
     identical: bool
@@ -78,9 +78,9 @@ class Verdict:
         return self.accuracy.answer
 
     @property
-    def loss_outcome(self) -> Answer:
-        """The answer by loss, of which less is better."""
-        return self.loss.answer
+    def loss_outcome(self) -> Answer | None:
+        """The answer by loss, of which less is better; None where a run has no probabilities."""
+        return self.loss.answer if self.loss else None
 
     @property
     def comparisons(self) -> int:
@@ -95,13 +95,23 @@ class Refusal:
     other_data: tested on different data; `data` has the names of both, `fingerprints` theirs. live, no_result,
     no_epoch, not_stored: the run `which` is not finished, has no test result, none of the chosen epoch `epoch`, or is
     stored without predictions; `state` is its state. other_count, one_image: tested on as many images as `counts` says.
+    other_images: recorded with different test images. other_classes: their classes are others, or in another order.
     other_labels: the same number of images with other labels.
     """
 
     baseline: str
     run: str
     code: Literal[
-        "other_data", "live", "no_result", "no_epoch", "not_stored", "other_count", "one_image", "other_labels"
+        "other_data",
+        "live",
+        "no_result",
+        "no_epoch",
+        "not_stored",
+        "other_count",
+        "one_image",
+        "other_images",
+        "other_classes",
+        "other_labels",
     ]
     which: str = ""
     state: str = ""
@@ -166,7 +176,9 @@ def compare(
     found = [(run, _evidence(baseline, run, chosen, reader)) for run in runs if run.id != baseline.id]
     pairs = [(run, item) for run, item in found if isinstance(item, _Evidence)]
     accuracies = decide([AccuracyDifference(item.table) for _, item in pairs], margin=margin)
-    losses = decide([item.loss for _, item in pairs], margin=None, lower_is_better=True)
+    known = [(run.id, item.loss) for run, item in pairs if item.loss is not None]
+    decided = decide([item for _, item in known], margin=None, lower_is_better=True)
+    losses = {run_id: decision for (run_id, _), decision in zip(known, decided, strict=True)}
     verdicts = {
         run.id: Verdict(
             baseline=baseline.id,
@@ -174,14 +186,14 @@ def compare(
             epochs=(baseline.epoch(chosen), run.epoch(chosen)),
             table=item.table,
             accuracy=accuracy,
-            loss=loss,
+            loss=losses.get(run.id),
             exact_p=mcnemar(item.table.only_baseline, item.table.only_run),
             mid_p=mcnemar_mid(item.table.only_baseline, item.table.only_run),
             identical=item.identical,
             limits=tuple(_limits(baseline, run, item.table.images, len(pairs))),
             concerns=concerns(baseline, run, chosen),
         )
-        for (run, item), accuracy, loss in zip(pairs, accuracies, losses, strict=True)
+        for (run, item), accuracy in zip(pairs, accuracies, strict=True)
     }
     results = tuple(item if isinstance(item, Refusal) else verdicts[run.id] for run, item in found)
     return Comparison(baseline.id, chosen, margin, results)
@@ -190,7 +202,7 @@ def compare(
 @dataclass(frozen=True)
 class _Evidence:
     table: Agreement
-    loss: MeanDifference
+    loss: MeanDifference | None
     identical: bool
 
 
@@ -198,6 +210,8 @@ def _evidence(baseline: Run, run: Run, chosen: ChosenEpoch, reader: Reader) -> _
     pair = paired(baseline, run, chosen, reader)
     if isinstance(pair, Refusal):
         return pair
+    if any(item.guesses_only for item in pair):
+        return _Evidence(agreement(*pair), None, identical=False)
     same = np.array_equal(pair[0].probabilities, pair[1].probabilities)
     return _Evidence(agreement(*pair), loss_difference(*pair), same)
 
@@ -210,9 +224,12 @@ def paired(
     if baseline.status.fingerprint != run.status.fingerprint:
         return replace(
             refused,
-            data=(baseline.config.dataset.name, run.config.dataset.name),
+            data=(baseline.dataset, run.dataset),
             fingerprints=(baseline.status.fingerprint, run.status.fingerprint),
         )
+    images = [run.recorded.images for run in (baseline, run) if run.recorded and run.recorded.images]
+    if len(set(images)) > 1:
+        return replace(refused, code="other_images", data=(baseline.dataset, run.dataset))
     first, second = reader.predictions(baseline, chosen), reader.predictions(run, chosen)
     if first is None:
         return _missing(refused, baseline)
@@ -223,6 +240,9 @@ def paired(
         return replace(refused, code="other_count", counts=counts)
     if counts[0] < FEWEST_IMAGES:
         return replace(refused, code="one_image", counts=counts)
+    named = baseline.recorded is None or run.recorded is None  # digits, which a run from outside may name otherwise
+    if len(baseline.classes) != len(run.classes) or (not named and baseline.classes != run.classes):
+        return replace(refused, code="other_classes", counts=(len(baseline.classes), len(run.classes)))
     if not np.array_equal(first.labels, second.labels):
         return replace(refused, code="other_labels")
     return first, second
@@ -240,7 +260,7 @@ def _missing(refused: Refusal, run: Run) -> Refusal:
 
 def _limits(baseline: Run, run: Run, images: int, comparisons: int) -> list[Limit]:
     found = [Limit("one_training")]
-    on_test = [item.id for item in (baseline, run) if isinstance(item.config.training.validation, TestValidation)]
+    on_test = [item.id for item in (baseline, run) if item.validated_on_test]
     if on_test:
         found.append(Limit("test_validation", tuple(on_test)))
     if images < FEW_IMAGES:

@@ -147,7 +147,7 @@ def _checked_labels(path: Path, key: str, labels: NDArray[np.generic], images: i
     return labels.astype(np.uint8)
 
 
-def _idx_md5(array: NDArray[np.uint8]) -> str:
+def idx_md5(array: NDArray[np.uint8]) -> str:
     """MD5 of the array as an IDX file: a header of magic number and big-endian sizes, then the bytes."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     digest = hashlib.md5(header, usedforsecurity=False)
@@ -177,7 +177,7 @@ def find_mnist() -> Path | None:
 def _load_mnist(path: Path) -> Dataset:
     arrays = read_npz(path)
     for key in ARRAYS:
-        if _idx_md5(arrays[key]) != MNIST_MD5[key]:
+        if idx_md5(arrays[key]) != MNIST_MD5[key]:
             raise DatasetError(
                 f"{path} is not MNIST: the checksum of {key} differs from the published one; "
                 "delete the file and fetch it again"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.constants import CLASSES, MNIST_FINGERPRINT
+from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.evaluation.metrics import FloatArray, IntArray
 from mnist_core.evaluation.predictions import Predictions
 
@@ -119,12 +119,12 @@ def effect(predictions: Predictions, fingerprint: str) -> Effect | None:
 
 
 def class_thresholds(labels: IntArray, probabilities: FloatArray) -> NDArray[np.float64]:
-    """How sure a model is of each class where that is the label, shape (10,); infinite for a class without images.
+    """How sure a model is of each class where that is the label, shape (K,); infinite for a class without images.
 
     t_j = mean of p(j | x) over the images x labelled j (Northcutt, Jiang and Chuang 2021, "Confident Learning",
     equation 2): from there on an image counts as confidently of class j.
     """
-    thresholds = np.full(CLASSES, np.inf)
+    thresholds = np.full(probabilities.shape[1], np.inf)
     for digit in np.unique(labels):
         thresholds[digit] = probabilities[labels == digit, digit].mean(dtype=np.float64)
     return thresholds
@@ -143,9 +143,9 @@ def likely_errors(labels: IntArray, probabilities: FloatArray) -> pd.DataFrame:
     Parameters
     ----------
     labels
-        integers of shape (n,), 0 to 9.
+        integers of shape (n,), 0 to K − 1.
     probabilities
-        shape (n, 10).
+        shape (n, K).
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """What predictions are worth. Everything takes labels and probabilities, never a model.
 
-`labels` is an integer array of shape (n,), 0 to 9; `probabilities` a float array of shape (n, 10) whose rows sum to 1.
+`labels` is an integer array of shape (n,), 0 to K − 1; `probabilities` a float array of shape (n, K) whose rows sum
+to 1.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from mnist_core.constants import CLASSES
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
@@ -56,14 +55,14 @@ def split_loss(labels: IntArray, probabilities: FloatArray) -> LossSplit:
     return LossSplit(float(losses[correct].sum() / len(labels)), float(losses[~correct].sum() / len(labels)))
 
 
-def confusion_matrix(labels: IntArray, predicted: IntArray) -> NDArray[np.int64]:
-    """Counts, shape (10, 10): row = true class, column = predicted class."""
-    cells = labels.astype(np.int64) * CLASSES + predicted
-    return np.bincount(cells, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES)
+def confusion_matrix(labels: IntArray, predicted: IntArray, classes: int) -> NDArray[np.int64]:
+    """Counts, shape (classes, classes): row = true class, column = predicted class."""
+    cells = labels.astype(np.int64) * classes + predicted
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 class ClassScores(NamedTuple):
-    """Scores by class, each of shape (10,); `support` counts true images. A score without images is NaN."""
+    """Scores by class, each of shape (K,); `support` counts true images. A score without images is NaN."""
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
@@ -77,7 +76,7 @@ class ClassScores(NamedTuple):
 
 
 def class_scores(matrix: NDArray[np.int64]) -> ClassScores:
-    """Precision, recall and F1 by class from a confusion matrix of shape (10, 10)."""
+    """Precision, recall and F1 by class from a confusion matrix of shape (K, K)."""
     hits = np.diag(matrix).astype(np.float64)
     support, guessed = matrix.sum(axis=1), matrix.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -88,15 +87,15 @@ def class_scores(matrix: NDArray[np.int64]) -> ClassScores:
 
 
 class Scores(NamedTuple):
-    """What one set of predictions is worth."""
+    """What one set of predictions is worth; loss, ece and mean_confidence are None where there are no probabilities."""
 
     images: int
     errors: int
     accuracy: float
-    loss: float
+    loss: float | None
     macro_f1: float
-    ece: float
-    mean_confidence: float
+    ece: float | None
+    mean_confidence: float | None
 
 
 def scores(labels: IntArray, probabilities: FloatArray) -> Scores:
@@ -108,7 +107,7 @@ def scores(labels: IntArray, probabilities: FloatArray) -> Scores:
         errors=errors,
         accuracy=1.0 - errors / len(labels),
         loss=float(image_losses(labels, probabilities).mean()),
-        macro_f1=class_scores(confusion_matrix(labels, predicted)).macro_f1,
+        macro_f1=class_scores(confusion_matrix(labels, predicted, probabilities.shape[1])).macro_f1,
         ece=expected_calibration_error(labels, probabilities),
         mean_confidence=float(confidence(probabilities).mean()),
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.constants import CLASSES
 from mnist_core.evaluation.metrics import class_scores, confidence, confusion_matrix, image_losses
 from mnist_core.evaluation.predictions import Predictions
 
@@ -46,11 +45,11 @@ def judged(predictions: Predictions) -> pd.DataFrame:
     DataFrame
         index: position in the test set, from 0. true, guess: digits. correct: whether they are the same.
         confidence: probability given to the guess, 0 to 1. true_probability: probability given to the true digit.
-        loss: cross-entropy in nats.
+        loss: cross-entropy in nats. The last three are NaN where the model gave its guesses only.
     """
     import pandas as pd
 
-    labels, probabilities = predictions.labels.astype(np.int64), predictions.probabilities
+    labels, probabilities = predictions.labels.astype(np.int64), predictions.known_probabilities
     guess = predictions.predicted.astype(np.int64)
     return pd.DataFrame(
         {
@@ -93,12 +92,13 @@ def ordered(frame: pd.DataFrame, by: Order) -> pd.DataFrame:
 
 
 def top_confusions(matrix: NDArray[np.int64], most: int = 3) -> list[Confusion]:
-    """The most frequent confusions of a matrix of shape (10, 10), most frequent first; none that never happened."""
+    """The most frequent confusions of a matrix of shape (K, K), most frequent first; none that never happened."""
     errors = matrix.copy()
     np.fill_diagonal(errors, 0)
     flat = errors.ravel()
     best = np.argsort(-flat, kind="stable")[:most]
-    return [Confusion(cell // CLASSES, cell % CLASSES, int(flat[cell])) for cell in best.tolist() if flat[cell]]
+    size = len(matrix)
+    return [Confusion(cell // size, cell % size, int(flat[cell])) for cell in best.tolist() if flat[cell]]
 
 
 def confusion_frame(predictions: Predictions) -> pd.DataFrame:
@@ -108,10 +108,11 @@ def confusion_frame(predictions: Predictions) -> pd.DataFrame:
     """
     import pandas as pd
 
-    matrix = confusion_matrix(predictions.labels, predictions.predicted)
+    classes = predictions.classes
+    matrix = confusion_matrix(predictions.labels, predictions.predicted, classes)
     support = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.where(support > 0, support, np.nan)
-    true, guess = np.divmod(np.arange(CLASSES * CLASSES), CLASSES)
+    true, guess = np.divmod(np.arange(classes * classes), classes)
     return pd.DataFrame({"true": true, "guess": guess, "count": matrix.ravel(), "share": share.ravel()})
 
 
@@ -119,5 +120,5 @@ def score_frame(predictions: Predictions) -> pd.DataFrame:
     """Scores by class, one row a digit: digit, precision, recall, f1, support; a score without images is NaN."""
     import pandas as pd
 
-    found = class_scores(confusion_matrix(predictions.labels, predictions.predicted))
-    return pd.DataFrame({"digit": np.arange(CLASSES)} | found._asdict())
+    found = class_scores(confusion_matrix(predictions.labels, predictions.predicted, predictions.classes))
+    return pd.DataFrame({"digit": np.arange(predictions.classes)} | found._asdict())

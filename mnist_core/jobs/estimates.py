@@ -86,6 +86,8 @@ def measured(
     for run in runs:
         try:
             environment, rows = run.environment(), run.rows()
+            if run.recorded:
+                continue
             size = images(run.config.dataset.name, run.status.fingerprint)
             if environment is None or size is None or not rows or not here(environment):
                 continue

@@ -124,6 +124,8 @@ def _kill(store: Store, run_id: str) -> None:
     """Cancel, wait, end the process that still holds the run, and write down that it is cancelled."""
     store.cancel(run_id)
     run = store.get(run_id)
+    if run.recorded:
+        return  # the process is a notebook of somebody, which looks for the request by itself
     _wait_until_free(run)
     for _ in range(MOST_KILLS):
         pid = lease.holder_pid(run.path)

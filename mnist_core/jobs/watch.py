@@ -151,7 +151,7 @@ class Watch:
             for run in runs:
                 if run.state == "running":
                     self._given_up.discard(_request(run))
-                if run.read_only or run.ended or _refused(run):
+                if run.read_only or run.ended or run.recorded or _refused(run):
                     continue
                 if _request(run) in self._given_up:
                     given_up = True

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
 import pandas as pd
 
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.plots.style import layer
+from mnist_core.runs.recorded import DIGITS
 
 HEIGHT = 430
 SELECTION = "cell"
 """Name of the selection that a click makes; its fields are `true` and `guess`."""
 ALL = Cell()
+MOST_NUMBERED = 20
+"""Of more classes the cells hold no numbers, and the axes some of the names."""
 
 
 class Shades(NamedTuple):
@@ -34,7 +39,9 @@ LIGHT = Shades("#DCE9F7", "#08519C", "#ECEEF1", "#A9AFB7", "#1B1F24", "#FFFFFF",
 DARK = Shades("#1F3550", "#9CCBFF", "#262C35", "#5C6672", "#E8EBEF", "#10141A", "#FFA45C", "#1C222B")
 
 
-def confusion_cells(frame: pd.DataFrame, *, shares: bool = False, picked: Cell = ALL) -> pd.DataFrame:
+def confusion_cells(
+    frame: pd.DataFrame, *, shares: bool = False, picked: Cell = ALL, names: Sequence[str] = DIGITS
+) -> pd.DataFrame:
     """The cells as the chart needs them, one row each.
 
     Parameters
@@ -45,6 +52,8 @@ def confusion_cells(frame: pd.DataFrame, *, shares: bool = False, picked: Cell =
         show per cent of the true digit's images in place of counts.
     picked
         the cell, row or column to frame.
+    names
+        of the classes, in the order of their numbers.
 
     Returns
     -------
@@ -56,11 +65,16 @@ def confusion_cells(frame: pd.DataFrame, *, shares: bool = False, picked: Cell =
     cells["label"] = cells["share"].map(_per_cent) if shares else cells["count"].map(str)
     cells["kind"] = _kind(cells, cells["count"] == 0)
     cells["picked"] = _picked(cells, picked)
-    cells["meaning"] = [_meaning(*row) for row in cells[["true", "guess", "count"]].itertuples(index=False)]
-    return cells
+    cells["meaning"] = [
+        _meaning(names[true], names[guess], count)
+        for true, guess, count in cells[["true", "guess", "count"]].itertuples(index=False)
+    ]
+    return _thinned(cells, names)
 
 
-def difference_cells(frame: pd.DataFrame, first: str, second: str, *, picked: Cell | None = None) -> pd.DataFrame:
+def difference_cells(
+    frame: pd.DataFrame, first: str, second: str, *, picked: Cell | None = None, names: Sequence[str] = DIGITS
+) -> pd.DataFrame:
     """The cells of a signed difference matrix as the chart needs them, one row each.
 
     Parameters
@@ -71,6 +85,8 @@ def difference_cells(frame: pd.DataFrame, first: str, second: str, *, picked: Ce
         how to call A and B.
     picked
         the cell, row or column to frame; None for none.
+    names
+        of the classes, in the order of their numbers.
 
     Returns
     -------
@@ -81,13 +97,26 @@ def difference_cells(frame: pd.DataFrame, first: str, second: str, *, picked: Ce
     cells["kind"] = _kind(cells, (cells["a"] == 0) & (cells["b"] == 0))
     cells["picked"] = _picked(cells, picked or ALL)
     cells["meaning"] = [
-        f"a {true} {'guessed right' if true == guess else f'taken for a {guess}'}: "
+        f"{_a(names[true])} {'guessed right' if true == guess else f'taken for {_a(names[guess])}'}: "
         f"{first} {a:,}, {second} {b:,}; {entered:,} came, {left:,} went"
         for true, guess, a, b, entered, left in zip(
             *(frame[name].tolist() for name in ("true", "guess", "a", "b", "entered", "left")), strict=True
         )
     ]
-    return cells
+    return _thinned(cells, names)
+
+
+def _thinned(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the cells with the names of their classes; of many classes only those that are not empty.
+
+    A matrix of 100 classes has 10,000 cells, of which a browser draws only some hundreds quickly.
+    """
+    cells = cells.assign(true_name=[names[n] for n in cells["true"]], guess_name=[names[n] for n in cells["guess"]])
+    return cells if len(names) <= MOST_NUMBERED else cells[(cells["kind"] != "none") | cells["picked"]]
+
+
+def _a(name: str) -> str:
+    return f"a {name}" if name in DIGITS else name
 
 
 def signed(difference: int) -> str:
@@ -114,13 +143,18 @@ def _per_cent(share: float) -> str:
     return "0" if share == 0 else f"{share:.1f}" if share >= 0.05 else "<0.1"
 
 
-def _meaning(true: int, guess: int, count: int) -> str:
+def _meaning(true: str, guess: str, count: int) -> str:
     images = "image" if count == 1 else "images"
-    return f"{count:,} {images} of a {true}, " + ("guessed right" if true == guess else f"taken for a {guess}")
+    return f"{count:,} {images} of {_a(true)}, " + ("guessed right" if true == guess else f"taken for {_a(guess)}")
 
 
 def confusion_chart(
-    cells: pd.DataFrame, *, shares: bool = False, top: float | None = None, dark: bool = False
+    cells: pd.DataFrame,
+    *,
+    shares: bool = False,
+    top: float | None = None,
+    dark: bool = False,
+    names: Sequence[str] = DIGITS,
 ) -> alt.LayerChart:
     """The matrix of `confusion_cells`, with a number in every cell and the diagonal muted.
 
@@ -140,12 +174,15 @@ def confusion_chart(
         frame=shades.frame,
         tooltip=[
             alt.Tooltip("meaning:N", title=" "),
-            alt.Tooltip("share:Q", title="% of the true digit", format=".2f"),
+            alt.Tooltip("share:Q", title=f"% of the true {_word(names)}", format=".2f"),
         ],
+        names=names,
     )
 
 
-def difference_chart(cells: pd.DataFrame, colours: tuple[str, str], *, dark: bool = False) -> alt.LayerChart:
+def difference_chart(
+    cells: pd.DataFrame, colours: tuple[str, str], *, dark: bool = False, names: Sequence[str] = DIGITS
+) -> alt.LayerChart:
     """The signed difference of `difference_cells`, in the colour of the run that has more in a cell.
 
     Without colour where they have the same; the diagonal is muted, and clicks select as in `confusion_chart`.
@@ -158,6 +195,8 @@ def difference_chart(cells: pd.DataFrame, colours: tuple[str, str], *, dark: boo
         of A, for negative differences, and of B, for positive ones.
     dark
         for a dark background.
+    names
+        of the classes, in the order of their numbers.
     """
     shades = DARK if dark else LIGHT
     top = _top(cells)
@@ -168,6 +207,7 @@ def difference_chart(cells: pd.DataFrame, colours: tuple[str, str], *, dark: boo
         strong=f"abs(datum.value) > {0.55 * top}",
         frame=shades.text,  # the colours of the runs are taken
         tooltip=[alt.Tooltip("meaning:N", title=" ")],
+        names=names,
     )
 
 
@@ -177,21 +217,44 @@ def _top(cells: pd.DataFrame) -> float:
     return float(values.max()) or 1.0 if len(values) else 1.0
 
 
+def _word(names: Sequence[str]) -> str:
+    return "digit" if tuple(names) == DIGITS else "class"
+
+
 def _matrix(
-    cells: pd.DataFrame, shades: Shades, *, scale: alt.Scale, strong: str, frame: str, tooltip: list[alt.Tooltip]
+    cells: pd.DataFrame,
+    shades: Shades,
+    *,
+    scale: alt.Scale,
+    strong: str,
+    frame: str,
+    tooltip: list[alt.Tooltip],
+    names: Sequence[str],
 ) -> alt.LayerChart:
     """A heatmap with a number in every cell; `strong` is the Vega expression of the cells that need light numbers."""
-    digits = list(range(10))
-    axis = alt.Axis(labelAngle=0, ticks=False, labelPadding=6, grid=False, labelFontSize=15, titleFontSize=14)
+    many, word = len(names) > MOST_NUMBERED, _word(names)
+    numbers_of = list(range(len(names)))
+    axis: dict[str, Any] = {
+        "ticks": False,
+        "labelPadding": 6,
+        "grid": False,
+        "labelFontSize": 9 if many else 15 if word == "digit" else 11,
+        "titleFontSize": 14,
+    }
+    if word != "digit":
+        axis |= {"labelExpr": f"({json.dumps(list(names))})[datum.value]", "labelLimit": 90, "labelOverlap": True}
     base = alt.Chart(cells).encode(
         x=alt.X(
             "guess:O",
-            title="Guessed digit",
-            scale=alt.Scale(domain=digits, paddingInner=0.04, paddingOuter=0),
-            axis=axis,
+            title=f"Guessed {word}",
+            scale=alt.Scale(domain=numbers_of, paddingInner=0.04, paddingOuter=0),
+            axis=alt.Axis(labelAngle=0 if word == "digit" else -60, **axis),
         ),
         y=alt.Y(
-            "true:O", title="True digit", scale=alt.Scale(domain=digits, paddingInner=0.04, paddingOuter=0), axis=axis
+            "true:O",
+            title=f"True {word}",
+            scale=alt.Scale(domain=numbers_of, paddingInner=0.04, paddingOuter=0),
+            axis=alt.Axis(**axis),
         ),
     )
     fill = (
@@ -222,4 +285,5 @@ def _matrix(
         .mark_rect(filled=False, stroke=frame, strokeWidth=3, cursor="pointer", aria=False)
         .encode(tooltip=tooltip)
     )
-    return layer(rects, numbers, frames).properties(height=HEIGHT)
+    shown = (rects, frames) if many else (rects, numbers, frames)  # so many cells have no room for numbers
+    return layer(*shown).properties(height=HEIGHT)

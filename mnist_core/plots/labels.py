@@ -43,11 +43,11 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
             text = run.name
             if len(same) > 1:
                 details: list[tuple[str, set[Any]]] = [
-                    (f"on {run.config.dataset.name}", {r.config.dataset.name for r in same}),
-                    (f"seed {run.config.training.seed}", {r.config.training.seed for r in same}),
-                    (run.config.model.summary(), {r.config.model.summary() for r in same}),
+                    (f"on {run.dataset}", {r.dataset for r in same}),
+                    ("" if run.seed is None else f"seed {run.seed}", {r.seed for r in same}),
+                    (run.model_words, {r.model_words for r in same}),
                 ]
-                told = [detail for detail, values in details if len(values) > 1]
+                told = [detail for detail, values in details if detail and len(values) > 1]
                 text += ", " + ", ".join(told) if told else f", {run.id[:4]}"
             word = STATE_WORDS[run.state] if states else ""
             labels[run.id] = f"{text} ({word})" if word else text

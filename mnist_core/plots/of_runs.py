@@ -87,8 +87,8 @@ def confusion(run: Run | str, *, shares: bool = False, store: Store | None = Non
         if the run has no stored predictions.
     """
     found = resolve(run, store)
-    cells = confusion_cells(confusion_frame(_predictions(found)), shares=shares)
-    return styled(confusion_chart(cells, shares=shares).properties(width=WIDTH, title=found.name))
+    cells = confusion_cells(confusion_frame(_predictions(found)), shares=shares, names=found.classes)
+    return styled(confusion_chart(cells, shares=shares, names=found.classes).properties(width=WIDTH, title=found.name))
 
 
 def disagreements(first: Run | str, second: Run | str, *, store: Store | None = None) -> alt.TopLevelMixin:

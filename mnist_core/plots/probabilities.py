@@ -1,4 +1,4 @@
-"""What several runs think one image shows: their ten probabilities side by side."""
+"""What several runs think one image shows: their probabilities side by side."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mnist_core.plots.style import layer
+from mnist_core.runs.recorded import DIGITS
 
 HEIGHT = 240
 
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
-    """What one run says of one image. probabilities: shape (10,), 0 to 1."""
+    """What one run says of one image.
+
+    probabilities: shape (K,), 0 to 1. names: of the classes. guesses_only: True if the run has no probabilities, and
+    these are 1 for its guess.
+    """
 
     run_id: str
     label: str
     colour: str
     probabilities: NDArray[np.floating]
+    names: tuple[str, ...] = DIGITS
+    guesses_only: bool = False
 
 
 def probability_frame(opinions: Sequence[Opinion], true: int) -> pd.DataFrame:
@@ -48,16 +55,20 @@ def probability_chart(
     ids = [opinion.run_id for opinion in opinions]
     ink = "#E8EBEF" if dark else "#1B1F24"
     true = int(frame.loc[frame["true"], "digit"].iloc[0])
+    names = opinions[0].names
+    named_axis = names != DIGITS
+    label = f"({json.dumps(list(names))})[datum.value]" if named_axis else "datum.label"
     x = alt.X(
         "digit:O",
-        title="digit",
-        scale=alt.Scale(domain=list(range(10)), paddingInner=0.25, paddingOuter=0.1),
+        title="class" if named_axis else "digit",
+        scale=alt.Scale(domain=list(range(len(names))), paddingInner=0.25, paddingOuter=0.1),
         axis=alt.Axis(
-            labelAngle=0,
+            labelAngle=-60 if named_axis else 0,
             ticks=False,
             labelPadding=6,
-            labelFontSize=15,
-            labelExpr=f"datum.value === {true} ? [datum.label, 'true'] : datum.label",
+            labelFontSize=11 if named_axis else 15,
+            labelOverlap=True,
+            labelExpr=f"datum.value === {true} ? [{label}, 'true'] : {label}",
             labelFontWeight=alt.condition(f"datum.value === {true}", alt.value("bold"), alt.value("normal")),
         ),
     )

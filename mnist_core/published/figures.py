@@ -125,6 +125,7 @@ def measure(runs: Sequence[Run], reader: Reader = PLAIN) -> Measured | None:
 def keras_loss(run: Run, summary: RunSummary, history: Sequence[EpochRow] | None = None) -> float:
     """Return the test loss as Keras, and so each source, reports it: with the L2 penalty of the weights kept."""
     assert summary.test is not None
+    assert summary.test.loss is not None  # whatever was trained here gives probabilities
     row = sweeps.kept_row(run, list(run.rows() if history is None else history))
     return summary.test.loss + (row.penalty if row else 0.0)
 

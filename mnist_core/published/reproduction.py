@@ -144,7 +144,7 @@ def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
     """
     finished: dict[str, list[Run]] = {}
     for run in store.runs():
-        if run.state == "finished" and run.status.fingerprint == MNIST_FINGERPRINT:
+        if run.recorded is None and run.state == "finished" and run.status.fingerprint == MNIST_FINGERPRINT:
             finished.setdefault(recipe_id(run.config), []).append(run)
     found = [model_row(item, finished.get(recipe_id(item.config), []), reader) for item in PRESETS.values()]
     found += [_sweep_row(store, spec, reader) for spec in SWEEPS.values()]

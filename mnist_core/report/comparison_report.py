@@ -204,12 +204,13 @@ def _figures(found: Content) -> Iterator[Block]:
 
 
 def _settings(found: Content) -> Iterator[Block]:
-    flat = [flatten(run.config) for run in found.runs]
+    flat = [{} if run.recorded else flatten(run.config) for run in found.runs]
     paths = dict.fromkeys(path for config in flat for path in config)
     yield Heading(2, "Configuration")
     yield Table(
         ["setting", *_names(found)],
-        [[setting_words(path), *(value_words(config.get(path), tables.ABSENT) for config in flat)] for path in paths],
+        [["model", *(run.model_words for run in found.runs)]]
+        + [[setting_words(path), *(value_words(config.get(path), tables.ABSENT) for config in flat)] for path in paths],
     )
 
 
@@ -220,7 +221,7 @@ def _origins(found: Content) -> Iterator[Block]:
     rows = [
         ["run id", *(run.id for run in found.runs)],
         ["state", *(run.state for run in found.runs)],
-        ["data", *(run.config.dataset.name for run in found.runs)],
+        ["data", *(run.dataset for run in found.runs)],
         ["fingerprint of the data", *(run.status.fingerprint for run in found.runs)],
         ["trained on", *(_day(run.status.started_at) for run in found.runs)],
     ]

@@ -68,6 +68,8 @@ def _wrong(errors: int) -> str:
 
 
 def _cost(item: RunSummary, base: RunSummary) -> str:
+    if not item.parameters or not base.parameters:
+        return ""
     ratio = item.parameters / base.parameters
     if ratio > 1.05:
         return f" It has {ratio:.1f} times the parameters."
@@ -108,7 +110,7 @@ ROWS: tuple[Row, ...] = (
     Row(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
     Row(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
     Row(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
-    Row(_TEST, "Macro F1", "mean over the ten digits of precision and recall combined", _test("macro_f1"), *_loss),
+    Row(_TEST, "Macro F1", "mean over the classes of precision and recall combined", _test("macro_f1"), *_loss),
     Row(
         _TEST, "Calibration error (ECE)", "how far stated confidence is from the share that is right",
         _test("ece"), *_loss,

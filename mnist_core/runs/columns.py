@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 from mnist_core.errors import StoreError
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.experiments.recipes import recipe_id
 from mnist_core.experiments.settings import LAYER_SETTINGS, SETTINGS, Setting, layers_in, values_of
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.run import Run
@@ -145,10 +144,10 @@ def figures_row(run: Run, *, reader: Reader = PLAIN) -> Row:
         "id": run.id,
         "name": run.name,
         "state": run.state,
-        "dataset": run.config.dataset.name,
-        "model": run.config.model.summary(),
-        "recipe": recipe_id(run.config),
-        "parameters": run.config.model.parameter_count(),
+        "dataset": run.dataset,
+        "model": run.model_words,
+        "recipe": run.recipe,
+        "parameters": run.parameters,
         "created": run.status.created_at,
         "preset": run.meta.preset,
         "tags": run.meta.tags,
@@ -177,8 +176,15 @@ def figures_row(run: Run, *, reader: Reader = PLAIN) -> Row:
 
 
 def run_row(run: Run, *, reader: Reader = PLAIN) -> Row:
-    """Return a run as one row with all of `COLUMNS`; see `figures_row` and `settings_row`."""
-    return figures_row(run, reader=reader) | settings_row(run.config)
+    """Return a run as one row with all of `COLUMNS`; see `figures_row` and `settings_row`.
+
+    A run from outside has no settings: they are None.
+    """
+    if run.recorded:
+        settings: Row = dict.fromkeys(SETTING_COLUMNS) | {"planned_epochs": run.planned_epochs}
+    else:
+        settings = settings_row(run.config)
+    return figures_row(run, reader=reader) | settings
 
 
 SEARCHED = ("id", "name", "state", "dataset", "model", "preset", "note")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
 
-from mnist_core.errors import DamagedFile, StoreError
-from mnist_core.evaluation.metrics import Scores, scores
+from mnist_core.errors import DamagedFile, NoConfiguration, StoreError
+from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import damage
+from mnist_core.experiments.recipes import recipe_id
 from mnist_core.files import read_json, read_json_lines
+from mnist_core.runs.recorded import DIGITS, OUTSIDE, Recorded
 from mnist_core.runs.records import (
     HISTORY_COLUMNS,
     SCORES,
@@ -50,11 +52,14 @@ Version = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its folder stands now: a snapshot, cheap to take; history and predictions are read on demand."""
+    """A run as its folder stands now: a snapshot, cheap to take; history and predictions are read on demand.
+
+    source: what was trained here, or what is known of a run that was made outside. Ask `recorded` for which it is.
+    """
 
     id: str
     path: Path
-    config: RunConfig
+    source: RunConfig | Recorded
     meta: Meta
     status: Status
     state: RunState
@@ -66,6 +71,79 @@ class Run:
     def name(self) -> str:
         """The display name; not part of the run's identity."""
         return self.meta.name
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """What is known of a run that was made outside; None for one that was trained here."""
+        return self.source if isinstance(self.source, Recorded) else None
+
+    @property
+    def config(self) -> RunConfig:
+        """What was trained; ask `recorded` first, as a run from outside has none.
+
+        Raises
+        ------
+        NoConfiguration
+            for a run that was made outside.
+        """
+        if isinstance(self.source, Recorded):
+            raise NoConfiguration(
+                f"run {self.name} ({self.id}) was {OUTSIDE}, so that this cannot be done with it; "
+                "choose a run that was trained here"
+            )
+        return self.source
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data."""
+        return self.source.dataset if isinstance(self.source, Recorded) else self.source.dataset.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers."""
+        return self.source.classes if isinstance(self.source, Recorded) else DIGITS
+
+    @property
+    def pictures(self) -> bool:
+        """True if its test images are those of the dataset of its name."""
+        return self.recorded is None or self.recorded.pictures
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers the model learned; None where a run from outside does not say."""
+        if isinstance(self.source, Recorded):
+            return self.source.parameters
+        return self.source.model.parameter_count()
+
+    @property
+    def model_words(self) -> str:
+        """The model in a few words; for a run from outside, that it has no configuration."""
+        return self.source.words() if isinstance(self.source, Recorded) else self.source.model.summary()
+
+    @property
+    def planned_epochs(self) -> int | None:
+        """How many epochs were planned; None where a run from outside does not say."""
+        return self.source.epochs if isinstance(self.source, Recorded) else self.source.training.epochs
+
+    @property
+    def recipe(self) -> str:
+        """The id that all seeds of its configuration share; a run from outside is a recipe of its own."""
+        return self.id if isinstance(self.source, Recorded) else recipe_id(self.source)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed; None for a run from outside, of which it is not known."""
+        return None if isinstance(self.source, Recorded) else self.source.training.seed
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the run that it continues; None where it began anew, or was made outside."""
+        return None if isinstance(self.source, Recorded) else self.source.parent
+
+    @property
+    def validated_on_test(self) -> bool | None:
+        """True if its validation images are the test images; None where a run from outside does not say."""
+        return None if isinstance(self.source, Recorded) else self.source.training.validation.source == "test"
 
     @property
     def one_of_many(self) -> bool:
@@ -95,7 +173,7 @@ class Run:
     @property
     def resumable(self) -> bool:
         """Whether it can go on from its last finished epoch."""
-        return self.state in RESUMABLE and not self.read_only
+        return self.state in RESUMABLE and not self.read_only and self.recorded is None
 
     @property
     def epochs_done(self) -> int:
@@ -153,6 +231,8 @@ class Run:
         """The number of an epoch, from 1; None where there is none of that kind (yet)."""
         if chosen == "kept":
             return self.status.kept_epoch
+        if chosen == "last" and self.recorded and self.ended and self.status.kept_epoch is not None:
+            return self.status.kept_epoch  # what was recorded came last, and its history may have no validation loss
         rows = [row for row in self.rows() if math.isfinite(row.loss) and math.isfinite(row.val_loss)]
         if not rows:
             return None
@@ -174,11 +254,15 @@ class Run:
             where the file is damaged.
         """
         epoch = self.epoch(chosen)
-        if chosen != "kept" and epoch is None:
+        recorded_last = self.recorded is not None and chosen == "last"  # as all that a run from outside has
+        if chosen != "kept" and epoch is None and not recorded_last:
             return None
         path = self.predictions_file(None if epoch == self.status.kept_epoch else epoch)
         try:
-            return Predictions.read(path)
+            found = Predictions.read(path)
+            if found.classes != len(self.classes):
+                raise DamagedFile(f"{path.name} has {found.classes} classes, and the run has {len(self.classes)}")
+            return found
         except FileNotFoundError:
             return None
         except (OSError, DamagedFile) as error:
@@ -197,13 +281,14 @@ class Run:
         StoreError
             where a file is damaged.
         """
-        kept = self.epoch(chosen) == self.status.kept_epoch
+        recorded_last = self.recorded is not None and chosen == "last"
+        kept = chosen == "kept" or recorded_last or self.epoch(chosen) == self.status.kept_epoch is not None
         if kept and self._scores_are_fresh():
             with contextlib.suppress(StoreError):  # the predictions hold the same
                 return self._stored_scores()
         found = self.predictions(chosen)
         if found is not None:
-            return scores(found.labels, found.probabilities)
+            return found.scores()
         return self._stored_scores() if kept else None
 
     def _scores_are_fresh(self) -> bool:
@@ -253,16 +338,17 @@ class Run:
             "name": self.name,
             "state": self.state,
             "reason": self.status.reason,
-            "dataset": self.config.dataset.name,
+            "dataset": self.dataset,
             "fingerprint": self.status.fingerprint,
-            "parameters": self.config.model.parameter_count(),
+            "parameters": self.parameters,
             "epochs_done": self.epochs_done,
-            "epochs": self.config.training.epochs,
+            "epochs": self.planned_epochs,
             "best_epoch": self.status.best_epoch,
             "kept_epoch": self.status.kept_epoch,
             "tags": list(self.meta.tags),
             "note": self.meta.note,
             "preset": self.meta.preset,
             "read_only": self.read_only,
-            "config": self.config.model_dump(mode="json"),
+            "config": None if self.recorded else self.config.model_dump(mode="json"),
+            "recorded": self.recorded.model_dump(mode="json") if self.recorded else None,
         }

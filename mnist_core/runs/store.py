@@ -29,11 +29,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from mnist_core.data.datasets import Catalog
-from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StoreError, WriteError
+from mnist_core.errors import ConfigError, NoConfiguration, ReadOnlyRun, RunNotFound, StoreError, WriteError
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.frozen import damage, explain
 from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
 from mnist_core.runs import lease, states
+from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
 from mnist_core.runs.records import Meta, Pause, Status, read_part
 from mnist_core.runs.run import Run
 from mnist_core.runs.writer import RunWriter
@@ -198,7 +199,7 @@ class Store:
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(f"{run.id} ({run.name}, {run.config.dataset.name}, {run.state})" for run in found)
+            listed = ", ".join(f"{run.id} ({run.name}, {run.dataset}, {run.state})" for run in found)
             raise RunNotFound(f"{text!r} could be any of {listed}; give the id")
         for problem in problems:
             if _answers(problem, text):
@@ -208,10 +209,10 @@ class Store:
     def _read(self, path: Path) -> Run:
         if not _ID.fullmatch(path.name):
             raise StoreError(f"{printable(path.name)} is not a run: its name is not an id of 12 hexadecimal digits")
-        config = read_part(path / "config.json", parse_config)
+        source = read_part(path / "config.json", _parse_source)
         meta = read_part(path / "meta.json", Meta.model_validate)
         status = read_part(path / "status.json", Status.model_validate)
-        if config.run_id(status.fingerprint) != path.name:
+        if source.run_id(status.fingerprint) != path.name:
             raise StoreError(f"{path.name} is not the run that its config.json describes; was it changed by hand?")
         read_only = path.parent == self._reference
         state = status.state
@@ -222,7 +223,7 @@ class Store:
             state = states.after(status.state, "vanish_with_reason" if reason else "vanish")
             if state == "interrupted":
                 status = status.model_copy(update={"reason": reason or GONE})
-        return Run(path.name, path, config, meta, status, state, read_only)
+        return Run(path.name, path, source, meta, status, state, read_only)
 
     # -- making ------------------------------------------------------------------------------------------------------
 
@@ -277,6 +278,38 @@ class Store:
             },
         )
 
+    def add_recorded(
+        self,
+        recorded: Recorded,
+        *,
+        name: str,
+        fingerprint: str,
+        tags: tuple[str, ...] = (),
+        note: str = "",
+    ) -> tuple[Run, bool]:
+        """Return the run from outside that this describes, and whether it is new.
+
+        A new one is `queued`; whoever recorded it writes what it has through `open_writer`.
+
+        Raises
+        ------
+        StoreError
+            where the run is there, but damaged.
+        """
+        meta = checked_meta(name=name, tags=tags, note=note)
+        run_id = recorded.run_id(fingerprint)
+        with contextlib.suppress(RunNotFound):
+            return self.get(run_id), False
+        status = Status(state=states.INITIAL, fingerprint=fingerprint, created_at=time.time())
+        return self._place(
+            run_id,
+            {
+                "config.json": {"recorded": recorded.model_dump(mode="json")},
+                "meta.json": meta.model_dump(mode="json"),
+                "status.json": status.model_dump(mode="json"),
+            },
+        )
+
     @writing("the store")
     def _place(self, run_id: str, files: dict[str, Any]) -> tuple[Run, bool]:
         """Make a run's folder, all at once; the run, and whether another process did not make it first."""
@@ -314,6 +347,10 @@ class Store:
             raise RunNotFound(
                 f"the run {config.parent}, which this one continues, is not in {self.root}; train or restore it first"
             ) from None
+        if found.recorded:
+            raise NoConfiguration(
+                f"run {found.name} was {OUTSIDE}, so that it cannot be continued; choose a run that was trained here"
+            )
         # one that could still be resumed may yet get other weights, and this run would no longer be what its id says
         if not found.ended_well:
             raise StoreError(
@@ -364,6 +401,10 @@ class Store:
         """Queue a resumable run once more, to go on from its last finished epoch."""
         run = self.get(run_id)
         self._refuse_read_only(run)
+        if run.recorded:
+            raise NoConfiguration(
+                f"run {run.name} was {OUTSIDE}, so that it cannot be resumed here; train it again where it was made"
+            )
         state = states.after(run.state, "request", run.name)
         for name in ("cancel", "pause.json"):
             (run.path / name).unlink(missing_ok=True)
@@ -495,6 +536,13 @@ class Store:
             raise ReadOnlyRun(
                 f"run {run.name} ships with the project and cannot be changed; train it with another seed instead"
             )
+
+
+def _parse_source(data: Any) -> RunConfig | Recorded:
+    """Return what `config.json` holds: a configuration, or what is known of a run from outside."""
+    if isinstance(data, dict) and set(data) == {"recorded"}:
+        return parse_recorded(data["recorded"])
+    return parse_config(data)
 
 
 def checked_meta(**data: Any) -> Meta:

@@ -19,6 +19,7 @@ class RunSummary:
 
     final_*, best_*: validation figures of the last epoch and of the epoch with the lowest validation loss.
     test: scores on the test set of the weights of `tested_epoch`, with Wilson's 95 % interval of the accuracy.
+    parameters: None where a run from outside does not say.
     train_seconds: all epochs together. model_bytes: size of the Keras file. val_losses: the validation loss by epoch,
         where it is finite.
     """
@@ -27,7 +28,7 @@ class RunSummary:
     name: str
     state: str
     dataset: str
-    parameters: int
+    parameters: int | None
     epochs_done: int
     final_val_loss: float | None
     final_val_accuracy: float | None
@@ -61,18 +62,18 @@ def summarise(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
         id=run.id,
         name=run.name,
         state=run.state,
-        dataset=run.config.dataset.name,
-        parameters=run.config.model.parameter_count(),
+        dataset=run.dataset,
+        parameters=run.parameters,
         epochs_done=len(rows),
         final_val_loss=_finite(last.val_loss) if last else None,
         final_val_accuracy=_finite(last.val_accuracy) if last else None,
         best_epoch=best.epoch if best else None,
         best_val_loss=best.val_loss if best else None,
-        best_val_accuracy=best.val_accuracy if best else None,
+        best_val_accuracy=_finite(best.val_accuracy) if best else None,
         tested_epoch=run.epoch(chosen) if test else None,
         test=test,
         test_accuracy_interval=accuracy_interval(test.images - test.errors, test.images) if test else None,
-        train_seconds=sum(row.seconds for row in rows) if rows else None,
+        train_seconds=_finite(sum(row.seconds for row in rows)) if rows else None,
         model_bytes=run.model_file.stat().st_size if run.model_file else None,
         val_losses=tuple(row.val_loss for row in rows if math.isfinite(row.val_loss)),
     )
@@ -83,8 +84,12 @@ def _finite(value: float) -> float | None:
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Where the configurations differ: dotted path → one value a run, None where it has no such field."""
-    flat = [flatten(run.config) for run in runs]
+    """Where the configurations differ: dotted path → one value a run, None where it has no such field.
+
+    Runs from outside, which have no configuration, have no field at all.
+    """
+    flat = [{} if run.recorded else flatten(run.config) for run in runs]
     paths = dict.fromkeys(path for config in flat for path in config)
     rows = {path: [config.get(path) for config in flat] for path in paths}
-    return {path: values for path, values in rows.items() if any(value != values[0] for value in values)}
+    known = [index for index, run in enumerate(runs) if not run.recorded]
+    return {path: row for path, row in rows.items() if any(row[index] != row[known[0]] for index in known)}

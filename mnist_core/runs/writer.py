@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from mnist_core.errors import WriteError
-from mnist_core.evaluation.metrics import scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import append_json_line, placing, replacing, write_json
 from mnist_core.runs import lease, states
@@ -80,13 +79,11 @@ class RunWriter:
         Of the kept weights the scores are written too: they spare a table of many runs the reading of all predictions.
         """
         self.check()
-        arrays = {key: value for key, value in vars(predictions).items() if value is not None}
         with replacing(self.run.predictions_file(epoch)) as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, **predictions.arrays())  # type: ignore[arg-type]
         if epoch is None:
             with contextlib.suppress(WriteError):  # they can be taken from the predictions
-                found = scores(predictions.labels, predictions.probabilities)
-                write_json(self.run.path / SCORES, found._asdict())
+                write_json(self.run.path / SCORES, predictions.scores()._asdict())
 
     def model(self, save: Any) -> None:
         """Keep the weights: `save(path)` writes a Keras file."""

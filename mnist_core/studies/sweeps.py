@@ -317,7 +317,7 @@ def progress_of(found: Sequence[Found]) -> SweepProgress:
 def _share(run: Run) -> float:
     """The share of the epochs that is done; 0 where the history is damaged, as training then begins anew."""
     try:
-        return run.epochs_done / run.config.training.epochs
+        return run.epochs_done / (run.planned_epochs or 1)
     except StoreError:
         return 0.0
 
@@ -398,7 +398,7 @@ def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
         "name": run.name if run else "",
         "state": run.state if run else found,
         "epochs": len(rows),
-        "parameters": run.config.model.parameter_count() if run else None,
+        "parameters": run.parameters if run else None,
         "seconds": sum(row.seconds for row in rows) if rows else nan,
         "train_loss": row.clean_loss - row.penalty if row else nan,
         "train_accuracy": row.clean_accuracy if row else nan,

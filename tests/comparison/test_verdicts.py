@@ -207,7 +207,7 @@ def test_the_last_or_best_epoch_is_never_silently_another(make: MakeRun, store: 
     refused = refusal_words(compare([first, second], first, "best").refusals[0], named(first, second))
     assert refused.startswith("no predictions of the best epoch (2) of first are stored; choose the kept epoch")
     for run, wrong in ((first, range(30)), (second, range(30, 50))):
-        np.savez(run.predictions_file(2), **{k: v for k, v in vars(answers(wrong)).items() if v is not None})
+        np.savez(run.predictions_file(2), **answers(wrong).arrays())
     found = only([first, second], first, chosen="best")
     assert (found.epochs, found.table) == ((2, 2), (950, 20, 30, 0))
     assert any(

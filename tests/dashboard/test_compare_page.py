@@ -213,7 +213,7 @@ def test_the_epoch_is_chosen_once_and_is_never_silently_another(app: OpenPage, t
     page.switch_page("views/compare/page.py").run()
     assert link(page, "weights") == "best"
     for run, errors in ((base, 5), (alike, 45)):
-        arrays = {name: value for name, value in vars(guesses(errors)).items() if value is not None}
+        arrays = guesses(errors).arrays()
         np.savez(run.predictions_file(3), **arrays)
         (run.path / "status.json").touch()  # training writes it last
     again = app(runs=f"{base.id},{alike.id}", weights="best")

@@ -33,7 +33,7 @@ def predictions(run: Run) -> Predictions:
 @pytest.fixture
 def top(predictions: Predictions) -> list[Confusion]:
     """The two most frequent confusions; the run is small enough to have that many."""
-    found = top_confusions(confusion_matrix(predictions.labels, predictions.predicted), 2)
+    found = top_confusions(confusion_matrix(predictions.labels, predictions.predicted, 10), 2)
     assert len(found) == 2
     return found
 

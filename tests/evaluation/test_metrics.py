@@ -43,14 +43,14 @@ samples = st.builds(sample, st.integers(0, 10_000), st.integers(1, 300), st.floa
 def test_confusion_matrix_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     labels, guessed = np.array(pairs, np.uint8).T
     expected = sklearn_metrics.confusion_matrix(labels, guessed, labels=range(10))
-    np.testing.assert_array_equal(confusion_matrix(labels, guessed), expected)
+    np.testing.assert_array_equal(confusion_matrix(labels, guessed, 10), expected)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @given(labels_and_guesses)
 def test_class_scores_are_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     labels, guessed = np.array(pairs, np.uint8).T
-    found = class_scores(confusion_matrix(labels, guessed))
+    found = class_scores(confusion_matrix(labels, guessed, 10))
     present = np.unique(labels)
     expected = sklearn_metrics.precision_recall_fscore_support(labels, guessed, labels=range(10), zero_division=0)
     np.testing.assert_array_equal(found.support, expected[3])

@@ -120,7 +120,7 @@ def test_top_confusions_are_the_largest_cells_off_the_diagonal(random_prediction
 
 
 def test_top_confusions_of_few_errors_and_of_none() -> None:
-    matrix = confusion_matrix(FIVE.labels, FIVE.predicted)
+    matrix = confusion_matrix(FIVE.labels, FIVE.predicted, 10)
     assert top_confusions(matrix, 5) == [Confusion(4, 9, 2), Confusion(7, 2, 1)]
     assert top_confusions(np.diag(np.arange(10))) == []
 

@@ -12,7 +12,6 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.groups import Group
 from dashboard.shared.run_curves import notes, planned
-from mnist_core.experiments.configs import TestValidation
 from mnist_core.plots.learning_curves import (
     AXES,
     HEIGHT,
@@ -137,7 +136,11 @@ def _controls(seeds: bool) -> tuple[list[Kind], float, bool, Axis, bool, bool]:
 
 
 def _validation_words(runs: Sequence[Run]) -> str:
-    on_test = [isinstance(run.config.training.validation, TestValidation) for run in runs]
+    outside = [run for run in runs if run.recorded]
+    if outside:
+        which = "these runs" if len(outside) == len(runs) else "some of these runs"
+        return f"Which images {which} validated on is not known, as they were recorded from outside."
+    on_test = [run.validated_on_test for run in runs]
     if all(on_test):
         return "Validation images are the test images here, so the test accuracy is not one on images never looked at."
     if not any(on_test):

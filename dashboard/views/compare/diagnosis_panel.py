@@ -112,7 +112,7 @@ def _counted(group: Group) -> str:
     titles = Counter(title for run in group.runs for title in {TITLES[item.code] for item in _findings(run)})
     many = len(group.runs)
     counts = ", ".join(f"{title} in {count}" for title, count in titles.most_common()) or "no epoch is finished yet"
-    seed = group.first.config.training.seed
+    seed = group.first.seed
     return f"<p>{for_html(f'Of {many} seeds: {counts}. Seed {seed}:')}</p>"
 
 

@@ -70,6 +70,15 @@ class Panel:
     colours: Mapping[str, str]
     chosen: ChosenEpoch = "kept"
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; those of a run from outside, where one is, as it may name them better."""
+        return next((run.classes for run in self.runs if run.recorded), self.runs[0].classes)
+
+    def name(self, number: int | str | None) -> str:
+        """Return the name of a class by its number; any other text as it is."""
+        return self.classes[number] if isinstance(number, int) else str(number)
+
     @cached_property
     def names(self) -> list[str]:
         """Their labels, in their order."""
@@ -167,7 +176,7 @@ def _group(group: object = ANY) -> None:
 def matrices_panel(pair: Panel) -> None:
     """The two confusion matrices with their signed difference between them, and the digits of a cell."""
     _take_matrix_click()
-    cell = chosen_cell()
+    cell = chosen_cell(len(pair.classes))
     wanted = state.link_text("matrix")
     matrix = wanted if wanted in MATRICES else "difference"
     said = [resources.predictions(run, pair.chosen) for run in pair.runs]
@@ -205,12 +214,12 @@ def matrices_panel(pair: Panel) -> None:
         with st.container(horizontal=True, gap="small", key="digits_controls"):
             names = {"a": pair.names[0], "difference": "difference", "b": pair.names[1]}
             state.fill({"matrix": matrix, "true": _shown(cell.true), "guess": _shown(cell.guess)})
-            digits = [ANY, *range(10)]
+            digits = [ANY, *range(len(pair.classes))]
             st.selectbox(
                 "Matrix", list(MATRICES), format_func=names.__getitem__, key="matrix", width=190, on_change=_pick
             )
-            st.selectbox("True digit", digits, key="true", width=105, on_change=_pick)
-            st.selectbox("Guessed digit", digits, key="guess", width=125, on_change=_pick)
+            st.selectbox("True digit", digits, format_func=pair.name, key="true", width=105, on_change=_pick)
+            st.selectbox("Guessed digit", digits, format_func=pair.name, key="guess", width=125, on_change=_pick)
             order = _order_boxes("apart" if matrix == "difference" else "confident")
         _pages(ordered(frame, order), pair)
 
@@ -225,7 +234,7 @@ def _difference(pair: Panel, compared: pd.DataFrame, framed: Cell | None) -> Non
         "plus counts digits that it finds more often. A cell "
         "may show 0 although digits came and went: a click shows those that are in it for one run only.",
     )
-    cells = confusion_matrix.difference_cells(compared, *pair.names, picked=framed)
+    cells = confusion_matrix.difference_cells(compared, *pair.names, picked=framed, names=pair.classes)
     panels.chart_with_table(
         Drawing(confusion_matrix.difference_chart, cells, (pair.shades[0], pair.shades[1]), height=MATRIX_HEIGHT),
         cells[["true", "guess", "a", "b", "difference", "entered", "left"]],
@@ -283,17 +292,18 @@ def _in_matrix(votes: pd.DataFrame, matrix: str, cell: Cell) -> pd.DataFrame:
 
 
 def _matrix_words(frame: pd.DataFrame, matrix: str, cell: Cell, pair: Panel) -> str:
-    what = "a digit" if cell.true is None else f"a {cell.true}"
+    true, guess = (for_markdown(pair.name(number)) for number in cell)
+    what = "a digit" if cell.true is None else f"a {true}"
     if matrix != "difference":
         name = pair.written[0 if matrix == "a" else 1]
         if cell.correct:
             return f"{_digits(len(frame))}: {what}, guessed right by {name}"
-        return f"{_digits(len(frame))}: {what}, guessed {'wrong' if cell.guess is None else cell.guess} by {name}"
+        return f"{_digits(len(frame))}: {what}, guessed {'wrong' if cell.guess is None else guess} by {name}"
     if cell.guess is None:
-        of = "" if cell.true is None else f" of a {cell.true}"
+        of = "" if cell.true is None else f" of a {true}"
         return f"{_digits(len(frame))}{of} on which they disagree"
     came, went = int((frame["guess_1"] == cell.guess).sum()), int((frame["guess_0"] == cell.guess).sum())
-    only = f"guessed {cell.guess} by {pair.written[0]} only: {went:,}; by {pair.written[1]} only: {came:,}"
+    only = f"guessed {guess} by {pair.written[0]} only: {went:,}; by {pair.written[1]} only: {came:,}"
     return f"{_digits(len(frame))}: {what}, {only}"
 
 
@@ -406,7 +416,7 @@ def _pages(frame: pd.DataFrame, panel: Panel) -> None:
     digit_pages(
         frame,
         panel.runs[0],
-        items=lambda shown: vote_items(shown, panel.names, panel.shades),
+        items=lambda shown: vote_items(shown, panel.names, panel.shades, panel.classes),
         as_table=lambda shown: _as_table(shown, panel),
         voters=panel.runs,
         labels=panel.labels,
@@ -432,8 +442,9 @@ def _as_table(frame: pd.DataFrame, panel: Panel) -> None:
         "true": "true digit",
     }
     shown = frame[["index", "true"]].copy()
+    shown["true"] = [panel.name(number) for number in frame["true"].tolist()]
     for place, name in enumerate(panel.names):
-        shown[f"guess_{place}"] = frame[f"guess_{place}"]
+        shown[f"guess_{place}"] = [panel.name(number) for number in frame[f"guess_{place}"].tolist()]
         shown[f"confidence_{place}"] = 100 * frame[f"confidence_{place}"]
         config[f"guess_{place}"] = f"{name} guesses"
         config[f"confidence_{place}"] = st.column_config.NumberColumn(f"{name}, confidence in %", format="%.2f")

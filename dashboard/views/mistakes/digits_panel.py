@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
@@ -13,6 +14,7 @@ from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
 from dashboard.shared.gallery import items
 from mnist_core.evaluation.mistakes import Cell, Order, in_cell, mistakes, ordered
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 ANY = "any"
 ORDERS: dict[Order | Literal["correct"], str] = {
@@ -50,7 +52,10 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
     else:
         frame = ordered(in_cell(everything, cell), order)
     with st.container(horizontal=True, horizontal_alignment="distribute", key="digits_heading"):
-        st.markdown(f"##### {_what(cell, order, len(frame))}", help=TERMS["loss" if order == "loss" else "confidence"])
+        st.markdown(
+            f"##### {for_markdown(_what(cell, order, len(frame), run.classes))}",
+            help=TERMS["loss" if order == "loss" else "confidence"],
+        )
         st.button(
             "Show all mistakes",
             key="clear_cell",
@@ -60,12 +65,12 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
             args=(Cell(),),
         )
     st.caption("True → guessed digit, with the network’s confidence in its guess. Press a picture to enlarge it.")
-    _controls(cell, order)
+    _controls(cell, order, run.classes)
     digit_pages(
         frame,
         run,
-        items=items,
-        as_table=_as_table,
+        items=lambda shown: items(shown, run.classes),
+        as_table=lambda shown: _as_table(shown, run.classes),
         voters=judged,
         labels=labels,
         colours=colours,
@@ -79,28 +84,33 @@ def _order(cell: Cell) -> Order | Literal["correct"]:
     return state.one_of(state.link_text("sort"), orders, "unsure" if cell.correct else "confident")
 
 
-def _what(cell: Cell, order: str, count: int) -> str:
+def _what(cell: Cell, order: str, count: int, names: Sequence[str]) -> str:
+    true, guess = (None if number is None else names[number] for number in cell)
     digits = f"{count:,} digit" if count == 1 else f"{count:,} digits"
     if order == "correct":
         return f"{digits} guessed right"
     if cell.correct:
-        return f"{digits}: a true {cell.true}, guessed right"
+        return f"{digits}: a true {true}, guessed right"
     if cell == Cell():
         return f"{digits} guessed wrong"
     if cell.true is None:
-        return f"{digits} wrongly guessed {cell.guess}"
-    return f"{digits}: a true {cell.true}, guessed {'wrong' if cell.guess is None else cell.guess}"
+        return f"{digits} wrongly guessed {guess}"
+    return f"{digits}: a true {true}, guessed {'wrong' if guess is None else guess}"
 
 
-def _controls(cell: Cell, order: str) -> None:
+def _controls(cell: Cell, order: str, names: Sequence[str]) -> None:
     """Boxes for the cell, the order and the page size."""
     state.widget("true", ANY if cell.true is None else cell.true)
     state.widget("guess", ANY if cell.guess is None else cell.guess)
-    digits = [ANY, *range(10)]
+    digits = [ANY, *range(len(names))]
     orders = {name: words for name, words in ORDERS.items() if name != "correct" or cell == Cell()}
+
+    def shown(number: int | str) -> str:
+        return names[number] if isinstance(number, int) else number
+
     with st.container(horizontal=True, gap="small", key="digits_controls"):
-        st.selectbox("True digit", digits, key="true", width=105, on_change=_pick)
-        st.selectbox("Guessed digit", digits, key="guess", width=125, on_change=_pick)
+        st.selectbox("True digit", digits, format_func=shown, key="true", width=105, on_change=_pick)
+        st.selectbox("Guessed digit", digits, format_func=shown, key="guess", width=125, on_change=_pick)
         sort_box(orders, order)
         size_box()
 
@@ -110,10 +120,14 @@ def _pick() -> None:
     matrix_panel.choose_cell(Cell(true, guess))
 
 
-def _as_table(frame: pd.DataFrame) -> None:
+def _as_table(frame: pd.DataFrame, names: Sequence[str]) -> None:
     """The digits as a table, where there are no images to show."""
     st.dataframe(
-        frame[["index", "true", "guess", "confidence", "loss"]].assign(confidence=100 * frame["confidence"]),
+        frame[["index", "true", "guess", "confidence", "loss"]].assign(
+            true=[names[number] for number in frame["true"]],
+            guess=[names[number] for number in frame["guess"]],
+            confidence=100 * frame["confidence"],
+        ),
         hide_index=True,
         key="mistakes_table",
         column_config={

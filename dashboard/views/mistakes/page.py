@@ -15,6 +15,7 @@ from dashboard.views.mistakes.map_panel import map_panel, take_point
 from mnist_core.evaluation.metrics import accuracy_interval, confusion_matrix
 from mnist_core.evaluation.mistakes import score_frame, top_confusions
 from mnist_core.plots import style
+from mnist_core.runs.recorded import DIGITS
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -93,7 +94,7 @@ def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
         _answer(run)
     take_click()
     take_point()
-    cell = chosen_cell()
+    cell = chosen_cell(len(run.classes))
     # with many digits on a page, the matrix stays in view beside them
     st.html(f"<style>{IN_VIEW}</style>")
     left, right = st.columns([9, 11], gap="medium")
@@ -111,7 +112,7 @@ def _answer(run: Run) -> None:
     assert found is not None
     assert predictions is not None
     interval = accuracy_interval(found.images - found.errors, found.images)
-    top = top_confusions(confusion_matrix(predictions.labels, predictions.predicted))
+    top = top_confusions(confusion_matrix(predictions.labels, predictions.predicted, predictions.classes))
     accuracy, wrong, confusion = st.columns([3, 3, 4], vertical_alignment="top")
     with accuracy:
         st.metric(
@@ -123,12 +124,17 @@ def _answer(run: Run) -> None:
         st.caption(f"95 % interval {100 * interval.low:.2f} to {style.percent(interval.high)}")
     with wrong:
         st.metric("Wrong guesses", style.count(found.errors))
-        st.caption(f"of {found.images:,} test images of {for_markdown(run.config.dataset.name)}")
+        st.caption(f"of {found.images:,} test images of {for_markdown(run.dataset)}")
     with confusion:
         if top:
-            st.metric("Most frequent confusion", f"{top[0].true} → {top[0].guess}, {_times(top[0].times)}")
-            rest = ", ".join(f"{item.true} → {item.guess} ({item.times:,})" for item in top[1:])
-            st.caption(f"a true {top[0].true} taken for a {top[0].guess}" + (f"; then {rest}" if rest else ""))
+            names = run.classes
+            true, guess = names[top[0].true], names[top[0].guess]
+            st.metric("Most frequent confusion", f"{true} → {guess}, {_times(top[0].times)}")
+            rest = ", ".join(f"{names[item.true]} → {names[item.guess]} ({item.times:,})" for item in top[1:])
+            text = f"a true {true} taken for {'a ' if names == DIGITS else ''}{guess}" + (
+                f"; then {rest}" if rest else ""
+            )
+            st.caption(for_markdown(text))
         else:
             st.metric("Most frequent confusion", "none")
             st.caption("every test image is guessed right")
@@ -162,7 +168,11 @@ def _scores(run: Run) -> None:
         "f1": st.column_config.NumberColumn("F1", format="%.4f", help="Harmonic mean of precision and recall, 0 to 1"),
         "support": st.column_config.NumberColumn("support", help="Test images of this digit"),
     }
-    shown = frame.assign(precision=100 * frame["precision"], recall=100 * frame["recall"])
+    shown = frame.assign(
+        digit=[run.classes[number] for number in frame["digit"]],
+        precision=100 * frame["precision"],
+        recall=100 * frame["recall"],
+    )
     panels.table(shown, key="class_scores", filename=f"scores-{run.id}", exact=frame, column_config=config)
 
 

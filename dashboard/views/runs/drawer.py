@@ -19,6 +19,7 @@ from mnist_core.experiments.settings import LAYERS, SETTINGS, values_of
 from mnist_core.files import printable
 from mnist_core.plots import style
 from mnist_core.runs.columns import FIGURES
+from mnist_core.runs.recorded import OUTSIDE, Recorded
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -56,10 +57,7 @@ def close() -> None:
 
 def _content(entry: Entry, entries: Sequence[Entry]) -> None:
     run = entry.run
-    st.caption(
-        f"{run.id} · {run.state} · on {for_markdown(run.config.dataset.name)} · "
-        f"{for_markdown(run.config.model.summary())}"
-    )
+    st.caption(f"{run.id} · {run.state} · on {for_markdown(run.dataset)} · {for_markdown(run.model_words)}")
     if run.status.reason and run.state != "finished":
         st.warning(for_markdown(f"{run.state}: {run.status.reason}"), icon=":material/report:")
     with panels.in_words():
@@ -136,6 +134,9 @@ def _time(seconds: float | None) -> str:
 
 
 def _configuration(run: Run) -> None:
+    if run.recorded:
+        _recorded(run, run.recorded)
+        return
     values = values_of(run.config)
     rows = [
         (setting.words[:1].upper() + setting.words[1:], setting.in_words(values[path]), path)
@@ -157,6 +158,26 @@ def _configuration(run: Run) -> None:
     )
     with st.expander("As JSON", key=f"json_{run.id}"):
         st.code(json.dumps(run.config.model_dump(mode="json"), indent=1, ensure_ascii=False), language="json")
+
+
+def _recorded(run: Run, recorded: Recorded) -> None:
+    """What is known of a run from outside in place of a configuration."""
+    st.caption(f"It was {OUTSIDE}.")
+    if not recorded.pictures:
+        st.caption("No pictures: its test images are those of no data set that is known here.")
+    if recorded.layers:
+        st.markdown("**Layers**")
+        st.dataframe(
+            pd.DataFrame(
+                [
+                    {"Layer": item.name, "Kind": item.kind, "Output": item.shape, "Parameters": item.parameters}
+                    for item in recorded.layers
+                ]
+            ),
+            hide_index=True, height="content", alt="The layers, as its framework describes them",
+        )  # fmt: skip
+    with st.expander("As JSON", key=f"json_{run.id}"):
+        st.code(json.dumps(recorded.model_dump(mode="json"), indent=1, ensure_ascii=False), language="json")
 
 
 def _environment(run: Run) -> None:
@@ -185,7 +206,7 @@ def _log(run: Run) -> None:
     except StoreError as error:
         rows = []
         lines.append(str(error))
-    planned = run.config.training.epochs
+    planned = run.planned_epochs or "?"
     lines += [
         f"epoch {row.epoch:>{len(str(planned))}}/{planned}  loss {row.loss:.4f}  accuracy {row.accuracy:.4f}  "
         f"val_loss {row.val_loss:.4f}  val_accuracy {row.val_accuracy:.4f}  learning_rate {row.learning_rate:g}  "
@@ -221,14 +242,14 @@ def _lineage(run: Run, entries: Sequence[Entry]) -> None:
     recipe = by_id[run.id].row["recipe"]
     if run.meta.preset:
         st.markdown(f"Made from the published model {for_markdown(run.meta.preset)}.")
-    if run.config.parent:
-        parent = by_id.get(run.config.parent)
+    if run.parent:
+        parent = by_id.get(run.parent)
         st.markdown("**Continues the weights of**")
         if parent is None:
-            st.caption(f"The run {run.config.parent}, which is not in this store.")
+            st.caption(f"The run {run.parent}, which is not in this store.")
         else:
             _relatives([parent.run], "parent")
-    children = [entry.run for entry in entries if entry.run.config.parent == run.id]
+    children = [entry.run for entry in entries if entry.run.parent == run.id]
     seeds = [
         entry.run
         for entry in entries
@@ -240,14 +261,15 @@ def _lineage(run: Run, entries: Sequence[Entry]) -> None:
         if found:
             st.markdown(f"**{title}**")
             _relatives(found, key)
-    if not (run.meta.preset or run.config.parent or children or seeds):
+    if not (run.meta.preset or run.parent or children or seeds):
         st.caption("It continues no run, no run continues it, and there is no other seed of it.")
 
 
 def _relatives(runs: Sequence[Run], key: str) -> None:
     for run in runs[:_OTHERS]:
+        seed = "" if run.seed is None else f", seed {run.seed}"
         if st.button(
-            for_markdown(f"{run.name}, seed {run.config.training.seed}, {run.state}"), key=f"{key}_{run.id}",
+            for_markdown(f"{run.name}{seed}, {run.state}"), key=f"{key}_{run.id}",
             type="tertiary", icon=":material/arrow_forward:",
         ):  # fmt: skip
             state.set_link(**{table.OPEN: run.id})

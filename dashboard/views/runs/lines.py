@@ -88,7 +88,12 @@ def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def _single(entry: Entry, depth: int = 0) -> Line:
-    return Line((entry.run.id,), entry.row | {"seeds": str(entry.row["seed"]), "spread": None}, entry.losses, depth)
+    return Line(
+        (entry.run.id,),
+        entry.row | {"seeds": "–" if entry.row["seed"] is None else str(entry.row["seed"]), "spread": None},
+        entry.losses,
+        depth,
+    )
 
 
 def _below(group: Sequence[Entry]) -> list[Line]:

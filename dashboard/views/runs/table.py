@@ -212,7 +212,7 @@ def _describe(ids: Sequence[str], column: str, value: Any) -> None:
         for run_id in ids:
             if column == "name":
                 text = str(value or "").removeprefix("   ↳ ").strip()
-                seed = store.get(run_id).config.training.seed
+                seed = store.get(run_id).seed  # a run from outside, which has none, is never one of several
                 store.describe(run_id, name=text if len(ids) == 1 else f"{text}, seed {seed}")
             elif column == "tags":
                 store.describe(run_id, tags=clean_tags(value or []))

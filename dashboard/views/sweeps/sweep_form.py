@@ -264,7 +264,7 @@ def _start(spec: SweepSpec | SearchSpec) -> None:
 def _cost(configs: list[RunConfig]) -> str:
     """How long the runs that are still to be trained will take, as a sentence."""
     runs = resources.scan()[0]
-    trained = {run.config for run in runs if run.state == "finished"}
+    trained = {run.config for run in runs if run.state == "finished" and not run.recorded}
     missing = [config for config in configs if config not in trained]
     if not missing:
         return f" All {len(configs)} are trained already."

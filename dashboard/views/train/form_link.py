@@ -22,6 +22,7 @@ from mnist_core.experiments import links
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import values_of
+from mnist_core.runs.recorded import OUTSIDE
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -116,6 +117,9 @@ def _open(link: Mapping[str, str], runs: list[Run]) -> list[str]:
     told: list[str] = []
     preset, run_id = link.get(BASE_KEY, ""), link.get(RUN_KEY, "")
     run = next((run for run in runs if run.id == run_id), None)
+    if run is not None and run.recorded:
+        told.append(f"the run {_shown(run.name)} was {OUTSIDE}, so the form cannot start from it")
+        run, run_id = None, ""
     if preset and preset not in PRESETS:
         told.append(f"there is no published model {_shown(preset)}")
         preset = ""

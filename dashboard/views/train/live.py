@@ -114,7 +114,7 @@ def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
             st.caption(f":material/warning: {sentence(look.notice)}", width="stretch")
         else:
             st.caption(service_sentence(service), width="stretch")
-        waiting = [run for run in live if run.state == "queued"]
+        waiting = [run for run in live if run.state == "queued" and not run.recorded]
         if service.state == "stopped" and waiting and st.button("Start the waiting runs", key="live_submit"):
             with panels.in_words():
                 for run in waiting:
@@ -163,8 +163,11 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{dot(colour)} **{for_markdown(label)}**", unsafe_allow_html=True, width="stretch")
         if stopping:
-            if st.button("Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
-                         help="End the process; finished epochs are kept"):  # fmt: skip
+            # the process of a run from outside is a notebook of somebody, which is asked but never ended
+            if not run.recorded and st.button(
+                "Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
+                help="End the process; finished epochs are kept",
+            ):  # fmt: skip
                 with panels.in_words():
                     resources.runner().kill(run.id)
         elif st.button("Cancel", key=f"live_cancel_{run.id}", type="tertiary", icon=":material/stop:",
@@ -184,10 +187,12 @@ def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[fl
         return _share(run), f"{ENDINGS['interrupted']}; it is handed over again"
     if place:
         return 0.0, "next in line" if place == 1 else f"waiting: number {place} in line"
-    rows, progress, epochs = run.rows(), run.progress(), run.config.training.epochs
+    rows, progress, epochs = run.rows(), run.progress(), run.planned_epochs
+    if epochs is None:
+        return 0.0, f"epoch {len(rows) + 1}; how many were planned is not known"
     epoch = min(epochs, len(rows) + 1)
     left = estimates.time_left(rows, progress, epochs, now)
-    most = "at most " if run.config.training.early_stopping else ""
+    most = "at most " if run.recorded or run.config.training.early_stopping else ""
     said = (
         f"{most}{style.duration(left)} left"
         if left is not None
@@ -199,8 +204,8 @@ def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[fl
 
 
 def _share(run: Run) -> float:
-    progress, epochs = run.progress(), run.config.training.epochs
-    done = run.epochs_done / epochs
+    progress, epochs = run.progress(), run.planned_epochs
+    done = run.epochs_done / epochs if epochs else 0.0
     return min(1.0, max(done, progress.share if progress else 0.0))
 
 
@@ -225,7 +230,7 @@ def ending_words(run: Run) -> str:
         words += f": {reason}"
     elif reason and reason not in words:
         words += f" ({reason})"
-    done, planned = run.epochs_done, run.config.training.epochs
+    done, planned = run.epochs_done, run.planned_epochs or 0
     words += f", {done} epoch{'' if done == 1 else 's'}" if done >= planned else f", {done} of {planned} epochs"
     found = resources.test_scores(run)
     if found:
@@ -245,7 +250,7 @@ def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
             help="Go on from the last finished epoch",
         ):  # fmt: skip
             _do(lambda: resume(resources.store(), resources.runner(), run.id))
-        if st.button(
+        if not run.recorded and st.button(
             "Another seed", key=f"live_seed_{where}_{run.id}", type="tertiary", icon=":material/casino:",
             help="Train the same recipe from another random start, to see how much is luck",
         ):  # fmt: skip
@@ -262,7 +267,7 @@ def _said(run: Run) -> str:
 def another_seed(run: Run) -> Run:
     """Train the run's configuration with the lowest seed that it has not been trained with."""
     store = resources.store()
-    known = {other.config for other in store.runs()}
+    known = {other.config for other in store.runs() if not other.recorded}
     seed = next(seed for seed in range(len(known) + 2) if run.config.replace(training__seed=seed) not in known)
     name = f"{run.name.removesuffix(f', seed {run.config.training.seed}')[:68]}, seed {seed}"
     config = run.config.replace(training__seed=seed)
@@ -317,7 +322,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             panels.empty_state(title, sentence, key="live_empty", icon=":material/show_chart:")
         return
     begun = [run for run in shown if run.id in {curve.id for curve in curves}]
-    datasets = {run.status.fingerprint: run.config.dataset.name for run in begun}
+    datasets = {run.status.fingerprint: run.dataset for run in begun}
     if len(datasets) > 1:
         st.caption(
             f":material/warning: These runs were trained on different data "

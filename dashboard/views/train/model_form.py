@@ -93,7 +93,8 @@ def training_form(runs: list[Run]) -> Wish | None:
 
 
 def _source(runs: list[Run], base: Base) -> None:
-    options = [f"preset:{name}" for name in PRESETS] + [f"run:{run.id}" for run in reversed(runs) if run.listed]
+    options = [f"preset:{name}" for name in PRESETS]
+    options += [f"run:{run.id}" for run in reversed(runs) if run.listed and not run.recorded]
     if base.source not in options:  # the run has been deleted since
         options.append(base.source)
     names = {f"run:{run.id}": run.name for run in runs}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,17 @@ EXPLOSION, EXPLODED = 2.0, 1.25
 """An exploded training loss is above so many times that of the first epoch, and above so many times CHANCE_LOSS."""
 
 
-def ending(whole: History, images: int | None) -> Finding | None:
+class Chance(NamedTuple):
+    """What guessing is worth: the loss of giving each class the same probability, and the share of the commonest."""
+
+    loss: float
+    accuracy: float
+
+
+DIGITS = Chance(CHANCE_LOSS, COMMONEST_CLASS)
+
+
+def ending(whole: History, images: int | None, guessing: Chance = DIGITS) -> Finding | None:
     """Return how a training came to grief; None where it did not.
 
     Parameters
@@ -32,11 +43,13 @@ def ending(whole: History, images: int | None) -> Finding | None:
         the history, values that are not finite included.
     images
         how many validation images there are; None where that is not known.
+    guessing
+        what guessing is worth on these data.
     """
     finite = whole.finite_part()
     if len(finite) < len(whole):
         return _not_finite(whole, finite)
-    return _explosion(finite) or _at_chance(finite, images) or _collapse(finite)
+    return _explosion(finite, guessing) or _at_chance(finite, images, guessing) or _collapse(finite)
 
 
 def _not_finite(whole: History, finite: History) -> Finding:
@@ -49,27 +62,27 @@ def _not_finite(whole: History, finite: History) -> Finding:
     return Finding("not_finite", int(whole.epochs[index]), numbers, "problem", columns=("loss", "val_loss"))
 
 
-def _explosion(history: History) -> Finding | None:
+def _explosion(history: History, guessing: Chance) -> Finding | None:
     """A finite loss that grew beyond guessing and stayed there; dated where it left its lowest value for good."""
     column = history.training_column
     loss = history[column]
     first, last, low = float(loss[0]), float(loss[-1]), float(loss.min())
-    limit = max(EXPLOSION * first, EXPLODED * CHANCE_LOSS)
+    limit = max(EXPLOSION * first, EXPLODED * guessing.loss)
     if len(loss) < 2 or last <= limit:
         return None
     since = _last_stretch(loss > EXPLOSION * low)
-    numbers = {"first": first, "low": low, "last": last, "limit": limit}
+    numbers = {"first": first, "low": low, "last": last, "limit": limit, "guessing": guessing.loss}
     return Finding("loss_explosion", int(history.epochs[since]), numbers, "problem", columns=(column,))
 
 
-def _at_chance(history: History, images: int | None) -> Finding | None:
+def _at_chance(history: History, images: int | None, guessing: Chance) -> Finding | None:
     """A validation accuracy that stays at chance: never learnt, or lost again."""
     if "val_accuracy" not in history:
         return None
     accuracy, val_loss = history["val_accuracy"], history["val_loss"]
-    chance = COMMONEST_CLASS
+    chance = guessing.accuracy
     if images:
-        chance += 3 * math.sqrt(COMMONEST_CLASS * (1 - COMMONEST_CLASS) / images)
+        chance += 3 * math.sqrt(guessing.accuracy * (1 - guessing.accuracy) / images)
     since = _last_stretch(accuracy <= chance)
     if len(accuracy) - since < 2:
         return None
@@ -77,13 +90,15 @@ def _at_chance(history: History, images: int | None) -> Finding | None:
         "accuracy": float(accuracy[-1]),
         "last": float(val_loss[-1]),
         "chance": chance,
+        "guessing": guessing.loss,
+        "dead": 2 * guessing.loss,
         "epochs": float(len(accuracy) - since),
     }
     if images:
         numbers["images"] = float(images)
     if since:
         numbers["best"] = float(accuracy[:since].max())
-    code: Code = "dead_network" if val_loss[-1] > 2 * CHANCE_LOSS else "stuck_at_chance"
+    code: Code = "dead_network" if val_loss[-1] > numbers["dead"] else "stuck_at_chance"
     if since and numbers["best"] - numbers["accuracy"] >= COLLAPSE:
         code = "collapse"
     epoch = int(history.epochs[since])

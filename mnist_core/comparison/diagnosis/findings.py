@@ -43,6 +43,8 @@ NUMBERS: dict[str, str] = {
     "before": "mean loss of the window before the last one, in nats; of a spike: the low from which it rose",
     "best": "highest accuracy before, 0 to 1",
     "chance": "accuracy up to which a network may merely guess, 0 to 1",
+    "dead": "loss above which a network at chance is called dead: twice that of guessing, in nats",
+    "guessing": "loss of giving each class the same probability, in nats",
     "clean": "mean training loss of the last window with dropout and augmentation off, in nats",
     "difference": "validation accuracy minus the accuracy that it is compared with, -1 to 1",
     "dropout": "1 where a layer has dropout, else 0",

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_core.comparison.diagnosis import trends
-from mnist_core.comparison.diagnosis.endings import ending
+from mnist_core.comparison.diagnosis.endings import DIGITS, Chance, ending
 from mnist_core.comparison.diagnosis.findings import Finding, UnseenResult
 from mnist_core.comparison.diagnosis.series import History, Series, Values, logarithms, noise_of, pivots, read_history
 from mnist_core.comparison.diagnosis.suggestions import suggestions, without_contradictions
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
 from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
-from mnist_core.runs.records import EpochRow
+from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
 from mnist_core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -38,17 +38,42 @@ errors, hints at a leak. MNIST's test images are a little easier than its traini
 def diagnose_run(run: Run) -> list[Finding]:
     """Return the findings of a run; raise StoreError where its history is damaged."""
     return diagnose(
-        run.rows(),
-        run.config,
+        _columns_of(run),
+        None if run.recorded else run.config,
         images=validation_images(run),
         test=_tested(run),
         kept_epoch=run.status.kept_epoch,
         ended=not run.live,
+        guessing=_guessing(run),
     )
+
+
+def _guessing(run: Run) -> Chance:
+    """Return what guessing is worth on a run's data."""
+    if not run.recorded:
+        return DIGITS
+    found = run.predictions()
+    share = 1 / len(run.classes) if found is None else float(np.bincount(found.labels).max() / len(found.labels))
+    return Chance(math.log(len(run.classes)), share)
+
+
+def _columns_of(run: Run) -> Sequence[EpochRow] | dict[str, list[float]]:
+    """Return the finished epochs; of a run from outside only the columns that were recorded, none without the losses.
+
+    A column that was not recorded is empty in its rows, and must not look like a training that has diverged.
+    """
+    rows = run.rows()
+    if not run.recorded:
+        return rows
+    columns = {name: [float(getattr(row, name)) for row in rows] for name in HISTORY_COLUMNS}
+    known = {name: values for name, values in columns.items() if not all(map(math.isnan, values))}
+    return known if {"loss", "val_loss"} <= set(known) else []
 
 
 def validation_images(run: Run) -> int | None:
     """Return how many images the validation figures of a run are measured on; None where its folder does not say."""
+    if run.recorded:
+        return None  # what its validation images were is not known
     validation = run.config.training.validation
     if isinstance(validation, HeldOutValidation) and validation.count is not None:
         return validation.count
@@ -59,7 +84,7 @@ def validation_images(run: Run) -> int | None:
 
 
 def _tested(run: Run) -> UnseenResult | None:
-    if not isinstance(run.config.training.validation, HeldOutValidation):
+    if run.recorded or not isinstance(run.config.training.validation, HeldOutValidation):
         return None
     found = run.predictions()
     if found is None or not len(found.labels):
@@ -75,6 +100,7 @@ def diagnose(
     test: UnseenResult | None = None,
     kept_epoch: int | None = None,
     ended: bool = True,
+    guessing: Chance = DIGITS,
 ) -> list[Finding]:
     """Return what the curves of one training show, the gravest first; an empty list for an empty history only.
 
@@ -93,6 +119,8 @@ def diagnose(
         the epoch whose weights are kept, where that is known.
     ended
         whether the training is over.
+    guessing
+        what guessing is worth on these data.
 
     Raises
     ------
@@ -102,7 +130,7 @@ def diagnose(
     whole = read_history(history)
     if not len(whole):
         return []
-    return _Diagnosis(whole, config, images, test, kept_epoch, ended).findings()
+    return _Diagnosis(whole, config, images, test, kept_epoch, ended, guessing).findings()
 
 
 class _Diagnosis:
@@ -116,15 +144,16 @@ class _Diagnosis:
         test: UnseenResult | None,
         kept_epoch: int | None,
         ended: bool,
+        guessing: Chance,
     ) -> None:
         self.whole, self.history = whole, whole.finite_part()
         self.config, self.images, self.test = config, images, test
-        self.kept_epoch, self.ended = kept_epoch, ended
+        self.kept_epoch, self.ended, self.guessing = kept_epoch, ended, guessing
         self.trusted = True
 
     def findings(self) -> list[Finding]:
         """Return all that the rules find, with suggestions that do not contradict each other."""
-        found = ending(self.whole, self.images)
+        found = ending(self.whole, self.images, self.guessing)
         if found is None:
             several = list(self._leaks())
             self.trusted = not any(item.code == "val_better_than_training" for item in several)

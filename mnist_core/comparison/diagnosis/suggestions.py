@@ -131,10 +131,17 @@ def runs_with_change(run: Run, change: Suggestion, runs: Iterable[_Candidate]) -
     list
         the smallest change first.
     """
+    if run.recorded:
+        return []
     own = flatten(run.config)
     found = []
     for other in runs:
-        if other.id == run.id or other.state != "finished" or other.status.fingerprint != run.status.fingerprint:
+        if (
+            other.recorded
+            or other.id == run.id
+            or other.state != "finished"
+            or other.status.fingerprint != run.status.fingerprint
+        ):
             continue
         size = _size(own, flatten(other.config), change)
         if size is not None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_core.comparison.diagnosis.endings import CHANCE_LOSS, COLLAPSE
+from mnist_core.comparison.diagnosis.endings import COLLAPSE
 from mnist_core.comparison.diagnosis.findings import Code, Finding
 from mnist_core.comparison.diagnosis.rules import GAP, LEAK_ERRORS, UNDERFIT_ACCURACY
 from mnist_core.comparison.diagnosis.suggestions import (
@@ -156,7 +156,7 @@ TEMPLATES: dict[Code, tuple[Template, ...]] = {
                  "than guessing."),
     ),
     "dead_network": (
-        Template(("accuracy <= chance", f"last > {2 * CHANCE_LOSS}"), "Dead since epoch {epoch:count}:",
+        Template(("accuracy <= chance", "last > dead"), "Dead since epoch {epoch:count}:",
                  "only {accuracy:percent} of the validation images are right, with a loss of {last:loss}. The network "
                  "gives a wrong answer with confidence, whatever the image shows. Start again from fresh weights."),
     ),
@@ -288,13 +288,13 @@ RULES: dict[Code, tuple[tuple[str, str], ...]] = {
                    ("", "A loss is not finite.")),
     "loss_explosion": (("", "The last training loss is above {limit:loss}, and the loss has stayed above twice its "
                             "lowest value since that epoch. The first epoch's loss was {first:loss}; guessing costs "
-                            f"{CHANCE_LOSS:.3f}."),),
+                            "{guessing:loss}."),),
     "dead_network": (("", "The validation accuracy has been at most {chance:percent} in all of the last {epochs:count} "
-                          f"epochs, and the loss is more than twice {CHANCE_LOSS:.3f}, that of guessing."),),
+                          "epochs, and the loss is more than twice {guessing:loss}, that of guessing."),),
     "stuck_at_chance": (("images", "The validation accuracy has been at most {chance:percent} in all of the last "
-                                   "{epochs:count} epochs: the commonest digit's share, and three standard errors on "
+                                   "{epochs:count} epochs: the commonest class's share, and three standard errors on "
                                    "{images:count} images."),
-                        ("", "The validation accuracy has been at most {chance:percent}, the commonest digit's share, "
+                        ("", "The validation accuracy has been at most {chance:percent}, the commonest class's share, "
                              "in all of the last {epochs:count} epochs.")),
     "collapse": (("chance", "The validation accuracy has been at most {chance:percent} in all of the last "
                             "{epochs:count} epochs."),

@@ -16,7 +16,13 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
     part = item.severity != "compared"
     match item.code:
         case "unfinished":
-            return f"{own} is {v[0]}, with {v[1]} of {v[2]} epochs done: it may not show what it can do."
+            planned = f"{v[1]} of {v[2]} epochs" if v[2] else f"{v[1]} epochs"
+            return f"{own} is {v[0]}, with {planned} done: it may not show what it can do."
+        case "outside":
+            return (
+                f"{own} was recorded from outside: on which images it was trained, for how long and with which "
+                "settings is not known here, and may explain a difference."
+            )
         case "continued":
             return f"{own} went on from the trained weights of run {v[0]}: it has that run's epochs as well."
         case "validation":

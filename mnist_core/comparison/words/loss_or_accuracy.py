@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mnist_core.comparison.loss_or_accuracy import NOTABLE, Course, Relation, relation
 from mnist_core.comparison.verdicts import Verdict
 from mnist_core.comparison.words.numbers import ANSWER_WORDS, listed, loss_words, p_words, percent, points_words
-from mnist_core.comparison.words.verdicts import Names
+from mnist_core.comparison.words.verdicts import Names, loss_verdict_words, verdict_words
 
 
 def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
@@ -59,6 +59,7 @@ _SUMMARY: dict[Relation, str] = {
     "accuracy_only": "only the accuracy tells {} apart",
     "loss_only": "only the loss tells {} apart",
     "neither": "neither tells {} apart",
+    "no_loss": "{} cannot be compared by loss, as there are no probabilities",
 }
 
 
@@ -80,6 +81,8 @@ def relation_words(verdict: Verdict, names: Names, costs: tuple[float, float] = 
     costs: the mean loss of a wrong image of the baseline and of the run, in nats; NaN where none is wrong.
     """
     base, run, accuracy, loss = names[verdict.baseline], names[verdict.run], verdict.accuracy, verdict.loss
+    if loss is None:
+        return f"{verdict_words(verdict, names)} {loss_verdict_words(verdict, names)}"
     if verdict.identical:
         return f"{run} and {base} give the same probabilities to every digit: neither loss nor accuracy differs."
     by_accuracy = (run, accuracy) if accuracy.answer == "better" else (base, accuracy.negated())

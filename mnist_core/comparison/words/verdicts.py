@@ -73,6 +73,8 @@ def open_words(verdict: Verdict) -> str:
 def loss_verdict_words(verdict: Verdict, names: Names) -> str:
     """Return the verdict by loss in a sentence, and how it fits the one by accuracy."""
     base, run, item = names[verdict.baseline], names[verdict.run], verdict.loss
+    if item is None:
+        return f"By loss, {run} and {base} cannot be compared: one of them gives classes without probabilities."
     if verdict.identical:
         return f"By loss, {run} and {base} do not differ: they give the same probabilities to every digit."
     if not item.known:
@@ -148,6 +150,16 @@ def refusal_words(item: Refusal, names: Names) -> str:
                 f"one run was tested on {item.counts[0]:,} images and the other on {item.counts[1]:,}; "
                 "only runs tested on the same images can be compared image by image"
             )
+        case "other_images":
+            return (
+                f"{base} and {run} were recorded with different test images, although both call them "
+                f"{item.data[0]}; record both with the same images, in the same order"
+            )
+        case "other_classes":
+            return (
+                f"{base} has {item.counts[0]} classes and {run} {item.counts[1]}, or they are named or ordered "
+                "otherwise; record both with the same names in the same order"
+            )
         case "one_image":
             return f"{item.counts[0]} test image cannot tell two models apart; use more test images"
         case _:
@@ -166,12 +178,12 @@ def verdict_json(verdict: Verdict, names: Names) -> dict[str, Any]:
         "epochs": list(verdict.epochs),
         "table": verdict.table._asdict() | {"images": verdict.table.images},
         "accuracy": verdict.accuracy.to_json(),
-        "loss": verdict.loss.to_json(),
+        "loss": verdict.loss.to_json() if verdict.loss else None,
         "exact_p": verdict.exact_p,
         "mid_p": verdict.mid_p,
         "comparisons": verdict.comparisons,
         "p_adjusted": verdict.accuracy.p_adjusted,
-        "loss_p_adjusted": verdict.loss.p_adjusted,
+        "loss_p_adjusted": verdict.loss.p_adjusted if verdict.loss else None,
         "outcome": verdict.outcome,
         "loss_outcome": verdict.loss_outcome,
         "sentence": verdict_words(verdict, names),

@@ -1,0 +1,119 @@
+"""Every page opens on runs from outside, of 2, 26 and 100 classes, and says what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from dashboard.views.runs import table
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from tests.support.jobs import FakeRunner
+from tests.support.outside import HISTORY, HUNDRED, LETTERS, labels_of, recorded
+from tests.support.pages import PAGES, page_file, text_of
+from tests.support.synthetic import MakeRun
+
+OpenPage = Callable[..., AppTest]
+NAMES = {2: ("benign", "malignant"), 26: LETTERS, 100: HUNDRED}
+
+
+def two_of(store: Store, classes: int) -> list[Run]:
+    """Record two runs on the same data: one with all that can be given, one with its predictions alone."""
+    whole = recorded(store, "whole", NAMES[classes], history=HISTORY, parameters=1234)
+    return [whole, recorded(store, "bare", NAMES[classes], errors=30)]
+
+
+def link(runs: list[Run]) -> str:
+    return ",".join(run.id for run in runs)
+
+
+def text(page: AppTest) -> str:
+    return text_of(page)
+
+
+@pytest.mark.parametrize("classes", NAMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens(app: OpenPage, store: Store, runner: FakeRunner, name: str, classes: int) -> None:
+    page = app(name, **{state.CHOSEN: link(two_of(store, classes))})
+    assert not page.exception
+    assert page.error == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_on_a_trained_run_and_runs_from_outside_together(
+    app: OpenPage, store: Store, runner: FakeRunner, make_run: MakeRun, name: str
+) -> None:
+    hard = recorded(store, "hard", NAMES[26], predicted=labels_of(26))
+    page = app(name, **{state.CHOSEN: link([make_run("trained"), *two_of(store, 26), hard])})
+    assert not page.exception
+    assert page.error == []
+
+
+@pytest.mark.parametrize("view", ["groups", "matrices", "all"])
+def test_disagreements_of_runs_from_outside_have_the_names_of_the_classes(
+    app: OpenPage, store: Store, runner: FakeRunner, view: str
+) -> None:
+    runs = [*two_of(store, 26), recorded(store, "hard", NAMES[26], predicted=labels_of(26))]
+    page = app(page_file("disagreements"), **{state.CHOSEN: link(runs), "view": view})
+    assert not page.exception
+    assert "No pictures" in text(page)
+    if view == "matrices":
+        (box,) = [item for item in page.selectbox if item.label == "True digit"]
+        assert box.options == ["any", *LETTERS]
+
+
+def test_mistakes_of_a_run_from_outside_have_the_names_of_the_classes_and_no_pictures(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    page = app(page_file("mistakes"), **{state.CHOSEN: link(two_of(store, 2)[:1]), "true": "0", "digit": "3"})
+    assert not page.exception
+    assert "No pictures" in text(page)
+    assert "a true benign" in text(page)
+    assert "True class: <b>malignant</b>" in text(page)
+
+
+def test_a_run_with_its_guesses_only_shows_no_confidence(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    hard = recorded(store, "hard", NAMES[2], predicted=1 - labels_of(2))
+    page = app(page_file("mistakes"), **{state.CHOSEN: hard.id, "digit": "3"})
+    assert not page.exception
+    assert "guesses <b>benign</b> (wrong)" in text(page)
+    assert "100.0 %" not in text(page).split("guesses <b>benign")[1][:40]
+    assert "needs probabilities" in text(page)
+    page = app(page_file("loss_or_accuracy"), **{state.CHOSEN: hard.id})
+    assert "its confidence is not known" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("view", "says"),
+    [
+        ("compare", "was recorded from outside: no configuration, so where its parameters are is not drawn"),
+        ("models", "recorded from outside: no configuration: its layers are not known"),
+        ("loss_or_accuracy", "no history of the loss of right and wrong images"),
+        ("production", "how many parameters they have was not recorded: bare"),
+    ],
+)
+def test_a_page_says_what_a_run_from_outside_lacks(
+    app: OpenPage, store: Store, runner: FakeRunner, view: str, says: str
+) -> None:
+    page = app(page_file(view), **{state.CHOSEN: link(two_of(store, 2))})
+    assert not page.exception
+    assert says.lower() in text(page).lower()
+
+
+def test_the_train_form_does_not_start_from_a_run_from_outside(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    run = two_of(store, 2)[0]
+    page = app(page_file("train"), run=run.id)
+    assert not page.exception
+    assert all("whole" not in option for box in page.selectbox for option in box.options)
+
+
+def test_the_drawer_of_a_run_from_outside_says_what_it_lacks(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    run = two_of(store, 2)[0]
+    page = app(page_file("runs"), **{table.OPEN: run.id})
+    assert not page.exception
+    assert page.error == []
+    assert "It was recorded from outside: no configuration" in text(page)
+    assert "No pictures" in text(page)
