@@ -12,8 +12,8 @@ from mnist_core.published.reproduction import Reproduction, Row
 
 ROW = 25
 """Pixels a row takes."""
-AROUND = 130
-"""Pixels that the two legends, the axis and its title take from the chart's height."""
+AROUND = 150
+"""Pixels that the two legends, the axis and its title take from the chart's height (measured)."""
 FAR = 3.0
 """Percentage points between the two figures beyond which the published one is written at the edge, not drawn."""
 COLOURS: dict[Reproduction, tuple[str, str]] = {
@@ -91,13 +91,17 @@ def published_chart(frame: pd.DataFrame, *, dark: bool = False) -> alt.LayerChar
         "label:N",
         sort=labels,
         scale=alt.Scale(domain=labels),
-        axis=alt.Axis(title=None, labelLimit=190, ticks=False, labelPadding=8, grid=False),
+        axis=alt.Axis(
+            title=None, labelLimit=190, ticks=False, labelPadding=8, grid=False, labelFlush=False, labelOverlap=False
+        ),
     )
     outcomes = [outcome for outcome in COLOURS if outcome in set(frame["outcome"])]
     colour = alt.Color(
         "outcome:N",
         scale=alt.Scale(domain=outcomes, range=[COLOURS[outcome][dark] for outcome in outcomes]),
-        legend=alt.Legend(orient="top", title=None, symbolType="circle", symbolSize=90, offset=4),
+        legend=alt.Legend(
+            orient="top", title=None, symbolType="circle", symbolSize=90, symbolOpacity=1, offset=4, columns=1
+        ),
     )
     paper, ink = ("#14171C", "#E8EBEF") if dark else ("#FFFFFF", "#1B1F24")
     shape = alt.Shape(
@@ -140,4 +144,4 @@ def published_chart(frame: pd.DataFrame, *, dark: bool = False) -> alt.LayerChar
                 x=x, y=y, text="text:N", tooltip=tooltip
             )
         )  # fmt: skip
-    return layer(*layers).properties(height=ROW * len(frame))
+    return layer(*layers).properties(height=height(frame))

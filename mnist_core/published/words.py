@@ -26,8 +26,8 @@ FIGURE_WORDS: dict[Figure, str] = {
     "last_val_accuracy": "final validation accuracy",
 }
 HOLDS: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "cannot be told"}
-FEW = 3
-"""Figures that a phrase names before it counts the rest."""
+FEW = 2
+"""Figures that a phrase names before it stops."""
 
 
 # -- a row -------------------------------------------------------------------------------------------------------------
@@ -114,8 +114,10 @@ def short(row: Row) -> str:
         return _holding(found)
     if row.differing:
         names = [FIGURE_WORDS[item.figure] for item in row.differing]
-        rest = len(names) - FEW
-        return ", ".join(names[:FEW]) + (f" and {rest} more" if rest > 0 else "")
+        if len(row.compared) == 1:
+            return names[0]
+        text = f"{len(names)} of {len(row.compared)} figures: {', '.join(names[:FEW])}"
+        return text + (" and others" if len(names) > FEW else "")
     if row.compared:
         one = FIGURE_WORDS[row.compared[0].figure]
         return f"{one} agrees" if len(row.compared) == 1 else f"all {len(row.compared)} figures agree"
@@ -286,9 +288,10 @@ def left_out(found: Tally) -> str:
         names = ", ".join(found.chosen)
         parts.append(f"{names} {verb} settings were chosen to match the published figure, so that confirms nothing.")
     if found.nothing:
-        parts.append(f"{found.nothing} {'has' if found.nothing == 1 else 'have'} no published figure to compare.")
+        rows = "1 row has" if found.nothing == 1 else f"{found.nothing} rows have"
+        parts.append(f"{rows} no published test figure.")
     if found.missing:
-        parts.append(f"{found.missing} not trained yet.")
+        parts.append(f"{found.missing} {'is' if found.missing == 1 else 'are'} not trained yet.")
     return " ".join(parts)
 
 

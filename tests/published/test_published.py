@@ -109,7 +109,7 @@ def test_a_model_reproduces_only_where_no_figure_differs() -> None:
     assert sentence(other).startswith(
         "Differs: 1 of 4 published figures differs by more than chance: final training loss"
     )
-    assert short(other) == "final training loss"
+    assert short(other) == "1 of 4 figures: final training loss"
     marks = {line.name: line.mark for line in figure_lines(other)}
     assert (marks["test accuracy"], marks["final training loss"]) == ("✓", "≠")
 
@@ -235,7 +235,7 @@ def test_the_command_prints_the_same(store: Store, add_run: AddRun, capsys: pyte
     assert found["coursera/first"] == json.loads(json.dumps(row_json(row), allow_nan=False))
     assert main(["published", "--store", str(store.root)]) == 0
     said = capsys.readouterr()
-    assert "Of 1 published result that rests on assumed settings, 1 reproduces. 20 not trained yet." in said.err
+    assert "Of 1 published result that rests on assumed settings, 1 reproduces. 20 are not trained yet." in said.err
     assert "96.40 %" in said.out
 
 

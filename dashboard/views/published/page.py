@@ -79,10 +79,11 @@ with panels.in_words():
             sentence="The bar is where another training with the same settings falls by chance alone, 19 times in 20. "
             "Colour is the verdict on all figures that a source prints, not on the accuracy alone.",
         )
-    st.html(head())
     sources = list(dict.fromkeys(row.source for row in found))
     for source in sources:
         st.markdown(f"##### {for_markdown(source[:1].upper() + source[1:])}")
+        if source == sources[0]:
+            st.html(head())
         table([row for row in found if row.source == source])
     with st.expander(f"What the sources got wrong: {len(words.source_errors(found))} points", key="source_errors"):
         st.html(errors_html(found))

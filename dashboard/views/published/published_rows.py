@@ -12,39 +12,48 @@ from mnist_core.text import for_html
 
 STYLE = """
 <style>
+[class*="st-key-published_rows_"] { gap: 0; }
+[class*="st-key-row_"] { border-top: 1px solid rgba(128,128,128,.28); flex-wrap: nowrap; padding: .1rem 0; }
+[class*="st-key-row_"] > :first-child { flex: 1 1 0; min-width: 0; }
+[class*="st-key-row_"] > :last-child { flex: 0 0 6.5rem; }
 .pub { font-size: .95rem; }
-.pub summary { display: grid; grid-template-columns: minmax(11rem, 1.3fr) 4.7rem 4.7rem minmax(0, 2.4fr);
-  gap: 0 .9rem; cursor: pointer; list-style: none; padding: .3rem 0; align-items: baseline; }
+.pub summary, .pub .head {
+  display: grid; grid-template-columns: minmax(11rem, 1.3fr) 5.2rem 5.2rem minmax(0, 2.6fr); gap: 0 1rem; }
+.pub .head { font-size: .88rem; opacity: .8; margin-right: 7.5rem; }
+.pub summary { cursor: pointer; list-style: none; padding: .45rem 0; align-items: baseline; }
 .pub summary::-webkit-details-marker { display: none; }
 .pub summary:focus-visible { outline: 2px solid #2A82C4; outline-offset: 2px; border-radius: 3px; }
 .pub .name { font-weight: 600; overflow-wrap: anywhere; }
 .pub .name::before { content: "▸"; display: inline-block; width: 1.1em; opacity: .6; }
 .pub details[open] .name::before { content: "▾"; }
 .pub .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.pub .why { opacity: .75; font-size: .88rem; }
-.pub .more { padding: .2rem 0 .6rem 1.1rem; font-size: .88rem; }
-.pub .more p { margin: .2rem 0; font-size: inherit; }
-.pub .more ul { margin: .1rem 0 .4rem; padding-left: 1.2rem; }
-.pub .more li { font-size: inherit; margin: 0; }
-.pub table { border-collapse: collapse; margin: .2rem 0 .5rem; font-variant-numeric: tabular-nums; }
-.pub th, .pub td { text-align: right; padding: .1rem .9rem .1rem 0; font-weight: normal; border: 0; }
+.pub .verdict { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.pub details[open] .verdict { white-space: normal; }
+.pub .why { opacity: .8; font-size: .88rem; margin-left: .3rem; }
+.pub .more { padding: 0 0 .6rem 1.1rem; overflow-x: auto; }
+.pub .more p, .pub .more ul, .pub .more li, .pub .more table { font-size: .88rem; }
+.pub .more p { margin: 0 0 .3rem; }
+.pub .more ul { margin: 0; padding-left: 1.1rem; }
+.pub .more li { margin: 0; }
+.pub table { border-collapse: collapse; margin: 0 0 .5rem; font-variant-numeric: tabular-nums; }
+.pub th, .pub td { text-align: right; padding: .08rem 1rem .08rem 0; font-weight: normal; border: 0;
+  white-space: nowrap; }
 .pub tr > :first-child { text-align: left; }
-.pub thead { opacity: .75; }
-.pub .head { display: grid; grid-template-columns: minmax(11rem, 1.3fr) 4.7rem 4.7rem minmax(0, 2.4fr); gap: 0 .9rem;
-  font-size: .85rem; opacity: .75; }
-[class*="st-key-published_rows_"] { gap: 0; }
-[class*="st-key-row_"] { border-top: 1px solid rgba(128,128,128,.28); }
+.pub thead { opacity: .8; }
 @media (max-width: 640px) {
-  .pub summary { grid-template-columns: 1fr auto auto; }
-  .pub .name, .pub .verdict { grid-column: 1 / -1; }
-  .pub .number::before { content: attr(data-what) " "; opacity: .7; font-size: .85rem; }
-  .pub .number { text-align: left; padding-left: 1.1rem; }
-  .pub .number + .number { padding-left: 0; grid-column: 2 / -1; }
-  .pub summary { grid-template-columns: auto auto 1fr; }
-  .pub .verdict { padding-left: 1.1rem; }
-  .pub .more { padding-left: 0; overflow-x: auto; }
-  .pub td, .pub th { padding-right: .5rem; }
-  .pub .head { display: none; }
+  [class*="st-key-row_"] { position: relative; }
+  [class*="st-key-row_"] > :last-child { position: absolute; top: 0; right: 0; }
+  .pub summary, .pub .head { grid-template-columns: auto auto 1fr; gap: 0 .5rem; font-size: .88rem; }
+  .pub summary { padding: .4rem 0; }
+  .pub .head > :first-child { display: none; }
+  .pub .head { margin-right: 0; }
+  .pub .name { grid-column: 1 / -1; margin-right: 6.5rem; font-size: .95rem; }
+  .pub .number + .number::before { content: "→ "; opacity: .8; }
+  .pub .number, .pub .verdict { text-align: left; }
+  .pub summary > .name + .number, .pub .head > :nth-child(2) { padding-left: 1.05rem; }
+  .pub .why { display: none; }
+  .pub .more { padding-left: 0; }
+  .pub th, .pub td { padding-right: .7rem; }
 }
 </style>
 """
