@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from dashboard.cache import KEPT, key_of, size_of
 from dashboard.theme import is_dark
+from mnist_core.comparison.comparability import NOTHING_KNOWN, Background
 from mnist_core.comparison.diagnosis.findings import Finding
 from mnist_core.comparison.diagnosis.rules import diagnose_run
 from mnist_core.comparison.diagnosis.suggestions import Suggestion, runs_with_change
 from mnist_core.comparison.diagnosis.words import Example, example
+from mnist_core.data import duplicates
 from mnist_core.data.datasets import Dataset
+from mnist_core.data.duplicates import DataCheck
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError, StoreError
 from mnist_core.evaluation.metrics import Scores
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from mnist_core.jobs.watch import Watch
     from mnist_core.published.reproduction import Row
     from mnist_core.studies.searches import Search
+    from mnist_core.studies.selections import Choice
     from mnist_core.studies.sweeps import Sweep
 
 Made = TypeVar("Made")
@@ -122,15 +126,17 @@ class Studies(NamedTuple):
     sweeps: list[Sweep]
     searches: list[Search]
     problems: list[Problem]
+    version: tuple[object, ...]
+    """Changes with their files."""
 
 
 def studies() -> Studies:
     """All sweeps and searches, read again when one of their files has changed; not to be written into."""
     files = _study_files()
-    return KEPT.get(("studies", *files), _studies, lambda _: sum(size for _, _, size in files) * 8)
+    return KEPT.get(("studies", *files), lambda: _studies(files), lambda _: sum(size for _, _, size in files) * 8)
 
 
-def _study_files() -> list[tuple[str, int, int]]:
+def _study_files() -> tuple[tuple[str, int, int], ...]:
     """The files of sweeps and searches: path, time of the last change, bytes."""
     found = []
     for root in store().roots:
@@ -138,21 +144,23 @@ def _study_files() -> list[tuple[str, int, int]]:
             with contextlib.suppress(OSError):  # gone since
                 stat = path.stat()
                 found.append((printable(path), stat.st_mtime_ns, stat.st_size))
-    return found
+    return tuple(found)
 
 
-def _studies() -> Studies:
+def _studies(version: tuple[object, ...]) -> Studies:
     from mnist_core.studies.searches import searches
     from mnist_core.studies.sweeps import sweeps
 
     (many, damaged), (sought, lost) = sweeps(store()), searches(store())
-    return Studies(many, sought, [*damaged, *lost])
+    return Studies(many, sought, [*damaged, *lost], version)
 
 
-def of_study(function: Callable[..., Made], study: Sweep | Search, **options: Any) -> Made:
+def of_study(
+    function: Callable[..., Made], study: Sweep | Search, *, reader: Reader | None = None, **options: Any
+) -> Made:
     """What a function makes of the store and a sweep or a search, kept until that or one of its runs changes.
 
-    `options` are given to it too, and must make no difference to the result, which is not to be written into.
+    `reader` and `options` are given to it too. The result is not to be written into.
     """
     found = snapshot()
     damaged = {problem.path.name for problem in found.problems}
@@ -162,8 +170,9 @@ def of_study(function: Callable[..., Made], study: Sweep | Search, **options: An
         else (run_id, run_id in damaged)
         for run_id in study.run_ids
     ]
-    key = (str(store().root), *key_of(function, study), *runs)
-    made: Made = KEPT.get(key, lambda: function(found, study, **options), size_of)
+    key = (str(store().root), *key_of(function, study, options), *runs)
+    given = options | ({"reader": reader} if reader else {})  # where results come from makes no difference to them
+    made: Made = KEPT.get(key, lambda: function(found, study, **given), size_of)
     return made
 
 
@@ -233,9 +242,12 @@ class _CachedReader(Reader):
 READER = _CachedReader()
 
 
-def comparison(runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, margin: float) -> Comparison:
-    """All other runs against the one with the id `baseline`, cached until one of them changes."""
-    return _comparison(_key(runs), baseline, chosen, margin, runs)
+def comparison(
+    runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, margin: float, background: Background = NOTHING_KNOWN
+) -> Comparison:
+    """All other runs against the one with the id `baseline`, cached until one of them, or the background, changes."""
+    known = background.selections, background.data
+    return _comparison((*_key(runs), known), baseline, chosen, margin, runs, background)
 
 
 def _key(runs: Sequence[Run]) -> tuple[tuple[str, Version, str], ...]:
@@ -244,12 +256,42 @@ def _key(runs: Sequence[Run]) -> tuple[tuple[str, Version, str], ...]:
 
 @st.cache_data(max_entries=40, show_spinner=False)
 def _comparison(
-    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run]
-) -> Comparison:
+    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run],
+    _background: Background,
+) -> Comparison:  # fmt: skip
     from mnist_core.comparison.verdicts import compare
 
     base = next(run for run in _runs if run.id == baseline)
-    return compare(_runs, base, chosen, margin=margin, reader=READER)
+    return compare(_runs, base, chosen, margin=margin, reader=READER, background=_background)
+
+
+def background(runs: Sequence[Run]) -> Background:
+    """What is known of runs besides what they say themselves, kept until a run, a sweep or a search changes."""
+    from mnist_core.studies.selections import data_check, selections
+
+    found, known, ids = snapshot(), studies(), [run.id for run in runs]
+    key = ("selections", found.number, known.version, *ids)
+    many: list[Sweep | Search] = [*known.sweeps, *known.searches]
+    chosen = KEPT.get(key, lambda: selections(found.runs, many, ids, _choice), size_of)
+    return Background(tuple(chosen), data_check(store().root, runs))
+
+
+def choice(study: Sweep | Search) -> Choice | None:
+    """What a sweep or search has chosen among its runs, kept until that or a finished run changes."""
+    found = snapshot()
+    key = ("choice", found.number, studies().version, type(study).__name__, study.id)
+    kept: Choice | None = KEPT.get(key, lambda: _choice(found.runs, study), size_of)
+    return kept
+
+
+def _choice(everything: Sequence[Run], study: Sweep | Search) -> Choice | None:
+    """Outlasts snapshots: the epochs of a run in training change none of it."""
+    from mnist_core.studies.selections import choice
+
+    finished = [(run.id, run.version()) for run in everything if run.state == "finished"]
+    key = (str(store().root), *key_of(choice, study, repr(finished)))
+    kept: Choice | None = KEPT.get(key, lambda: choice(everything, study), size_of)
+    return kept
 
 
 def diagnosis(run: Run) -> list[Finding]:
@@ -316,6 +358,11 @@ def dataset(name: str) -> Dataset:
 @st.cache_resource(max_entries=4, show_spinner="Reading the images …")
 def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
     return store().catalog.load(name)
+
+
+def data_check(name: str) -> DataCheck:
+    """What was found in a dataset; looked for once. Raises what `Catalog.load` raises, and StoreError."""
+    return duplicates.checked(store().root, dataset(name))
 
 
 def colours(run_ids: list[str], *, printed: bool = False) -> dict[str, str]:

@@ -20,7 +20,7 @@ from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.runs import lease
-from mnist_core.runs.records import EpochRow
+from mnist_core.runs.records import EpochRow, Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support import chromium
@@ -91,9 +91,10 @@ def make_run(store: Store) -> MakeRun:
         floor: float = 0.10,
         fingerprint: str = FINGERPRINT,
         predictions: Predictions | None = None,
+        origin: Origin | None = None,
     ) -> Run:
         run_config = run_config or (PRESETS[preset].config if preset else config())
-        run, _ = store.add(run_config, name=name, preset=preset, fingerprint=fingerprint)
+        run, _ = store.add(run_config, name=name, preset=preset, fingerprint=fingerprint, origin=origin)
         if state == "queued":
             return run
         writer = store.open_writer(run.id)

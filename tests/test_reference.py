@@ -49,7 +49,7 @@ def test_a_published_model_ships_whole(shipped: Store, preset: Preset) -> None:
 def test_a_published_sweep_ships_with_its_results(shipped: Store, name: str) -> None:
     sweep = sweeps.find(shipped, name)
     assert sweep.spec == SWEEPS[name]
-    table = sweeps.results(shipped, sweep)
+    table = sweeps.results(shipped, sweep, reveal=True)
     assert (table["state"] == "finished").all()
     assert table["test_accuracy"].notna().all()
 

@@ -16,8 +16,10 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.downloads import Download
 from mnist_core.constants import CLASSES
+from mnist_core.data import duplicates
 from mnist_core.data.datasets import ARRAYS, BUILT_IN, MNIST_MD5, MNIST_VARIABLE, Catalog, Dataset
 from mnist_core.data.images import Pixels, sprite
+from mnist_core.data.words import check_words, label_words, leak_words
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots import style
 from mnist_core.plots.classes import class_chart, class_frame
@@ -58,10 +60,20 @@ def overview(names: list[str], catalog: Catalog, runs: list[Run]) -> pd.DataFram
                     "Test images": len(dataset.y_test),
                     "Fingerprint": dataset.fingerprint,
                 }
+                found = duplicates.known(resources.store().root, dataset.fingerprint)
+                row["Test images in training"] = found.test_in_train + found.near if found else None
             except MnistCoreError as error:
                 row["On this machine"] = f"unusable: {error}"
         rows.append(row)
-    columns = ["Dataset", "On this machine", "Training images", "Test images", "Runs", "Fingerprint"]
+    columns = [
+        "Dataset",
+        "On this machine",
+        "Training images",
+        "Test images",
+        "Test images in training",
+        "Runs",
+        "Fingerprint",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -131,6 +143,13 @@ def look(name: str) -> None:
             help="Where all ten digits are about as frequent, accuracy is a fair measure: guessing alone is right for "
             "about one image in ten.",
         )
+    found = resources.data_check(name)
+    panels.heading("Duplicates", "Images that occur twice, looked for in both parts.")
+    for text in check_words(found, name):
+        if found.leaks or found.conflicts:
+            st.warning(for_markdown(text), icon=":material/warning:")
+        else:
+            st.caption(for_markdown(text))
     _checksums(dataset)
 
 
@@ -232,8 +251,11 @@ def _register(catalog: Catalog, name: str, path: str) -> None:
         return
     with st.spinner("Checking the file …"):
         dataset = catalog.register(name, Path(path).expanduser())
+        found = duplicates.checked(resources.store().root, dataset)
     images = style.count(len(dataset.y_train))
-    _changed(f"{name} can be used now: {images} training and {style.count(len(dataset.y_test))} test images.")
+    text = f"{name} can be used now: {images} training and {style.count(len(dataset.y_test))} test images."
+    warnings = [words for words in (leak_words(found, name), label_words(found, name)) if words]
+    _changed(" ".join([text, *warnings]))
 
 
 def _changed(told: str) -> None:

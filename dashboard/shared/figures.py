@@ -27,6 +27,7 @@ STYLE = """
 .card .who { font-weight: 600; overflow-wrap: anywhere; }
 .card .role { opacity: .62; font-size: .85rem; font-weight: 400; }
 .card .large { font-size: 2.3rem; font-weight: 600; line-height: 1.25; white-space: nowrap; }
+.card.muted .large { font-size: 1.2rem; font-weight: 400; opacity: .75; line-height: 2.4; }
 .card .small { font-size: .9rem; opacity: .75; line-height: 1.5; min-height: 1.5em; }
 .card .large .delta { font-size: 1.05rem; font-weight: 500; opacity: .75; }
 .card .facts { display: flex; gap: 1.6rem; margin-top: .6rem; flex-wrap: wrap; }
@@ -91,8 +92,13 @@ def run_cards(
             large, small = tables.ABSENT, status_words(run, item.epochs_done, chosen)
         seconds = style.duration(item.train_seconds) if item.train_seconds else tables.ABSENT
         parameters = style.count(item.parameters) if item.parameters is not None else tables.ABSENT
+        muted = ""
+        if len({fingerprints[one.id] for one in runs}) > 1:
+            small += f"; on {item.dataset}"
+            if fingerprints[run.id] != fingerprints[baseline]:
+                muted, small = " muted", f"{small}, not comparable"
         cards.append(
-            f'<div class="card" style="border-top-color:{colours[run.id]}">'
+            f'<div class="card{muted}" style="border-top-color:{colours[run.id]}">'
             f'<div class="who">{for_html(labels[run.id])} <span class="role">{role}</span></div>'
             f'<div class="large">{large} <span class="delta">{for_html(delta)}</span></div>'
             f'<div class="small">{for_html(small)}</div>'

@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
+from mnist_core.comparison.comparability import Background
 from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.comparison.recipe_verdicts import compare_recipes
+from mnist_core.comparison.test_set import counted
 from mnist_core.comparison.verdicts import Comparison
 from mnist_core.comparison.verdicts import compare as compare_runs
 from mnist_core.comparison.words import value_words
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import margin_words
 from mnist_core.comparison.words.recipes import recipe_json, recipe_words
+from mnist_core.comparison.words.selection import selection_words
+from mnist_core.comparison.words.test_set import uses_words
 from mnist_core.comparison.words.verdicts import (
     comparison_json,
     limit_words,
@@ -25,11 +30,14 @@ from mnist_core.comparison.words.verdicts import (
     refusal_words,
     verdict_words,
 )
-from mnist_core.errors import ConfigError, StoreError
+from mnist_core.errors import ConfigError, StoreError, WriteError
+from mnist_core.runs import test_set_uses
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from mnist_core.runs.summary import differences, summarise
+from mnist_core.runs.summary import RunSummary, differences, summarise
+from mnist_core.runs.test_set_uses import Uses
+from mnist_core.studies.selections import background, studies
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,9 +145,11 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
     runs = found_runs(store, options.runs)
     summaries = [summarise(run, chosen) for run in runs]
     names = {run.id: run.name for run in runs}
-    comparison = compare_runs(runs, runs[0], chosen, margin=options.margin)
     everything, problems = store.scan()
     report_problems(problems, reporter)
+    known = background(store.root, everything, studies(store), runs)
+    comparison = compare_runs(runs, runs[0], chosen, margin=options.margin, background=known)
+    uses = _counted(store, runs, summaries, reporter)
     reader = NamingReader(reporter)
     recipes = compare_recipes(runs, runs[0], everything, chosen, margin=options.margin, reader=reader)
     differing = differences(runs)
@@ -148,6 +158,7 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
             {"runs": [summary.to_json() for summary in summaries], "differences": differing}
             | comparison_json(comparison, names)
             | {"recipes": [recipe_json(item, names) for item in recipes]}
+            | {"test_set_uses": asdict(uses)}
         )
     rows: list[dict[str, Any]] = []
     for summary in summaries:
@@ -163,6 +174,9 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
         rows.append(row)
     reporter.table(rows, _COLUMNS)
     _show_verdicts(reporter, comparison, [recipe_words(item, names) for item in recipes], names)
+    for line in (*_selected(runs, known, comparison), uses_words(uses, runs[0].dataset)):
+        if line:
+            reporter.say(line)
     fields: list[dict[str, Any]] = [
         {"field": path} | {run.id: value_words(value, "–") for run, value in zip(runs, values, strict=True)}
         for path, values in differing.items()
@@ -174,6 +188,21 @@ _COLUMNS = (
     "id", "name", "state", "dataset", "parameters", "best_epoch", "best_val_loss", "final_val_loss", "tested_epoch",
     "test_accuracy", "test_loss", "train_seconds", "accuracy_points", "loss_difference",
 )  # fmt: skip
+
+
+def _counted(store: Store, runs: list[Run], summaries: list[RunSummary], reporter: Reporter) -> Uses:
+    """Count the comparisons, and return how often the test images have been used; say so where that fails."""
+    try:
+        return counted(store.root, runs[0], runs, {summary.id: summary for summary in summaries})
+    except WriteError as error:
+        reporter.error(str(error))
+        return test_set_uses.seen(store.root, runs[0].status.fingerprint)
+
+
+def _selected(runs: list[Run], known: Background, comparison: Comparison) -> list[str]:
+    """What the runs that are not compared are in sweeps and searches; of the others, the concerns say it."""
+    compared = {run for item in comparison.verdicts for run in (item.baseline, item.run)}
+    return [selection_words(item, run.name) for run in runs if run.id not in compared for item in known.of(run)]
 
 
 def _show_verdicts(reporter: Reporter, comparison: Comparison, recipes: list[str], names: dict[str, str]) -> None:

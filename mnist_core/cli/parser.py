@@ -7,6 +7,7 @@ on success, 1 where something did not work, 2 for bad usage, 130 after Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,9 @@ from mnist_core.cli.options import add_changes, add_here, changed_values, make_a
 from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
 from mnist_core.comparison.recipes import figures, group, with_seeds
 from mnist_core.constants import __version__
+from mnist_core.data import duplicates
 from mnist_core.data.datasets import download_mnist
+from mnist_core.data.words import label_words, leak_words
 from mnist_core.errors import ConfigError, FilterError, MnistCoreError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig, with_values
 from mnist_core.experiments.fields import changed_name
@@ -154,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     action = listing.add_mutually_exclusive_group()
     action.add_argument("--cancel", action="store_true", help="stop its runs")
     action.add_argument("--forget", action="store_true", help="take it off the list; its runs stay")
+    sweeps.add_reveal(action)
 
     search = command("search", sweeps.search, "let a sampler choose what to train, and wait for it")
     search.add_argument(
@@ -166,7 +170,9 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = command("searches", sweeps.searches, "list the searches, or show or cancel one")
     listing.add_argument("search", nargs="?", metavar="SEARCH", help="id, the beginning of one, or name")
-    listing.add_argument("--cancel", action="store_true", help="stop it and its runs; `search` goes on with it")
+    action = listing.add_mutually_exclusive_group()
+    action.add_argument("--cancel", action="store_true", help="stop it and its runs; `search` goes on with it")
+    sweeps.add_reveal(action)
     return parser
 
 
@@ -194,23 +200,44 @@ def _presets(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _datasets(options: argparse.Namespace, reporter: Reporter) -> int:
-    catalog = Store(options.store).catalog
+    store = Store(options.store)
+    catalog = store.catalog
     if options.download:
         with output_to_stderr(options.json):
             reporter.say(f"MNIST is in {download_mnist()}")
             catalog.load("mnist")
     elif options.register:
         name, path = options.register
-        catalog.register(name, Path(path))
+        found = duplicates.checked(store.root, catalog.register(name, Path(path)))
+        for text in filter(None, (leak_words(found, name), label_words(found, name))):
+            reporter.say(f"warning: {text}")
     elif options.forget:
         catalog.forget(options.forget)
     rows = [
-        {"name": name, "available": catalog.available(name), "description": catalog.describe(name)}
+        {"name": name, "available": catalog.available(name)}
+        | _found_in(store, name)
+        | {"description": catalog.describe(name)}
         for name in catalog.names()
     ]
     if problem := catalog.problem():
         reporter.error(f"skipped: {problem}")
-    return reporter.table(rows, ["name", "available", "description"])
+    return reporter.table(
+        rows, ["name", "available", "test images in training", "near duplicates", "several labels", "description"]
+    )
+
+
+def _found_in(store: Store, name: str) -> dict[str, int | None]:
+    """How many images of a dataset occur twice; None where the data is not here, or cannot be read."""
+    found = None
+    if store.catalog.available(name):
+        with contextlib.suppress(MnistCoreError, OSError):
+            known = duplicates.known(store.root, store.catalog.fingerprint(name))
+            found = known or duplicates.checked(store.root, store.catalog.load(name))
+    return {
+        "test images in training": found.test_in_train if found else None,
+        "near duplicates": found.near if found else None,
+        "several labels": found.conflicts if found else None,
+    }
 
 
 def _train(options: argparse.Namespace, reporter: Reporter) -> int:

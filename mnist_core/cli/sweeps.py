@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mnist_core.cli.options import changed_values, closing, make_available, make_runner
 from mnist_core.cli.terminal import NamingReader, Notices, Reporter, report_problems
+from mnist_core.comparison.words.selection import chosen_words, lead_words, looked_at_words
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.experiments.grids import expand, plain_value, sweep_spec
 from mnist_core.experiments.spaces import search_spec
@@ -16,14 +18,26 @@ from mnist_core.jobs.watch import Watch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
+from mnist_core.studies import selections
 from mnist_core.studies import sweeps as stored
 from mnist_core.studies.searches import Search
+from mnist_core.studies.selections import Choice
 from mnist_core.studies.sweeps import Sweep, SweepProgress
 
 if TYPE_CHECKING:
     import pandas as pd
 
 POLL_S = 0.5
+
+
+def add_reveal(parser: argparse._ActionsContainer) -> None:
+    """The option that shows the test results of the runs that were not chosen."""
+    parser.add_argument(
+        "--test",
+        action="store_true",
+        help="show the test results of all runs, not only of the one that validation chose; each look is counted, as "
+        "whoever chooses by them has no new images left to test the choice on",
+    )
 
 
 def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -69,7 +83,7 @@ def sweeps(options: argparse.Namespace, reporter: Reporter) -> int:
         reporter.say(f"sweep {item.name} ({item.id}) is off the list; its runs are still there")
     if options.cancel or options.forget:
         return reporter.json(_row(store, item)) if options.json else 0
-    return _report(store, item, reporter)
+    return _report(store, item, reporter, reveal=options.test)
 
 
 def _cancel(store: Store, runner: Runner, item: Sweep) -> None:
@@ -98,24 +112,51 @@ def _counted(done: SweepProgress) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(done.states.items()))
 
 
-def _report(store: Store, item: Sweep, reporter: Reporter) -> int:
+def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = False) -> int:
     """The results as a table, and the best by validation in a sentence."""
-    table = stored.results(store, item, reader=NamingReader(reporter))
+    everything = store.runs()
+    chosen = selections.choice(everything, item)
+    reveal = reveal or item.optimistic  # the validation results are those on the test images: there is nothing to hide
+    if reveal:
+        selections.reveal(store.root, everything, item, chosen)
+    table = stored.results(store, item, reader=NamingReader(reporter), reveal=reveal)
     best = stored.best(table)
     if reporter.as_json:
-        return reporter.json(_row(store, item) | {"best": best, "results": records(table)})
+        selection = _selection_json(store, item, chosen)
+        return reporter.json(_row(store, item) | {"best": best, "selection": selection, "results": records(table)})
     axes = item.axes or list(item.points[0].values)
     rows = [row | {path: _shown(path, row[path]) for path in axes} for row in records(table)]
-    columns = [*axes, "run", "state", "parameters", "seconds", "train_error", "val_loss", "val_error", "test_error"]
-    reporter.table(rows, columns)
+    columns = [*axes, "run", "state", "parameters", "seconds", "train_error", "val_loss", "val_error"]
+    reporter.table(rows, [*columns, *(["test_error"] if reveal else [])])
     if best is not None:
         found = next(row for row in rows if row["run"] == best)
         how = "on the test set, so that its test figures are optimistic" if item.optimistic else "on held-out images"
+        tested = found["test_accuracy"]
         reporter.say(
-            f"lowest validation loss: {', '.join(f'{path} {found[path]}' for path in axes)} ({best}), "
-            f"test accuracy {100 * found['test_accuracy']:.2f} %; chosen {how}"
+            f"lowest validation loss: {', '.join(f'{path} {found[path]}' for path in axes)} ({best})"
+            + (f", test accuracy {100 * tested:.2f} %" if tested is not None else "")
+            + f"; chosen {how}"
         )
+    _say_choice(store, item, chosen, reporter, revealed=reveal)
     return 0
+
+
+def _say_choice(
+    store: Store, item: Sweep | Search, chosen: Choice | None, reporter: Reporter, *, revealed: bool
+) -> None:
+    """How the winner stands, and what of the others' test results has been looked at."""
+    if chosen is not None:
+        reporter.say(f"{chosen_words(chosen.selection)}. {lead_words(chosen.selection)}")
+    if not revealed:
+        reporter.say("The test results of the others are hidden; --test shows them, which is counted.")
+    reporter.say(looked_at_words(selections.looked_at(store.root, item, chosen.run if chosen else None)))
+
+
+def _selection_json(store: Store, item: Sweep | Search, chosen: Choice | None) -> dict[str, Any] | None:
+    if chosen is None:
+        return None
+    looked_at = selections.looked_at(store.root, item, chosen.run)
+    return asdict(chosen.selection) | {"run": chosen.run, "looked_at": looked_at}
 
 
 def _shown(path: str, value: Any) -> Any:
@@ -214,7 +255,7 @@ def searches(options: argparse.Namespace, reporter: Reporter) -> int:
     if options.cancel:
         stored_searches.stop(store, ServiceRunner(store), item.id)
         return reporter.json(_search_row(store, item)) if options.json else 0
-    return _report_search(store, item, reporter)
+    return _report_search(store, item, reporter, reveal=options.test)
 
 
 def _search_row(store: Store, item: Search) -> dict[str, Any]:
@@ -231,25 +272,32 @@ def _search_row(store: Store, item: Search) -> dict[str, Any]:
     }
 
 
-def _report_search(store: Store, item: Search, reporter: Reporter) -> int:
+def _report_search(store: Store, item: Search, reporter: Reporter, *, reveal: bool = False) -> int:
     """The trials as a table, the winner in a sentence, and which field mattered."""
-    table = stored_searches.results(store, item)
+    everything = store.runs()
+    chosen = selections.choice(everything, item)
+    if reveal:
+        selections.reveal(store.root, everything, item, chosen)
+    table = stored_searches.results(store, item, reader=NamingReader(reporter), reveal=reveal)
     weights, epochs = stored_searches.importances(store, item)
     if reporter.as_json:
         return reporter.json(
-            _search_row(store, item) | {"results": records(table), "importances": weights, "compared_after": epochs}
+            _search_row(store, item)
+            | {"selection": _selection_json(store, item, chosen), "results": records(table)}
+            | {"importances": weights, "compared_after": epochs}
         )
     paths = list(item.spec.space)
     rows = [row | {path: _shown(path, row[path]) for path in paths} for row in records(table)]
     columns = ["trial", *paths, "run", "trial_state", "epochs", "parameters", "seconds", "value"]
-    reporter.table(rows, columns)
+    reporter.table(rows, [*columns, *(["test_error"] if reveal else [])])
     if item.winner:
         found = next(row for row in rows if row["trial"] == item.winner.number)
         tested = found["test_accuracy"]
         reporter.say(
             f"best {item.spec.metric} on held-out images: trial {item.winner.number} ({item.winner.run})"
-            + (f", tested once: test accuracy {100 * tested:.2f} %" if tested is not None else "")
+            + (f", test accuracy {100 * tested:.2f} %" if tested is not None else "")
         )
+        _say_choice(store, item, chosen, reporter, revealed=reveal)
     if weights:
         shares = ", ".join(f"{path} {100 * share:.0f} %" for path, share in weights.items())
         reporter.say(f"share of the spread after epoch {epochs} that each field explains: {shares}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnist_core.comparison.held_out import held_out_gap
+from mnist_core.comparison.selection import Selection
 from mnist_core.comparison.words.settings import setting_words
+from mnist_core.data.duplicates import DataCheck
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
 from mnist_core.experiments.fields import flatten
 from mnist_core.runs.records import ChosenEpoch
@@ -21,6 +24,9 @@ SEVERITIES: tuple[Severity, ...] = ("undermines", "compared", "worth knowing")
 
 FAR_FEWER = 2.0
 """One run with this many times the epochs of the other is no comparison of equals."""
+
+FEW_LEAKS = 0.001
+"""So large a share of test images that are trained on, and no larger, makes no difference that shows: 10 of 10,000."""
 
 _VERSIONS = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
@@ -40,7 +46,33 @@ class Concern:
     values: tuple[Any, ...] = ()
 
 
-def concerns(baseline: Run, run: Run, chosen: ChosenEpoch = "kept") -> tuple[Concern, ...]:
+@dataclass(frozen=True)
+class Background:
+    """What two runs do not say themselves.
+
+    selections: (run id, what the run is in a sweep or search), for each study that a run is of. data: what was found
+    in the data that both are of; None where nobody has looked.
+    """
+
+    selections: tuple[tuple[str, Selection], ...] = ()
+    data: DataCheck | None = None
+
+    def of(self, run: Run) -> list[Selection]:
+        """Return what a run is in the studies that it is of."""
+        return [item for run_id, item in self.selections if run_id == run.id]
+
+
+NOTHING_KNOWN = Background()
+
+
+def on_other_data(baseline: Run, runs: Iterable[Run]) -> list[Run]:
+    """Return the runs that were tested on other data than the baseline: their figures cannot be compared with its."""
+    return [run for run in runs if run.status.fingerprint != baseline.status.fingerprint]
+
+
+def concerns(
+    baseline: Run, run: Run, chosen: ChosenEpoch = "kept", background: Background = NOTHING_KNOWN
+) -> tuple[Concern, ...]:
     """Return all that differs between two runs on the same data, the gravest first.
 
     Parameters
@@ -49,12 +81,16 @@ def concerns(baseline: Run, run: Run, chosen: ChosenEpoch = "kept") -> tuple[Con
         two different runs.
     chosen
         the epoch whose predictions are compared.
+    background
+        what is known of both besides.
     """
     if baseline.recorded or run.recorded:
-        return tuple(_of_outside((baseline, run)))
-    pair = _Pair(baseline, run, chosen)
-    found = [*pair.states(), *pair.parents(), *pair.validation(), *pair.epoch(), *pair.settings()]
-    found += [*pair.environments()]
+        found = list(_of_outside((baseline, run)))
+    else:
+        pair = _Pair(baseline, run, chosen)
+        found = [*pair.states(), *pair.parents(), *pair.validation(), *pair.epoch(), *pair.settings()]
+        found += pair.environments()
+    found += [*_selection((baseline, run), background), *_data(background.data), *_held_out((baseline, run), chosen)]
     return tuple(sorted(found, key=lambda item: SEVERITIES.index(item.severity)))
 
 
@@ -66,6 +102,33 @@ def _of_outside(runs: tuple[Run, Run]) -> Iterator[Concern]:
     for which, run in enumerate(runs):
         if run.recorded:
             yield Concern("origin", "worth knowing", "outside", which)
+
+
+def _selection(runs: tuple[Run, Run], background: Background) -> Iterator[Concern]:
+    """A run that a sweep or search has chosen among many, or has passed over."""
+    for which, run in enumerate(runs):
+        for item in background.of(run):
+            severity: Severity = "undermines" if item.on_test else "worth knowing"
+            yield Concern("selection", severity, "chosen_among" if item.won else "passed_over", which, (item,))
+
+
+def _data(check: DataCheck | None) -> Iterator[Concern]:
+    """Test images that are trained on, and images with more than one label."""
+    if check is None:
+        return
+    if check.leaks:
+        most = (check.test_in_train + check.near) / check.test > FEW_LEAKS
+        yield Concern("leak", "undermines" if most else "worth knowing", "leak", values=(check,))
+    if check.conflicts:
+        yield Concern("labels", "worth knowing", "labels", values=(check,))
+
+
+def _held_out(runs: tuple[Run, Run], chosen: ChosenEpoch) -> Iterator[Concern]:
+    """A run that does better or worse on its held-out images than on the test images, by more than chance."""
+    for which, run in enumerate(runs):
+        gap = held_out_gap(run, chosen)
+        if gap is not None and gap.more_than_chance:
+            yield Concern("held-out images", "worth knowing", "held_out_gap", which, (gap,))
 
 
 class _Pair:

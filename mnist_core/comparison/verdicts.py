@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from mnist_core.comparison.comparability import Concern, concerns
+from mnist_core.comparison.comparability import NOTHING_KNOWN, Background, Concern, concerns
 from mnist_core.comparison.decide import DEFAULT_MARGIN, Answer, Decision, decide
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.evaluation.statistics import (
@@ -157,6 +157,7 @@ def compare(
     *,
     margin: float = DEFAULT_MARGIN,
     reader: Reader = PLAIN,
+    background: Background = NOTHING_KNOWN,
 ) -> Comparison:
     """Compare every other one of `runs` with `baseline`, image by image.
 
@@ -172,6 +173,8 @@ def compare(
         a difference in accuracy this large does not matter, as a share of the images, above 0.
     reader
         where results come from.
+    background
+        what the runs do not say themselves: which was chosen among many, and what was found in the data.
     """
     found = [(run, _evidence(baseline, run, chosen, reader)) for run in runs if run.id != baseline.id]
     pairs = [(run, item) for run, item in found if isinstance(item, _Evidence)]
@@ -191,7 +194,7 @@ def compare(
             mid_p=mcnemar_mid(item.table.only_baseline, item.table.only_run),
             identical=item.identical,
             limits=tuple(_limits(baseline, run, item.table.images, len(pairs))),
-            concerns=concerns(baseline, run, chosen),
+            concerns=concerns(baseline, run, chosen, background),
         )
         for (run, item), accuracy in zip(pairs, accuracies, strict=True)
     }

@@ -296,7 +296,7 @@ _ALL = (
             "stack.activation": ("relu", "elu", "tanh"),
         },
         source="study of hyperparameter tuning on MNIST",
-        note="90 dense networks, of which the best by validation is tested once; a ratio of 0.5 halves each width",
+        note="90 dense networks, of which the best is chosen by validation; a ratio of 0.5 halves each width",
         assumptions=(
             "batch size 32, the Keras default (not stated)",
             "5 epochs, as the source's baseline (not stated)",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from mnist_core.constants import __version__
+from mnist_core.data import duplicates
 from mnist_core.data.datasets import Dataset, find_mnist
 from mnist_core.errors import (
     DatasetError,
@@ -131,6 +132,7 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
     if pause and result.state == "cancelled" and paused() and not writer.cancel_requested:
         reason = pause.reason
     writer.ended(result.state, reason, best_epoch=result.best_epoch, kept_epoch=result.kept_epoch)
+    duplicates.checked(store.root, dataset)
     return result.state
 
 

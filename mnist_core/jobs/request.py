@@ -17,7 +17,7 @@ from typing import Literal
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs.runners import Runner
-from mnist_core.runs.records import Pause
+from mnist_core.runs.records import Origin, Pause
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 
@@ -43,14 +43,14 @@ class Requested:
 class Wanted:
     """A run that is wanted.
 
-    config, name, preset: the experiment; `name`, `preset`, `tags` and `keep_weights` are given to a new run only.
+    config, name, preset: the experiment; `name`, `preset`, `origin` and `keep_weights` are given to a new run only.
     pause: stop after this epoch, as a cancelled run that can be resumed; not heeded by a run in progress.
     """
 
     config: RunConfig
     name: str
     preset: str | None = None
-    tags: tuple[str, ...] = ()
+    origin: Origin | None = None
     keep_weights: bool = True
     pause: Pause | None = None
 
@@ -97,7 +97,7 @@ def _queue(store: Store, wanted: Wanted, fingerprint: str, *, again: bool) -> Re
         preset=wanted.preset,
         fingerprint=fingerprint,
         shadow_reference=again,
-        tags=wanted.tags,
+        origin=wanted.origin,
         keep_weights=wanted.keep_weights,
     )
     outcome: Outcome = "new"

@@ -17,11 +17,13 @@ from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.comparison.diagnosis.rules import diagnose_run
 from mnist_core.comparison.diagnosis.words import suggestion_sentence, words
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
+from mnist_core.comparison.test_set import counted
 from mnist_core.comparison.verdicts import Comparison, compare
 from mnist_core.comparison.words import setting_words, value_words
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import margin_words
 from mnist_core.comparison.words.recipes import recipe_words
+from mnist_core.comparison.words.test_set import uses_words
 from mnist_core.comparison.words.verdicts import (
     limit_words,
     loss_verdict_words,
@@ -30,6 +32,7 @@ from mnist_core.comparison.words.verdicts import (
     verdict_words,
 )
 from mnist_core.constants import __version__
+from mnist_core.errors import WriteError
 from mnist_core.experiments.fields import flatten
 from mnist_core.plots.labels import run_colours, short_labels
 from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart, described
@@ -43,6 +46,8 @@ from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
+from mnist_core.runs.test_set_uses import Uses
+from mnist_core.studies.selections import background, studies
 
 EPOCHS: dict[ChosenEpoch, str] = {
     "kept": "the kept epoch: the last, or the one that early stopping restored",
@@ -61,6 +66,8 @@ class Content:
     recipes: Sequence[RecipeVerdict]
     labels: Mapping[str, str]
     colours: Mapping[str, str]
+    uses: Uses | None = None
+    """How often the baseline's test images have been used; None where that cannot be counted."""
 
 
 def compared(
@@ -69,14 +76,25 @@ def compared(
     """The runs compared with the first of them, with labels and colours as on the dashboard."""
     labels = short_labels(list(runs))
 
+    everything = store.runs()
+    known = background(store.root, everything, studies(store), runs)
+    summaries = [summarise(run, chosen) for run in runs]
     return Content(
         runs=runs,
-        summaries=[summarise(run, chosen) for run in runs],
-        comparison=compare(runs, runs[0], chosen, margin=margin),
-        recipes=compare_recipes(runs, runs[0], store.scan()[0], chosen, margin=margin),
+        summaries=summaries,
+        comparison=compare(runs, runs[0], chosen, margin=margin, background=known),
+        recipes=compare_recipes(runs, runs[0], everything, chosen, margin=margin),
         labels=labels,
         colours=run_colours(store.root, [run.id for run in runs], RUN_COLOURS),
+        uses=_counted(store, runs, summaries),
     )
+
+
+def _counted(store: Store, runs: Sequence[Run], summaries: Sequence[RunSummary]) -> Uses | None:
+    try:
+        return counted(store.root, runs[0], runs, {item.id: item for item in summaries})
+    except WriteError:
+        return None
 
 
 def compose(found: Content, now: datetime.datetime) -> list[Block]:
@@ -159,6 +177,8 @@ def _verdicts(found: Content) -> Iterator[Block]:
             "over the images. Holm p: adjusted for the number of comparisons, as are the levels."
         )
         yield Table([str(name) for name in numbers.columns], [list(map(str, row)) for row in numbers.to_numpy()])
+    if found.uses and (text := uses_words(found.uses, found.runs[0].dataset)):
+        yield Paragraph(text)
     if comparison.refusals:
         yield Heading(3, "Not compared")
         yield Bullets([f"{labels[item.run]}: {refusal_words(item, labels)}." for item in comparison.refusals])

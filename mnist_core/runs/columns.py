@@ -68,6 +68,8 @@ FIGURES: dict[str, Column] = {
         _figure("preset", "Preset", "text", "The published model that it was made from."),
         _figure("tags", "Tags", "texts", "Words that a person has given it."),
         _figure("note", "Note", "text", "What a person has written about it."),
+        _figure("origin", "Requested by", "text", "The sweep or search that requested it, with its id."),
+        _figure("pruned", "Given up", "flag", "Whether a search has given it up early."),
         _figure("ships", "Ships", "flag", "Whether it came with the project, and cannot be changed."),
     )
 }
@@ -152,6 +154,8 @@ def figures_row(run: Run, *, reader: Reader = PLAIN) -> Row:
         "preset": run.meta.preset,
         "tags": run.meta.tags,
         "note": run.meta.note,
+        "origin": f"{origin.kind} {origin.id}" if (origin := run.meta.origin) else None,
+        "pruned": run.meta.pruned,
         "ships": run.read_only,
     }
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -84,15 +85,44 @@ Seconds = Annotated[float, Field(ge=0, le=32_503_680_000)]
 """Unix seconds, up to the year 3000: what a calendar can show."""
 
 
+class Origin(Frozen):
+    """The sweep or the search that requested a run."""
+
+    kind: Literal["sweep", "search"]
+    id: str = Field(pattern=r"^[0-9a-f]{12}$")
+
+
 class Meta(Frozen):
-    """`meta.json`: what a person may change without changing the run."""
+    """`meta.json`: what belongs to a run but not to its identity. `name`, `tags` and `note` are a person's."""
 
     name: str = Field(min_length=1, max_length=80)
     tags: tuple[str, ...] = ()
     note: str = Field("", max_length=4000)
     preset: str | None = None
+    origin: Origin | None = None
+    """Which sweep or search requested the run; None where a person requested this very run."""
+    pruned: bool = False
+    """Whether a search has given the run up early."""
     keep_weights: bool = True
     """Whether training keeps `model.keras`, and the predictions of other epochs; a large sweep may do without."""
+
+    @classmethod
+    def from_json(cls, data: Any) -> Meta:
+        """Return the content of a `meta.json`; an older one has origin and pruning among its tags. Raise ValueError."""
+        if isinstance(data, dict) and "origin" not in data and isinstance(data.get("tags"), list):
+            data = _without_machine_tags(data)
+        return cls.model_validate(data)
+
+
+_MACHINE_TAG = re.compile(r"(sweep|search) ([0-9a-f]{12})")
+
+
+def _without_machine_tags(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of an older `meta.json`, with what the machine wrote into `tags` in fields of its own."""
+    found = [match for tag in data["tags"] if (match := _MACHINE_TAG.fullmatch(str(tag)))]
+    own = [tag for tag in data["tags"] if tag != "pruned" and not _MACHINE_TAG.fullmatch(str(tag))]
+    origin = {"kind": found[0][1], "id": found[0][2]} if found else None
+    return data | {"tags": own, "origin": origin, "pruned": "pruned" in data["tags"]}
 
 
 class Pause(Frozen):

@@ -147,8 +147,8 @@ class Run:
 
     @property
     def one_of_many(self) -> bool:
-        """Whether a sweep or a search has asked for it, and not a person for this very run."""
-        return any(tag.startswith(("sweep ", "search ")) for tag in self.meta.tags)
+        """Whether a sweep or a search requested it, and not a person this very run."""
+        return self.meta.origin is not None
 
     @property
     def listed(self) -> bool:
@@ -347,6 +347,8 @@ class Run:
             "kept_epoch": self.status.kept_epoch,
             "tags": list(self.meta.tags),
             "note": self.meta.note,
+            "origin": self.meta.origin.model_dump() if self.meta.origin else None,
+            "pruned": self.meta.pruned,
             "preset": self.meta.preset,
             "read_only": self.read_only,
             "config": None if self.recorded else self.config.model_dump(mode="json"),

@@ -35,13 +35,11 @@ from mnist_core.experiments.frozen import damage, explain
 from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
 from mnist_core.runs import lease, states
 from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
-from mnist_core.runs.records import Meta, Pause, Status, read_part
+from mnist_core.runs.records import Meta, Origin, Pause, Status, read_part
 from mnist_core.runs.run import Run
 from mnist_core.runs.writer import RunWriter
 
 STORE_VARIABLE = "MNIST_CORE_STORE"
-PRUNED = "pruned"
-"""The tag of runs that a search has given up."""
 GONE = "the process that trained it is gone"
 """The reason of an interrupted run whose process left none."""
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -210,7 +208,7 @@ class Store:
         if not _ID.fullmatch(path.name):
             raise StoreError(f"{printable(path.name)} is not a run: its name is not an id of 12 hexadecimal digits")
         source = read_part(path / "config.json", _parse_source)
-        meta = read_part(path / "meta.json", Meta.model_validate)
+        meta = read_part(path / "meta.json", Meta.from_json)
         status = read_part(path / "status.json", Status.model_validate)
         if source.run_id(status.fingerprint) != path.name:
             raise StoreError(f"{path.name} is not the run that its config.json describes; was it changed by hand?")
@@ -235,17 +233,17 @@ class Store:
         preset: str | None = None,
         fingerprint: str | None = None,
         shadow_reference: bool = False,
-        tags: tuple[str, ...] = (),
+        origin: Origin | None = None,
         keep_weights: bool = True,
     ) -> tuple[Run, bool]:
         """The run of this configuration, and whether it is new. A new one is `queued`; nothing trains it yet.
 
         The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
         `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
-        ships; it hides that one. So does a run without `tags`, wanted for itself, where one without predictions ships;
+        ships; it hides that one. So does one without `origin`, wanted for itself, where one without predictions ships;
         and one that ships unfinished, as a search left it.
         A new run that continues another needs that one to be in the store.
-        `tags` and `keep_weights` (see `Meta`) are for a new run.
+        `origin` and `keep_weights` (see `Meta`) are for a new run.
 
         Raises
         ------
@@ -255,7 +253,7 @@ class Store:
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
         run_id = config.run_id(fingerprint)
-        meta = checked_meta(name=name, preset=preset, tags=tags, keep_weights=keep_weights)
+        meta = checked_meta(name=name, preset=preset, origin=origin, keep_weights=keep_weights)
         with contextlib.suppress(RunNotFound):
             try:
                 found = self.get(run_id)
@@ -263,7 +261,7 @@ class Store:
                 raise
             except StoreError as error:
                 raise StoreError(f"{error}; delete {run_id}, which moves it to the trash, to train it anew") from error
-            enough = found.ended_well and (found.predictions_file().exists() or tags)
+            enough = found.ended_well and (found.predictions_file().exists() or origin)
             if not found.read_only or (enough and not shadow_reference):
                 return found, False
         if config.parent is not None:
@@ -408,8 +406,8 @@ class Store:
         state = states.after(run.state, "request", run.name)
         for name in ("cancel", "pause.json"):
             (run.path / name).unlink(missing_ok=True)
-        if PRUNED in run.meta.tags:
-            self.describe(run_id, tags=tuple(tag for tag in run.meta.tags if tag != PRUNED))
+        if run.meta.pruned:
+            self._write_meta(run, pruned=False)
         update = {
             "state": state,
             "reason": "",
@@ -445,7 +443,7 @@ class Store:
         self._refuse_read_only(run)
         if states.can(run.state, "prune"):  # it may have been resumed since it paused
             self._write_status(run, {"state": states.after(run.state, "prune"), "reason": reason})
-            self.describe(run_id, tags=tuple(dict.fromkeys([*run.meta.tags, PRUNED])))
+            self._write_meta(run, pruned=True)
         return self.get(run_id)
 
     def _write_status(self, run: Run, update: dict[str, Any]) -> None:
@@ -465,10 +463,13 @@ class Store:
         run = self.get(run_id)
         self._refuse_read_only(run)
         given = {"name": name, "tags": tags, "note": note}
-        data = run.meta.model_dump() | {key: value for key, value in given.items() if value is not None}
-        write_json(run.path / "meta.json", checked_meta(**data).model_dump(mode="json"))
-        self._changed()
+        self._write_meta(run, **{key: value for key, value in given.items() if value is not None})
         return self.get(run_id)
+
+    def _write_meta(self, run: Run, **update: Any) -> None:
+        meta = checked_meta(**(run.meta.model_dump() | update))
+        write_json(run.path / "meta.json", meta.model_dump(mode="json"))
+        self._changed()
 
     @writing("the store")
     def delete(self, run_id: str) -> None:

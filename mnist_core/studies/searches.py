@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mnist_core.errors import JobError, RunNotFound, StoreError
-from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments import spaces
 from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.experiments.grids import describe
@@ -31,8 +30,8 @@ from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.jobs.watch import Notice, Watch, sentence
 from mnist_core.runs import lease
-from mnist_core.runs.reader import Reader
-from mnist_core.runs.records import ChosenEpoch, Pause, Seconds
+from mnist_core.runs.reader import PLAIN, Reader
+from mnist_core.runs.records import Origin, Pause, Seconds
 from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Problem, Store
 from mnist_core.studies import sweeps
@@ -312,7 +311,7 @@ class _Controller:
             Wanted(
                 search.spec.config(trial.values),
                 f"{search.name}: trial {trial.number}, {describe(trial.values)}"[:80],
-                tags=(f"search {search.id}",),
+                origin=Origin(kind="search", id=search.id),
                 pause=paused,
             )
             for trial in trials
@@ -450,29 +449,27 @@ def spawn(store: Store, search_id: str) -> subprocess.Popen[bytes]:
 # -- what came of it ---------------------------------------------------------------------------------------------------
 
 
-class _WinnerAlone(Reader):
-    """Reads scores on the test set of one run only."""
-
-    def __init__(self, run_id: str | None) -> None:
-        self.run_id = run_id
-
-    def test_scores(self, run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:
-        """Return the winner's scores, and None for all others."""
-        return super().test_scores(run, chosen) if run.id == self.run_id else None
-
-
-def results(runs: Runs, search: Search) -> pd.DataFrame:
+def results(runs: Runs, search: Search, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
     """What the trials came to: one row a trial, in the order of asking.
+
+    Parameters
+    ----------
+    runs, search
+        the store of the search, or a snapshot of it, and the search.
+    reader
+        where results come from, where `reveal` asks for all of them.
+    reveal
+        as for `sweeps.results`.
 
     Returns
     -------
     pandas.DataFrame
         as `sweeps.results`, with `trial`, `bracket`, `trial_state` and `value` in front. Figures on the test set are
-        left out for all but the winner of a complete search, which is thus tested once.
+        left out for all but the winner of a complete search, unless `reveal` asks for them.
     """
     winner = search.winner if search.complete else None
-    reader = _WinnerAlone(winner.run if winner else None)
-    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], runs, reader=reader)
+    tested = reader if reveal else sweeps.WinnerAlone(winner.run if winner else None)
+    table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], runs, reader=tested)
     front: dict[str, list[Any]] = {
         "trial": [trial.number for trial in search.trials],
         "bracket": [trial.bracket for trial in search.trials],

@@ -29,7 +29,7 @@ from mnist_core.files import make_folder, read_json, write_json, writing
 from mnist_core.jobs.request import Requested, Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.reader import PLAIN, Reader
-from mnist_core.runs.records import EpochRow, Seconds
+from mnist_core.runs.records import ChosenEpoch, EpochRow, Origin, Seconds
 from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Problem, Store
 
@@ -138,17 +138,12 @@ def start(
             config,
             f"{spec.name}: {describe(values[run_id])}"[:80],
             _preset_of(config),
-            tags=(tag(sweep),),
+            origin=Origin(kind="sweep", id=sweep.id),
             keep_weights=keep_weights,
         )
         for run_id, config in distinct.items()
     ]
     return sweep, request_all(store, runner, wanted, again=again)
-
-
-def tag(sweep: Sweep) -> str:
-    """What the runs made by a sweep are tagged with."""
-    return f"sweep {sweep.id}"
 
 
 def _preset_of(config: RunConfig) -> str | None:
@@ -342,7 +337,7 @@ def cancel(store: Store, runner: Runner, run_ids: Sequence[str]) -> int:
 # -- what came of it ---------------------------------------------------------------------------------------------------
 
 
-def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFrame:
+def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
     """What the runs of a sweep came to.
 
     Parameters
@@ -351,6 +346,9 @@ def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFrame
         the store of the sweep, or a snapshot of it, and the sweep.
     reader
         where results come from.
+    reveal
+        whether to give the figures on the test set of all runs, and not only of the one that validation says is best:
+        whoever looks at them may choose by them. A caller that shows them counts it (`selections.reveal`).
 
     Returns
     -------
@@ -362,7 +360,22 @@ def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN) -> pd.DataFrame
         the L2 penalty, so that the three can be compared), `accuracy` and `error` (1 − accuracy). What has not been
         measured is NaN.
     """
-    return frame([(point.values, point.run) for point in sweep.points], runs, reader=reader)
+    points = [(point.values, point.run) for point in sweep.points]
+    if reveal:
+        return frame(points, runs, reader=reader)
+    table = frame(points, runs, reader=WinnerAlone(None))
+    return _with_test(table, runs, best(table), reader)
+
+
+class WinnerAlone(Reader):
+    """Reads scores on the test set of one run only; None: of no run."""
+
+    def __init__(self, run_id: str | None) -> None:
+        self.run_id = run_id
+
+    def test_scores(self, run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:
+        """Return the winner's scores, and None for all others."""
+        return super().test_scores(run, chosen) if run.id == self.run_id else None
 
 
 def frame(
@@ -381,6 +394,28 @@ def frame(
             known[run_id] = _figures(_run(runs, run_id), reader)
         rows.append({path: plain_value(path, values.get(path)) for path in paths} | {"run": run_id} | known[run_id])
     return pd.DataFrame(rows)
+
+
+def _with_test(table: pd.DataFrame, runs: Runs, winner: str | None, reader: Reader) -> pd.DataFrame:
+    """Return a table as of `frame` with the figures on the test set of the run `winner`, if it has any."""
+    found = _run(runs, winner) if winner is not None else None
+    if not isinstance(found, Run):
+        return table
+    try:
+        figures = _test_figures(reader.test_scores(found))
+    except StoreError:  # damaged: the run's own page says why
+        return table
+    return table.assign(
+        **{column: table[column].mask(table["run"] == found.id, value) for column, value in figures.items()}
+    )
+
+
+def _test_figures(scores: Scores | None) -> dict[str, float]:
+    return {
+        "test_loss": math.nan if scores is None or scores.loss is None else scores.loss,
+        "test_accuracy": scores.accuracy if scores else math.nan,
+        "test_error": 1 - scores.accuracy if scores else math.nan,
+    }
 
 
 def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
@@ -406,10 +441,7 @@ def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
         "val_loss": row.val_loss_correct + row.val_loss_wrong if row else nan,
         "val_accuracy": row.val_accuracy if row else nan,
         "val_error": 1 - row.val_accuracy if row else nan,
-        "test_loss": judged.loss if judged else nan,
-        "test_accuracy": judged.accuracy if judged else nan,
-        "test_error": 1 - judged.accuracy if judged else nan,
-    }
+    } | _test_figures(judged)
 
 
 def kept_row(run: Run, rows: Sequence[EpochRow]) -> EpochRow | None:

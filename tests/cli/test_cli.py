@@ -327,7 +327,8 @@ def test_a_search_is_carried_out_shown_and_listed(cli, tmp_path: Path) -> None:
     status, out, err = cli("search", str(path), "--here")
     assert status == 0
     assert "trial 2 of 3 is finished after epoch 2, val_loss" in err
-    assert "tested once: test accuracy" in err
+    assert "test accuracy" in err
+    assert "No look at the test results of the others is on record in this store." in err
     (listed,) = json.loads(cli("searches", "--json")[1])
     assert (listed["state"], listed["trials"], listed["planned"]) == ("complete", 3, 3)
     status, out, _ = cli("search", listed["id"], "--here", "--json")

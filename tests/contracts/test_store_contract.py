@@ -16,8 +16,9 @@ import pytest
 from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StaleAttempt, StoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
+from mnist_core.files import write_json
 from mnist_core.runs import lease
-from mnist_core.runs.records import LiveProgress
+from mnist_core.runs.records import LiveProgress, Origin
 from mnist_core.runs.store import Store
 from tests.support.synthetic import row
 
@@ -303,6 +304,38 @@ class TestPeople:
         run = store.describe(run_id, name="my best", tags=("class", "3b"), note="first try")
         assert (run.id, run.name, run.meta.tags, run.meta.note) == (run_id, "my best", ("class", "3b"), "first try")
         assert store.describe(run_id, note="").name == "my best"
+
+    def test_tags_mean_nothing_to_the_store(self, store: Store, run_id: str) -> None:
+        run = store.describe(run_id, tags=("sweep 0123456789ab", "pruned"))
+        assert (run.meta.origin, run.one_of_many, run.meta.pruned) == (None, False, False)
+        assert run.meta.tags == ("sweep 0123456789ab", "pruned")
+
+    def test_the_origin_stays_when_a_run_is_described(self, store: Store, small_config: RunConfig) -> None:
+        origin = Origin(kind="search", id="0123456789ab")
+        run, _ = store.add(small_config, name="trial", origin=origin)
+        store.describe(run.id, name="mine", tags=("lesson",), note="why")
+        assert store.get(run.id).meta.origin == origin
+        assert store.get(run.id).one_of_many
+
+    @pytest.mark.parametrize(
+        ("tags", "origin", "pruned", "left"),
+        [
+            (["sweep db9adb12cb82"], Origin(kind="sweep", id="db9adb12cb82"), False, ()),
+            (["search da6aa52f9c2a", "pruned"], Origin(kind="search", id="da6aa52f9c2a"), True, ()),
+            (["lesson 1", "search da6aa52f9c2a"], Origin(kind="search", id="da6aa52f9c2a"), False, ("lesson 1",)),
+            (["sweep lesson"], None, False, ("sweep lesson",)),
+            ([], None, False, ()),
+        ],
+    )
+    def test_an_older_file_with_origin_and_pruning_among_its_tags_is_read(
+        self, store: Store, run_id: str, tags: list[str], origin: Origin | None, pruned: bool, left: tuple[str, ...]
+    ) -> None:
+        write_json(
+            store.get(run_id).path / "meta.json",
+            {"name": "old", "tags": tags, "note": "", "preset": None, "keep_weights": True},
+        )
+        meta = store.get(run_id).meta
+        assert (meta.origin, meta.pruned, meta.tags) == (origin, pruned, left)
 
     @pytest.mark.parametrize("name", ["", "x" * 81])
     def test_a_name_out_of_bounds_is_refused(self, store: Store, run_id: str, name: str) -> None:

@@ -17,7 +17,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard.shared.panels import picture
 from mnist_core.cli import main
 from mnist_core.evaluation.metrics import image_losses
+from mnist_core.files import write_json
 from mnist_core.plots import style
+from mnist_core.runs.records import Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.pages import text_of
@@ -292,12 +294,59 @@ def test_charts_can_be_saved_as_pictures(kind: str) -> None:
 
 
 def test_the_runs_of_a_sweep_are_offered_last(app: Callable[..., AppTest], store: Store, make_run: MakeRun) -> None:
-    swept = make_run("swept", config(dropout=0.1))
-    store.describe(swept.id, tags=("sweep 0123456789ab",))
+    swept = make_run("swept", config(dropout=0.1), origin=Origin(kind="sweep", id="0123456789ab"))
     own = make_run("own", config(dropout=0.2))
-    later = make_run("later swept", config(dropout=0.3))
-    store.describe(later.id, tags=("sweep 0123456789ab",))
+    later = make_run("later swept", config(dropout=0.3), origin=Origin(kind="sweep", id="0123456789ab"))
     page = app()
     assert [label.split(",")[0] for label in page.multiselect(key="run_picker").options] == [
         own.name, later.name, swept.name,
     ]  # fmt: skip
+
+
+def test_the_page_counts_each_comparison_once_and_says_how_many_the_test_images_have_seen(
+    app: Callable[..., AppTest], store: Store, make_run: MakeRun
+) -> None:
+    runs = [make_run(f"run {dropout}", config(dropout=dropout)) for dropout in (0.1, 0.2, 0.3)]
+    page = app(runs=",".join(run.id for run in runs[:2]))
+    assert "The test images of digits have served 1 comparison of two runs" in text_of(page)
+    page.run()
+    assert "1 comparison of two runs" in text_of(page)
+    page = app(runs=",".join(run.id for run in runs))
+    assert "2 comparisons of two runs" in text_of(page)
+
+
+def test_a_winner_and_one_that_was_passed_over_say_so(
+    app: Callable[..., AppTest], store: Store, make_run: MakeRun
+) -> None:
+    held = {"training__validation": {"source": "held_out", "count": 100}}
+    runs = [make_run(f"run {floor}", config(dropout=floor).replace(**held), floor=floor) for floor in (0.1, 0.2, 0.3)]
+    points = [{"values": {"model.layers.*.dropout": 0.1 * n}, "run": run.id} for n, run in enumerate(runs)]
+    spec = {"name": "dropouts", "base": "notebook/model_1", "grid": {"model.layers.*.dropout": [0.0, 0.1, 0.2]}}
+    (store.root / "sweeps").mkdir()
+    document = {"id": "5" * 12, "spec": spec, "dataset": "digits", "optimistic": False, "created_at": 1.0}
+    write_json(store.root / "sweeps" / f"{'5' * 12}.json", document | {"points": points})
+    page = app(runs=",".join(run.id for run in runs[:2]))
+    assert not page.exception
+    text = text_of(page)
+    assert "was chosen among 3 by validation loss" in text
+    assert "is one of 3 candidates of the sweep dropouts, and not the one that it chose" in text
+
+
+def test_a_run_on_other_data_is_muted_and_the_headline_says_that_it_is_not_compared(
+    app: Callable[..., AppTest], make_run: MakeRun
+) -> None:
+    runs = [make_run(name, config(dropout=value)) for name, value in (("one", 0.1), ("two", 0.2))]
+    other = make_run("elsewhere", config(dropout=0.3).replace(dataset__name="mnist"), fingerprint="6" * 16)
+    page = app(runs=",".join(run.id for run in (*runs, other)))
+    assert not page.exception
+    headline = next(str(item.value) for item in page.markdown if str(item.value).startswith("####"))
+    assert "elsewhere (on mnist) was tested on other images than one (on digits), and is not compared" in (
+        headline.replace("\\", "")
+    )
+    cards = [part for item in page.get("html") for part in re.split('<div class="card(?!s)', item.proto.body)[1:]]
+    assert [part.startswith(" muted") for part in cards] == [False, False, True]
+    assert "on mnist, not comparable" in cards[2]
+    assert "; on digits" in cards[0]
+    alone = app(runs=",".join(run.id for run in runs))
+    cards = [part for item in alone.get("html") for part in re.split('<div class="card(?!s)', item.proto.body)[1:]]
+    assert not any(part.startswith(" muted") or "on digits" in part for part in cards)

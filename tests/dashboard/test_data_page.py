@@ -177,3 +177,19 @@ def test_a_damaged_list_is_said_and_the_built_in_ones_remain(app: OpenPage, fetc
     page = page_of(app)
     assert "cannot be read" in words(page)
     assert page.dataframe[0].value["Dataset"].tolist() == ["mnist", "digits"]
+
+
+def test_test_images_that_are_trained_on_and_images_with_two_labels_are_told(
+    app: OpenPage, fetching: Fetching, npz: Path
+) -> None:
+    page = register(page_of(app), "own", str(npz))
+    assert "20 of the 20 test images of own are training images, too" in words(page)
+    assert "One image of own occurs with more than one label" in words(page)
+    page.run()
+    table = page.dataframe[0].value.set_index("Dataset")
+    assert table.loc["own", "Test images in training"] == 20
+    assert table.loc["digits", "Test images in training"] == 1  # a near duplicate, as measured
+
+
+def test_what_was_found_in_a_dataset_stands_below_its_pictures(app: OpenPage, fetching: Fetching) -> None:
+    assert "1 of the 355 test images of digits differs from a training image by less than 10 %" in words(page_of(app))

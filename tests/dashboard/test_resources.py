@@ -8,10 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
+from dashboard.cache import KEPT
 from mnist_core.experiments.grids import parse_spec
+from mnist_core.files import write_json
 from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from tests.support.jobs import FakeRunner
+from tests.support.synthetic import MakeRun, config
 
 SPEC = {
     "name": "widths",
@@ -62,3 +65,23 @@ def test_sweeps_are_read_again_only_when_their_files_change(sweep: sweeps.Sweep,
     torn = resources.studies()
     assert not torn.sweeps
     assert [problem.path for problem in torn.problems] == [path]
+
+
+def test_what_a_sweep_has_chosen_is_read_once_and_not_again_for_an_epoch_of_another_run(
+    app: Callable[..., AppTest], store: Store, make_run: MakeRun
+) -> None:
+    runs = [make_run(f"width {units}", config((units,)), floor=0.1 * units) for units in (4, 8)]
+    points = [{"values": {"stack.units": units}, "run": run.id} for units, run in zip((4, 8), runs, strict=True)]
+    document = {"id": "5" * 12, "spec": SPEC, "dataset": "digits", "optimistic": False, "created_at": 1.0}
+    sweeps_folder = store.root / "sweeps"
+    sweeps_folder.mkdir()
+    write_json(sweeps_folder / f"{'5' * 12}.json", document | {"points": points})
+    found = resources.background(resources.scan()[0])
+    assert [(run_id, item.won) for run_id, item in found.selections] == [(runs[0].id, True), (runs[1].id, False)]
+    made = KEPT.made
+    assert resources.background(resources.scan()[0]) == found
+    assert KEPT.made == made
+    (sweep,) = resources.studies().sweeps
+    first = resources.choice(sweep)
+    make_run("in training", config((16,)), state="running")
+    assert resources.choice(sweep) is first

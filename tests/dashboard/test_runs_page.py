@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_core.experiments.configs import RunConfig
+from mnist_core.files import write_json
+from mnist_core.runs.records import Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
@@ -134,6 +136,28 @@ def test_name_tags_and_note_are_changed_in_the_table(app: OpenPage, runs: list[R
     assert store.get(runs[3].id).name == "renamed elsewhere", "an old change is not made again"
     page.text_input(key="q").set_value("lesson").run()
     assert names(page) == ["renamed elsewhere"]
+
+
+def test_a_tag_that_sounds_like_a_sweep_does_not_move_a_run_among_the_runs_of_sweeps(
+    app: OpenPage, make_run: MakeRun, store: Store
+) -> None:
+    run = make_run("model_1")
+    edit(open_runs(app), 0, tags=["sweep lesson", "pruned"])
+    found = store.get(run.id)
+    assert (found.meta.tags, found.one_of_many, found.meta.pruned) == (("sweep lesson", "pruned"), False, False)
+
+
+def test_the_tags_to_edit_are_only_a_persons_and_what_requested_a_run_stays(
+    app: OpenPage, make_run: MakeRun, store: Store
+) -> None:
+    run = make_run("swept")
+    own = ["sweep 0123456789ab", "lesson 1"]
+    old = {"name": "swept", "tags": own, "note": "", "preset": None, "keep_weights": True}
+    write_json(run.path / "meta.json", old)
+    page = open_runs(app)
+    assert [list(tags) for tags in table(page)["tags"]] == [["lesson 1"]]
+    edit(page, 0, note="why")
+    assert store.get(run.id).meta.origin == Origin(kind="sweep", id="0123456789ab")
 
 
 def test_a_change_that_is_refused_is_explained_and_taken_back(app: OpenPage, runs: list[Run], store: Store) -> None:

@@ -17,9 +17,10 @@ from mnist_core.experiments.spaces import parse_search
 from mnist_core.jobs import watch
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.store import Store
+from mnist_core.runs.test_set_uses import seen
 from mnist_core.studies import searches, sweeps
 from tests.support.jobs import FakeRunner
-from tests.support.pages import click, words
+from tests.support.pages import click, text_of, words
 
 OpenPage = Callable[..., AppTest]
 BASE = {
@@ -175,7 +176,8 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
     assert not page.exception
     said = words(page)
     assert "5 of 5 trials begun: 5 finished." in said
-    assert "Tested once: **" in said
+    assert "of the test images right" in said
+    assert "Tested once" not in said
     assert "Which settings matter" in said
     (shown,) = [frame.value for frame in page.dataframe if {"trial", "best", "test_error"} <= set(frame.value)]
     assert shown["test_error"].notna().sum() == 1
@@ -263,3 +265,44 @@ def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRu
     page = app("views/sweeps/page.py")
     assert not page.exception
     assert "a sweep is damaged: 0123456789ab.json" in words(page).replace("\\", "")
+
+
+def shown_results(page: AppTest) -> Any:
+    (table,) = [frame.value for frame in page.dataframe if {"best", "test_error"} <= set(frame.value)]
+    return table
+
+
+def test_test_results_of_runs_that_were_not_chosen_are_hidden_until_asked_for_which_is_counted(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    found = sweep(store)
+    fingerprint = store.get(found.run_ids[0]).status.fingerprint
+    page = app("views/sweeps/page.py", runs=found.run_ids[0])  # Compare, which opens first, shows no pair then
+    table = shown_results(page)
+    assert list(table["best"][table["test_error"].notna()]) == ["★"]
+    assert "chosen among 3 by validation loss" in text_of(page).lower()
+    assert "It leads the next best by" in text_of(page)
+    assert "No look at the test results of the others is on record in this store." in text_of(page)
+    assert seen(store.root, fingerprint).reveals == 0
+    for _ in range(2):
+        page.toggle(key=f"reveal_{found.id}").set_value(True).run()
+        assert not page.exception
+        assert shown_results(page)["test_error"].notna().all()
+        assert "The test results of 2 of the others have been looked at in this store." in text_of(page)
+        page.toggle(key=f"reveal_{found.id}").set_value(False).run()
+        assert shown_results(page)["test_error"].notna().sum() == 1
+    assert seen(store.root, fingerprint).reveals == 1
+
+
+def test_a_sweep_validated_on_the_test_images_has_nothing_to_hide_and_is_counted(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    base = {"model": BASE["model"], "training": {"epochs": 1}, "dataset": {"name": "digits"}}
+    spec = parse_spec({"name": "seeds", "base": base, "grid": {"training.seed": [0, 1]}})
+    found = sweeps.start(store, LocalRunner(store), spec)[0]
+    page = app("views/sweeps/page.py")
+    assert not page.exception
+    assert shown_results(page)["test_error"].notna().all()
+    assert f"reveal_{found.id}" not in [toggle.key for toggle in page.toggle]
+    assert "by results on the test images" in words(page)
+    assert seen(store.root, store.get(found.run_ids[0]).status.fingerprint).reveals == 1

@@ -13,7 +13,7 @@ from dashboard.views.train import live
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.jobs import watch
 from mnist_core.jobs.local_service import ServiceStatus
-from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.records import EpochRow, LiveProgress, Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
@@ -446,7 +446,9 @@ def test_the_published_continuation_needs_its_parent_on_the_same_data(
 
 def test_a_long_queue_is_summed_up(app: OpenPage, store: Store, runner: FakeRunner) -> None:
     for seed in range(8):
-        store.add(MODEL_1.replace(training__seed=seed), name=f"run {seed}", tags=("sweep 0123456789ab",))
+        store.add(
+            MODEL_1.replace(training__seed=seed), name=f"run {seed}", origin=Origin(kind="sweep", id="0123456789ab")
+        )
     page = app("views/train/page.py")
     assert not page.exception
     assert "5 more are waiting." in words(page)

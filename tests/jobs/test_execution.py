@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnist_core.data import duplicates
 from mnist_core.data.datasets import Dataset
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import DatasetConfig, RunConfig
@@ -148,6 +149,17 @@ def test_predictions_that_are_not_stored_are_none_and_not_others(store: Store, s
     run = store.get(run.id)
     assert run.predictions("best") is None
     assert run.predictions("last") is not None
+
+
+def test_what_is_in_the_data_twice_is_looked_for_when_a_run_has_ended(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "BUILT_IN_CHECKS", {})
+    assert duplicates.known(store.root, run.status.fingerprint) is None
+    execute(store, run.id, train=FakeTrain())
+    found = duplicates.known(store.root, run.status.fingerprint)
+    assert found is not None
+    assert (found.train, found.test) == (1442, 355)
 
 
 def test_it_is_running_while_it_trains(store: Store, run: Run) -> None:

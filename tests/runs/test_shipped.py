@@ -14,7 +14,7 @@ from mnist_core.experiments.spaces import parse_search
 from mnist_core.files import write_json
 from mnist_core.jobs.request import Wanted, request, request_all
 from mnist_core.jobs.runners import LocalRunner
-from mnist_core.runs.records import SCORES
+from mnist_core.runs.records import SCORES, Origin
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
 from mnist_core.studies import searches, sweeps
@@ -89,7 +89,7 @@ def test_a_sweep_that_ships_has_its_results_and_stays(shipped: Store, made: tupl
     source, sweep, _ = made
     assert sweeps.sweeps(shipped) == ([sweep], [])
     assert sweeps.find(shipped, "widths") == sweep
-    here, there = sweeps.results(shipped, sweep), sweeps.results(source, sweep)
+    here, there = (sweeps.results(found, sweep, reveal=True) for found in (shipped, source))
     assert here.equals(there)
     assert here["test_accuracy"].notna().all()
     with pytest.raises(ReadOnlyRun, match="ships with the project"):
@@ -128,7 +128,9 @@ def test_a_run_that_ships_as_a_search_left_it_is_trained_by_the_sweep_that_wants
 ) -> None:
     run = shipped.get(made[1].run_ids[0])
     write_json(run.path / "status.json", run.status.model_dump(mode="json") | {"state": "cancelled"})
-    (asked,) = request_all(shipped, LocalRunner(shipped), [Wanted(run.config, "again", tags=("sweep 0",))])
+    (asked,) = request_all(
+        shipped, LocalRunner(shipped), [Wanted(run.config, "again", origin=Origin(kind="sweep", id="0123456789ab"))]
+    )
     assert (asked.outcome, asked.run.state, asked.run.read_only) == ("new", "finished", False)
 
 

@@ -12,7 +12,8 @@ from mnist_core.experiments.spaces import SearchSpec, parse_search
 from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs import lease
-from mnist_core.runs.store import PRUNED, Store
+from mnist_core.runs.records import Origin
+from mnist_core.runs.store import Store
 from mnist_core.studies import searches
 from mnist_core.studies.searches import Search
 
@@ -96,10 +97,11 @@ def test_hyperband_promotes_the_best_and_prunes_the_rest(banded: tuple[Store, Se
         run = store.get(trial.run)
         assert run.epochs_done == trial.epochs
         if trial.state == "pruned":
-            assert (run.state, PRUNED in run.meta.tags) == ("cancelled", True)
+            assert (run.state, run.meta.pruned) == ("cancelled", True)
             assert run.status.reason.startswith(f"pruned after epoch {trial.epochs} by the search small: place ")
         else:
-            assert (run.state, run.meta.tags, trial.epochs) == ("finished", (f"search {search.id}",), 4)
+            assert (run.state, run.meta.pruned, trial.epochs) == ("finished", False, 4)
+        assert (run.meta.origin, run.meta.tags) == (Origin(kind="search", id=search.id), ())
 
 
 def test_a_promoted_trial_goes_on_and_trains_nothing_twice(
@@ -195,7 +197,7 @@ def test_a_pruned_run_that_is_resumed_is_no_longer_pruned(store: Store) -> None:
     trial = next(trial for trial in search.trials if trial.state == "pruned")
     run = request(store, LocalRunner(store), store.get(trial.run).config, name="again").run
     assert (run.state, run.epochs_done) == ("finished", 4)
-    assert PRUNED not in run.meta.tags
+    assert not run.meta.pruned
 
 
 def test_what_cannot_be_searched_is_refused_at_once(store: Store) -> None:

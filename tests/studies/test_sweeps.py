@@ -10,6 +10,7 @@ import pytest
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.experiments.grids import SWEEPS, SweepSpec, parse_spec
 from mnist_core.jobs.runners import LocalRunner
+from mnist_core.runs.records import Origin
 from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 
@@ -52,12 +53,12 @@ def test_a_sweep_trains_every_point_and_is_found_again(trained: tuple[Store, swe
     assert sweep.axes == ["training.learning_rate", "stack.units"]
     run = store.get(sweep.points[1].run)
     assert run.name == "small: learning_rate 0.1, units 8"
-    assert run.meta.tags == (f"sweep {sweep.id}",)
+    assert (run.meta.origin, run.meta.tags) == (Origin(kind="sweep", id=sweep.id), ())
 
 
 def test_results_are_those_of_the_kept_weights(trained: tuple[Store, sweeps.Sweep]) -> None:
     store, sweep = trained
-    table = sweeps.results(store, sweep)
+    table = sweeps.results(store, sweep, reveal=True)
     assert list(table["stack.units"]) == [4, 8, 4, 8]
     for row, point in zip(table.to_dict("records"), sweep.points, strict=True):
         run = store.get(point.run)

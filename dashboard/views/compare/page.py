@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.shared import groups, panels
+from dashboard.shared import groups, looks, panels
 from dashboard.shared.figures import Column, figure_table, run_cards, seed_figures, seed_label, text_table
 from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
@@ -18,6 +18,8 @@ from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch, margin_box, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
+from mnist_core.comparison.comparability import on_other_data
+from mnist_core.comparison.words.comparability import other_data_words
 from mnist_core.errors import StoreError
 from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
@@ -59,9 +61,12 @@ def results(ids: list[str]) -> None:
 
     measured_against(runs, labels, baseline)
     margin = state.margin()
-    comparison = resources.comparison(runs, baseline, chosen, margin)
+    known = resources.background(runs)
+    comparison = resources.comparison(runs, baseline, chosen, margin, known)
     recipes = resources.recipe_comparison(runs, baseline, chosen, margin)
-    answer = for_markdown(tables.answer(items, labels, comparison, recipes))
+    base = next(run for run in runs if run.id == baseline)
+    apart = other_data_words(base, on_other_data(base, runs), labels)
+    answer = for_markdown(" ".join(filter(None, (tables.answer(items, labels, comparison, recipes), apart))))
     st.markdown(f"#### {answer}", help=INTERVALS, anchors=False)
     run_cards(runs, figures, labels, colours, baseline, fingerprints, chosen)
     for run in runs:
@@ -70,6 +75,8 @@ def results(ids: list[str]) -> None:
 
     if len(runs) > 1:
         verdict_panel(comparison, recipes, labels, colours)
+    looks.selection_captions(runs, known, labels)
+    uses = looks.count_caption(base, runs, figures)
     curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found))
     diagnosis_panel(found, labels, colours, everything)
 
@@ -90,7 +97,7 @@ def results(ids: list[str]) -> None:
     panels.csv_button(exact, "figures", key="figures_csv")
 
     paper = resources.colours([run.id for run in runs], printed=True)
-    report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper))
+    report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper, uses))
 
     left, right = st.columns(2, gap="medium")
     with left:

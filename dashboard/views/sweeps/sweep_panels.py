@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state, theme
-from dashboard.shared import panels
+from dashboard.shared import looks, panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.run_picker import MOST
 from mnist_core.experiments.grids import short_path
@@ -63,9 +63,14 @@ def take_click() -> None:
 
 def sweep_results(sweep: Sweep) -> None:
     """The pictures and the table of a sweep."""
-    table = resources.of_study(sweeps.results, sweep, reader=resources.READER)
+    # where the test images were the validation images, there is nothing to hide
+    revealed = sweep.optimistic or looks.revealed(sweep)
+    if sweep.optimistic:
+        looks.count_reveal(sweep)
+    table = resources.of_study(sweeps.results, sweep, reader=resources.READER, reveal=revealed)
     best = sweeps.best(table)
     _answer(sweep, table, best)
+    looks.choice_caption(sweep)
     if sweep.optimistic:
         st.warning(f"**Optimistic.** {OPTIMISTIC}", icon=":material/warning:")
     done = table[table["val_loss"].notna()]
@@ -78,9 +83,11 @@ def sweep_results(sweep: Sweep) -> None:
             key="sweep_quantity", persist_state="session",
         )  # fmt: skip
         # the test set was the validation set: the same curve twice would say nothing more
-        series = ("train", "test") if sweep.optimistic else tuple(charts.SERIES)
+        series = ("train", "test") if sweep.optimistic else tuple(charts.SERIES) if revealed else ("train", "val")
         judged = f"{'test' if sweep.optimistic else 'val'}_{quantity}"
         _pictures(done, names, str(quantity), series, judged)
+    if not sweep.optimistic:
+        looks.reveal_switch(sweep)
     results_table(table, titles(list(sweep.axes)), best, key=f"sweep_table_{sweep.id}", filename=f"sweep-{sweep.id}")
 
 
@@ -210,6 +217,8 @@ def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, 
     ids = [str(table.iloc[row]["run"]) for row in rows if table.iloc[row]["state"] != "missing"]
     with st.container(horizontal=True, gap="small"):
         label = f"Compare the {len(ids)} ticked runs" if len(ids) > 1 else "Compare the ticked run"
+        if any(run_id != best for run_id in ids):
+            st.caption("Compare shows test results, also of runs that were not chosen; each comparison is counted.")
         if ids and st.button(label, icon=":material/compare_arrows:", key=f"{key}_compare"):
             open_in_compare(ids)
         if len(ids) > MOST:
@@ -222,7 +231,7 @@ def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, 
 
 def search_results(search: Search) -> None:
     """The pictures and the table of a search."""
-    table = resources.of_study(searches.results, search)
+    table = resources.of_study(searches.results, search, reader=resources.READER, reveal=looks.revealed(search))
     names = titles(list(search.spec.space))
     winner = search.winner
     if winner is not None:
@@ -230,13 +239,12 @@ def search_results(search: Search) -> None:
         settings = ", ".join(f"{name} {_text(row[path])}" for path, name in names.items())
         text = f"Best on held-out images: **{for_markdown(settings)}**"
         if pd.notna(row["test_accuracy"]):
-            text += f". Tested once: **{style.percent(row['test_accuracy'])}** of the test images right"
+            text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
         st.markdown(f"#### {text}", anchors=False)
         pruned = sum(trial.state == "pruned" for trial in search.trials)
         said = f" {pruned} were given up early." if pruned else ""
-        st.caption(
-            f"Trial {winner.number} of {len(search.trials)}.{said} No other trial was looked at on the test set."
-        )
+        st.caption(f"Trial {winner.number} of {len(search.trials)}.{said}")
+        looks.choice_caption(search)
     metric = search.spec.metric.replace("val_", "validation ")
     done = searches.history(search)
     left, right = st.columns(2, gap="medium")
@@ -265,6 +273,7 @@ def search_results(search: Search) -> None:
     judged = table[table["trial_state"].isin(["finished", "pruned"]) & table["value"].notna()]
     if len(judged) > 1:
         parallel(judged, names, search.spec.metric)
+    looks.reveal_switch(search)
     results_table(
         table, names, winner.run if winner else None, key=f"search_table_{search.id}", filename=f"search-{search.id}"
     )

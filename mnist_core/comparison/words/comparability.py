@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnist_core.comparison.comparability import Concern
+from mnist_core.comparison.words.held_out import gap_words
 from mnist_core.comparison.words.numbers import listed
+from mnist_core.comparison.words.selection import selection_words
 from mnist_core.comparison.words.settings import setting_words, value_words
+from mnist_core.data.words import label_words, leak_words
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
+from mnist_core.runs.run import Run
 
 
 def concern_words(item: Concern, names: tuple[str, str]) -> str:
@@ -67,8 +72,28 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
         case "versions":
             each = [f"{label} {first} and {second}" for label, first, second in v]
             return f"Trained with {', '.join(each)}: results may differ a little between versions."
+        case "chosen_among" | "passed_over":
+            return selection_words(v[0], own)
+        case "leak":
+            return leak_words(v[0], "these data")
+        case "labels":
+            return label_words(v[0], "these data")
+        case "held_out_gap":
+            return gap_words(v[0], own)
         case _:
             return f"Trained on {_machine(v[0])} and on {_machine(v[1])}: their training times cannot be compared."
+
+
+def other_data_words(baseline: Run, others: Sequence[Run], names: Mapping[str, str]) -> str:
+    """Return which runs cannot be compared as they were tested on other data; empty if there are none."""
+    if not others:
+        return ""
+    told = listed([f"{names[run.id]} (on {run.dataset})" for run in others])
+    one = len(others) == 1
+    return (
+        f"{told} {'was' if one else 'were'} tested on other images than {names[baseline.id]} "
+        f"(on {baseline.dataset}), and {'is' if one else 'are'} not compared."
+    )
 
 
 def _picked(names: tuple[str, str], shown: tuple[Any, ...]) -> str:

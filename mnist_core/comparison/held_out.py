@@ -1,0 +1,75 @@
+"""A run's accuracy on its held-out images against that on the test images: both are of images that it did not learn.
+
+Where the two differ by more than chance, something besides the network differs: copies of training images among the
+held-out ones, a choice (of the epoch, of the settings) that was made by the held-out images, or test images that are
+harder, or from elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.experiments.configs import HeldOutValidation
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+
+LIMIT = 2.576
+"""Standard errors that chance exceeds in 1 of 100 cases; one in 20 would be a false alarm too often here, as nobody
+asks for this comparison."""
+_MNIST_TRAINING = 60_000
+
+
+@dataclass(frozen=True)
+class HeldOutGap:
+    """Accuracies, 0 to 1, of the same weights on `held_out_images` and on `test_images` images.
+
+    error: standard error of their difference, √(p(1 − p)(1/n + 1/m)) with the common accuracy p (two proportions).
+    """
+
+    held_out: float
+    held_out_images: int
+    test: float
+    test_images: int
+    error: float
+
+    @property
+    def more_than_chance(self) -> bool:
+        """Whether they differ by more than LIMIT standard errors."""
+        return abs(self.held_out - self.test) > LIMIT * self.error
+
+
+def held_out_gap(run: Run, chosen: ChosenEpoch = "kept") -> HeldOutGap | None:
+    """Return the two accuracies of an epoch's weights; None for a run that held nothing out, or was not tested.
+
+    Raises
+    ------
+    StoreError
+        where the run's files are damaged.
+    """
+    if run.recorded:  # what it held out is not known
+        return None
+    validation, epoch = run.config.training.validation, run.epoch(chosen)
+    if not isinstance(validation, HeldOutValidation) or epoch is None:
+        return None
+    test, rows = run.test_scores(chosen), run.rows()
+    held = _images(run, validation)
+    if test is None or held is None or epoch > len(rows):
+        return None
+    accuracy = rows[epoch - 1].val_accuracy
+    if not math.isfinite(accuracy):
+        return None
+    common = (accuracy * held + test.accuracy * test.images) / (held + test.images)
+    error = math.sqrt(common * (1 - common) * (1 / held + 1 / test.images))
+    return HeldOutGap(accuracy, held, test.accuracy, test.images, error)
+
+
+def _images(run: Run, validation: HeldOutValidation) -> int | None:
+    """Return how many images were held out; None where that is stored nowhere."""
+    if validation.count is not None:
+        return validation.count
+    if run.status.fingerprint == MNIST_FINGERPRINT:
+        return validation.size(_MNIST_TRAINING)
+    found = run.predictions()
+    return len(found.val_labels) if found is not None and found.val_labels is not None else None

@@ -1,0 +1,202 @@
+"""What runs are in the sweeps and searches that they are of: chosen among many, or passed over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from mnist_core.comparison.comparability import Background
+from mnist_core.comparison.recipes import group
+from mnist_core.comparison.selection import Metric, Noise, Selection, image_noise, seed_noise, standing
+from mnist_core.data import duplicates
+from mnist_core.data.duplicates import DataCheck
+from mnist_core.errors import StoreError
+from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.configs import TestValidation
+from mnist_core.runs import test_set_uses
+from mnist_core.runs.records import EpochRow
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+from mnist_core.runs.test_set_uses import Use
+from mnist_core.studies import searches, sweeps
+from mnist_core.studies.searches import Search
+from mnist_core.studies.sweeps import Sweep
+
+Study = Sweep | Search
+
+
+class Choice(NamedTuple):
+    """The id of the run that a study has chosen so far, and how it stands."""
+
+    run: str
+    selection: Selection
+
+
+Choose = Callable[[Sequence[Run], Study], Choice | None]
+
+
+def background(root: Path, everything: Sequence[Run], studies: Iterable[Study], runs: Sequence[Run]) -> Background:
+    """Return what is known of `runs` besides what they say themselves.
+
+    Parameters
+    ----------
+    root
+        the store's folder.
+    everything, studies
+        all runs of the store, and all its sweeps and searches.
+    runs
+        those that are compared.
+    """
+    found = selections(everything, studies, [run.id for run in runs])
+    return Background(tuple(found), data_check(root, runs))
+
+
+def data_check(root: Path, runs: Iterable[Run]) -> DataCheck | None:
+    """Return what is known of the data that all of `runs` are of; None where they are of several."""
+    fingerprints = {run.status.fingerprint for run in runs}
+    return duplicates.known(root, fingerprints.pop()) if len(fingerprints) == 1 else None
+
+
+def selections(
+    everything: Sequence[Run], studies: Iterable[Study], run_ids: Iterable[str], choose: Choose | None = None
+) -> list[tuple[str, Selection]]:
+    """Return (run id, what it is) for each study that a run is of; none for those that have not chosen yet.
+
+    `choose`: as `choice`, for a caller that caches.
+    """
+    found: list[tuple[str, Selection]] = []
+    wanted = set(run_ids)
+    for study in studies:
+        members = [run_id for run_id in study.run_ids if run_id in wanted]
+        chosen = (choose or choice)(everything, study) if members else None
+        if chosen is not None:
+            found += [(run_id, replace(chosen.selection, won=run_id == chosen.run)) for run_id in members]
+    return found
+
+
+def studies(store: Store) -> list[Study]:
+    """Return all sweeps and searches that can be read, the sweeps first."""
+    return [*sweeps.sweeps(store)[0], *searches.searches(store)[0]]
+
+
+def choice(everything: Sequence[Run], study: Study) -> Choice | None:
+    """Return what a study has chosen so far; None where it had fewer than two to choose among.
+
+    `everything`: all runs of the store, as other runs show how much chance makes.
+    A sweep chooses the lowest validation loss, without the L2 penalty; a search by its own metric.
+    """
+    by_id = {run.id: run for run in everything}
+    metric: Metric = "val_loss"
+    if isinstance(study, Search):
+        metric, best = study.spec.metric, study.winner
+        done = [(t.run, t.value) for t in study.trials if t.state == "finished" and t.value is not None]
+        candidates = len(study.trials)
+        winner = best.run if best else None
+    else:
+        rows = {run_id: _row(by_id.get(run_id)) for run_id in study.run_ids}
+        done = [(run_id, _sweep_loss(row)) for run_id, row in rows.items() if row is not None]
+        done = [(run_id, value) for run_id, value in done if math.isfinite(value)]
+        candidates = len(done)
+        winner = min(done, key=lambda item: item[1])[0] if done else None
+    if winner is None or candidates < 2:
+        return None
+    run = by_id.get(winner)
+    penalised = isinstance(study, Search)
+    noise = _noise(everything, run, metric, dict(done)[winner], penalised=penalised) if run else None
+    found = standing(metric, [value for _, value in done], noise)
+    return Choice(
+        winner,
+        Selection(
+            "search" if isinstance(study, Search) else "sweep",
+            study.id,
+            study.name,
+            won=True,
+            on_test=isinstance(study, Sweep) and study.optimistic,
+            metric=metric,
+            candidates=candidates,
+            value=found.value,
+            lead=found.lead,
+            noise=noise,
+            within=found.within,
+        ),
+    )
+
+
+def _noise(everything: Sequence[Run], winner: Run, metric: Metric, value: float, *, penalised: bool) -> Noise | None:
+    """Return the noise of seeds, from recipes on the same data and as many validation images; else that of images."""
+    validation = winner.config.training.validation
+    alike = [
+        run
+        for run in everything
+        if run.state == "finished"
+        and not run.recorded
+        and run.status.fingerprint == winner.status.fingerprint
+        and run.config.training.validation == validation
+    ]
+    recipes = []
+    for recipe in group(alike):
+        # seeds that continue one trained network share its luck, so that their spread is too small
+        if len(recipe.runs) > 1 and recipe.runs[0].config.parent is None:
+            rows = [row for run in recipe.runs if (row := _kept(run)) is not None]
+            recipes.append([_figure(row, metric, penalised=penalised) for row in rows])
+    found = seed_noise(metric, value, recipes)
+    if found is not None:
+        return found
+    try:
+        predictions = winner.predictions()
+    except StoreError:
+        return None
+    if predictions is not None and isinstance(validation, TestValidation):
+        return image_noise(metric, _as_validation(predictions))
+    return image_noise(metric, predictions)
+
+
+def _as_validation(predictions: Predictions) -> Predictions:
+    return Predictions(predictions.labels, predictions.probabilities, predictions.labels, predictions.probabilities)
+
+
+def _figure(row: EpochRow, metric: Metric, *, penalised: bool) -> float:
+    if metric == "val_accuracy":
+        return row.val_accuracy
+    return row.val_loss if penalised else _sweep_loss(row)
+
+
+def _sweep_loss(row: EpochRow) -> float:
+    return row.val_loss_correct + row.val_loss_wrong
+
+
+def _row(run: Run | None) -> EpochRow | None:
+    """Return the kept epoch of a finished run; None for any other."""
+    return _kept(run) if run is not None and run.state == "finished" else None
+
+
+def _kept(run: Run) -> EpochRow | None:
+    try:
+        return sweeps.kept_row(run, run.rows())
+    except StoreError:
+        return None
+
+
+# -- looking at what was passed over -----------------------------------------------------------------------------------
+
+
+def reveal(root: Path, everything: Iterable[Run], study: Study, chosen: Choice | None) -> None:
+    """Count a look at the test results of the runs that a study has passed over. Raise StoreError if that fails.
+
+    `root`: the store's folder. `everything`: all its runs. `chosen`: what `choice` returns.
+    """
+    members = set(study.run_ids)
+    others = [run for run in everything if run.id in members and (chosen is None or run.id != chosen.run)]
+    uses: list[Use] = []
+    for fingerprint in dict.fromkeys(run.status.fingerprint for run in others):
+        ids = [run.id for run in others if run.status.fingerprint == fingerprint]
+        uses.append(test_set_uses.reveal(fingerprint, study.id, ids))
+    test_set_uses.record(root, uses)
+
+
+def looked_at(root: Path, study: Study, winner: str | None) -> int:
+    """Return how many of the runs that a study has passed over have a use of their test results on record here."""
+    return len((set(study.run_ids) - {winner}) & test_set_uses.runs_seen(root))
