@@ -58,6 +58,7 @@ __all__ = [
     "Preset",
     "Run",
     "RunConfig",
+    "RunLogger",
     "RunSummary",
     "ServiceRunner",
     "StepSchedule",
@@ -82,4 +83,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "plots":  # imports Altair only when one draws
         return importlib.import_module("mnist_core.plots")
+    if name == "RunLogger":  # imports Keras only when one logs
+        return importlib.import_module("mnist_core.recording.run_logger").run_logger()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
