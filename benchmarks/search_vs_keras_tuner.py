@@ -167,7 +167,7 @@ def our_grid(store: Any, runner: Any, options: argparse.Namespace, width: int) -
     )
     began = time.perf_counter()
     sweep, _ = sweeps.start(store, runner, part)
-    while (found := sweeps.progress(store, sweep.run_ids)).live:
+    while (found := sweep.progress(store)).live:
         time.sleep(0.1)
     assert found.complete, found.states
     return taken(store, sweep.run_ids, time.perf_counter() - began)

@@ -52,9 +52,8 @@ if TYPE_CHECKING:
     from mnist_core.jobs.runners import ServiceRunner
     from mnist_core.jobs.watch import Watch
     from mnist_core.published.reproduction import Row
-    from mnist_core.studies.searches import Search
+    from mnist_core.studies.kinds import AnyStudy
     from mnist_core.studies.selections import Choice
-    from mnist_core.studies.sweeps import Sweep
 
 Made = TypeVar("Made")
 
@@ -121,10 +120,9 @@ def all_problems() -> list[Problem]:
 
 
 class Studies(NamedTuple):
-    """All sweeps and searches of the store, each oldest first, and what of them could not be read."""
+    """All sweeps and searches of the store, and what of them could not be read."""
 
-    sweeps: list[Sweep]
-    searches: list[Search]
+    known: list[AnyStudy]
     problems: list[Problem]
     version: tuple[object, ...]
     """Changes with their files."""
@@ -133,14 +131,19 @@ class Studies(NamedTuple):
 def studies() -> Studies:
     """All sweeps and searches, read again when one of their files has changed; not to be written into."""
     files = _study_files()
-    return KEPT.get(("studies", *files), lambda: _studies(files), lambda _: sum(size for _, _, size in files) * 8)
+    found: Studies = KEPT.get(
+        ("studies", *files), lambda: _studies(files), lambda _: sum(size for _, _, size in files) * 8
+    )
+    return found
 
 
 def _study_files() -> tuple[tuple[str, int, int], ...]:
     """The files of sweeps and searches: path, time of the last change, bytes."""
+    from mnist_core.studies.kinds import SHELVES
+
     found = []
     for root in store().roots:
-        for path in sorted((*root.glob("sweeps/*.json"), *root.glob("searches/*/search.json"))):
+        for path in [path for shelf in SHELVES.values() for path in shelf.files(root)]:
             with contextlib.suppress(OSError):  # gone since
                 stat = path.stat()
                 found.append((printable(path), stat.st_mtime_ns, stat.st_size))
@@ -148,16 +151,12 @@ def _study_files() -> tuple[tuple[str, int, int], ...]:
 
 
 def _studies(version: tuple[object, ...]) -> Studies:
-    from mnist_core.studies.searches import searches
-    from mnist_core.studies.sweeps import sweeps
+    from mnist_core.studies.kinds import studies
 
-    (many, damaged), (sought, lost) = sweeps(store()), searches(store())
-    return Studies(many, sought, [*damaged, *lost], version)
+    return Studies(*studies(store()), version)
 
 
-def of_study(
-    function: Callable[..., Made], study: Sweep | Search, *, reader: Reader | None = None, **options: Any
-) -> Made:
+def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader | None = None, **options: Any) -> Made:
     """What a function makes of the store and a sweep or a search, kept until that or one of its runs changes.
 
     `reader` and `options` are given to it too. The result is not to be written into.
@@ -271,27 +270,26 @@ def background(runs: Sequence[Run]) -> Background:
 
     found, known, ids = snapshot(), studies(), [run.id for run in runs]
     key = ("selections", found.number, known.version, *ids)
-    many: list[Sweep | Search] = [*known.sweeps, *known.searches]
-    chosen = KEPT.get(key, lambda: selections(found.runs, many, ids, _choice), size_of)
+    chosen = KEPT.get(key, lambda: selections(found.runs, known.known, ids, _choice), size_of)
     return Background(tuple(chosen), data_check(store().root, runs))
 
 
-def choice(study: Sweep | Search) -> Choice | None:
+def choice(study: AnyStudy) -> Choice | None:
     """What a sweep or search has chosen among its runs, kept until that or a finished run changes."""
     found = snapshot()
-    key = ("choice", found.number, studies().version, type(study).__name__, study.id)
-    kept: Choice | None = KEPT.get(key, lambda: _choice(found.runs, study), size_of)
-    return kept
+    key = ("choice", found.number, studies().version, study.kind, study.id)
+    made: Choice | None = KEPT.get(key, lambda: _choice(found.runs, study), size_of)
+    return made
 
 
-def _choice(everything: Sequence[Run], study: Sweep | Search) -> Choice | None:
+def _choice(everything: Sequence[Run], study: AnyStudy) -> Choice | None:
     """Outlasts snapshots: the epochs of a run in training change none of it."""
     from mnist_core.studies.selections import choice
 
     finished = [(run.id, run.version()) for run in everything if run.state == "finished"]
     key = (str(store().root), *key_of(choice, study, repr(finished)))
-    kept: Choice | None = KEPT.get(key, lambda: choice(everything, study), size_of)
-    return kept
+    made: Choice | None = KEPT.get(key, lambda: choice(everything, study), size_of)
+    return made
 
 
 def diagnosis(run: Run) -> list[Finding]:

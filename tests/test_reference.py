@@ -29,7 +29,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def test_all_of_it_is_readable_and_small(shipped: Store) -> None:
-    assert shipped.scan()[1] == sweeps.sweeps(shipped)[1] == searches.searches(shipped)[1] == []
+    assert shipped.scan()[1] == sweeps.SHELF.all(shipped)[1] == searches.SHELF.all(shipped)[1] == []
     files = [path for path in SHIPPED.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
@@ -47,7 +47,7 @@ def test_a_published_model_ships_whole(shipped: Store, preset: Preset) -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_published_sweep_ships_with_its_results(shipped: Store, name: str) -> None:
-    sweep = sweeps.find(shipped, name)
+    sweep = sweeps.SHELF.find(shipped, name)
     assert sweep.spec == SWEEPS[name]
     table = sweeps.results(shipped, sweep, reveal=True)
     assert (table["state"] == "finished").all()
@@ -55,7 +55,7 @@ def test_a_published_sweep_ships_with_its_results(shipped: Store, name: str) -> 
 
 
 def test_searches_that_ship_are_complete_and_their_winners_tested(shipped: Store) -> None:
-    for search in searches.searches(shipped)[0]:
+    for search in searches.SHELF.all(shipped)[0]:
         assert search.complete
         assert search.winner is not None
         assert shipped.get(search.winner.run).test_scores() is not None

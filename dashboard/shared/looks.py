@@ -17,8 +17,7 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
 from mnist_core.runs.test_set_uses import Uses
 from mnist_core.studies import selections
-from mnist_core.studies.searches import Search
-from mnist_core.studies.sweeps import Sweep
+from mnist_core.studies.kinds import AnyStudy
 from mnist_core.text import for_markdown
 
 
@@ -44,12 +43,12 @@ def count_caption(baseline: Run, runs: Sequence[Run], summaries: Mapping[str, Ru
 # -- the runs that a sweep or search has passed over ------------------------------------------------------------------
 
 
-def revealed(study: Sweep | Search) -> bool:
+def revealed(study: AnyStudy) -> bool:
     """Whether this viewer has asked for the test results of the runs that a study has passed over."""
     return bool(state.widget_value(f"reveal_{study.id}"))
 
 
-def reveal_switch(study: Sweep | Search) -> None:
+def reveal_switch(study: AnyStudy) -> None:
     """Offer to show the test results of the runs that were passed over; asking is counted."""
     st.toggle(
         "Show the test results of all runs",
@@ -60,18 +59,18 @@ def reveal_switch(study: Sweep | Search) -> None:
     )
 
 
-def count_reveal(study: Sweep | Search) -> None:
+def count_reveal(study: AnyStudy) -> None:
     """Count a look at the test results that a study has passed over, where it is one; say so where that fails."""
-    if revealed(study) or (isinstance(study, Sweep) and study.optimistic):
+    if revealed(study) or study.optimistic:
         with panels.in_words():
             selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))
 
 
-def choice_caption(study: Sweep | Search) -> None:
+def choice_caption(study: AnyStudy) -> None:
     """Write how the run that a study chose stands among the others, and whether those have been looked at."""
     chosen = resources.choice(study)
     lines = [f"{_capital(chosen_words(chosen.selection))}. {lead_words(chosen.selection)}"] if chosen else []
-    if not (isinstance(study, Sweep) and study.optimistic):
+    if not study.optimistic:
         winner = chosen.run if chosen else None
         lines.append(looked_at_words(selections.looked_at(resources.store().root, study, winner)))
     st.caption("  \n".join(for_markdown(line) for line in lines))

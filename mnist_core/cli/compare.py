@@ -37,7 +37,8 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, differences, summarise
 from mnist_core.runs.test_set_uses import Uses
-from mnist_core.studies.selections import background, studies
+from mnist_core.studies.kinds import studies
+from mnist_core.studies.selections import background
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +148,7 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
     names = {run.id: run.name for run in runs}
     everything, problems = store.scan()
     report_problems(problems, reporter)
-    known = background(store.root, everything, studies(store), runs)
+    known = background(store.root, everything, studies(store)[0], runs)
     comparison = compare_runs(runs, runs[0], chosen, margin=options.margin, background=known)
     uses = _counted(store, runs, summaries, reporter)
     reader = NamingReader(reporter)

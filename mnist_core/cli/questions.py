@@ -15,8 +15,7 @@ from mnist_core.published import reproduction as compared
 from mnist_core.published import words as published_words
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from mnist_core.studies.searches import searches
-from mnist_core.studies.sweeps import sweeps
+from mnist_core.studies.kinds import studies
 
 MOST_EXAMPLES = 3
 """Runs that are named for one suggested change."""
@@ -64,7 +63,7 @@ def _finding_json(run: Run, item: Finding, others: list[Run]) -> dict[str, Any]:
 def published(options: argparse.Namespace, reporter: Reporter) -> int:
     """Every published figure beside the one measured here, and whether it reproduces."""
     store = Store(options.store)
-    report_problems([*store.scan()[1], *sweeps(store)[1], *searches(store)[1]], reporter)
+    report_problems([*store.scan()[1], *studies(store)[1]], reporter)
     found = compared.rows(store, reader=NamingReader(reporter))
     if reporter.as_json:
         return reporter.json([published_words.row_json(row) for row in found])

@@ -20,9 +20,11 @@ from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
 from mnist_core.studies import selections
 from mnist_core.studies import sweeps as stored
+from mnist_core.studies.progress import Progress, progress_of, runs_of
 from mnist_core.studies.searches import Search
 from mnist_core.studies.selections import Choice
-from mnist_core.studies.sweeps import Sweep, SweepProgress
+from mnist_core.studies.study import Study
+from mnist_core.studies.sweeps import Sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +60,7 @@ def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
         except KeyboardInterrupt:
             _cancel(store, runner, found)
             raise
-    done = stored.progress(store, found.run_ids)
+    done = found.progress(store)
     _report(store, found, reporter)
     if not done.complete:
         reporter.error(f"not all runs are finished: {_counted(done)}; the same command goes on with them")
@@ -71,15 +73,15 @@ def sweeps(options: argparse.Namespace, reporter: Reporter) -> int:
     if not options.sweep:
         if options.cancel or options.forget:
             raise ConfigError("name the sweep to cancel or forget; `sweeps` lists them")
-        found, problems = stored.sweeps(store)
+        found, problems = stored.SHELF.all(store)
         report_problems(problems, reporter)
         rows = [_row(store, item) for item in found]
         return reporter.table(rows, ["id", "name", "dataset", "runs", "finished", "state"])
-    item = stored.find(store, options.sweep)
+    item = stored.SHELF.find(store, options.sweep)
     if options.cancel:
         _cancel(store, ServiceRunner(store), item)
     elif options.forget:
-        stored.forget(store, item.id)
+        stored.SHELF.forget(store, item.id)
         reporter.say(f"sweep {item.name} ({item.id}) is off the list; its runs are still there")
     if options.cancel or options.forget:
         return reporter.json(_row(store, item)) if options.json else 0
@@ -87,13 +89,13 @@ def sweeps(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _cancel(store: Store, runner: Runner, item: Sweep) -> None:
-    stored.cancel(store, runner, item.run_ids)
-    while stored.progress(store, item.run_ids).states.get("running"):
+    item.cancel(store, runner)
+    while item.progress(store).states.get("running"):
         time.sleep(0.1)
 
 
 def _row(store: Store, item: Sweep) -> dict[str, Any]:
-    done = stored.progress(store, item.run_ids)
+    done = item.progress(store)
     return {
         "id": item.id,
         "name": item.name,
@@ -108,7 +110,7 @@ def _row(store: Store, item: Sweep) -> dict[str, Any]:
     }
 
 
-def _counted(done: SweepProgress) -> str:
+def _counted(done: Progress) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(done.states.items()))
 
 
@@ -119,7 +121,7 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
     reveal = reveal or item.optimistic  # the validation results are those on the test images: there is nothing to hide
     if reveal:
         selections.reveal(store.root, everything, item, chosen)
-    table = stored.results(store, item, reader=NamingReader(reporter), reveal=reveal)
+    table = item.table(store, reader=NamingReader(reporter), reveal=reveal)
     best = stored.best(table)
     if reporter.as_json:
         selection = _selection_json(store, item, chosen)
@@ -141,9 +143,7 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
     return 0
 
 
-def _say_choice(
-    store: Store, item: Sweep | Search, chosen: Choice | None, reporter: Reporter, *, revealed: bool
-) -> None:
+def _say_choice(store: Store, item: Study, chosen: Choice | None, reporter: Reporter, *, revealed: bool) -> None:
     """How the winner stands, and what of the others' test results has been looked at."""
     if chosen is not None:
         reporter.say(f"{chosen_words(chosen.selection)}. {lead_words(chosen.selection)}")
@@ -152,7 +152,7 @@ def _say_choice(
     reporter.say(looked_at_words(selections.looked_at(store.root, item, chosen.run if chosen else None)))
 
 
-def _selection_json(store: Store, item: Sweep | Search, chosen: Choice | None) -> dict[str, Any] | None:
+def _selection_json(store: Store, item: Study, chosen: Choice | None) -> dict[str, Any] | None:
     if chosen is None:
         return None
     looked_at = selections.looked_at(store.root, item, chosen.run)
@@ -179,8 +179,8 @@ def follow_sweep(store: Store, item: Sweep, reporter: Reporter, runner: Runner) 
     told, report = -1, Notices(reporter)
     with Watch(store, runner) as watch:
         while True:
-            runs = stored.runs_of(store, item.run_ids)
-            done = stored.progress_of(runs)
+            runs = runs_of(store, item.run_ids)
+            done = progress_of(runs)
             ended = done.total - sum(done.states.get(state, 0) for state in ("queued", "running", "interrupted"))
             if ended != told:
                 told = ended
@@ -220,7 +220,7 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
         try:
             item = stored_searches.run(store, runner, item.id, on_change=tell, on_notice=Notices(reporter))
         except KeyboardInterrupt:
-            stored_searches.stop(store, runner, item.id)
+            item.cancel(store, runner)
             raise
     _report_search(store, item, reporter)
     if not item.complete:
@@ -233,7 +233,7 @@ def _asked_for(store: Store, options: argparse.Namespace) -> Search:
     changes = changed_values(options)
     if not changes:
         try:
-            return stored_searches.get(store, options.search)
+            return stored_searches.SHELF.get(store, options.search)
         except RunNotFound:
             pass
     spec = search_spec(options.search)
@@ -247,13 +247,13 @@ def searches(options: argparse.Namespace, reporter: Reporter) -> int:
     if not options.search:
         if options.cancel:
             raise ConfigError("name the search to cancel; `searches` lists them")
-        found, problems = stored_searches.searches(store)
+        found, problems = stored_searches.SHELF.all(store)
         report_problems(problems, reporter)
         columns = ["id", "name", "dataset", "state", "trials", "planned", "winner"]
         return reporter.table([_search_row(store, item) for item in found], columns)
-    item = stored_searches.find(store, options.search)
+    item = stored_searches.SHELF.find(store, options.search)
     if options.cancel:
-        stored_searches.stop(store, ServiceRunner(store), item.id)
+        item.cancel(store, ServiceRunner(store))
         return reporter.json(_search_row(store, item)) if options.json else 0
     return _report_search(store, item, reporter, reveal=options.test)
 
@@ -263,7 +263,7 @@ def _search_row(store: Store, item: Search) -> dict[str, Any]:
         "id": item.id,
         "name": item.name,
         "dataset": item.dataset,
-        "state": stored_searches.state(store, item),
+        "state": item.state(store),
         "trials": len(item.trials),
         "planned": item.spec.trial_count,
         "winner": item.winner.run if item.winner else None,
@@ -278,7 +278,7 @@ def _report_search(store: Store, item: Search, reporter: Reporter, *, reveal: bo
     chosen = selections.choice(everything, item)
     if reveal:
         selections.reveal(store.root, everything, item, chosen)
-    table = stored_searches.results(store, item, reader=NamingReader(reporter), reveal=reveal)
+    table = item.table(store, reader=NamingReader(reporter), reveal=reveal)
     weights, epochs = stored_searches.importances(store, item)
     if reporter.as_json:
         return reporter.json(

@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError, StoreError
@@ -33,7 +33,8 @@ from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches, sweeps
-from mnist_core.studies.searches import Search
+from mnist_core.studies.shelf import Shelf
+from mnist_core.studies.study import Study
 from mnist_core.studies.sweeps import Sweep
 
 DATASET = "mnist"
@@ -206,6 +207,8 @@ def _notes(preset: Preset, measured: Measured | None) -> tuple[Note, ...]:
 
 # -- sweeps and searches -----------------------------------------------------------------------------------------------
 
+Kept = TypeVar("Kept", bound=Study)
+
 CHOSE = {
     "tuning/grid_90": "tuning/best_mlp",
     "tuning/hyperband_mlp": "tuning/best_mlp",
@@ -215,16 +218,16 @@ CHOSE = {
 
 
 def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
-    found = _best_match(spec, [item for item in sweeps.sweeps(store)[0] if item.dataset == DATASET])
+    found = _best_match(store, spec, sweeps.SHELF)
     blank = _blank(spec, "sweep", f"{math.prod(len(axis) for axis in spec.grid.values())} runs")
-    if not isinstance(found, Sweep):
+    if found is None:
         return blank
     row = _stored(blank, found)
-    done = sweeps.progress(store, found.run_ids)
+    done = found.progress(store)
     if not done.complete:
         return replace(row, progress=("runs", done.ended, done.total))
     # what the source printed is compared, for whichever run it is about; nothing is chosen by test results here
-    table = sweeps.results(store, found, reader=reader, reveal=True)
+    table = found.table(store, reader=reader, reveal=True)
     best = sweeps.best(table)
     place = table["run"].tolist().index(best) if best is not None else None
     if spec.name in CLAIMS and len(table) > 1 and (table["state"] == "finished").all():
@@ -239,9 +242,9 @@ def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
 
 
 def _search_row(store: Store, spec: SearchSpec, reader: Reader) -> Row:
-    found = _best_match(spec, [item for item in searches.searches(store)[0] if item.dataset == DATASET])
+    found = _best_match(store, spec, searches.SHELF)
     blank = _blank(spec, "search", f"{spec.trial_count} trials")
-    if not isinstance(found, Search):
+    if found is None:
         return blank
     row, winner = _stored(blank, found), found.winner
     decided = sum(trial.state != "open" for trial in found.trials)
@@ -304,15 +307,15 @@ def _choice_place(sweep: Sweep, chose: str) -> int | None:
     return next((place for place, key in enumerate(keys) if by_values.get(key) == wanted), None)
 
 
-def _best_match(spec: SweepSpec | SearchSpec, known: Sequence[Sweep | Search]) -> Sweep | Search | None:
+def _best_match(store: Store, spec: SweepSpec | SearchSpec, shelf: Shelf[Kept]) -> Kept | None:
     """Of those stored by this name, one made as described, else one with other fixed values; complete ones first."""
-    same = [item for item in known if item.name == spec.name]
+    same = [item for item in shelf.all(store)[0] if item.dataset == DATASET and item.name == spec.name]
     wanted = _essence(spec)
     return max(
         same,
         key=lambda item: (
             _essence(item.spec) == wanted,
-            not isinstance(item, Search) or item.complete,
+            item.state(store) == "complete",
             item.created_at,
         ),
         default=None,
@@ -341,7 +344,7 @@ def _blank(spec: SweepSpec | SearchSpec, kind: Kind, planned: str) -> Row:
     )
 
 
-def _stored(blank: Row, found: Sweep | Search) -> Row:
+def _stored(blank: Row, found: Study) -> Row:
     """Return the row of a sweep or search that is in the store."""
     described = (SWEEPS[blank.name] if blank.name in SWEEPS else SEARCHES[blank.name]).fixed
     changed = {path: value for path, value in found.spec.fixed.items() if described.get(path) != value}

@@ -47,7 +47,8 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
 from mnist_core.runs.test_set_uses import Uses
-from mnist_core.studies.selections import background, studies
+from mnist_core.studies.kinds import studies
+from mnist_core.studies.selections import background
 
 EPOCHS: dict[ChosenEpoch, str] = {
     "kept": "the kept epoch: the last, or the one that early stopping restored",
@@ -77,7 +78,7 @@ def compared(
     labels = short_labels(list(runs))
 
     everything = store.runs()
-    known = background(store.root, everything, studies(store), runs)
+    known = background(store.root, everything, studies(store)[0], runs)
     summaries = [summarise(run, chosen) for run in runs]
     return Content(
         runs=runs,

@@ -14,6 +14,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,10 +22,10 @@ from pydantic import Field
 
 from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.experiments import spaces
-from mnist_core.experiments.frozen import Frozen, damage
+from mnist_core.experiments.frozen import Frozen
 from mnist_core.experiments.grids import describe
 from mnist_core.experiments.spaces import SearchSpec, Told
-from mnist_core.files import make_folder, printable, read_json, write_json, writing
+from mnist_core.files import writing
 from mnist_core.jobs import local_service
 from mnist_core.jobs.request import Wanted, request_all
 from mnist_core.jobs.runners import Runner
@@ -33,8 +34,11 @@ from mnist_core.runs import lease
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import Origin, Pause, Seconds
 from mnist_core.runs.run import Run, Runs
-from mnist_core.runs.store import Problem, Store
+from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
+from mnist_core.studies.progress import Progress, cancel_runs, progress_of, runs_of
+from mnist_core.studies.shelf import Shelf
+from mnist_core.studies.study import StudyKind, StudyState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +90,53 @@ class Search(Frozen):
         return len(self.trials) == self.spec.trial_count and all(trial.state != "open" for trial in self.trials)
 
     @property
+    def kind(self) -> StudyKind:
+        """Which kind of study it is."""
+        return "search"
+
+    @property
+    def optimistic(self) -> bool:
+        """Return False: a search chooses on held-out images only."""
+        return False
+
+    @property
+    def size(self) -> str:
+        """How many trials it is to have, in words."""
+        return f"{self.spec.trial_count} trials"
+
+    def progress(self, runs: Runs) -> Progress:
+        """Return how far it is; its share is that of the trials that are decided."""
+        decided = sum(trial.state != "open" for trial in self.trials)
+        found = progress_of(runs_of(runs, self.run_ids))
+        return replace(found, share=decided / self.spec.trial_count, complete=self.complete)
+
+    def state(self, store: Store) -> StudyState:
+        """Return whether all trials are decided, and whether a controller is at work on them."""
+        return "complete" if self.complete else "running" if self.carried_out(store) else "stopped"
+
+    def carried_out(self, store: Store) -> bool:
+        """True if a controller is at work on it."""
+        return not self.complete and lease.held(_folder(store, self.id))
+
+    def table(self, runs: Runs, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
+        """Return what its trials came to, as `results`."""
+        return results(runs, self, reader=reader, reveal=reveal)
+
+    def resume(self, store: Store, runner: Runner) -> None:
+        """Carry it on in a process of its own, where none is at work on it."""
+        if not self.complete and not self.carried_out(store):
+            spawn(store, self.id)
+
+    def cancel(self, store: Store, runner: Runner) -> None:
+        """Ask its controller to end, and its runs to stop."""
+        search = SHELF.get(store, self.id)  # as it is now: it may have more trials
+        if search.complete:
+            return
+        with writing(store.root):
+            (_folder(store, search.id) / "stop").touch()
+        cancel_runs(store, runner, search.run_ids)
+
+    @property
     def winner(self) -> Trial | None:
         """The finished trial that validation says is best; None where none has finished."""
         done = [trial for trial in self.trials if trial.state == "finished" and trial.value is not None]
@@ -97,6 +148,18 @@ def _rank(spec: SearchSpec, value: float | None) -> float:
     if value is None or not math.isfinite(value):
         return math.inf
     return value if spec.metric == "val_loss" else -value
+
+
+def _check(search: Search) -> None:
+    spaces.check(search.spec)
+    for number, trial in enumerate(search.trials):
+        if trial.number != number:
+            raise ValueError(f"trial {number} has the number {trial.number}")
+        if not spaces.holds(search.spec, trial.values):
+            raise ValueError(f"the values of trial {number} do not lie in the search space")
+
+
+SHELF = Shelf("search", "searches", "search.json", Search, _check)
 
 
 # -- in the store ------------------------------------------------------------------------------------------------------
@@ -120,82 +183,10 @@ def add(store: Store, spec: SearchSpec) -> Search:
     text = f"{spec.model_dump_json(exclude={'source', 'note', 'assumptions'})} {store.catalog.fingerprint(dataset)}"
     search_id = hashlib.sha256(text.encode()).hexdigest()[:12]
     try:
-        return get(store, search_id)
+        return SHELF.get(store, search_id)
     except RunNotFound:
-        make_folder(_folder(store, search_id))
-        _write(store, Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time()))
-        return get(store, search_id)
-
-
-def _write(store: Store, search: Search) -> None:
-    write_json(_folder(store, search.id) / "search.json", search.model_dump(mode="json"))
-
-
-def get(store: Store, search_id: str) -> Search:
-    """The search with exactly this id; raises RunNotFound."""
-    for root in store.roots:
-        path = root / "searches" / search_id / "search.json"
-        if search_id.isalnum() and path.is_file():
-            return _read(path)
-    raise RunNotFound(f"there is no search {search_id!r} in {store.root}")
-
-
-def _read(path: Path) -> Search:
-    try:
-        search = Search.model_validate(read_json(path))
-        if search.id != path.parent.name:
-            raise ValueError(f"it holds the search {search.id}")
-        spaces.check(search.spec)
-        for number, trial in enumerate(search.trials):
-            if trial.number != number:
-                raise ValueError(f"trial {number} has the number {trial.number}")
-            if not spaces.holds(search.spec, trial.values):
-                raise ValueError(f"the values of trial {number} do not lie in the search space")
-        return search
-    except (OSError, ValueError) as error:
-        called = printable(path.parent.name)
-        raise StoreError(f"the search {called} is damaged: {damage(path, error)}; delete its folder") from error
-
-
-def searches(store: Store) -> tuple[list[Search], list[Problem]]:
-    """The searches of a store and those that ship, oldest first, and the files that cannot be read, with the reason."""
-    found: dict[str, Search] = {}
-    problems = []
-    for root in reversed(store.roots):  # one's own hides the one that ships
-        for path in sorted((root / "searches").glob("*/search.json")):
-            try:
-                found[path.parent.name] = _read(path)
-            except StoreError as error:
-                problems.append(Problem(path, str(error)))
-    return sorted(found.values(), key=lambda search: (search.created_at, search.id)), problems
-
-
-def find(store: Store, text: str) -> Search:
-    """The search that `text` means: an id, the beginning of one (4 characters or more), or a name, then the newest.
-
-    Raises
-    ------
-    RunNotFound
-        where none answers to it; the message lists them.
-    """
-    return sweeps.newest_called(text, searches(store)[0], "search", store)
-
-
-def state(store: Store, search: Search) -> Literal["complete", "running", "stopped"]:
-    """Whether a controller is at work on the search."""
-    if search.complete:
-        return "complete"
-    return "running" if lease.held(_folder(store, search.id)) else "stopped"
-
-
-def stop(store: Store, runner: Runner, search_id: str) -> None:
-    """Ask the controller of a search to end, and its runs to stop; `run` takes them up again."""
-    search = get(store, search_id)
-    if search.complete:
-        return
-    with writing(store.root):
-        (_folder(store, search_id) / "stop").touch()
-    sweeps.cancel(store, runner, search.run_ids)
+        SHELF.put(store, Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time()))
+        return SHELF.get(store, search_id)
 
 
 # -- the controller ----------------------------------------------------------------------------------------------------
@@ -230,7 +221,7 @@ def run(
     JobError
         where another process is at work on it, or its runs can't be trained.
     """
-    search, folder = get(store, search_id), _folder(store, search_id)
+    search, folder = SHELF.get(store, search_id), _folder(store, search_id)
     if search.complete:
         return search
     held = lease.claim(folder)
@@ -244,7 +235,7 @@ def run(
             with controller.watch:
                 controller.carry_out()
         except _Stopped:
-            sweeps.cancel(store, runner, [trial.run for trial in controller.search.trials if trial.state == "open"])
+            cancel_runs(store, runner, [trial.run for trial in controller.search.trials if trial.state == "open"])
         return controller.search
     finally:
         held.release()
@@ -275,7 +266,7 @@ class _Controller:
         self._on_change, self._on_notice, self._should_stop = on_change, on_notice, should_stop
         self.watch = Watch(store, runner)
         self._submitted = False
-        self.search = get(store, search_id)
+        self.search = SHELF.get(store, search_id)
         self._fingerprint = store.catalog.fingerprint(self.search.dataset)
 
     def carry_out(self) -> None:
@@ -432,7 +423,7 @@ class _Controller:
     def _save(self, trials: tuple[Trial, ...]) -> None:
         self._lease.check()
         self.search = self.search.model_copy(update={"trials": trials})
-        _write(self.store, self.search)
+        SHELF.put(self.store, self.search)
         self._on_change(self.search)
 
     def _check(self) -> None:

@@ -19,13 +19,11 @@ from mnist_core.experiments.configs import TestValidation
 from mnist_core.runs import test_set_uses
 from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
-from mnist_core.runs.store import Store
 from mnist_core.runs.test_set_uses import Use
-from mnist_core.studies import searches, sweeps
+from mnist_core.studies import sweeps
+from mnist_core.studies.kinds import AnyStudy
 from mnist_core.studies.searches import Search
-from mnist_core.studies.sweeps import Sweep
-
-Study = Sweep | Search
+from mnist_core.studies.study import Study
 
 
 class Choice(NamedTuple):
@@ -35,10 +33,10 @@ class Choice(NamedTuple):
     selection: Selection
 
 
-Choose = Callable[[Sequence[Run], Study], Choice | None]
+Choose = Callable[[Sequence[Run], AnyStudy], Choice | None]
 
 
-def background(root: Path, everything: Sequence[Run], studies: Iterable[Study], runs: Sequence[Run]) -> Background:
+def background(root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], runs: Sequence[Run]) -> Background:
     """Return what is known of `runs` besides what they say themselves.
 
     Parameters
@@ -61,7 +59,7 @@ def data_check(root: Path, runs: Iterable[Run]) -> DataCheck | None:
 
 
 def selections(
-    everything: Sequence[Run], studies: Iterable[Study], run_ids: Iterable[str], choose: Choose | None = None
+    everything: Sequence[Run], studies: Iterable[AnyStudy], run_ids: Iterable[str], choose: Choose | None = None
 ) -> list[tuple[str, Selection]]:
     """Return (run id, what it is) for each study that a run is of; none for those that have not chosen yet.
 
@@ -77,12 +75,7 @@ def selections(
     return found
 
 
-def studies(store: Store) -> list[Study]:
-    """Return all sweeps and searches that can be read, the sweeps first."""
-    return [*sweeps.sweeps(store)[0], *searches.searches(store)[0]]
-
-
-def choice(everything: Sequence[Run], study: Study) -> Choice | None:
+def choice(everything: Sequence[Run], study: AnyStudy) -> Choice | None:
     """Return what a study has chosen so far; None where it had fewer than two to choose among.
 
     `everything`: all runs of the store, as other runs show how much chance makes.
@@ -110,11 +103,11 @@ def choice(everything: Sequence[Run], study: Study) -> Choice | None:
     return Choice(
         winner,
         Selection(
-            "search" if isinstance(study, Search) else "sweep",
+            study.kind,
             study.id,
             study.name,
             won=True,
-            on_test=isinstance(study, Sweep) and study.optimistic,
+            on_test=study.optimistic,
             metric=metric,
             candidates=candidates,
             value=found.value,

@@ -10,28 +10,26 @@ import hashlib
 import json
 import math
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from mnist_core.errors import ReadOnlyRun, RunNotFound, StoreError
+from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.experiments.frozen import Frozen, damage
+from mnist_core.experiments.frozen import Frozen
 from mnist_core.experiments.grids import Point, SweepSpec, describe, expand, plain_value
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.files import make_folder, read_json, write_json, writing
 from mnist_core.jobs.request import Requested, Wanted, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch, EpochRow, Origin, Seconds
 from mnist_core.runs.run import Run, Runs
-from mnist_core.runs.store import Problem, Store
+from mnist_core.runs.store import Store
+from mnist_core.studies.progress import Progress, cancel_runs, progress_of, read_run, runs_of
+from mnist_core.studies.shelf import Shelf
+from mnist_core.studies.study import StudyKind, StudyState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +71,49 @@ class Sweep(Frozen):
         """The paths that vary, in the order of the grid."""
         paths = dict.fromkeys(path for point in self.points for path in point.values)
         return [path for path in paths if len({json.dumps(p.values.get(path)) for p in self.points}) > 1]
+
+    @property
+    def kind(self) -> StudyKind:
+        """Which kind of study it is."""
+        return "sweep"
+
+    @property
+    def size(self) -> str:
+        """How many points it has, in words."""
+        return f"{len(self.points)} runs"
+
+    def progress(self, runs: Runs) -> Progress:
+        """Return how far it is."""
+        return progress_of(runs_of(runs, self.run_ids))
+
+    def state(self, store: Store) -> StudyState:
+        """Return whether all runs are trained, and whether some are queued or running."""
+        done = self.progress(store)
+        return "complete" if done.complete else "running" if done.live else "stopped"
+
+    def carried_out(self, store: Store) -> bool:
+        """Return False: all its runs are asked for at once, and nothing is decided about them."""
+        return False
+
+    def table(self, runs: Runs, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
+        """Return what its runs came to, as `results`."""
+        return results(runs, self, reader=reader, reveal=reveal)
+
+    def resume(self, store: Store, runner: Runner) -> None:
+        """Have trained what is not finished; nothing is trained twice."""
+        start(store, runner, self.spec)
+
+    def cancel(self, store: Store, runner: Runner) -> None:
+        """Ask all runs to stop that may still be trained."""
+        cancel_runs(store, runner, self.run_ids)
+
+
+def _check(sweep: Sweep) -> None:
+    if len({tuple(point.values) for point in sweep.points}) > 1:
+        raise ValueError("its points have different fields")
+
+
+SHELF = Shelf("sweep", "sweeps", "", Sweep, _check)
 
 
 def make(store: Store, spec: SweepSpec) -> tuple[Sweep, list[Point]]:
@@ -126,11 +167,9 @@ def start(
     """
     sweep, points = make(store, spec)
     try:
-        sweep = get(store, sweep.id)
+        sweep = SHELF.get(store, sweep.id)
     except RunNotFound:
-        path = _path(store.root, sweep.id)
-        make_folder(path.parent)
-        write_json(path, sweep.model_dump(mode="json"))
+        SHELF.put(store, sweep)
     distinct = {point.run: point_.config for point, point_ in zip(sweep.points, points, strict=True)}
     values = {point.run: point.values for point in sweep.points}
     wanted = [
@@ -148,190 +187,6 @@ def start(
 
 def _preset_of(config: RunConfig) -> str | None:
     return next((item.name for item in PRESETS.values() if item.config == config), None)
-
-
-def _path(root: Path, sweep_id: str) -> Path:
-    return root / "sweeps" / f"{sweep_id}.json"
-
-
-def sweeps(store: Store) -> tuple[list[Sweep], list[Problem]]:
-    """The sweeps of a store and those that ship, oldest first, and the files that cannot be read, with the reason."""
-    found: dict[str, Sweep] = {}
-    problems = []
-    for root in reversed(store.roots):  # one's own hides the one that ships
-        for path in sorted((root / "sweeps").glob("*.json")):
-            try:
-                found[path.stem] = _read(path)
-            except StoreError as error:
-                problems.append(Problem(path, str(error)))
-    return sorted(found.values(), key=lambda sweep: (sweep.created_at, sweep.id)), problems
-
-
-def _read(path: Path) -> Sweep:
-    try:
-        sweep = Sweep.model_validate(read_json(path))
-        if sweep.id != path.stem:
-            raise ValueError(f"it holds the sweep {sweep.id}")
-        if len({tuple(point.values) for point in sweep.points}) > 1:
-            raise ValueError("its points have different fields")
-        return sweep
-    except (OSError, ValueError) as error:
-        raise StoreError(f"a sweep is damaged: {damage(path, error)}; delete the file") from error
-
-
-def get(store: Store, sweep_id: str) -> Sweep:
-    """The sweep with exactly this id; raises RunNotFound."""
-    for root in store.roots:
-        if sweep_id.isalnum() and _path(root, sweep_id).is_file():
-            return _read(_path(root, sweep_id))
-    raise RunNotFound(f"there is no sweep {sweep_id!r} in {store.root}")
-
-
-def find(store: Store, text: str) -> Sweep:
-    """The sweep that `text` means: an id, the beginning of one (4 characters or more), or a name, then the newest.
-
-    Raises
-    ------
-    RunNotFound
-        where none answers to it; the message lists them.
-    """
-    return newest_called(text, sweeps(store)[0], "sweep", store)
-
-
-class _Called(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-
-
-Called = TypeVar("Called", bound=_Called)
-
-
-def newest_called(text: str, known: Sequence[Called], what: str, store: Store) -> Called:
-    """The last of `known`, sweeps or searches, that `text` means, as `find` has it; `what` they are, in one word.
-
-    Raises
-    ------
-    RunNotFound
-        where none answers to it; the message lists them.
-    """
-    found = [item for item in known if text in (item.id, item.name)]
-    if not found and len(text) >= 4:
-        found = [item for item in known if item.id.startswith(text)]
-    if not found:
-        listed = ", ".join(f"{item.id} ({item.name}, {item.dataset})" for item in known) or "none yet"
-        raise RunNotFound(f"no {what} is called {text!r} in {store.root}; there are: {listed}")
-    return found[-1]
-
-
-def forget(store: Store, sweep_id: str) -> None:
-    """Take a sweep off the list; its runs stay. Raises ReadOnlyRun for one that ships."""
-    sweep = get(store, sweep_id)
-    path = _path(store.root, sweep_id)
-    if not path.is_file():
-        raise ReadOnlyRun(f"the sweep {sweep.name} ships with the project and stays on the list")
-    with writing(path):
-        path.unlink()
-
-
-# -- how far it is -----------------------------------------------------------------------------------------------------
-
-
-Found = Run | Literal["missing", "damaged"]
-"""A run, or why there is none to read."""
-
-
-@dataclass(frozen=True)
-class SweepProgress:
-    """How far a set of runs is.
-
-    total: distinct runs. states: how many are in which state; `missing` for those that are not in the store, deleted
-    or not added yet, `damaged` for those that cannot be read. share: of all epochs planned, those done, 0 to 1; a run
-    that has ended for good counts as whole.
-    seconds_left: at the pace so far; None where nothing is being trained or none has finished.
-    """
-
-    total: int
-    states: dict[str, int]
-    share: float
-    seconds_left: float | None
-
-    @property
-    def live(self) -> bool:
-        """Whether some are queued or running."""
-        return bool(self.states.get("queued") or self.states.get("running"))
-
-    @property
-    def ended(self) -> int:
-        """How many have come to an end of their own."""
-        return sum(self.states.get(state, 0) for state in ("finished", "diverged"))
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left to train."""
-        return self.ended == self.total
-
-
-def progress(runs: Runs, run_ids: Sequence[str]) -> SweepProgress:
-    """Return how far the runs are, which a store reads from their folders."""
-    return progress_of(runs_of(runs, run_ids))
-
-
-def runs_of(runs: Runs, run_ids: Sequence[str]) -> list[Found]:
-    """Return the runs as they are now; why it cannot be read in place of one that is missing or damaged."""
-    return [_run(runs, run_id) for run_id in run_ids]
-
-
-def progress_of(found: Sequence[Found]) -> SweepProgress:
-    """Return how far these runs, as `runs_of` reads them, are."""
-    known = [run if isinstance(run, Run) else None for run in found]
-    states: Counter[str] = Counter(run.state if isinstance(run, Run) else run for run in found)
-    shares, durations = [], []
-    for run in known:
-        if run is None:
-            shares.append(0.0)
-        elif run.state in ("finished", "diverged"):
-            shares.append(1.0)
-            if run.status.started_at and run.status.ended_at:
-                durations.append(run.status.ended_at - run.status.started_at)
-        elif run.state == "queued" and run.status.started_at is None:
-            shares.append(0.0)  # without opening its history, which matters for a thousand
-        else:
-            live = run.progress() if run.state == "running" else None
-            shares.append(max(_share(run), live.share if live else 0.0))
-    left = None
-    if states["running"] and durations:
-        unfinished = sum(1 - share for run, share in zip(known, shares, strict=True) if run and run.live)
-        left = median(durations) * unfinished / states["running"]
-    return SweepProgress(len(known), dict(states), sum(shares) / len(shares) if shares else 1.0, left)
-
-
-def _share(run: Run) -> float:
-    """The share of the epochs that is done; 0 where the history is damaged, as training then begins anew."""
-    try:
-        return run.epochs_done / (run.planned_epochs or 1)
-    except StoreError:
-        return 0.0
-
-
-def _run(runs: Runs, run_id: str) -> Found:
-    try:
-        return runs.get(run_id)
-    except RunNotFound:
-        return "missing"
-    except StoreError:
-        return "damaged"
-
-
-def cancel(store: Store, runner: Runner, run_ids: Sequence[str]) -> int:
-    """Ask all runs that may still be trained to stop, the queued ones first; how many those were."""
-    live = [run for run in runs_of(store, run_ids) if isinstance(run, Run) and not run.ended and not run.read_only]
-    for run in sorted(live, key=lambda run: run.state != "queued"):
-        runner.cancel(run.id)
-    return len(live)
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------------
@@ -391,14 +246,14 @@ def frame(
     rows, known = [], {}
     for values, run_id in points:
         if run_id not in known:
-            known[run_id] = _figures(_run(runs, run_id), reader)
+            known[run_id] = _figures(read_run(runs, run_id), reader)
         rows.append({path: plain_value(path, values.get(path)) for path in paths} | {"run": run_id} | known[run_id])
     return pd.DataFrame(rows)
 
 
 def _with_test(table: pd.DataFrame, runs: Runs, winner: str | None, reader: Reader) -> pd.DataFrame:
     """Return a table as of `frame` with the figures on the test set of the run `winner`, if it has any."""
-    found = _run(runs, winner) if winner is not None else None
+    found = read_run(runs, winner) if winner is not None else None
     if not isinstance(found, Run):
         return table
     try:

@@ -82,7 +82,7 @@ class TestTheStore:
         assert status(built.store.root).state == "stopped"
 
     def test_lists_healthy_sweeps_and_searches_and_names_the_damaged(self, built: DamagedStore) -> None:
-        for found, damaged in (sweeps.sweeps(built.store), searches.searches(built.store)):
+        for found, damaged in (sweeps.SHELF.all(built.store), searches.SHELF.all(built.store)):
             assert [item.name.partition(" ")[0] for item in found] == ["healthy"]
             assert len(damaged) >= 20
             for problem in damaged:

@@ -404,15 +404,15 @@ def test_a_sweep_or_a_search_that_is_there_cannot_be_changed_either(
     search = searches.add(store, search_spec(str(tmp_path / "search.toml")))
     read_only()
     changes: dict[str, Callable[[], object]] = {
-        "forget": lambda: sweeps.forget(store, sweep.id),
-        "stop": lambda: searches.stop(store, Idle(store), search.id),
+        "forget": lambda: sweeps.SHELF.forget(store, sweep.id),
+        "stop": lambda: search.cancel(store, Idle(store)),
         "run": lambda: searches.run(store, Idle(store), search.id),
         "spawn": lambda: searches.spawn(store, search.id),
     }
     with pytest.raises(WriteError, match="cannot be written: the store is read-only"):
         changes[change]()
-    assert sweeps.get(store, sweep.id) == sweep
-    assert searches.get(store, search.id) == search
+    assert sweeps.SHELF.get(store, sweep.id) == sweep
+    assert searches.SHELF.get(store, search.id) == search
 
 
 # -- the processes of the service --------------------------------------------------------------------------------------

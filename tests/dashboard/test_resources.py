@@ -58,12 +58,12 @@ def test_damage_of_one_of_its_runs_is_a_change(sweep: sweeps.Sweep, store: Store
 
 def test_sweeps_are_read_again_only_when_their_files_change(sweep: sweeps.Sweep, store: Store) -> None:
     first = resources.studies()
-    assert [item.id for item in first.sweeps] == [sweep.id]
+    assert [item.id for item in first.known] == [sweep.id]
     assert resources.studies() is first
     path = store.root / "sweeps" / f"{sweep.id}.json"
     path.write_text("torn")
     torn = resources.studies()
-    assert not torn.sweeps
+    assert not torn.known
     assert [problem.path for problem in torn.problems] == [path]
 
 
@@ -81,7 +81,7 @@ def test_what_a_sweep_has_chosen_is_read_once_and_not_again_for_an_epoch_of_anot
     made = KEPT.made
     assert resources.background(resources.scan()[0]) == found
     assert KEPT.made == made
-    (sweep,) = resources.studies().sweeps
+    (sweep,) = resources.studies().known
     first = resources.choice(sweep)
     make_run("in training", config((16,)), state="running")
     assert resources.choice(sweep) is first

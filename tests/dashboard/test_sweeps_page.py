@@ -47,17 +47,17 @@ def test_a_published_sweep_is_started_watched_and_cancelled(app: OpenPage, store
     page.selectbox(key="sweep_what").set_value("sweep:coursera/lambda").run()
     page.number_input(key="sweep_epochs").set_value(2).run()
     click(page, "Start")
-    (found,) = sweeps.sweeps(store)[0]
+    (found,) = sweeps.SHELF.all(store)[0]
     assert runner.submitted == found.run_ids
     assert len(found.run_ids) == 7
     assert {store.get(run_id).config.training.epochs for run_id in found.run_ids} == {2}
     assert page.selectbox(key="sweep_picker").value == f"sweep-{found.id}"
     assert "7 runs: 7 waiting." in words(page)
     click(page, "Cancel")
-    assert sweeps.progress(store, found.run_ids).states == {"cancelled": 7}
+    assert found.progress(store).states == {"cancelled": 7}
     click(page, "Go on")
     assert len(runner.submitted) == 14
-    assert sweeps.progress(store, found.run_ids).live
+    assert found.progress(store).live
 
 
 def test_a_grid_of_ones_own_is_started(app: OpenPage, store: Store, runner: FakeRunner) -> None:
@@ -66,7 +66,7 @@ def test_a_grid_of_ones_own_is_started(app: OpenPage, store: Store, runner: Fake
     page.text_input(key="sweep_values_1_training.learning_rate").set_value("0.1, 0.01").run()
     page.selectbox(key="sweep_field_2").set_value("stack.depth").run()
     click(page, "Start")
-    (found,) = sweeps.sweeps(store)[0]
+    (found,) = sweeps.SHELF.all(store)[0]
     assert found.axes == ["training.learning_rate", "stack.depth"]
     assert len(found.run_ids) == 2 * 3
 
@@ -198,7 +198,7 @@ def test_a_search_is_started_in_a_process_of_its_own(
     assert "49 trials" in words(page)
     assert "17 % of the training images are held out" in words(page)
     click(page, "Start")
-    (found,) = searches.searches(store)[0]
+    (found,) = searches.SHELF.all(store)[0]
     assert started == [found.id]
     assert "0 of 49 trials begun" in words(page)
     click(page, "Go on")
@@ -264,7 +264,7 @@ def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRu
     (store.root / "sweeps" / "0123456789ab.json").write_text("{")
     page = app("views/sweeps/page.py")
     assert not page.exception
-    assert "a sweep is damaged: 0123456789ab.json" in words(page).replace("\\", "")
+    assert "the sweep 0123456789ab is damaged: 0123456789ab.json" in words(page).replace("\\", "")
 
 
 def shown_results(page: AppTest) -> Any:

@@ -87,13 +87,13 @@ def test_damaged_scores_are_reported(shipped: Store, made: tuple[Store, Sweep, S
 
 def test_a_sweep_that_ships_has_its_results_and_stays(shipped: Store, made: tuple[Store, Sweep, Search]) -> None:
     source, sweep, _ = made
-    assert sweeps.sweeps(shipped) == ([sweep], [])
-    assert sweeps.find(shipped, "widths") == sweep
+    assert sweeps.SHELF.all(shipped) == ([sweep], [])
+    assert sweeps.SHELF.find(shipped, "widths") == sweep
     here, there = (sweeps.results(found, sweep, reveal=True) for found in (shipped, source))
     assert here.equals(there)
     assert here["test_accuracy"].notna().all()
     with pytest.raises(ReadOnlyRun, match="ships with the project"):
-        sweeps.forget(shipped, sweep.id)
+        sweeps.SHELF.forget(shipped, sweep.id)
 
 
 def test_asking_for_what_ships_trains_and_writes_nothing(shipped: Store, made: tuple[Store, Sweep, Search]) -> None:
@@ -105,8 +105,8 @@ def test_asking_for_what_ships_trains_and_writes_nothing(shipped: Store, made: t
     assert [item.outcome for item in asked] == ["stored"] * 2
     assert searches.add(shipped, SEARCH) == search
     assert searches.run(shipped, runner, search.id) == search
-    searches.stop(shipped, runner, search.id)
-    assert searches.state(shipped, search) == "complete"
+    search.cancel(shipped, runner)
+    assert search.state(shipped) == "complete"
     assert searches.results(shipped, search)["test_accuracy"].notna().sum() == 1
     assert contents(shipped.root) == before
 

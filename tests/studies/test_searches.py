@@ -64,8 +64,8 @@ def test_all_trials_are_trained_and_the_best_by_validation_wins(store: Store, sa
     values = [store.get(trial.run).rows()[-1].val_loss for trial in search.trials]
     assert [trial.value for trial in search.trials] == values
     assert search.winner == search.trials[values.index(min(values))]
-    assert searches.state(store, search) == "complete"
-    assert searches.find(store, "small") == searches.get(store, search.id) == search
+    assert search.state(store) == "complete"
+    assert searches.SHELF.find(store, "small") == searches.SHELF.get(store, search.id) == search
 
 
 def test_accuracy_is_to_be_high(store: Store) -> None:
@@ -142,7 +142,7 @@ def test_a_search_whose_controller_died_is_taken_up_and_ends_the_same(
     if when < spec.trial_count:
         with pytest.raises(Died):
             searches.run(store, Counting(store, die), search_id)
-        assert searches.state(store, searches.get(store, search_id)) == "stopped"
+        assert searches.SHELF.get(store, search_id).state(store) == "stopped"
     taken_up = searches.run(store, LocalRunner(store), search_id)
     other = Store(tmp_path_factory.mktemp("undisturbed"))
     undisturbed = carry_out(other, spec)
@@ -155,7 +155,7 @@ def test_a_search_stops_when_asked_and_goes_on_later(store: Store) -> None:
 
     def stop(number: int) -> None:
         if number == 2:
-            searches.stop(store, LocalRunner(store), search_id)
+            searches.SHELF.get(store, search_id).cancel(store, LocalRunner(store))
 
     runner = Counting(store, stop)
     search_id = searches.add(store, small()).id
@@ -185,7 +185,7 @@ def test_one_controller_at_a_time(store: Store) -> None:
     search_id = searches.add(store, small()).id
     held = lease.claim(store.root / "searches" / search_id)
     assert held is not None
-    assert searches.state(store, searches.get(store, search_id)) == "running"
+    assert searches.SHELF.get(store, search_id).state(store) == "running"
     with pytest.raises(JobError, match="another process is carrying out"):
         searches.run(store, LocalRunner(store), search_id)
     held.release()
@@ -204,15 +204,15 @@ def test_what_cannot_be_searched_is_refused_at_once(store: Store) -> None:
     spec = small(fixed={"training.validation": {"source": "held_out", "count": 10_000}})
     with pytest.raises(ConfigError, match="holding out 10000 of 1442"):
         searches.add(store, spec)
-    assert searches.searches(store) == ([], [])
+    assert searches.SHELF.all(store) == ([], [])
     with pytest.raises(RunNotFound, match="no search is called 'x'"):
-        searches.find(store, "x")
+        searches.SHELF.find(store, "x")
 
 
 def test_a_damaged_search_is_reported(store: Store) -> None:
     search = searches.add(store, small())
     (store.root / "searches" / search.id / "search.json").write_text("{}")
-    found, problems = searches.searches(store)
+    found, problems = searches.SHELF.all(store)
     assert found == []
     assert "is damaged" in problems[0].reason
 
@@ -226,5 +226,5 @@ def test_a_search_can_be_carried_out_by_a_process_of_its_own(
     assert searches.spawn(store, search.id).wait(120) == 0, (
         store.root / "searches" / search.id / "search.log"
     ).read_text()
-    assert searches.get(store, search.id).complete
+    assert searches.SHELF.get(store, search.id).complete
     local_service.stop(store.root.resolve())

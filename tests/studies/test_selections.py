@@ -30,6 +30,7 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.test_set_uses import seen
 from mnist_core.studies import searches, selections, sweeps
+from mnist_core.studies.kinds import studies
 from mnist_core.studies.searches import Search, Trial
 from tests.support.synthetic import FINGERPRINT, row
 
@@ -231,7 +232,7 @@ def test_seeds_that_continue_one_network_tell_nothing_of_the_noise_between_seeds
 
 
 def of_runs(store: Store, run_ids: list[str]) -> list[tuple[str, Selection]]:
-    return selections.selections(store.runs(), selections.studies(store), run_ids)
+    return selections.selections(store.runs(), studies(store)[0], run_ids)
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +331,7 @@ def test_a_search_counts_all_its_trials_as_candidates(store: Store, make: Make) 
     folder.mkdir(parents=True)
     document = {"id": "5" * 12, "spec": spec, "dataset": "digits", "created_at": 1.0, "trials": trials}
     write_json(folder / "search.json", document)
-    assert searches.get(store, "5" * 12).winner is not None
+    assert searches.SHELF.get(store, "5" * 12).winner is not None
     (found,) = [item for run_id, item in of_runs(store, [runs[2].id])]
     assert (found.won, found.candidates, found.value, found.lead) == (True, 3, 0.2, pytest.approx(0.1))
     assert [item.won for _, item in of_runs(store, [runs[1].id])] == [False]

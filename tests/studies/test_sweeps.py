@@ -47,9 +47,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, sweeps.Swe
 def test_a_sweep_trains_every_point_and_is_found_again(trained: tuple[Store, sweeps.Sweep]) -> None:
     store, sweep = trained
     assert len(sweep.run_ids) == 4
-    assert sweeps.progress(store, sweep.run_ids).complete
-    assert sweeps.sweeps(store) == ([sweep], [])
-    assert sweeps.find(store, "small") == sweeps.find(store, sweep.id[:5]) == sweep
+    assert sweep.progress(store).complete
+    assert sweeps.SHELF.all(store) == ([sweep], [])
+    assert sweeps.SHELF.find(store, "small") == sweeps.SHELF.find(store, sweep.id[:5]) == sweep
     assert sweep.axes == ["training.learning_rate", "stack.units"]
     run = store.get(sweep.points[1].run)
     assert run.name == "small: learning_rate 0.1, units 8"
@@ -101,11 +101,11 @@ def test_cancelling_stops_what_waits_and_asking_again_goes_on(store: Store) -> N
 
     def cancel(number: int) -> None:
         if number == 2:
-            sweeps.cancel(store, LocalRunner(store), sweep.run_ids)
+            sweep.cancel(store, LocalRunner(store))
 
     runner = Counting(store, cancel)
     sweeps.start(store, runner, small())
-    done = sweeps.progress(store, sweep.run_ids)
+    done = sweep.progress(store)
     assert done.states == {"finished": 2, "cancelled": 2}
     assert (done.live, done.complete, done.share) == (False, False, 0.5)
     assert len(sweeps.results(store, sweep)["val_loss"].dropna()) == 2
@@ -115,7 +115,7 @@ def test_cancelling_stops_what_waits_and_asking_again_goes_on(store: Store) -> N
     assert [item.outcome for item in asked] == ["stored", "stored", "resumed", "resumed"]
     assert runner.submitted == sweep.run_ids[2:]
     assert again.id == sweep.id
-    assert sweeps.progress(store, sweep.run_ids).complete
+    assert sweep.progress(store).complete
 
 
 def test_a_sweep_whose_process_died_goes_on_where_it_was(store: Store) -> None:
@@ -128,12 +128,12 @@ def test_a_sweep_whose_process_died_goes_on_where_it_was(store: Store) -> None:
 
     with pytest.raises(Died):
         sweeps.start(store, Counting(store, die), small())
-    sweep = sweeps.sweeps(store)[0][0]  # it was written down before the first training
-    assert sweeps.progress(store, sweep.run_ids).states == {"finished": 1, "queued": 3}
+    sweep = sweeps.SHELF.all(store)[0][0]  # it was written down before the first training
+    assert sweep.progress(store).states == {"finished": 1, "queued": 3}
     runner = Counting(store)
     sweeps.start(store, runner, small())
     assert runner.submitted == sweep.run_ids[1:]
-    assert sweeps.progress(store, sweep.run_ids).complete
+    assert sweep.progress(store).complete
 
 
 def test_points_of_the_same_run_train_once(store: Store) -> None:
@@ -148,10 +148,10 @@ def test_a_deleted_run_is_missing_and_can_be_trained_again(store: Store) -> None
     spec = small(grid={"training.seed": [0, 1]})
     sweep = sweeps.start(store, LocalRunner(store), spec)[0]
     store.delete(sweep.run_ids[0])
-    assert sweeps.progress(store, sweep.run_ids).states == {"missing": 1, "finished": 1}
+    assert sweep.progress(store).states == {"missing": 1, "finished": 1}
     assert list(sweeps.results(store, sweep)["state"]) == ["missing", "finished"]
     sweeps.start(store, LocalRunner(store), spec)
-    assert sweeps.progress(store, sweep.run_ids).complete
+    assert sweep.progress(store).complete
 
 
 def test_weights_can_be_left_out(store: Store) -> None:
@@ -170,16 +170,16 @@ def test_holding_out_too_much_is_refused_before_anything_is_trained(store: Store
     with pytest.raises(ConfigError, match="holding out 10000 of 1442"):
         sweeps.start(store, LocalRunner(store), spec)
     assert store.runs() == []
-    assert sweeps.sweeps(store) == ([], [])
+    assert sweeps.SHELF.all(store) == ([], [])
 
 
 def test_a_damaged_file_is_reported_and_a_forgotten_sweep_leaves_its_runs(store: Store) -> None:
     sweep = sweeps.start(store, LocalRunner(store), small(grid={"training.seed": [0]}))[0]
     (store.root / "sweeps" / "damaged.json").write_text("{")
-    found, problems = sweeps.sweeps(store)
+    found, problems = sweeps.SHELF.all(store)
     assert found == [sweep]
-    assert "a sweep is damaged: damaged.json" in problems[0].reason
-    sweeps.forget(store, sweep.id)
+    assert "the sweep damaged is damaged: damaged.json" in problems[0].reason
+    sweeps.SHELF.forget(store, sweep.id)
     with pytest.raises(RunNotFound, match="no sweep is called 'small'"):
-        sweeps.find(store, "small")
+        sweeps.SHELF.find(store, "small")
     assert store.get(sweep.run_ids[0]).state == "finished"

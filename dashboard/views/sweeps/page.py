@@ -11,22 +11,22 @@ from mnist_core.errors import StoreError
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
-from mnist_core.studies import searches, sweeps
+from mnist_core.studies.kinds import SHELVES, AnyStudy
+from mnist_core.studies.progress import Progress, runs_of
 from mnist_core.studies.searches import Search
-from mnist_core.studies.sweeps import Sweep, SweepProgress
+from mnist_core.studies.study import StudyKind
+from mnist_core.studies.sweeps import Sweep
 
 TICK_S = 1.5
 
 
-def known() -> dict[str, Sweep | Search]:
+def known() -> dict[str, AnyStudy]:
     """All sweeps and searches by what the link calls them, the newest first."""
-    known = resources.studies()
-    found: list[tuple[str, Sweep | Search]] = [(f"sweep-{item.id}", item) for item in known.sweeps]
-    found += [(f"search-{item.id}", item) for item in known.searches]
-    return dict(sorted(found, key=lambda pair: -pair[1].created_at))
+    found = sorted(resources.studies().known, key=lambda item: -item.created_at)
+    return {f"{item.kind}-{item.id}": item for item in found}
 
 
-def picker(items: dict[str, Sweep | Search]) -> str:
+def picker(items: dict[str, AnyStudy]) -> str:
     """Choose one; it is in the link."""
     wanted = state.link_text("sweep")
     chosen = wanted if wanted in items else next(iter(items))
@@ -34,9 +34,8 @@ def picker(items: dict[str, Sweep | Search]) -> str:
 
     def label(key: str) -> str:
         item = items[key]
-        size = f"{len(item.points)} runs" if isinstance(item, Sweep) else f"{item.spec.trial_count} trials"
         same = [other for other in items.values() if (other.name, other.dataset) == (item.name, item.dataset)]
-        return f"{item.name} on {item.dataset}, {size}" + (f", {item.id[:4]}" if len(same) > 1 else "")
+        return f"{item.name} on {item.dataset}, {item.size}" + (f", {item.id[:4]}" if len(same) > 1 else "")
 
     st.selectbox(
         "Sweep or search",
@@ -49,32 +48,24 @@ def picker(items: dict[str, Sweep | Search]) -> str:
     return chosen
 
 
-def look_at(item: Sweep | Search) -> tuple[SweepProgress, Look, bool]:
+def look_at(item: AnyStudy) -> tuple[Progress, Look, bool]:
     """How far it is, what keeps its runs from being trained, and whether something may change by itself."""
-    runs = sweeps.runs_of(resources.snapshot(), item.run_ids)
+    runs = runs_of(resources.snapshot(), item.run_ids)
     look = resources.watch().look([run for run in runs if isinstance(run, Run)])
-    going = isinstance(item, Search) and searches.state(resources.store(), item) == "running"
-    return sweeps.progress_of(runs), look, going or bool(look.waited)
+    return item.progress(resources.snapshot()), look, item.carried_out(resources.store()) or bool(look.waited)
 
 
-def head(item: Sweep | Search) -> bool:
+def head(item: AnyStudy) -> bool:
     """How far it is, and the buttons that stop it or go on with it; whether something may change by itself."""
     store, runner = resources.store(), resources.runner()
     done, look, live = look_at(item)
-    complete = item.complete if isinstance(item, Search) else done.complete
-    share = done.share
-    if isinstance(item, Search):
-        share = sum(trial.state != "open" for trial in item.trials) / item.spec.trial_count
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(words(item, done), width="stretch")
         if live and st.button("Cancel", icon=":material/stop:", type="tertiary", key="sweep_cancel"):
             with panels.in_words():
-                if isinstance(item, Search):
-                    searches.stop(store, runner, item.id)
-                else:
-                    sweeps.cancel(store, runner, item.run_ids)
+                item.cancel(store, runner)
                 st.rerun()
-        if not live and not complete and st.button(
+        if not live and not done.complete and st.button(
             "Go on", icon=":material/play_arrow:", type="tertiary", key="sweep_resume",
             help="Train what is not finished; nothing is trained twice",
         ):  # fmt: skip
@@ -85,11 +76,11 @@ def head(item: Sweep | Search) -> bool:
     if look.notice:
         st.caption(f":material/warning: {sentence(look.notice)}")
     if live:
-        st.progress(min(1.0, share))
+        st.progress(min(1.0, done.share))
     return live
 
 
-def words(item: Sweep | Search, done: SweepProgress) -> str:
+def words(item: AnyStudy, done: Progress) -> str:
     """How far it is, in words."""
     states = {state: count for state, count in done.states.items() if count}
     if isinstance(item, Search):
@@ -121,10 +112,11 @@ with panels.in_words():
         def following(key: str) -> None:
             """Everything about one sweep, drawn again while it is going on."""
             sweep_panels.take_click()  # a click in here draws this part alone
-            kind, _, item_id = key.partition("-")
+            kind: StudyKind = "sweep" if key.startswith("sweep-") else "search"
+            item_id = key.partition("-")[2]
             store = resources.store()
             try:
-                item: Sweep | Search = (sweeps if kind == "sweep" else searches).get(store, item_id)
+                item: AnyStudy = SHELVES[kind].get(store, item_id)
             except StoreError:  # forgotten, or damaged since
                 st.rerun()
             going = head(item)

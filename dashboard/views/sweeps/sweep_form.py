@@ -20,7 +20,7 @@ from mnist_core.experiments.settings import Setting
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
 from mnist_core.files import parse_json
 from mnist_core.plots import style
-from mnist_core.studies import searches, sweeps
+from mnist_core.studies.kinds import request
 from mnist_core.text import for_markdown
 
 OWN = "own"
@@ -282,9 +282,5 @@ def hand_over(spec: SweepSpec | SearchSpec, keep_weights: bool = True) -> str:
     """Have it trained; what the link calls it, such as ``sweep-0123456789ab``."""
     store, runner = resources.store(), resources.runner()
     resources.watch().again()
-    if isinstance(spec, SweepSpec):
-        return f"sweep-{sweeps.start(store, runner, spec, keep_weights=keep_weights)[0].id}"
-    search = searches.add(store, spec)
-    if searches.state(store, search) == "stopped":
-        searches.spawn(store, search.id)
-    return f"search-{search.id}"
+    study = request(store, runner, spec, keep_weights=keep_weights)
+    return f"{study.kind}-{study.id}"

@@ -1,0 +1,77 @@
+"""What sweeps and searches have in common: many runs that belong together, asked for, followed and stopped as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from mnist_core.experiments.grids import SweepSpec
+from mnist_core.experiments.spaces import SearchSpec
+from mnist_core.jobs.runners import Runner
+from mnist_core.runs.reader import PLAIN, Reader
+from mnist_core.runs.run import Runs
+from mnist_core.runs.store import Store
+from mnist_core.studies.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+StudyKind = Literal["sweep", "search"]
+StudyState = Literal["complete", "running", "stopped"]
+
+
+class Study(Protocol):
+    """A sweep or a search, as its file has it."""
+
+    @property
+    def kind(self) -> StudyKind:
+        """Which of the two it is."""
+
+    @property
+    def id(self) -> str:
+        """12 hexadecimal digits."""
+
+    @property
+    def name(self) -> str:
+        """The name of its spec."""
+
+    @property
+    def dataset(self) -> str:
+        """The name of its dataset; of several, with commas between."""
+
+    @property
+    def created_at(self) -> float:
+        """When it was asked for, in Unix seconds."""
+
+    @property
+    def spec(self) -> SweepSpec | SearchSpec:
+        """What was asked for."""
+
+    @property
+    def optimistic(self) -> bool:
+        """True if it chooses by results on the test set, which are then no longer those of unseen images."""
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The runs that it has so far, each once, in the order of asking."""
+
+    @property
+    def size(self) -> str:
+        """How large it is planned to be, in words, such as ``90 runs``."""
+
+    def progress(self, runs: Runs) -> Progress:
+        """Return how far it is."""
+
+    def state(self, store: Store) -> StudyState:
+        """Return whether something is left to train, and whether it is being trained."""
+
+    def carried_out(self, store: Store) -> bool:
+        """True if a process of its own is at work, which asks for runs and decides about them."""
+
+    def table(self, runs: Runs, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
+        """Return what its runs came to; with `reveal`, their figures on the test set, which the caller counts."""
+
+    def resume(self, store: Store, runner: Runner) -> None:
+        """Have trained what is not finished; nothing is trained twice."""
+
+    def cancel(self, store: Store, runner: Runner) -> None:
+        """Ask all of it to stop; it can be resumed."""
