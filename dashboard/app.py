@@ -31,6 +31,7 @@ PAGES = {
             icon=":material/call_split:",
             url_path="disagreements",
         ),
+        st.Page("views/draw/page.py", title="Draw", icon=":material/draw:", url_path="draw"),
         st.Page("views/sweeps/page.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
     ],
     "Questions": [

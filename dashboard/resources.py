@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -46,9 +48,10 @@ if TYPE_CHECKING:
     from mnist_core.comparison.disagreements import ClassChange, ConfusionChange
     from mnist_core.comparison.recipe_verdicts import RecipeVerdict
     from mnist_core.comparison.verdicts import Comparison
+    from mnist_core.data.kept_digits import KeptDigits
     from mnist_core.inspection.embedding import Map
     from mnist_core.inspection.neighbours import HiddenDigits
-    from mnist_core.inspection.numpy_network import Network
+    from mnist_core.inspection.numpy_network import DenseWeights, Network
     from mnist_core.jobs.runners import ServiceRunner
     from mnist_core.jobs.watch import Watch
     from mnist_core.published.reproduction import Row
@@ -523,7 +526,76 @@ def network(run: Run) -> Network | None:
 def _network(run_id: str, version: int, _run: Run) -> Network | None:
     from mnist_core.inspection.numpy_network import load_network
 
+    _one_thread_a_product()
     return load_network(_run.config.model, _run.model_file) if _run.model_file else None
+
+
+@functools.cache
+def _one_thread_a_product() -> None:
+    """Let NumPy multiply matrices in the calling thread alone, from now on.
+
+    A drawn digit takes a network less than 2 ms. With a second thread of BLAS to wait for, five windows that drew at
+    once on two busy cores waited for their bars twice as long (benchmarks/draw_latency.py).
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1, user_api="blas")
+
+
+def network_bytes(run: Run) -> bytes | None:
+    """Return a dense network for `dashboard/views/draw/digits.js`; None where it is not dense, or has no weights.
+
+    The length of a header as uint32, the header in JSON, padded to four bytes, then kernel and bias of each layer as
+    float32, all little endian. Raises StoreError where the weights are damaged.
+    """
+    return _network_bytes(run.id, _weights_version(run), run)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _network_bytes(run_id: str, version: int, _run: Run) -> bytes | None:
+    from mnist_core.inspection.numpy_network import dense_weights, switchable
+
+    layers = dense_weights(_run.config.model, _run.model_file) if _run.model_file else None
+    if layers is None:
+        return None
+    return packed(network_name(_run), layers, [layer.step for layer in switchable(_run.config.model)])
+
+
+def packed(name: str, layers: Sequence[DenseWeights], steps: Sequence[int]) -> bytes:
+    """Return the layers of a dense network in the form of `network_bytes`; `steps` are those of its hidden layers."""
+    rows = [
+        {"inputs": len(layer.kernel), "units": len(layer.bias), "activation": layer.activation, "step": step}
+        for layer, step in zip(layers, [*steps, None], strict=True)
+    ]
+    header = json.dumps({"id": name, "layers": rows}).encode()
+    header += b" " * (-len(header) % 4)
+    arrays = [array.astype("<f4").tobytes() for layer in layers for array in (layer.kernel, layer.bias)]
+    return b"".join([len(header).to_bytes(4, "little"), header, *arrays])
+
+
+def network_name(run: Run) -> str:
+    """Return a name for the kept weights of a run, which changes when they do."""
+    return f"{run.id}_{_weights_version(run)}"
+
+
+def kept_folder() -> Path:
+    """Return where digits that people drew are kept."""
+    return store().root / "drawings"
+
+
+def kept() -> KeptDigits:
+    """Return the kept digits, cached until one is kept or removed."""
+    from mnist_core.data.kept_digits import version
+
+    folder = kept_folder()
+    return _kept(str(folder), version(folder))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _kept(folder: str, version: tuple[int, int]) -> KeptDigits:
+    from mnist_core.data.kept_digits import kept_digits
+
+    return kept_digits(Path(folder))
 
 
 def _weights_version(run: Run) -> int:

@@ -53,23 +53,43 @@ def explanations(index: int, runs: Sequence[Run], labels: Mapping[str, str], col
     labels, colours
         of these runs, by id.
     """
+    chosen = choice()
+    if chosen is None or not runs:
+        return
+    try:
+        image, true = resources.test_images(runs[0])[index], int(resources.own_dataset(runs[0]).y_test[index])
+        explain(chosen, image, true, runs, labels, colours)
+    except DatasetError as error:
+        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+
+
+def choice() -> str | None:
+    """Draw the switch, and return which of SECTIONS is wanted; None at first."""
     wanted = state.link_text(EXPLAIN)
     chosen = wanted if wanted in SECTIONS else None
     state.widget(EXPLAIN, chosen)
     st.segmented_control(
         "Why these guesses?", list(SECTIONS), format_func=SECTIONS.__getitem__, key=EXPLAIN, on_change=_choose
     )
-    if chosen is None or not runs:
-        return
-    try:
-        image = resources.test_images(runs[0])[index]
-        if chosen == "neighbours":
-            _neighbours(image, runs, labels, colours)
-        else:
-            true = int(resources.own_dataset(runs[0]).y_test[index])
-            _pixels(image, true, runs, labels, colours)
-    except DatasetError as error:
-        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+    return chosen
+
+
+def explain(
+    section: str,
+    image: Pixels,
+    true: int | None,
+    runs: Sequence[Run],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> None:
+    """Draw one of SECTIONS for an image of shape (28, 28), of which `true` is the label, where it has one.
+
+    All runs must be trained on the same data. Raises DatasetError where that is not on this machine.
+    """
+    if section == "neighbours":
+        _neighbours(image, runs, labels, colours)
+    else:
+        _pixels(image, true, runs, labels, colours)
 
 
 def _choose() -> None:
@@ -156,7 +176,7 @@ def _square(colour: str) -> str:
 
 
 def _pixels(
-    image: Pixels, true: int, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]
+    image: Pixels, true: int | None, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]
 ) -> None:
     palette = DARK if theme.is_dark() else LIGHT
     speaks_for, against, *_ = (f"rgb{colour}" for colour in palette)
@@ -200,9 +220,11 @@ def heat(image: Pixels, found: Occlusion, palette: tuple[Colour, Colour, Colour,
     return shades.astype(np.uint8)
 
 
-def weighing(found: Occlusion, true: int) -> str:
+def weighing(found: Occlusion, true: int | None) -> str:
     """What is weighed against what, and how much the strongest ink is worth."""
-    if found.top == true:
+    if true is None:
+        text = f"Guess {found.top}, weighed against {found.rival}, its second choice."
+    elif found.top == true:
         text = f"Rightly {found.top}, weighed against {found.rival}, its second choice."
     else:
         text = f"Guess {found.top}, weighed against {found.rival}, the label."

@@ -86,7 +86,11 @@ def check_paired(baseline: Predictions, run: Predictions) -> None:
 def agreement(baseline: Predictions, run: Predictions) -> Agreement:
     """Count the images that both, one or neither of the two get right; raises ComparisonError where unpaired."""
     check_paired(baseline, run)
-    first, second = baseline.predicted == baseline.labels, run.predicted == run.labels
+    return agreement_of(baseline.predicted == baseline.labels, run.predicted == run.labels)
+
+
+def agreement_of(first: BoolArray, second: BoolArray) -> Agreement:
+    """Count as `agreement` does, from whether the baseline and the run are right on each image, both of shape (n,)."""
     return Agreement(
         int((first & second).sum()),
         int((first & ~second).sum()),

@@ -31,19 +31,19 @@ class Occlusion(NamedTuple):
     evidence: float
 
 
-def occlusion(network: Network, image: Pixels, true: int) -> Occlusion:
-    """Where the evidence for a network's guess lies, in an image of shape (28, 28) that shows a `true`.
+def occlusion(network: Network, image: Pixels, true: int | None) -> Occlusion:
+    """Where the evidence for a network's guess lies, in an image of shape (28, 28) that shows a `true`, if it is known.
 
     A patch of 4×4 pixels is set to the background at every place that it fits (after Zeiler and Fergus 2014, who looked
     at the probability of the class; log odds do not saturate where a network is sure). The guess is weighed against the
-    true digit, or, where it is right, against the second most probable one.
+    true digit, or, where it is right or the true digit is not known, against the second most probable one.
 
     Only what is drawn can be taken away: what speaks for a digit by not being there is not seen.
     """
     whole = network.logits(image[None])[0].astype(np.float64)
     order = np.argsort(-whole, kind="stable")
     top = int(order[0])
-    rival = int(order[1]) if top == true else true
+    rival = int(order[1]) if true is None or top == true else true
     height, width = IMAGE_SHAPE
     places = [
         (row, column)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_core.comparison.decide import POWER, detectable, narrowest
+from mnist_core.comparison.decide import POWER, Decision, detectable, narrowest
 from mnist_core.comparison.verdicts import Comparison, Limit, Refusal, Verdict
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import (
@@ -16,6 +16,7 @@ from mnist_core.comparison.words.numbers import (
     p_words,
     points_words,
 )
+from mnist_core.evaluation.statistics import Agreement
 
 Names = Mapping[str, str]
 """Run id → what to call it."""
@@ -23,10 +24,14 @@ Names = Mapping[str, str]
 
 def verdict_words(verdict: Verdict, names: Names) -> str:
     """Return the verdict by accuracy in a sentence or two."""
-    base, run, images = names[verdict.baseline], names[verdict.run], f"{verdict.table.images:,}"
-    item = verdict.accuracy
+    return accuracy_words(verdict.accuracy, verdict.table, names[verdict.run], names[verdict.baseline])
+
+
+def accuracy_words(item: Decision, table: Agreement, run: str, base: str) -> str:
+    """Return a decision on two accuracies on the same images in a sentence or two, with the names of both models."""
+    images = f"{table.images:,}"
     p = p_words(item.p_adjusted, item.comparisons)
-    if verdict.table.discordant == 0:
+    if table.discordant == 0:
         return f"{run} and {base} are right on the very same of these {images} images: no difference between them." + (
             f" They are equivalent within {margin_words(item.margin or 0)}."
             if item.answer == "equivalent"
@@ -53,11 +58,15 @@ def verdict_words(verdict: Verdict, names: Names) -> str:
 
 def open_words(verdict: Verdict) -> str:
     """Return what an undecided verdict leaves open, in a sentence; empty for a decided one."""
-    item = verdict.accuracy
+    return open_accuracy_words(verdict.accuracy, verdict.table)
+
+
+def open_accuracy_words(item: Decision, table: Agreement) -> str:
+    """Return what a decision on two accuracies leaves open, in a sentence; empty where it is decided."""
     if item.answer != "undecided":
         return ""
-    images = verdict.table.images
-    found = 100 * detectable(images, verdict.table.discordant)
+    images = table.images
+    found = 100 * detectable(images, table.discordant)
     text = (
         f"These {images:,} images would show a difference of {found:.2f} points in {100 * POWER:.0f} of 100 such "
         "tests; a smaller one would more often be missed."

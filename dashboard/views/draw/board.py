@@ -1,0 +1,121 @@
+"""The board to draw on, with the answers of the runs next to it (a components-v2 component)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from dashboard import state
+from mnist_core.data.drawings import EditTable, decoded
+from mnist_core.data.images import Pixels
+
+KEY = "board"
+LAST = "draw:last"
+"""Where the session keeps the drawing, so that it is there after a visit to another page."""
+FRESH = "draw:fresh"
+"""True in the first run of the fragment after the whole page ran: the board may be new, and empty."""
+
+_HERE = Path(__file__).parent
+
+
+def _file(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+DIGITS_JS = _file("digits.js")
+_BOARD = st.components.v2.component(
+    "digit_board", html=_file("board.html"), css=_file("board.css"), js=DIGITS_JS + _file("board.js")
+)
+_WEIGHTS = st.components.v2.component(
+    "digit_network",
+    html='<div class="weights"></div>',
+    js=DIGITS_JS + _file("weights.js"),
+)
+
+
+class Drawing(NamedTuple):
+    """What is on the board. stamp: changes with every stroke. ink: uint8 of shape (112, 112)."""
+
+    stamp: str
+    ink: Pixels
+
+
+class Card(NamedTuple):
+    """A run on the board.
+
+    network: of its weights in the page; empty where there are none. off: neurons that are switched off, by step.
+    answer: ten probabilities; None for a blank board. other: the same with the digit placed the other way.
+    """
+
+    id: str
+    label: str
+    colour: str
+    network: str
+    off: Mapping[int, Sequence[int]]
+    answer: Sequence[float] | None
+    other: Sequence[float] | None
+
+
+def current() -> Drawing | None:
+    """Return the drawing of this session; None before there is one. Raise DrawingError where it is damaged."""
+    last = state.widget_value(LAST)
+    if not isinstance(last, dict) or "stamp" not in last or "ink" not in last:
+        return None
+    return Drawing(str(last["stamp"]), decoded(last["ink"]))
+
+
+def put(stamp: str, ink: str) -> None:
+    """Put a drawing, in the form of `encoded`, on the board from here, in place of what is there."""
+    state.fill({LAST: {"stamp": stamp, "ink": ink, "put": True}})
+
+
+def board(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | None) -> None:
+    """Draw the board.
+
+    Parameters
+    ----------
+    cards
+        the runs, with their answers to the drawing.
+    stamp
+        of that drawing; empty where there is none.
+    centred
+        whether the digit is put into the box and the middle, as in MNIST.
+    table
+        how the picture is changed after that; None: not at all.
+    """
+
+    def drawn() -> None:
+        event: Any = state.widget_value(KEY)
+        found = event.get("drawing") if event else None
+        if isinstance(found, dict):
+            state.fill({LAST: {"stamp": found.get("stamp"), "ink": found.get("ink")}})
+
+    last: Any = state.widget_value(LAST)
+    fresh = bool(state.widget_value(FRESH))
+    state.fill({FRESH: False})
+    load = last if last and (fresh or last.get("put")) else None
+    _BOARD(
+        key=KEY,
+        data={
+            "runs": [
+                {"id": card.id, "label": card.label, "colour": card.colour, "network": card.network, "off": card.off}
+                for card in cards
+            ],
+            "stamp": stamp,
+            "answers": {card.id: card.answer for card in cards if card.answer is not None},
+            "others": {card.id: card.other for card in cards if card.other is not None},
+            "otherwise": "not centred:" if centred else "centred as in MNIST:",
+            "centred": centred,
+            "table": table and {name: values.ravel().tolist() for name, values in table._asdict().items()},
+            "load": load,
+        },
+        on_drawing_change=drawn,
+    )
+
+
+def weights(network: str, content: bytes) -> None:
+    """Send the weights of a dense network to the page; the browser keeps them, and gets them once."""
+    _WEIGHTS(key=f"weights_{network}", data=content, height=1)

@@ -1,0 +1,185 @@
+"""Draw: a digit of the user's own, and what every chosen run makes of it while it is being drawn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.shared import explanations, panels
+from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from dashboard.views.draw import board, edits, kept_panel
+from dashboard.views.draw.board import Card, Drawing
+from mnist_core.data.drawings import board_of, edit_table, edited, encoded, seen
+from mnist_core.data.images import Pixels
+from mnist_core.errors import DatasetError, DrawingError, StoreError
+from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
+
+REFUSED = "draw:refused"
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Draw a digit")
+    runs, problems = resources.scan()
+    chosen = run_picker(runs, label="Runs that answer")
+    panels.store_problems(problems)
+    if not runs:
+        panels.empty_state(
+            "No runs yet",
+            "Once a run is trained, it answers here while you draw.",
+            button="Train a first run",
+            page="views/train/page.py",
+        )
+        return
+    labels = run_labels(runs)
+    able = [run for run in chosen if _can_answer(run, labels[run.id])]
+    short = short_labels(able)
+    colours = resources.colours([run.id for run in chosen])
+    state.fill({board.FRESH: True})
+    _live(able, short, colours)
+    _weights(able)
+    _why(able, short, colours)
+    kept_panel.kept_panel(able, short, colours)
+
+
+def _can_answer(run: Run, label: str) -> bool:
+    """True if the run has a network; the page says of each other one why it has none."""
+    try:
+        if resources.network(run) is not None:
+            return True
+        reason = (
+            "its training is not finished" if run.live else "its weights were not kept; train it again to have them"
+        )
+        st.caption(f":material/hide_source: {for_markdown(label)} cannot answer: {reason}.")
+    except StoreError as error:
+        st.warning(panels.markdown_sentence(error), icon=":material/report:")
+    return False
+
+
+@st.fragment
+def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    """The board and the answers: what runs anew after each stroke."""
+    drawing = None
+    with panels.in_words():
+        drawing = board.current()
+    edit, centred = edits.chosen(), edits.centred()
+    table = edit_table(edit) if edits.changes(edit) else None
+
+    def picture(in_the_middle: bool) -> Pixels:
+        assert drawing is not None
+        found = seen(drawing.ink, centred=in_the_middle)
+        return found if table is None else edited(found, table)
+
+    blank = drawing is None or not drawing.ink.any()
+    pictures = None if blank else np.stack([picture(centred), picture(not centred)])
+    cards = []
+    for run in runs:
+        network, off = resources.network(run), edits.off(run)
+        assert network is not None
+        answers = None if pictures is None else network.without(off).probabilities(pictures).astype(float).round(7)
+        cards.append(
+            Card(
+                run.id,
+                labels[run.id],
+                colours[run.id],
+                resources.network_name(run) if not run.config.model.convolutional else "",
+                off,
+                None if answers is None else answers[0].tolist(),
+                None if answers is None else answers[1].tolist(),
+            )
+        )
+    board.board(cards, drawing.stamp if drawing else "", centred=centred, table=table)
+    if not runs:
+        st.info("Choose a run with weights above: it answers here while you draw.", icon=":material/checklist:")
+    edits.controls(runs, labels)
+    _upload()
+
+
+def _weights(runs: Sequence[Run]) -> None:
+    """Bring the dense networks to the browser, which then answers at every movement of the pen."""
+    with st.container(key="draw_weights"):
+        for run in runs:
+            content = resources.network_bytes(run)
+            if content is not None:
+                board.weights(resources.network_name(run), content)
+
+
+def _upload() -> None:
+    with st.expander("Upload or photograph a digit", icon=":material/photo_camera:", key="draw_upload"):
+        st.caption(
+            "One digit, dark on light paper or light on dark. The picture is read here, made into ink on the board "
+            "above, and not kept. There it can be mended with pen and eraser."
+        )
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.file_uploader(
+                "Picture of a digit",
+                ["png", "jpg", "jpeg", "webp", "bmp", "gif"],
+                key="draw_file",
+                on_change=_take,
+                args=("draw_file",),
+            )
+        with right:
+            if st.toggle("Use the camera", key="draw_camera_on"):
+                st.camera_input("Photograph of a digit", key="draw_camera", on_change=_take, args=("draw_camera",))
+        refused = state.widget_value(REFUSED)
+        if refused:
+            st.error(str(refused), icon=":material/error:")
+            state.fill({REFUSED: None})
+
+
+def _take(key: str) -> None:
+    """Put the digit of an uploaded picture on the board."""
+    given: Any = state.widget_value(key)
+    if given is None:  # it was taken away again; the drawing stays
+        return
+    try:
+        board.put(f"upload-{time.time_ns()}", encoded(board_of(given.getvalue())))
+    except DrawingError as error:
+        state.fill({REFUSED: panels.markdown_sentence(error)})
+
+
+def _model_picture() -> tuple[Drawing, Pixels] | None:
+    """The drawing, and the picture that the networks see; None where the board is blank."""
+    drawing = board.current()
+    if drawing is None or not drawing.ink.any():
+        return None
+    return drawing, edits.picture(drawing.ink)
+
+
+@st.fragment
+def _why(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+    """What decided: explained for the drawing as it is when that is asked for."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = explanations.choice()
+        if chosen:
+            st.button(
+                "Look again", key="why_again", icon=":material/refresh:", help="Explains the drawing as it is now"
+            )
+    if chosen is None or not runs:
+        return
+    with panels.in_words():
+        found = _model_picture()
+        if found is None:
+            st.caption("The board is blank: draw a digit first.")
+            return
+        first = runs[0]
+        alike = [run for run in runs if run.status.fingerprint == first.status.fingerprint]
+        for run in runs:
+            if run not in alike:
+                st.caption(
+                    f"{for_markdown(labels[run.id])} was trained on other data; choose it alone to look into it."
+                )
+        try:
+            explanations.explain(chosen, found[1], None, alike, labels, colours)
+        except DatasetError as error:
+            st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+
+
+main()
