@@ -37,6 +37,8 @@ def _why(run: Run, chosen: ChosenEpoch) -> str:
         return "its training is not finished"
     if chosen != "kept" and resources.predictions(run) is not None:
         return f"those of its {chosen} epoch are not stored; choose the kept weights, or train it again"
+    if run.recorded and run.state == "finished":
+        return "it was recorded without predictions"
     if run.state == "finished":
         return "they are not stored with it; train it again to have them"
     return run.status.reason or f"its training was {run.state}"

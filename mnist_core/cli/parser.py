@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core.cli import compare, disagreements, label_errors, questions, settings, sweeps
+from mnist_core.cli import compare, disagreements, importing, label_errors, questions, settings, sweeps
 from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
 from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
 from mnist_core.comparison.recipes import figures, group, with_seeds
@@ -105,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--columns", action="store_true", help="list what --where may be about: columns and settings")
     runs.add_argument("--all", action="store_true", help="also the runs of the sweeps and searches that ship")
     runs.add_argument("--where", metavar="CONDITION", help=f"only the runs of which this is true, such as '{EXAMPLE}'")
+
+    importing.add_arguments(
+        command("import", importing.import_file, "make a run of the predictions or the history of another tool")
+    )
 
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")

@@ -77,10 +77,8 @@ def find(
         where the labels are, or do not fit the classes.
     """
     given = None if images is None else np.asarray(images)
-    if dataset is not None and not _NAME.fullmatch(dataset):
-        raise DatasetError(
-            f"{dataset!r} is not a data set name; use lower-case letters, digits, - and _, such as fashion"
-        )
+    if dataset is not None:
+        _check_name(dataset)
     if dataset is None and given is not None:
         dataset = recognised(catalog, given)
     if dataset is not None and dataset in catalog.names():
@@ -95,6 +93,21 @@ def find(
     name = dataset or OWN
     digest = hashlib.sha256(f"outside\n{name}\n{len(found)}\n".encode() + found.tobytes())
     return TestData(name, digest.hexdigest()[:16], found, names, False, None if given is None else images_digest(given))
+
+
+def without_images(catalog: Catalog, dataset: str | None, classes: Sequence[str] | None) -> TestData:
+    """Return what a run without predictions is about: only the name of its data is known."""
+    name = OWN if dataset is None else dataset
+    _check_name(name)
+    known = name in catalog.names()
+    fingerprint = catalog.fingerprint(name) if known else hashlib.sha256(f"history\n{name}".encode()).hexdigest()[:16]
+    names = DIGITS if classes is None else tuple(map(str, classes))
+    return TestData(name, fingerprint, np.zeros(0, np.uint8), names, known)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise DatasetError(f"{name!r} is not a data set name; use lower-case letters, digits, - and _, such as fashion")
 
 
 def _known(

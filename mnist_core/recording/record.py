@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mnist_core.errors import ConfigError, PredictionsError, StoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.recording.history import best_epoch, rows_of
-from mnist_core.recording.known_images import TestData, by_name, find, whole_numbers
+from mnist_core.recording.known_images import TestData, by_name, find, whole_numbers, without_images
 from mnist_core.runs.recorded import Source, parse_recorded
 from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
@@ -61,7 +61,8 @@ def record(
         the names of the classes, in the order of the columns; default: numbers, or the labels' names in the order of
         the alphabet.
     history
-        columns by name, one value an epoch: a DataFrame, a mapping, or what `model.fit` returns.
+        columns by name, one value an epoch: a DataFrame, a mapping, or what `model.fit` returns. Without predictions,
+        the run has its curves alone, and is compared with none.
     parameters
         how many numbers the model learned.
     framework
@@ -87,18 +88,24 @@ def record(
     ConfigError
         where the name, the history or another value is out of its bounds.
     """
-    if (probabilities is None) == (predicted is None):
+    if probabilities is not None and predicted is not None:
         raise PredictionsError("give either `probabilities` or `predicted`, and not both")
+    if probabilities is None and predicted is None and history is None:
+        raise PredictionsError("give either `probabilities` or `predicted`; or a history, for its curves alone")
     store = store or Store()
     given = None if probabilities is None else as_probabilities(probabilities)
     guesses = None if predicted is None else np.asarray(predicted)
     if guesses is not None and guesses.ndim == 2 and guesses.shape[1] == 1:
         guesses = guesses.reshape(-1)
-    data = find(
-        store.catalog, dataset=dataset, labels=labels, images=images, classes=classes,
-        columns=None if given is None else given.shape[1], guesses=guesses,
-    )  # fmt: skip
-    found = fitting(data, given, guesses)
+    found = None
+    if given is None and guesses is None:
+        data = without_images(store.catalog, dataset, classes)
+    else:
+        data = find(
+            store.catalog, dataset=dataset, labels=labels, images=images, classes=classes,
+            columns=None if given is None else given.shape[1], guesses=guesses,
+        )  # fmt: skip
+        found = fitting(data, given, guesses)
     rows = [] if history is None else rows_of(history)
     if parameters is not None and (isinstance(parameters, bool) or not isinstance(parameters, int | np.integer)):
         raise ConfigError(f"parameters is {parameters!r}; give how many numbers the model learned, as a whole number")
@@ -124,7 +131,8 @@ def record(
         raise StoreError(f"run {run.name} is being recorded by another process; wait until that has ended")
     try:
         writer.started(rows)
-        writer.predictions(found)
+        if found is not None:
+            writer.predictions(found)
         kept = len(rows) or None
         writer.ended("finished", "recorded from outside", best_epoch=best_epoch(rows), kept_epoch=kept)
     finally:
@@ -181,7 +189,7 @@ def fitting(data: TestData, probabilities: NDArray[Any] | None, guesses: NDArray
 
 
 def _content(
-    name: str, found: Predictions, data: TestData, rows: list[EpochRow], parameters: int | None, framework: str
+    name: str, found: Predictions | None, data: TestData, rows: list[EpochRow], parameters: int | None, framework: str
 ) -> str:
     """Return what stands for all that was recorded: 64 hexadecimal digits of a SHA-256."""
     facts = [
@@ -190,10 +198,10 @@ def _content(
         data.images,
         parameters,
         framework,
-        found.guesses_only,
+        found is not None and found.guesses_only,
         [row.to_json() for row in rows],
     ]
     digest = hashlib.sha256(json.dumps(facts, default=int).encode())
-    for array in (found.labels, found.probabilities):
+    for array in (found.labels, found.probabilities) if found else ():
         digest.update(f"{array.shape}".encode() + array.tobytes())
     return digest.hexdigest()

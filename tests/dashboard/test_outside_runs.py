@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.views.runs import table
+from mnist_core.recording.record import record
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
@@ -47,7 +48,8 @@ def test_a_page_opens_on_a_trained_run_and_runs_from_outside_together(
     app: OpenPage, store: Store, runner: FakeRunner, make_run: MakeRun, name: str
 ) -> None:
     hard = recorded(store, "hard", NAMES[26], predicted=labels_of(26))
-    page = app(name, **{state.CHOSEN: link([make_run("trained"), *two_of(store, 26), hard])})
+    curves = record("curves", history=HISTORY, store=store)
+    page = app(name, **{state.CHOSEN: link([make_run("trained"), *two_of(store, 26), hard, curves])})
     assert not page.exception
     assert page.error == []
 

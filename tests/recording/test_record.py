@@ -145,6 +145,16 @@ class TestHistory:
         assert not [run for run in store.runs() if run.recorded]
 
 
+def test_a_history_alone_is_a_run_with_curves_that_is_compared_with_none(store, good) -> None:
+    run = mc.record("curves", history=HISTORY, dataset="digits", store=store)
+    assert (run.state, run.epochs_done, run.predictions()) == ("finished", 3, None)
+    assert [item.code for item in mc.diagnose(run, store=store)]
+    other = mc.record("mine", probabilities=good, dataset="digits", store=store)
+    assert [item.code for item in compare([run, other], run).refusals] == ["not_stored"]
+    unknown = mc.record("curves", history=HISTORY, store=store)
+    assert (unknown.dataset, unknown.pictures) == ("own", False)
+
+
 class TestRefusals:
     def test_another_number_of_images(self, store, good) -> None:
         with pytest.raises(PredictionsError, match=r"predictions of 100 images, and digits has \d+ test images"):
@@ -190,7 +200,7 @@ class TestRefusals:
 
     def test_both_or_neither_kind_of_prediction(self, store, good) -> None:
         for given in ({}, {"probabilities": good, "predicted": good.argmax(axis=1)}):
-            with pytest.raises(PredictionsError, match="either `probabilities` or `predicted`"):
+            with pytest.raises(PredictionsError, match="give either `probabilities` or `predicted`"):
                 mc.record("mine", dataset="digits", store=store, **given)
 
     def test_unknown_data_without_labels(self, store, good) -> None:

@@ -1,0 +1,208 @@
+"""Files of other tools become runs; what is damaged or unknown is refused by name."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mnist_core as mc
+from mnist_core.cli.parser import main
+from mnist_core.errors import DamagedFile
+from mnist_core.recording.importing import read
+from mnist_core.recording.tensorboard import masked_crc
+from mnist_core.runs.store import Store
+from tests.support.outside import HISTORY, labels_of, probabilities
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def digits() -> mc.Dataset:
+    return mc.Catalog(mc.Store().root).load("digits")
+
+
+def imported(store: Store, *arguments: object) -> int:
+    return main(["import", *map(str, arguments), "--store", str(store.root)])
+
+
+def csv_of(path: Path, made: np.ndarray, labels=None, ids=None) -> Path:
+    names = [f"p{number}" for number in range(made.shape[1])]
+    ids = range(len(made)) if ids is None else ids
+    head = ["id", *([] if labels is None else ["label"]), *names]
+    lines = [[place, *([] if labels is None else [labels[place]]), *map(repr, made[place].tolist())] for place in ids]
+    path.write_text("\n".join(",".join(map(str, line)) for line in [head, *lines]))
+    return path
+
+
+def test_an_npz_of_predictions_becomes_a_run(store, digits, tmp_path, capsys) -> None:
+    made = probabilities(digits.y_test, 10)
+    np.savez(tmp_path / "forest.npz", labels=digits.y_test, probabilities=made)
+    assert imported(store, tmp_path / "forest.npz", "--dataset", "digits", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["dataset"], found["test"]["errors"]) == ("forest", "digits", 20)
+    run = store.get(found["id"])
+    assert (run.recorded.source, run.pictures) == ("file", True)
+    np.testing.assert_allclose(run.predictions().probabilities, made, rtol=1e-6)
+
+
+def test_a_csv_of_predictions_is_brought_into_the_order_of_its_ids(store, digits, tmp_path) -> None:
+    made = probabilities(digits.y_test, 10)
+    shuffled = np.random.default_rng(0).permutation(len(made))
+    path = csv_of(tmp_path / "net.csv", made, digits.y_test, shuffled)
+    assert imported(store, path, "--dataset", "digits") == 0
+    np.testing.assert_allclose(store.find("net").predictions().probabilities, made, rtol=1e-6)
+
+
+def test_a_csv_of_guesses_by_name(store, tmp_path) -> None:
+    (tmp_path / "cats.csv").write_text("label,predicted\ncat,cat\ndog,cat\ndog,dog\n")
+    assert imported(store, tmp_path / "cats.csv", "--dataset", "pets") == 0
+    run = store.find("cats")
+    assert run.classes == ("cat", "dog")
+    assert run.test_scores().errors == 1
+
+
+def test_a_history_of_keras_csv_logger(store, tmp_path) -> None:
+    keras = pytest.importorskip("keras")
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), labels_of(2, 20)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, "softmax")])
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    path = tmp_path / "log.csv"
+    model.fit(x, y, validation_split=0.5, epochs=3, verbose=0, callbacks=[keras.callbacks.CSVLogger(str(path))])
+    assert imported(store, path, "--name", "logged") == 0
+    run = store.find("logged")
+    for name in ("loss", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(run.history()[name], model.history.history[name], rtol=1e-5)
+    assert run.predictions() is None
+
+
+def test_a_history_as_json_belongs_to_predictions_where_it_is_given_with_them(store, digits, tmp_path) -> None:
+    np.savez(tmp_path / "net.npz", probabilities=probabilities(digits.y_test, 10))
+    (tmp_path / "history.json").write_text(json.dumps(HISTORY))
+    arguments = (tmp_path / "net.npz", "--dataset", "digits", "--history", tmp_path / "history.json")
+    assert imported(store, *arguments, "--parameters", 99) == 0
+    run = store.find("net")
+    assert (run.epochs_done, run.parameters) == (3, 99)
+    assert run.history()["val_loss"].tolist() == HISTORY["val_loss"]
+
+
+# -- TensorBoard -------------------------------------------------------------------------------------------------------
+
+
+def _bytes(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+def _event(step: int, tag: str, value: float, *, tensor: bool) -> bytes:
+    packed = struct.pack("<f", value)
+    held = _bytes(8, bytes([1 << 3, 1]) + _bytes(4, packed)) if tensor else bytes([2 << 3 | 5]) + packed
+    return bytes([2 << 3, step]) + _bytes(5, _bytes(1, _bytes(1, tag.encode()) + held))
+
+
+def _record(data: bytes) -> bytes:
+    head = struct.pack("<Q", len(data))
+    return head + struct.pack("<I", masked_crc(head)) + data + struct.pack("<I", masked_crc(data))
+
+
+def log_of(folder: Path, *, tensor: bool = False) -> Path:
+    """Write what Keras's TensorBoard callback writes."""
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        (folder / part).mkdir(parents=True)
+        records = [
+            _record(_event(step, f"epoch_{name}", HISTORY[prefix + name][step], tensor=tensor))
+            for step in range(3)
+            for name in ("loss", "accuracy")
+        ]
+        (folder / part / "events.out.tfevents.1.here").write_bytes(b"".join(records))
+    return folder
+
+
+@pytest.mark.parametrize("tensor", [False, True])
+def test_a_tensorboard_log_is_read(store, tmp_path, tensor) -> None:
+    assert imported(store, log_of(tmp_path / "logs", tensor=tensor)) == 0
+    run = store.find("logs")
+    for name, values in HISTORY.items():
+        np.testing.assert_allclose(run.history()[name], values, rtol=1e-6)
+
+
+def test_what_tensorflow_writes_is_read(tmp_path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    with tf.summary.create_file_writer(str(tmp_path / "logs" / "validation")).as_default():
+        for step, value in enumerate((0.5, 0.25)):
+            tf.summary.write("epoch_loss", value, step=step)
+    assert read(tmp_path / "logs").history == {"val_loss": [0.5, 0.25]}
+
+
+def test_the_checksum_is_that_of_the_standard() -> None:
+    """CRC-32C of "123456789" is E3069283 (RFC 3720); masked as TensorFlow does."""
+    crc = 0xE3069283
+    assert masked_crc(b"123456789") == (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def test_a_last_record_that_is_still_being_written_is_left_out(tmp_path) -> None:
+    path = log_of(tmp_path / "logs") / "train" / "events.out.tfevents.1.here"
+    path.write_bytes(path.read_bytes()[:-5])
+    found = read(path).history
+    assert found["accuracy"] == [*np.float32(HISTORY["accuracy"][:2]).tolist(), None]
+    assert len(found["loss"]) == 3
+
+
+def test_a_changed_byte_in_a_log_is_found_out(tmp_path) -> None:
+    path = log_of(tmp_path / "logs") / "train" / "events.out.tfevents.1.here"
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile, match="the checksum of record 1 does not fit"):
+        read(path)
+
+
+@pytest.mark.parametrize("cut", range(1, 28, 3))
+def test_no_log_whatever_ends_otherwise_than_in_a_damaged_file(tmp_path, cut) -> None:
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(_record(_event(0, "epoch_loss", 0.5, tensor=True)[:cut]))
+    with pytest.raises(DamagedFile):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "a,b\n1,2\n", "has the columns a, b; predictions need p0, p1"),
+        ("a.csv", "p0,p2\n1,0\n", "they must count from p0 without a gap"),
+        ("a.csv", "p0,p1\n1,zero\n", "line 2: p1 is 'zero'; it must be a number"),
+        ("a.csv", "p0,p1\n1\n", "line 2: it has 1 values, and the first line 2"),
+        ("a.csv", "id,p0,p1\n0,1,0\n2,1,0\n", "ids from 0 to 2; an id is the place"),
+        ("a.csv", "p0,p1", "it needs a line of column names"),
+        ("a.csv", "\xff", "cannot be read"),
+        ("a.json", "[1]", "holds a list; a history is a table of lists"),
+        ("a.json", "{", "cannot be read"),
+        ("a.npz", "PK", "is not an .npz file that can be used"),
+        ("a.txt", "x", "is of no kind that is read"),
+        ("events.out.tfevents.1", "123456789012", "the checksum of the length of record 1 does not fit"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_by_name(store, tmp_path, capsys, name, content, says) -> None:
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    assert imported(store, tmp_path / name) != 0
+    told = capsys.readouterr().err
+    assert name in told
+    assert says in told
+    assert "Traceback" not in told
+    assert not [run for run in store.runs() if run.recorded]
+
+
+def test_a_pickle_in_an_npz_is_never_read(store, tmp_path, capsys) -> None:
+    np.savez(tmp_path / "a.npz", probabilities=np.array([{"a": 1}], object))
+    assert imported(store, tmp_path / "a.npz") == 1
+    assert "there may be numbers and text only" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there(store, tmp_path, capsys) -> None:
+    assert imported(store, tmp_path / "gone.npz") == 1
+    assert "does not exist" in capsys.readouterr().err
