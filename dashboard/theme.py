@@ -14,9 +14,19 @@ CSS = """
 .block-container h1 { font-size: 2rem; padding: 0.4rem 0 0.2rem; }
 .block-container { padding-top: 4rem; max-width: 1240px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-/* room for one job, so that the curves stay where they are when it ends */
-.st-key-live_jobs { min-height: 5.2rem; }
+/* room for a job and for the card of its result, so that the curves stay where they are when it ends */
+.st-key-live_jobs { min-height: 10.5rem; }
+/* on a phone, the progress stays under the thumb */
+@media (max-width: 640px) {
+  .st-key-live_jobs { min-height: 0; }
+  .st-key-live_jobs:has(.stProgress) {
+    position: fixed; left: 0; right: 0; bottom: 0; z-index: 999; padding: 0.6rem 1rem 0.8rem;
+    background: Canvas; border-top: 1px solid GrayText;
+    max-height: 40vh; overflow: auto;
+  }
+}
 .st-key-train_preview img { image-rendering: pixelated; }
+.network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */
 [data-testid="stElementToolbarButton"]:has([aria-label="Download as CSV"]) { display: none; }
 </style>

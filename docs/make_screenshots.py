@@ -45,9 +45,6 @@ def train(chromium: Browser, server: Server) -> None:
     screen.open("train")
     page.get_by_text(re.compile(r"workers? ready")).wait_for(timeout=60_000)
     screen.settled()
-    screen.key("train_layer_0_dropout").get_by_role("slider").focus()
-    for _ in range(6):
-        page.keyboard.press("ArrowRight")
     screen.key("train_epochs").get_by_role("slider").focus()
     for _ in range(18):  # long enough for all pictures
         page.keyboard.press("ArrowRight")

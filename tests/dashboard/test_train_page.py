@@ -10,12 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.train import live
+from mnist_core.comparison.verdicts import compare
+from mnist_core.comparison.words.verdicts import verdict_words
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.jobs import watch
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs.records import EpochRow, LiveProgress, Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from mnist_core.text import for_markdown
 from tests.support.jobs import FakeRunner
 from tests.support.pages import click, words
 from tests.support.synthetic import MakeRun, config, epoch_row
@@ -51,8 +54,26 @@ def test_it_opens_on_model_1_and_says_what_is_missing(page: AppTest) -> None:
     assert "2 workers ready." in said
 
 
-def test_dropout_is_the_first_slider(page: AppTest) -> None:
-    assert page.slider[0].key == "train_layer_0_dropout"
+def test_the_first_slider_sets_the_dropout_of_all_layers(page: AppTest, store: Store) -> None:
+    assert page.slider[0].key == "train_dropout_all"
+    assert page.slider[0].label == "Dropout, all layers"
+    page.slider(key="train_dropout_all").set_value(0.5).run()
+    assert [page.slider(key=f"train_layer_{layer}_dropout").value for layer in (0, 1)] == [0.5, 0.5]
+    click(page, "Train")
+    assert [layer.dropout for layer in store.runs()[0].config.model.layers] == [0.5, 0.5]
+
+
+def test_it_says_where_the_layers_differ_in_dropout(page: AppTest) -> None:
+    page.slider(key="train_layer_1_dropout").set_value(0.4).run()
+    assert page.slider(key="train_dropout_all").label == "Dropout, all layers (now 0.2, 0.4)"
+    page.selectbox(key="train_source").set_value("preset:coursera/cnn").run()
+    assert page.slider(key="train_dropout_all").label.startswith("Dropout")
+
+
+def test_the_network_is_drawn_with_what_dropout_leaves_out(page: AppTest) -> None:
+    assert "2 of 10 drawn ones crossed out" in words(page) + "".join(str(item.proto) for item in page.get("html"))
+    page.slider(key="train_dropout_all").set_value(0.5).run()
+    assert "5 of 10 drawn ones crossed out" in "".join(str(item.proto) for item in page.get("html"))
 
 
 def test_train_hands_over_what_is_shown(page: AppTest, store: Store, runner: FakeRunner) -> None:
@@ -238,10 +259,47 @@ def test_what_is_trained_already_is_shown_and_not_trained_again(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run]
 ) -> None:
     run = trained()
-    page = click(app("views/train/page.py"), "Train")
+    page = app("views/train/page.py", base="notebook/model_1", dataset="digits")
+    assert "This very training is in the store" in words(page)  # before the click, not only after it
+    page = click(page, "Show it")
     assert runner.submitted == []
     assert "Already trained: here it is." in words(page)
     assert page.multiselect(key="run_picker").value == [run.id]
+
+
+def test_where_model_1_is_trained_it_opens_one_step_away_so_that_the_first_click_trains(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    trained()
+    page = app("views/train/page.py")
+    assert page.slider(key="train_dropout_all").value == 0.5
+    click(page, "Train")
+    assert [run.config.model.layers[0].dropout for run in store.runs()] == [0.2, 0.5]
+    assert app("views/train/page.py").slider(key="train_dropout_all").value == 0.5  # it is not finished yet
+
+
+def test_a_click_on_train_leaves_the_chosen_runs_in_their_order(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    """It used to put the recipe that the form starts from first, and so made another run the baseline."""
+    model_1, other = trained(), trained(config((48,)), name="other")
+    page = app("views/train/page.py", runs=f"{other.id},{model_1.id}")
+    click(page, "Train")
+    new = next(run.id for run in store.runs() if run.id not in (model_1.id, other.id))
+    assert page.multiselect(key="run_picker").value == [other.id, model_1.id, new]
+
+
+def test_the_card_of_a_finished_run_measures_it_against_the_first_chosen_one(
+    app: OpenPage, runner: FakeRunner, make_run: MakeRun
+) -> None:
+    base, new = make_run("first", config((64,)), errors=20), make_run("new", config((48,)), errors=8)
+    page = app("views/train/page.py", runs=f"{base.id},{new.id}")
+    (verdict,) = compare([base, new], base).verdicts
+    assert for_markdown(verdict_words(verdict, {base.id: "first", new.id: "new"})) in words(page)
+    links = {link.proto.label: link.proto.query_string for link in page.get("page_link")}
+    assert "Compare" in links
+    assert any(label.startswith("See its ") and label.endswith("mistakes") for label in links)
+    assert f"inspect={new.id}" in next(query for label, query in links.items() if label.startswith("See its"))
 
 
 def test_what_the_curves_of_the_last_run_say_is_under_it(
@@ -315,7 +373,7 @@ def test_another_seed_takes_the_next_unused_one(
     app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
 ) -> None:
     trained()
-    click(app("views/train/page.py"), "Another seed")
+    click(app("views/train/page.py"), "One more seed")
     new = store.runs()[1]
     assert new.config == MODEL_1.replace(training__seed=1)
     assert new.name == "model_1, seed 1"

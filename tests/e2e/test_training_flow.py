@@ -203,6 +203,9 @@ def test_the_address_of_the_form_opens_it_elsewhere_and_the_back_button_undoes_a
     screen.open("train", dataset="digits")
     screen.expect_query(base="notebook/model_1")
 
+    def unfold(shown: Screen) -> None:
+        shown.key("train_dropout_each").get_by_text("Dropout, layer by layer").click()
+
     def pressed(key: str, *presses: str) -> None:
         screen.key(key).get_by_role("slider").focus()
         for press in presses:  # faster than the page answers
@@ -210,6 +213,7 @@ def test_the_address_of_the_form_opens_it_elsewhere_and_the_back_button_undoes_a
 
     pressed("train_epochs", "Home", "ArrowRight", "ArrowRight")
     screen.expect_query(epochs="3")
+    unfold(screen)
     pressed("train_layer_1_dropout", "ArrowRight", "ArrowRight")
     screen.expect_query(epochs="3", layers="dense64d0.2-dense64d0.3")
     address = screen.page.url
@@ -222,7 +226,37 @@ def test_the_address_of_the_form_opens_it_elsewhere_and_the_back_button_undoes_a
     context = screen.page.context.browser.new_context()
     other = Screen(context.new_page(), screen.server)
     other.page.goto(address)
+    unfold(other)
     expect(other.key("train_layer_1_dropout")).to_contain_text("0.30")
     expect(other.key("train_epochs")).to_contain_text("3")
     context.close()
     screen.expect_no_exception()
+
+
+def test_on_train_the_button_is_on_the_first_screen_and_the_first_click_trains(screen: Screen) -> None:
+    """model_1 ships trained, so that a click on the untouched form used to train nothing, out of sight."""
+    screen.page.set_viewport_size({"width": 1280, "height": 800})
+    screen.open("train")
+    button = screen.key("train_go").get_by_role("button")
+    expect(button).to_have_text(re.compile("Train"))
+    box = button.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 800
+    slider = screen.key("train_dropout_all").bounding_box()
+    column = screen.key("train_epochs").bounding_box()
+    assert slider is not None
+    assert column is not None
+    assert slider["width"] == column["width"]  # as wide as the column
+    assert screen.page.locator("img.network-picture").bounding_box()["height"] > 120
+
+
+def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) -> None:
+    screen.page.set_viewport_size({"width": 390, "height": 844})
+    run = start(screen, "on a phone", long=True)
+    progress = screen.key("live_jobs")
+    expect(progress.get_by_text(re.compile(r"epoch \d+ of"))).to_be_visible(timeout=LONG_MS)
+    box = progress.bounding_box()
+    assert box is not None
+    assert 844 - 5 <= box["y"] + box["height"] <= 844 + 1
+    screen.expect_no_exception()
+    assert run

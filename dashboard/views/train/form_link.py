@@ -21,7 +21,7 @@ from mnist_core.comparison.recipes import MOST_SEEDS, without_seed
 from mnist_core.experiments import links
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.experiments.settings import values_of
+from mnist_core.experiments.settings import config_of, values_of
 from mnist_core.runs.recorded import OUTSIDE
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -29,6 +29,7 @@ from mnist_core.text import for_markdown
 SOURCE, CONTINUE, SEEDS, NAME = "train_source", "train_continue", "train_seeds", "train_name"
 FIRST_PRESET = "notebook/model_1"
 FIRST = f"preset:{FIRST_PRESET}"
+FIRST_DROPOUTS = (0.5, 0.4, 0.3, 0.1, 0.0, 0.6)
 BASE_KEY, RUN_KEY, SEEDS_KEY, NAME_KEY = "base", "run", "seeds", "name"
 OWN_KEYS = (BASE_KEY, RUN_KEY, SEEDS_KEY, NAME_KEY, *links.KEYS)
 SHARED_KEYS = (state.CHOSEN, state.BASELINE, state.EPOCH)
@@ -62,6 +63,20 @@ def base(runs: list[Run]) -> Base:
     """What the form was filled from; the first time, model_1 on the best dataset that is here."""
     found = state.widget_value(_BASE)
     return found if isinstance(found, Base) else start_from(FIRST, runs, _best_dataset())
+
+
+def _one_step_away(start: dict[str, Any], runs: list[Run]) -> dict[str, Any]:
+    """Return the form's first values: with another dropout where this very run is stored, so that Train trains.
+
+    It is the first of `FIRST_DROPOUTS` that has not been trained yet; where all have been, nothing is changed.
+    """
+    known = {run.config for run in runs if run.recorded is None and run.state == "finished"}
+    paths = [path for path in start if path.endswith(".dropout")]
+    for dropout in (None, *FIRST_DROPOUTS):
+        values = start if dropout is None else start | dict.fromkeys(paths, dropout)
+        if config_of(values) not in known:
+            return values
+    return start
 
 
 def _best_dataset() -> str:
@@ -131,7 +146,7 @@ def _open(link: Mapping[str, str], runs: list[Run]) -> list[str]:
     reference = PRESETS[preset or FIRST_PRESET].config if preset or run is None else run.config
     start = values_of(reference)
     if not link:
-        start["dataset.name"] = _best_dataset()
+        start = _one_step_away(start | {"dataset.name": _best_dataset()}, runs)
     start, problems = links.apply(start, link)
     seeds = None
     if SEEDS_KEY in link:

@@ -6,20 +6,28 @@ a row, so that its layers are a list, and each opens to be set.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from pydantic import ValidationError
 
-from dashboard import state
+from dashboard import state, theme
 from dashboard.shared import panels
 from dashboard.views.train import draft
 from dashboard.views.train.setting_widget import draw
 from mnist_core.experiments import settings
+from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers import LAYER_KINDS
 from mnist_core.experiments.settings import Setting
 from mnist_core.plots import style
+from mnist_core.plots.network import network_svg, network_words
+from mnist_core.text import for_html
 
+DROPOUT = "train_dropout_all"
+PICTURE_HEIGHT = 170
+"""Pixels, kept free so that nothing moves."""
 OPEN = "train_open"
 """Which layer of a convolutional network is open, from 0."""
 Read = Callable[[], dict[str, Any]]
@@ -47,8 +55,57 @@ def layer_form(read: Read, known: Mapping[str, Any]) -> None:
     if all(layer["kind"] == "dense" for layer in layers):
         for index in range(len(layers)):
             _dense_row(index, layers, read, known)
+        with st.expander("Dropout, layer by layer", key="train_dropout_each", icon=":material/stacks:"):
+            for index in range(len(layers)):
+                _dropout(index, known)
     else:
         _network(layers, read, known)
+
+
+def dropout_for_all(read: Read) -> None:
+    """Draw one slider for the dropout of all dense layers, as a class looks at it first, and the network under it."""
+    layers = settings.layers_in(read())
+    _dropout_slider(layers)
+    _picture(layers)
+
+
+def _dropout_slider(layers: list[dict[str, Any]]) -> None:
+    dense = [index for index, layer in enumerate(layers) if layer["kind"] == "dense"]
+    if not dense:
+        return
+    setting = settings.LAYER_SETTINGS["dense"]["dropout"]
+    values = [float(layers[index]["dropout"]) for index in dense]
+    alike = len(set(values)) == 1
+    which = "all" if len(dense) == len(layers) else "dense"
+    label = "Dropout" if len(dense) == 1 else f"Dropout, {which} layers"
+    if not alike:
+        label += f" (now {', '.join(f'{value:g}' for value in values)})"
+
+    def moved() -> None:
+        value = float(state.widget_value(DROPOUT))
+        state.fill({draft.widget_key(settings.layer_path(index, "dropout")): value for index in dense})
+
+    state.widget(DROPOUT, values[0])
+    fine = any(abs(value / setting.step - round(value / setting.step)) > 1e-6 for value in values)
+    low, high = float(setting.minimum or 0.0), float(setting.maximum or 1.0)
+    st.slider(
+        label, low, high, step=setting.step / 5 if fine else setting.step, format=setting.declared.format,
+        key=DROPOUT, on_change=moved,
+        help=f"{setting.help} Crossed out in the picture: what is left out in one step.",
+    )  # fmt: skip
+
+
+def _picture(layers: list[dict[str, Any]]) -> None:
+    """The network, with the units crossed out that dropout leaves out; its height is kept where it does not fit."""
+    with st.container(height=PICTURE_HEIGHT, border=False, key="train_picture"):
+        try:
+            model = ModelConfig.model_validate({"layers": layers})
+        except ValidationError:
+            st.caption("The layers below do not fit together.")
+            return
+        svg = base64.b64encode(network_svg(model, dark=theme.is_dark()).encode()).decode()
+        words = for_html(network_words(model))
+        st.html(f'<img class="network-picture" alt="{words}" src="data:image/svg+xml;base64,{svg}">')
 
 
 def _fill(values: Mapping[str, Any], opened: int | None = None) -> None:
@@ -80,13 +137,11 @@ def add_menu(read: Read) -> None:
 
 
 def _dense_row(index: int, layers: list[dict[str, Any]], read: Read, known: Mapping[str, Any]) -> None:
-    dropout, units, more = st.columns([5, 5, 3], gap="medium", vertical_alignment="center")
+    units, more = st.columns([10, 3], gap="medium", vertical_alignment="center")
     fields = settings.LAYER_SETTINGS["dense"]
-    with dropout:
-        label = f"Layer {index + 1}: {settings.uncapitalised(fields['dropout'].label)}"
-        _field(index, fields["dropout"], known, label=label, explained=index == 0)
     with units:
-        _field(index, fields["units"], known, explained=index == 0)
+        label = f"Layer {index + 1}: {settings.uncapitalised(fields['units'].label)}"
+        _field(index, fields["units"], known, label=label, explained=index == 0)
     others = [setting for name, setting in fields.items() if name not in IN_ROW]
     l2 = layers[index]["l2"]
     menu = more.popover(
@@ -102,6 +157,12 @@ def _dense_row(index: int, layers: list[dict[str, Any]], read: Read, known: Mapp
                 _field(index, setting, known)
             if len(layers) > 1:
                 _remove(index, read)
+
+
+def _dropout(index: int, known: Mapping[str, Any]) -> None:
+    setting = settings.LAYER_SETTINGS["dense"]["dropout"]
+    label = f"Layer {index + 1}: {settings.uncapitalised(setting.label)}"
+    _field(index, setting, known, label=label, explained=index == 0)
 
 
 # -- convolutional -----------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from dashboard.shared import groups, panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
+from dashboard.views.train.model_form import NOTICE
+from dashboard.views.train.result_card import result_card
 from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import estimates
@@ -32,7 +34,6 @@ TICK_S = 0.5
 RECENT = 6
 MOST_WAITING = 3
 """Of the runs that wait, so many are shown one by one."""
-NOTICE = "train_notice"
 
 ENDINGS = {
     "finished": "finished",
@@ -145,6 +146,9 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
                 st.page_link("views/sweeps/page.py", label="Sweeps", icon=":material/grid_on:")
     for run in last:
         _ended(run, labels[run.id], colours[run.id])
+        if run.state == "finished" and run.id in chosen:
+            with panels.in_words():
+                result_card(run, chosen, runs)
         with contextlib.suppress(MnistCoreError):  # `_ended` has said what is damaged
             found = resources.diagnosis(run)
             if found:
@@ -251,7 +255,7 @@ def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
         ):  # fmt: skip
             _do(lambda: resume(resources.store(), resources.runner(), run.id))
         if not run.recorded and st.button(
-            "Another seed", key=f"live_seed_{where}_{run.id}", type="tertiary", icon=":material/casino:",
+            "One more seed", key=f"live_seed_{where}_{run.id}", type="tertiary", icon=":material/casino:",
             help="Train the same recipe from another random start, to see how much is luck",
         ):  # fmt: skip
             _do(lambda: another_seed(run))

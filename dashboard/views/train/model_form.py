@@ -34,6 +34,11 @@ CONTINUE_HELP = (
 )
 
 
+NOTICE = "train_notice"
+MOST_BUTTONS = 2
+"""Datasets that have room side by side; more are a list."""
+
+
 @dataclass(frozen=True)
 class Wish:
     """A training that a person asks for.
@@ -70,17 +75,16 @@ def training_form(runs: list[Run]) -> Wish | None:
         _dataset()
     _notes(base)
     _parent(base, runs)
-    layer_form.layer_form(form_link.values, base.start)
-    epochs, add = st.columns([10, 3], gap="medium", vertical_alignment="center")
-    with epochs:
-        settings_form.epochs_slider(base.start)
-    with add:
-        layer_form.add_menu(form_link.values)
+    layer_form.dropout_for_all(form_link.values)
+    settings_form.epochs_slider(base.start)
     start = st.container()
+    layer_form.layer_form(form_link.values, base.start)
+    layer_form.add_menu(form_link.values)
     places = settings_form.settings_form(form_link.values(), base.start)
     # drawn into its place last, as it says what all the others add up to
     with start:
         config, wish = _start(base, runs)
+        _notice()
     if config is not None:
         settings_form.rate_picture(places.rate, config.training)
         settings_form.preview(places.preview, config.training.augmentation, config.dataset.name)
@@ -200,15 +204,26 @@ def _dataset() -> None:
             st.warning(f"The dataset {for_markdown(str(wanted))} is not on this machine; training goes on with digits.")
         state.fill({"train_dataset": "digits"})
     titles = {"mnist": "MNIST"}
-    st.segmented_control(
-        "Train on",
-        names,
-        format_func=lambda name: titles.get(name) or for_markdown(name),
-        key="train_dataset",
-        persist_state="session",
-        required=True,
-        help=for_markdown("; ".join(catalog.describe(name) for name in names)),
-    )
+    help = for_markdown("; ".join(catalog.describe(name) for name in names))
+    if len(names) <= MOST_BUTTONS:
+        st.segmented_control(
+            "Train on", names, format_func=lambda name: titles.get(name) or for_markdown(name), key="train_dataset",
+            persist_state="session", required=True, help=help,
+        )  # fmt: skip
+    else:  # more buttons than these would be cut off
+        st.selectbox(
+            "Train on", names, format_func=lambda name: titles.get(name) or name, key="train_dataset",
+            persist_state="session", help=help,
+        )  # fmt: skip
+
+
+def _notice() -> None:
+    """What became of the last click on the button above it."""
+    notice = state.widget_value(NOTICE)
+    if isinstance(notice, MnistCoreError):
+        st.error(panels.markdown_sentence(notice), icon=":material/error:")
+    elif notice:
+        st.info(for_markdown(str(notice)), icon=":material/info:")
 
 
 # -- what it costs, and the start --------------------------------------------------------------------------------------
@@ -253,20 +268,32 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
         placeholder=suggested,
         help="What the run is called on every page. Left empty, it is called as shown.",
     )
+    known = None if problem or config is None or seeds > 1 else _trained(config, runs)
     clicked = right.button(
-        "Train" if seeds == 1 else f"Train {seeds} seeds",
+        "Show it" if known else "Train" if seeds == 1 else f"Train {seeds} seeds",
         type="primary",
-        icon=":material/play_arrow:",
+        icon=":material/show_chart:" if known else ":material/play_arrow:",
         width="stretch",
         disabled=bool(problem),
         key="train_go",
     )
     if problem:
         st.error(problem, icon=":material/error:")
+    elif known:
+        st.caption(
+            f"This very training is in the store: {for_markdown(known.name)}. Move a slider to train something new, or "
+            "ask for two seeds or more."
+        )
     if not clicked or config is None:
         return config, None
     start = base.config.replace(dataset__name=config.dataset.name)
     return config, Wish(config, name.strip() or suggested, preset, start, seeds)
+
+
+def _trained(config: RunConfig, runs: list[Run]) -> Run | None:
+    """The finished run of this very configuration, on the data as they are here; None where there is none."""
+    mine = (run for run in runs if run.recorded is None and run.state == "finished")
+    return next((run for run in mine if run.config == config), None)
 
 
 def _seeds() -> int:

@@ -11,7 +11,6 @@ from dashboard.views.train import form_link, live, model_form
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs.request import request_all
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
 
 OUTCOMES = {
     "stored": "Already trained: here it is. Its curves are among those shown. Another seed would train it anew.",
@@ -31,13 +30,8 @@ def form(runs: list[Run]) -> None:
         except MnistCoreError as error:
             notice = error
         # kept, as the run may be there, waiting, and the whole page is drawn anew for it
-        state.fill({live.NOTICE: notice})
+        state.fill({model_form.NOTICE: notice})
         st.rerun()
-    notice = state.widget_value(live.NOTICE)
-    if isinstance(notice, MnistCoreError):
-        st.error(panels.markdown_sentence(notice), icon=":material/error:")
-    elif notice:
-        st.info(for_markdown(str(notice)), icon=":material/info:")
 
 
 def start(wish: model_form.Wish) -> str | None:
@@ -52,8 +46,8 @@ def start(wish: model_form.Wish) -> str | None:
     fingerprint = asked[0].run.status.fingerprint
     same_data = {run.id for run in runs if run.status.fingerprint == fingerprint}
     base = wish.base.run_id(fingerprint)
-    # the untouched recipe comes first: the new run's curves are drawn over it
-    beside = [base, *state.chosen_ids(runs)]
+    # the order of the chosen runs stays, as the first of them is the baseline on every page
+    beside = [*state.chosen_ids(runs), base]
     beside = [run_id for run_id in dict.fromkeys(beside) if run_id in same_data and run_id not in new]
     first = groups.grouped(beside, runs)[: MOST - len(groups.grouped(new, runs))]
     state.choose([*(run_id for group in first for run_id in group.ids), *new])
