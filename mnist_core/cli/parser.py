@@ -419,7 +419,8 @@ def _summary_row(summary: RunSummary) -> dict[str, Any]:
 def _resume(options: argparse.Namespace, reporter: Reporter) -> int:
     store = Store(options.store)
     run = store.find(options.run)
-    make_available(store, run.dataset, options.json)
+    if not run.recorded:  # which `resume` refuses
+        make_available(store, run.dataset, options.json)
     runner = make_runner(store, options)
     return _finish(store, runner, [Requested(resume(store, runner, run.id), "resumed")], reporter)
 

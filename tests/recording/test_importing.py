@@ -9,23 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import mnist_core as mc
 from mnist_core.cli.parser import main
 from mnist_core.errors import DamagedFile
 from mnist_core.recording.importing import read
 from mnist_core.recording.tensorboard import masked_crc
 from mnist_core.runs.store import Store
 from tests.support.outside import HISTORY, labels_of, probabilities
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def digits() -> mc.Dataset:
-    return mc.Catalog(mc.Store().root).load("digits")
 
 
 def imported(store: Store, *arguments: object) -> int:

@@ -15,21 +15,9 @@ from mnist_core.comparison.recipe_verdicts import compare_recipes
 from mnist_core.comparison.recipes import group
 from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words.verdicts import refusal_words
-from mnist_core.data.datasets import Dataset
 from mnist_core.errors import ConfigError, DatasetError, NoConfiguration, PredictionsError, StoreError
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.runs.store import Store
 from tests.support.outside import HISTORY, HUNDRED, LETTERS, labels_of, probabilities, recorded
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return mc.Catalog(mc.Store().root).load("digits")
 
 
 @pytest.fixture

@@ -17,16 +17,6 @@ from mnist_core.runs.store import Store
 keras = pytest.importorskip("keras")
 
 
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(scope="module")
-def digits() -> mc.Dataset:
-    return mc.Catalog(mc.Store().root).load("digits")
-
-
 def model_of(outputs: int = 10, activation: str | None = "softmax", **compiled) -> keras.Model:
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
