@@ -13,6 +13,8 @@ CSS = """
 :root { font-variant-numeric: tabular-nums; }
 .block-container h1 { font-size: 2rem; padding: 0.4rem 0 0.2rem; }
 .block-container { padding-top: 4rem; max-width: 1240px; }
+/* on a projector, all of the screen */
+@media (min-width: 1500px) { .block-container { max-width: 1880px; } }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 /* room for a job and for the card of its result, so that the curves stay where they are when it ends */
 .st-key-live_jobs { min-height: 10.5rem; }

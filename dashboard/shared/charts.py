@@ -32,6 +32,9 @@ _COLLECTING: ContextVar[dict[str, bytes] | None] = ContextVar("collecting", defa
 
 _BUILDING = threading.Lock()
 
+PADDING = {"left": 0, "top": 4, "right": 0, "bottom": 4}
+"""Pixels around a chart; Streamlit would leave 20 below."""
+
 
 def _transformed(data: Any, **options: Any) -> Any:
     """Altair's data transformer: the rows as Arrow, which is more compact than JSON, under a name by content."""
@@ -98,9 +101,9 @@ class Drawing:
         on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
     ) -> Any:
         """Draw it in the viewer's theme; parameters and result are those of `st.vega_lite_chart`."""
-        return st.vega_lite_chart(
-            self.spec(dark=theme.is_dark()), width=width, height=height, key=key, on_select=on_select, alt=alt_text
-        )
+        spec = self.spec(dark=theme.is_dark())
+        spec.setdefault("padding", PADDING)
+        return st.vega_lite_chart(spec, width=width, height=height, key=key, on_select=on_select, alt=alt_text)
 
 
 Compiled = tuple[str, tuple[tuple[str, bytes], ...]]

@@ -13,7 +13,6 @@ import streamlit as st
 from dashboard import resources
 from dashboard.shared.groups import Group
 from mnist_core.errors import MnistCoreError
-from mnist_core.plots import style
 from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -22,17 +21,6 @@ from mnist_core.text import for_html
 
 STYLE = """
 <style>
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: 1.25rem; }
-.card { border-top: 4px solid grey; padding: .55rem 0 0; }
-.card .who { font-weight: 600; overflow-wrap: anywhere; }
-.card .role { opacity: .62; font-size: .85rem; font-weight: 400; }
-.card .large { font-size: 2.3rem; font-weight: 600; line-height: 1.25; white-space: nowrap; }
-.card.muted .large { font-size: 1.2rem; font-weight: 400; opacity: .75; line-height: 2.4; }
-.card .small { font-size: .9rem; opacity: .75; line-height: 1.5; min-height: 1.5em; }
-.card .large .delta { font-size: 1.05rem; font-weight: 500; opacity: .75; }
-.card .facts { display: flex; gap: 1.6rem; margin-top: .6rem; flex-wrap: wrap; }
-.card .facts b { display: block; font-size: 1.15rem; font-weight: 600; line-height: 1.3; }
-.card .facts span { font-size: .82rem; opacity: .7; }
 .scroll { overflow-x: auto; }
 table.figures { border-collapse: collapse; width: 100%; font-size: .95rem; border: none; }
 table.figures th, table.figures td { border: none; padding: .34rem .8rem; }
@@ -63,49 +51,6 @@ class Column(NamedTuple):
     label: str
     colour: str
     role: str = ""
-
-
-def run_cards(
-    runs: Sequence[Run],
-    figures: Mapping[str, RunSummary],
-    labels: Mapping[str, str],
-    colours: Mapping[str, str],
-    baseline: str,
-    fingerprints: Mapping[str, str],
-    chosen: ChosenEpoch,
-) -> None:
-    """For each run, the test accuracy of the chosen epoch with its 95 % interval, then parameters and training time."""
-    base = figures[baseline]
-    several = len(runs) > 1
-    cards = []
-    for run in runs:
-        item = figures[run.id]
-        role = "baseline" if several and run.id == baseline else ""
-        delta = ""
-        if run.id != baseline and item.test and base.test and fingerprints[run.id] == fingerprints[baseline]:
-            delta = style.points(item.test.accuracy - base.test.accuracy)
-        if item.test and item.test_accuracy_interval:
-            low, high = item.test_accuracy_interval
-            large = style.percent(item.test.accuracy)
-            small = f"test accuracy at epoch {item.tested_epoch}, 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
-        else:
-            large, small = tables.ABSENT, status_words(run, item.epochs_done, chosen)
-        seconds = style.duration(item.train_seconds) if item.train_seconds else tables.ABSENT
-        parameters = style.count(item.parameters) if item.parameters is not None else tables.ABSENT
-        muted = ""
-        if len({fingerprints[one.id] for one in runs}) > 1:
-            small += f"; on {item.dataset}"
-            if fingerprints[run.id] != fingerprints[baseline]:
-                muted, small = " muted", f"{small}, not comparable"
-        cards.append(
-            f'<div class="card{muted}" style="border-top-color:{colours[run.id]}">'
-            f'<div class="who">{for_html(labels[run.id])} <span class="role">{role}</span></div>'
-            f'<div class="large">{large} <span class="delta">{for_html(delta)}</span></div>'
-            f'<div class="small">{for_html(small)}</div>'
-            f'<div class="facts"><div><b>{parameters}</b><span>parameters</span></div>'
-            f"<div><b>{seconds}</b><span>training time</span></div></div></div>"
-        )
-    st.html(STYLE + f'<div class="cards">{"".join(cards)}</div>')
 
 
 def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> str:

@@ -1,5 +1,5 @@
 // A grid of digits from one sheet of pictures. Each digit is a button that says which image was opened.
-const SIZE = 84; // 3 × 28 pixels
+const [SIZE, SMALL] = [84, 56]; // 3 × 28 pixels, and 2 × 28
 const instances = new WeakMap();
 
 // The sheet is decoded once and shared by all buttons through a CSS variable.
@@ -36,7 +36,7 @@ function votes(list) {
   return all;
 }
 
-function button(item, place, columns) {
+function button(item, place, columns, size) {
   const element = document.createElement("button");
   element.type = "button";
   element.dataset.index = item.index;
@@ -44,7 +44,7 @@ function button(item, place, columns) {
   element.title = item.description;
   const picture = span("picture", "");
   const [row, column] = [Math.floor(place / columns), place % columns];
-  picture.style.backgroundPosition = `${-column * SIZE}px ${-row * SIZE}px`;
+  picture.style.backgroundPosition = `${-column * size}px ${-row * size}px`;
   element.append(picture, span("guess", item.guess), item.votes ? votes(item.votes) : span("sure", item.sure));
   if (item.badge) element.append(span("badge", item.badge));
   return element;
@@ -52,6 +52,7 @@ function button(item, place, columns) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
+  const size = data.small ? SMALL : SIZE;
   const known = instances.get(parentElement) ?? {};
   instances.set(parentElement, known);
   if (known.sheet !== data.sheet) {
@@ -59,14 +60,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     known.sheet = data.sheet;
     known.url = sheetUrl(data.sheet);
     root.style.setProperty("--sheet", `url("${known.url}")`);
-    root.style.setProperty("--sheet-width", `${data.columns * SIZE}px`);
+    root.style.setProperty("--sheet-width", `${data.columns * size}px`);
   }
   const items = JSON.stringify(data.items);
   if (known.items !== items) {
     known.items = items;
-    root.replaceChildren(...data.items.map((item, place) => button(item, place, data.columns)));
+    root.replaceChildren(...data.items.map((item, place) => button(item, place, data.columns, size)));
   }
   root.classList.toggle("paper", isLight(getComputedStyle(root).getPropertyValue("--st-background-color").trim()));
+  root.classList.toggle("small", Boolean(data.small));
   root.onclick = (event) => {
     const opened = event.target.closest("button");
     if (opened) setTriggerValue("opened", Number(opened.dataset.index));

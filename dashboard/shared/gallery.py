@@ -28,7 +28,13 @@ _COMPONENT = st.components.v2.component(
 
 
 def gallery(
-    items: Sequence[Item], images: Pixels, fingerprint: str, *, key: str, on_open: Callable[[int], None]
+    items: Sequence[Item],
+    images: Pixels,
+    fingerprint: str,
+    *,
+    key: str,
+    on_open: Callable[[int], None],
+    small: bool = False,
 ) -> None:
     """Draw digits with what is said of them beneath; `on_open` is told the index of one that is pressed.
 
@@ -44,6 +50,8 @@ def gallery(
         of the widget.
     on_open
         called before the rerun that a press causes.
+    small
+        draw the digits at twice their size rather than three times.
     """
 
     def opened() -> None:
@@ -54,7 +62,7 @@ def gallery(
     indices = tuple(item["index"] for item in items)
     _COMPONENT(
         key=key,
-        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items)},
+        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items), "small": small},
         on_opened_change=opened,
     )
 

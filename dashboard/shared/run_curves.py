@@ -73,7 +73,7 @@ def curves_of(
             found.append(Curve(first.id, label, colour, histories[0], earlier.epochs, earlier.seconds))
             continue
         mean, low, high = (_shifted(part, earlier) for part in seeds(counted))
-        label = f"{_bare(group.name)}, n = {len(counted)}"
+        label = f"{recipes.without_seed(label, first.config.training.seed)}, n = {len(counted)}"
         found.append(Curve(first.id, label, colour, mean, earlier.epochs, earlier.seconds, low, high, histories))
     return found
 

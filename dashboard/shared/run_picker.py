@@ -14,13 +14,21 @@ from mnist_core.text import for_markdown
 
 KEY = "run_picker"
 MOST = len(RUN_COLOURS)
-"""More runs than colours could not be told apart."""
+"""More runs than colours could not be told apart, unless some of them are dimmed."""
 
 SEEDS = "seeds:"
 """Precedes the id of the first run in the option that stands for all seeds of a recipe."""
 
 
-def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None, every_seed: bool = False) -> list[Run]:
+def run_picker(
+    runs: list[Run],
+    *,
+    label: str = "Runs",
+    help: str | None = None,
+    every_seed: bool = False,
+    most: int = MOST,
+    label_shown: bool = True,
+) -> list[Run]:
     """Draw the chips and return the chosen runs, in the order of choice.
 
     The seeds of one recipe are one choice, and one chip where all are chosen; each can be chosen by itself, too.
@@ -34,9 +42,13 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
     every_seed
         return all seeds of a recipe that is chosen as one, for a page that shows them together. Else one stands for
         all of them.
+    most
+        how many can be chosen.
+    label_shown
+        whether the label stands above the widget; a screen reader has it either way.
     """
     missing = state.missing_ids(runs)
-    ids = groups.newest(state.chosen_ids(runs), runs, MOST)
+    ids = groups.newest(state.chosen_ids(runs), runs, most)
     chosen = groups.grouped(ids, runs)
     # without their state: a chip keeps its text in the browser when the text of its option changes
     labels = run_labels(runs, states=False)
@@ -68,10 +80,11 @@ def run_picker(runs: list[Run], *, label: str = "Runs", help: str | None = None,
         options,
         format_func=lambda option: labels[option],
         key=KEY,
-        max_selections=MOST,
+        max_selections=most,
         placeholder="Choose runs",
         select_all=False,
         on_change=changed,
+        label_visibility="visible" if label_shown else "collapsed",
         help=help or "Each run has one colour on every page. The link in the address bar opens this choice again.",
     )
     palette = resources.colours([group.first.id for group in chosen])

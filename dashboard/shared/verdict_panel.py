@@ -178,14 +178,21 @@ def _lines(
     return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
 
 
+def undermining(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> list[str]:
+    """Return what undermines the verdicts, a sentence each."""
+    return list(
+        dict.fromkeys(
+            concern_words(concern, (labels[item.baseline], labels[item.run]))
+            for item in verdicts
+            for concern in item.concerns
+            if concern.severity == "undermines"
+        )
+    )
+
+
 def undermined(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
     """Say loudly what undermines a verdict; nothing where nothing does."""
-    grave = dict.fromkeys(
-        concern_words(concern, (labels[item.baseline], labels[item.run]))
-        for item in verdicts
-        for concern in item.concerns
-        if concern.severity == "undermines"
-    )
+    grave = undermining(verdicts, labels)
     if grave:
         st.warning(
             "**Not a fair comparison as it stands.** " + " ".join(for_markdown(sentence) for sentence in grave),

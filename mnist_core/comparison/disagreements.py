@@ -234,6 +234,20 @@ def class_changes(first: Predictions, second: Predictions) -> list[ClassChange]:
     ]
 
 
+def one_right(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return a few images of the `votes` of two runs that only one gets right: by turns one of each run's.
+
+    Those come first on which the runs are furthest apart. The column group says which run is right: only_a or only_b.
+    """
+    frame = frame.assign(group=groups(frame))
+    first, second = (ordered(frame[frame["group"] == name], "apart") for name in ("only_a", "only_b"))
+    import pandas as pd
+
+    takes = min(len(first), max(most // 2, most - len(second)))
+    found = pd.concat([first.head(takes), second.head(most - takes)])
+    return found.assign(turn=found.groupby("group").cumcount()).sort_values("turn", kind="stable").drop(columns="turn")
+
+
 def wrong_counts(frame: pd.DataFrame, runs: int) -> NDArray[np.int64]:
     """How many images exactly k of the `runs` get wrong, shape (runs + 1,): k = 0 … runs, from their `votes`."""
     return np.bincount(frame["wrong"].to_numpy(), minlength=runs + 1).astype(np.int64)

@@ -57,13 +57,20 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
 
 
 def short_labels(runs: list[Run]) -> dict[str, str]:
-    """Labels for charts and sentences: without state, and without a preset's source where it tells nothing."""
-    full = run_labels(runs, states=False)
-    stripped = [re.sub(SOURCE, "", name) for name in {run.name for run in runs}]
-    return {
-        run.id: re.sub(SOURCE, "", full[run.id]) if stripped.count(re.sub(SOURCE, "", run.name)) == 1 else full[run.id]
-        for run in runs
-    }
+    """Labels for charts and sentences: without state, and without a preset's source where all runs share one.
+
+    Without its source, readme/model_3 beside notebook/model_1 would be taken for the notebook's. Where the runs are on
+    several datasets, each label names its own.
+    """
+    labels = run_labels(runs, states=False)
+    sources = {re.match(SOURCE, run.name) for run in runs}
+    if len({found.group() if found else "" for found in sources}) == 1:
+        labels = {run_id: re.sub(SOURCE, "", text) for run_id, text in labels.items()}
+    if len({run.dataset for run in runs}) > 1:
+        for run in runs:
+            words = f", on {run.dataset}"
+            labels[run.id] += "" if words in labels[run.id] else words
+    return labels
 
 
 _WRITING = threading.Lock()

@@ -5,16 +5,15 @@ Colour = run; thin and dashed = training, strong and solid = validation, dotted 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from mnist_core.plots.style import halo, layer
+from mnist_core.plots.style import RUN_COLOURS, as_text, layer
 
 Metric = Literal["loss", "accuracy"]
 Kind = Literal["training", "validation", "dropout off"]
@@ -55,23 +54,25 @@ WIDTH = {
 
 POINT_LIMIT = 2000
 """A chart with more points than this is slow to send and to draw (measured)."""
-HEIGHT = 340
-PLOT_WIDTH = 420
-"""Pixels that the curves of one of two charts side by side get on a laptop; only labels are placed by it."""
-LABEL_GAP = 17
-"""Pixels between two lines of text at the end of the curves."""
-MOST_VALUES = 3
-"""Runs of which the best value is written beside its dot, and the diagnosis at its epoch."""
-LEGEND_COLUMNS, LEGEND_LETTERS = 2, 20
-"""More columns, or longer names in two of them, would be cut off on a phone."""
-LEGEND_ROW = 22
-"""Pixels that each row of the runs' legend takes."""
-DIMMED = 0.25
+HEIGHT = 366
+"""Pixels of the whole chart: those of the plot, the legend of the lines above it, and the horizontal axis below."""
+PLOT_HEIGHT = 284
+"""Pixels that are left for the curves; the names in the margin are placed by it."""
+NAME_GAP = 17
+"""Pixels between two names in the margin."""
+NAME_LIMIT, NAME_LETTERS = 130, 17
+"""Pixels and letters that a name in the margin may take; of a longer one the middle is left out (see the tooltip)."""
+MARK_GAP = 15
+"""Pixels between two rows of words above the plot."""
+FEW = 3
+"""Up to so many runs, the values of the best epochs stand in the margin, those of all runs in the tooltip, and the
+findings of the diagnosis above the plot."""
+DIMMED = 0.2
 """Opacity of the other runs' lines while the pointer is near one."""
-DIMMED_POINTS = 600
-"""With more, what the pointer is near is not looked for: each point carries the values of all lines."""
-LABEL_SPACE = 96
-"""Pixels kept free on the right for those."""
+IN_THE_BACK = 0.3
+"""Opacity of the lines that share their colour with a better run."""
+EARLY = 0.5
+"""The share of a training line, from its beginning, that the vertical axis need not hold."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def curve_frame(
     Returns
     -------
     Columns run (id), label, kind, epoch, seconds (since the training began), value, smoothed, best (whether this
-    is the best validation epoch); where there are several seeds, also low and high, of their strongest line. Values
-    that are not finite are left out, so that a diverged run ends where it broke.
+    is the epoch of the lowest validation loss, whichever the metric); where there are several seeds, also low and
+    high, of their strongest line. Values that are not finite are left out, so that a diverged run ends where it broke.
     """
     parts = []
     strongest = strongest_kind(kinds)
@@ -140,7 +141,7 @@ def curve_frame(
                     "smoothed": smoothed.where(values.notna()),
                 }
             )
-            best = best_epoch(history, metric) if kind == "validation" else None
+            best = best_epoch(history) if kind == "validation" else None
             part["best"] = part["epoch"] == best if best is not None else False
             for name, edge in (("low", curve.low), ("high", curve.high)):
                 drawn = edge is not None and kind == strongest
@@ -183,13 +184,31 @@ def _smoothed(values: pd.Series, smoothing: float) -> pd.Series:
     return values.ewm(alpha=1 - smoothing, ignore_na=True).mean() if smoothing else values
 
 
-def best_epoch(history: pd.DataFrame, metric: Metric) -> int | None:
-    """The epoch with the lowest validation loss, or the highest validation accuracy; the first where several tie."""
-    values = history[COLUMNS[metric, "validation"]].astype(float).replace([np.inf, -np.inf], np.nan)
+def best_epoch(history: pd.DataFrame) -> int | None:
+    """Return the epoch with the lowest validation loss, the first where several tie; None where there is no loss."""
+    values = history["val_loss"].astype(float).replace([np.inf, -np.inf], np.nan)
     if values.notna().sum() == 0:
         return None
-    place = int(values.argmin() if metric == "loss" else values.argmax())
-    return int(history["epoch"].iloc[place])
+    return int(history["epoch"].iloc[int(values.argmin())])
+
+
+def bright_runs(curves: Sequence[Curve], first: str | None = None) -> list[str]:
+    """Return the ids of the runs that are drawn strongly: all, where the colours suffice.
+
+    Where more runs than colours are shown, no two of these have the same colour: of each, it is the run with the
+    lowest validation loss. `first`, such as the baseline, is always among them.
+    """
+    if len(curves) <= len(RUN_COLOURS):
+        return [curve.id for curve in curves]
+
+    def lowest(curve: Curve) -> float:
+        best = curve.history["val_loss"].astype(float).min()
+        return float(best) if np.isfinite(best) else np.inf
+
+    best_of: dict[str, str] = {}
+    for curve in sorted(curves, key=lambda one: (one.id != first, lowest(one))):
+        best_of.setdefault(curve.colour, curve.id)
+    return [curve.id for curve in curves if best_of[curve.colour] == curve.id]
 
 
 def thinned(frame: pd.DataFrame, limit: int = POINT_LIMIT) -> tuple[pd.DataFrame, int]:
@@ -205,33 +224,97 @@ def thinned(frame: pd.DataFrame, limit: int = POINT_LIMIT) -> tuple[pd.DataFrame
     return frame[keep].reset_index(drop=True), step
 
 
-def end_labels(frame: pd.DataFrame, x: Axis, *, log: bool, height: int = HEIGHT) -> pd.DataFrame | None:
-    """Where each run's name goes at the right end of its strongest line; None where they would collide.
+def value_domain(frame: pd.DataFrame, metric: str, *, log: bool = False) -> tuple[float, float] | None:
+    """Return the ends of the vertical axis: it holds all validation lines, and the later half of the others.
 
-    Names that are a little too close are moved apart by up to one line of text.
+    A training line begins far from where it ends, and an axis that held it all would squeeze what is compared. Where
+    there is no validation line, the axis holds everything. None where there is nothing to draw.
+    """
+    columns = [name for name in ("value", "smoothed", "low", "high") if name in frame]
+    values = frame[columns].to_numpy(dtype=float)
+    if not np.isfinite(values).any():
+        return None
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    validation = (frame["kind"] == "validation").to_numpy()
+    last = frame.groupby(["run", "kind"])["epoch"].transform("max")
+    first = frame.groupby(["run", "kind"])["epoch"].transform("min")
+    held = values[validation | (frame["epoch"] > first + EARLY * (last - first)).to_numpy()]
+    if validation.any() and np.nanmax(values[validation]) > np.nanmin(values[validation]):
+        if metric == "loss":
+            high = float(np.nanmax(held))
+        else:
+            low = float(np.nanmin(held))
+    if log:
+        edge = 0.03 * (np.log(high) - np.log(low)) or 0.05
+        return float(low * np.exp(-edge)), float(high * np.exp(edge))
+    edge = 0.04 * (high - low) or 0.05 * abs(high) or 0.05
+    return (max(0.0, low - edge) if low >= 0 else low - edge), high + edge
+
+
+def clipped_frame(frame: pd.DataFrame, domain: tuple[float, float], x: Axis) -> pd.DataFrame:
+    """Return where lines enter the plot that begin outside of it.
 
     Returns
     -------
-    Columns run, label, x, y (in the units of the axes).
+    Columns run, kind, x and y (the place on the edge of the plot), above (whether the line comes from above), value
+    (the farthest one that is not drawn).
+    """
+    rows = []
+    for (run, kind), line in frame.groupby(["run", "kind"], sort=False):
+        values, places = line["smoothed"].to_numpy(dtype=float), line[x].to_numpy(dtype=float)
+        outside = (values > domain[1]) | (values < domain[0])
+        if not outside[0] or outside.all():
+            continue
+        inside = int(np.argmin(outside))
+        above = bool(values[0] > domain[1])
+        edge = domain[1] if above else domain[0]
+        share = (values[inside - 1] - edge) / (values[inside - 1] - values[inside])
+        place = places[inside - 1] + share * (places[inside] - places[inside - 1])
+        before = values[:inside]
+        rows.append((run, kind, place, edge, above, float(before.max() if above else before.min())))
+    return pd.DataFrame(rows, columns=["run", "kind", "x", "y", "above", "value"])
+
+
+def clipped_words(frame: pd.DataFrame, metric: Metric, x: Axis, *, log: bool = False) -> str:
+    """Return in a sentence what of the lines is outside of the plot; empty where nothing is."""
+    domain = value_domain(frame, metric, log=log)
+    clipped = clipped_frame(frame, domain, x) if domain else pd.DataFrame()
+    if not len(clipped):
+        return ""
+    above = bool(clipped["above"].iloc[0])
+    far = float(clipped["value"].max() if above else clipped["value"].min())
+    text = f"{100 * far:.1f} %" if metric == "accuracy" else f"{far:.2f}"
+    kinds = " and ".join(dict.fromkeys(clipped["kind"]))
+    return f"{'▲' if above else '▼'}: {kinds} {'comes from above' if above else 'comes from below'}, from {text}."
+
+
+def end_names(
+    frame: pd.DataFrame, domain: tuple[float, float], x: Axis, *, gap: int = NAME_GAP, log: bool = False
+) -> pd.DataFrame:
+    """Return where each run's name goes in the right margin: as near to the height of its line's end as there is room.
+
+    Returns
+    -------
+    Columns run, label, x (where its strongest line ends), end (its value there), y (the height of the name): in the
+    units of the axes.
     """
     rows = []
     for run, of_run in frame.groupby("run", sort=False):
         kind = strongest_kind(list(of_run["kind"]))
-        end = of_run[of_run["kind"] == kind].iloc[-1]
-        rows.append({"run": run, "label": end["label"], "x": end[x], "y": end["smoothed"]})
+        last = of_run[of_run["kind"] == kind].iloc[-1]
+        rows.append({"run": run, "label": last["label"], "x": last[x], "end": last["smoothed"]})
+    ends = pd.DataFrame(rows, columns=["run", "label", "x", "end"])
     if not rows:
-        return None
-    ends = pd.DataFrame(rows)
-    low, high = _extent(frame, log=log)
-    span = max(high - low, 1e-9)
-    wanted = (np.log(ends["y"]) if log else ends["y"]) - low
-    pixels = (wanted / span * height).to_numpy(dtype=float)
-    placed = _apart(pixels, LABEL_GAP)
-    if np.abs(placed - pixels).max() > LABEL_GAP or ends["label"].str.len().max() > 16:
-        return None
-    y = placed / height * span + low
-    ends["y"] = np.exp(y) if log else y
-    return ends
+        return ends.assign(y=[])
+    low, high = np.log(domain) if log else domain
+    wanted = (np.log(ends["end"]) if log else ends["end"]).clip(low, high)
+    pixels = ((wanted - low) / (high - low) * PLOT_HEIGHT).to_numpy(dtype=float)
+    placed = _apart(pixels, gap)
+    # neither above the plot nor below it, as long as there is room for all
+    placed += max(0.0, gap / 2 - placed.min())
+    placed -= max(0.0, placed.max() - (PLOT_HEIGHT - gap / 2))
+    y = placed / PLOT_HEIGHT * (high - low) + low
+    return ends.assign(y=np.exp(y) if log else y)
 
 
 def _apart(pixels: np.ndarray, gap: float) -> np.ndarray:
@@ -252,59 +335,6 @@ def _apart(pixels: np.ndarray, gap: float) -> np.ndarray:
         middle = pixels[cluster].mean()
         placed[cluster] = middle + gap * (np.arange(len(cluster)) - (len(cluster) - 1) / 2)
     return placed
-
-
-def best_labels(
-    frame: pd.DataFrame,
-    ends: pd.DataFrame | None,
-    metric: Metric,
-    x: Axis,
-    x_domain: Sequence[float],
-    *,
-    log: bool,
-    height: int = HEIGHT,
-) -> pd.DataFrame:
-    """The best epochs of `frame`, each with its value as text and a free place for it, as near as there is.
-
-    Returns
-    -------
-    The rows of `frame` that are best, with the columns text and text_y (in the units of the axis).
-    """
-    best = frame[frame["best"]].copy()
-    low, high = _extent(frame, log=log)
-    span = max(high - low, 1e-9)
-
-    def place(across: float, up: float) -> tuple[float, float]:
-        value = np.log(up) if log else up
-        return (across - x_domain[0]) / (x_domain[1] - x_domain[0]) * PLOT_WIDTH, (value - low) / span * height
-
-    taken = [(*place(row["x"], row["y"]), True) for _, row in ends.iterrows()] if ends is not None else []
-    texts, places = [], []
-    for _, row in best.iterrows():
-        across, up = place(row[x], row["value"])
-        away = (LABEL_GAP, -LABEL_GAP) if metric == "accuracy" else (-LABEL_GAP, LABEL_GAP)
-        offsets = [step * side for step in (1, 2, 3, 4) for side in away]
-        dots = [(*place(other[x], other["value"]), False) for _, other in best.iterrows() if other["run"] != row["run"]]
-        full = taken + dots
-        free = next((o for o in offsets if not any(_meets(across, up + o, *other) for other in full)), offsets[0])
-        taken.append((across, up + free, False))
-        y = (up + free) / height * span + low
-        texts.append(f"{100 * row['value']:.2f} %" if metric == "accuracy" else f"{row['value']:.4f}")
-        places.append(float(np.exp(y)) if log else float(y))
-    return best.assign(text=pd.Series(texts, best.index, dtype=str), text_y=pd.Series(places, best.index, dtype=float))
-
-
-def _meets(x: float, y: float, other_x: float, other_y: float, begins_there: bool) -> bool:
-    """Whether a value centred at (x, y) would touch a text that is centred at, or begins at, the other place."""
-    left, right = (10, LABEL_SPACE + 30) if begins_there else (62, 62)
-    return abs(y - other_y) < LABEL_GAP and -left - 26 * begins_there < x - other_x < right
-
-
-def _extent(frame: pd.DataFrame, *, log: bool) -> tuple[float, float]:
-    """The lowest and highest value of the vertical axis, as logarithms where it is logarithmic."""
-    drawn = frame[[name for name in ("value", "smoothed", "low", "high") if name in frame]]
-    low, high = float(drawn.min().min()), float(drawn.max().max())
-    return (float(np.log(low)), float(np.log(high))) if log else (low, high)
 
 
 def hover_frame(frame: pd.DataFrame, x: Axis) -> tuple[pd.DataFrame, list[str]]:
@@ -344,8 +374,10 @@ def curves_chart(
     x_max: float | None = None,
     marks: Mapping[str, tuple[int, str]] | None = None,
     members: pd.DataFrame | None = None,
+    bright: Sequence[str] | None = None,
+    headroom: int = 0,
 ) -> alt.LayerChart:
-    """The curves of `curve_frame`, overlaid.
+    """The curves of `curve_frame`, overlaid; the names of the runs stand in the right margin.
 
     Parameters
     ----------
@@ -371,140 +403,217 @@ def curves_chart(
         run id → an epoch of its validation line and what to write there; see `mark_frame`.
     members
         of `member_frame`, to be drawn as thin lines under the means; None for the means alone.
+    bright
+        of `bright_runs`; the other runs are drawn faintly, by their strongest line alone, until the pointer is near
+        one. None for all.
+    headroom
+        rows of words that are kept free above the plot where there are fewer marks: a chart next to this one has them.
+        They add to the height.
     """
     frame, step = thinned(frame)
     if log:
         frame = frame[(frame["value"] > 0) & (frame["smoothed"] > 0)]
     runs = list(dict.fromkeys(frame["run"]))
-    names = dict(zip(frame["run"], frame["label"], strict=True))
+    strong = [run for run in runs if bright is None or run in bright]
+    back = frame[~frame["run"].isin(strong)]
+    back = back[back["kind"] == strongest_kind(list(dict.fromkeys(back["kind"])))]
+    front = frame[frame["run"].isin(strong)]
     kinds = [kind for kind in DASH if (frame["kind"] == kind).any()]
-    # zoomed, a name at the end of its line would drift out of the picture
-    ends = None if zoom else end_labels(frame, x, log=log, height=height)
+    few = len(runs) <= FEW
+    last = float(frame[x].max()) if len(frame) else 1.0
+    # where only continued runs are shown, there is nothing to see before them
+    first = float(frame[x].min()) if x == "epoch" and len(frame) else 0.0
+    x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
+    marked = mark_frame(frame, marks, x, x_domain) if marks and few and not zoom else None
+    rows = max(headroom, 0 if marked is None else len(marked))
 
-    columns = LEGEND_COLUMNS if max(map(len, names.values()), default=0) <= LEGEND_LETTERS else 1
-    colour = alt.Color(
-        "run:N",
-        scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]),
-        legend=None
-        if ends is not None
-        else alt.Legend(
-            title=None, orient="bottom", columns=columns, labelLimit=300,
-            labelExpr=_label_expression(names), symbolType="stroke", symbolStrokeWidth=3,
-            symbolOpacity=1,
-        ),
-    )  # fmt: skip
+    colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
+    legend = (
+        alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300, offset=4 + MARK_GAP * rows)
+        if len(kinds) > 1
+        else None
+    )
     dash = alt.StrokeDash(
-        "kind:N",
-        scale=alt.Scale(domain=kinds, range=[DASH[kind] for kind in kinds]),
-        legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300) if len(kinds) > 1 else None,
+        "kind:N", scale=alt.Scale(domain=kinds, range=[DASH[kind] for kind in kinds]), sort=kinds, legend=legend
     )
     stroke_width = alt.StrokeWidth(
         "kind:N",
         scale=alt.Scale(type="ordinal", domain=kinds, range=[WIDTH[kind] for kind in kinds]),
         sort=kinds,
-        legend=None,
+        legend=legend,
     )
-    last = float(frame[x].max()) if len(frame) else 1.0
-    # where only continued runs are shown, there is nothing to see before them
-    first = float(frame[x].min()) if x == "epoch" and len(frame) else 0.0
-    x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
-
-    def across(field: str) -> alt.X:
-        return alt.X(
-            f"{field}:Q",
-            title="epoch (one pass over the training images)" if x == "epoch" else "training time in seconds",
-            scale=alt.Scale(domain=x_domain, nice=False),
-            axis=alt.Axis(
-                tickMinStep=1 if x == "epoch" else alt.Undefined, format="d" if x == "epoch" else "~g", grid=False
-            ),
-        )
-
-    horizontal = across(x)
-    y_scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True, padding=4)
-    y_axis = (
-        alt.Axis(format=".0%" if _wide(frame) else ".1%", tickCount=5)
-        if metric == "accuracy"
-        else alt.Axis(tickCount=5, format="~g")
+    horizontal = alt.X(
+        f"{x}:Q",
+        title="epoch (one pass over the training images)" if x == "epoch" else "training time in seconds",
+        scale=alt.Scale(domain=x_domain, nice=False),
+        axis=alt.Axis(
+            tickMinStep=1 if x == "epoch" else alt.Undefined,
+            format="d" if x == "epoch" else "~g",
+            grid=False,
+            titlePadding=4,
+            labelPadding=4,
+        ),
     )
+    domain = value_domain(frame, metric, log=log)
+    y_scale = alt.Scale(
+        type="log" if log else alt.Undefined, domain=list(domain) if domain else alt.Undefined, nice=False, zero=False
+    )
+    number = (".0%" if _wide(domain) else ".1%") if metric == "accuracy" else "~g"
+    # as wide in the chart of the loss as in that of the accuracy, and wide enough for what zooming brings
+    y_axis = alt.Axis(format=number, tickCount=5, minExtent=42, maxExtent=42)
 
     def vertical(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
 
-    base = alt.Chart(frame)
+    over = _nearest("over", "run", empty=True) if len(runs) > 1 and not zoom else None
     layers: list[alt.Chart] = []
     if "low" in frame and frame["low"].notna().any():
         layers.append(
-            alt.Chart(frame.dropna(subset="low"))
-            .mark_area(opacity=0.2, clip=zoom)
+            alt.Chart(front.dropna(subset="low"))
+            .mark_area(opacity=0.25, clip=True)
             .encode(x=horizontal, y=vertical("low"), y2=alt.Y2("high:Q"), color=colour, detail=alt.Detail("run:N"))
         )
     if members is not None and len(members):
         layers.append(
             alt.Chart(members)
-            .mark_line(opacity=0.55, strokeWidth=1, clip=zoom)
+            .mark_line(opacity=0.55, strokeWidth=1, clip=True)
             .encode(x=horizontal, y=vertical("value"), color=colour, detail=alt.Detail("member:N"))
         )
+    if len(back):
+        behind = alt.Chart(back).mark_line(opacity=IN_THE_BACK, strokeWidth=1.6, clip=True)
+        behind = behind.encode(x=horizontal, y=vertical("smoothed"), color=colour, detail=alt.Detail("run:N"))
+        layers.append(behind.encode(opacity=_faded(over, 1.0, IN_THE_BACK, empty=False)) if over else behind)
     if smoothing:
         layers.append(
-            base.mark_line(opacity=0.22, strokeWidth=1.2, clip=zoom).encode(
-                x=horizontal, y=vertical("value"), color=colour, detail=alt.Detail("kind:N")
-            )
+            alt.Chart(front)
+            .mark_line(opacity=0.22, strokeWidth=1.2, clip=True)
+            .encode(x=horizontal, y=vertical("value"), color=colour, detail=alt.Detail("kind:N"))
         )
-    lines = base.mark_line(interpolate="linear", clip=zoom).encode(
-        x=horizontal, y=vertical("smoothed"), color=colour, strokeDash=dash, strokeWidth=stroke_width
+    lines = (
+        alt.Chart(front)
+        .mark_line(interpolate="linear", clip=True)
+        .encode(x=horizontal, y=vertical("smoothed"), color=colour, strokeDash=dash, strokeWidth=stroke_width)
     )
-    # two lines are told apart as they are
-    over = _nearest("over", "run", empty=True) if len(runs) > 2 and not zoom and len(frame) <= DIMMED_POINTS else None
     if over is not None:
         lines = lines.encode(opacity=_faded(over, 1.0, DIMMED))
     if zoom:
         lines = lines.add_params(alt.selection_interval(bind="scales", name="zoom"))
     layers.append(lines)
-    if len(frame) and frame.groupby(["run", "kind"]).size().min() == 1:  # a line of one point cannot be seen
-        single = frame.groupby(["run", "kind"]).filter(lambda part: len(part) == 1)
+    if len(front) and front.groupby(["run", "kind"]).size().min() == 1:  # a line of one point cannot be seen
+        single = front.groupby(["run", "kind"]).filter(lambda part: len(part) == 1)
         layers.append(
             alt.Chart(single)
             .mark_point(filled=True, size=45, opacity=1)
             .encode(x=horizontal, y=vertical("smoothed"), color=colour)
         )
     paper = "#14171C" if dark else "#FFFFFF"
-    best = best_labels(frame, ends, metric, x, x_domain, log=log, height=height)
+    best = front[front["best"]]
     if len(best):
-        dots = alt.Chart(best)
         layers.append(
-            dots.mark_point(filled=True, size=85, opacity=1, clip=zoom, stroke=paper, strokeWidth=1.5).encode(
-                x=horizontal, y=vertical("value"), color=colour
-            )
+            alt.Chart(best)
+            .mark_point(filled=True, size=85, opacity=1, clip=True, stroke=paper, strokeWidth=1.5)
+            .encode(x=horizontal, y=vertical("value"), color=colour)
         )
-        # the dots of many runs speak for themselves; their values would hide the lines
-        for outline in () if len(runs) > MOST_VALUES else (halo(paper), {}):
-            mark = dots.mark_text(fontSize=13, fontWeight="bold", clip=zoom, **outline)
-            layers.append(mark.encode(x=horizontal, y=vertical("text_y"), text=alt.Text("text:N"), color=colour))
-    if ends is not None:
-        named = alt.Chart(ends)
-        for outline in (halo(paper), {}):
-            mark = named.mark_text(
-                align="left", dx=9, fontSize=14, fontWeight="bold", clip=False, limit=LABEL_SPACE + 60,
-                **outline,
-            )  # fmt: skip
-            layers.append(
-                mark.encode(
-                    x=across("x"),
-                    y=alt.Y("y:Q", scale=y_scale, title=None),
-                    text=alt.Text("label:N"),
-                    color=colour,
-                )
-            )
-    if marks and len(runs) <= MOST_VALUES and not zoom:
-        layers += _marks(mark_frame(frame, marks, x, x_domain), horizontal, vertical("smoothed"), colour, paper)
+    if domain and not zoom:
+        clipped = clipped_frame(front, domain, x)
+        if len(clipped):
+            layers += _clipped(clipped, horizontal, vertical("y"), colour, x)
+    if domain:
+        texts = {run: as_text(colours[run]) for run in runs}
+        layers += _names(front, best if few else None, domain, metric, x, horizontal, vertical, texts, over, log, zoom)
+    if marked is not None:
+        layers += _marks(marked, horizontal, vertical("smoothed"), colour, colours)
     if len(frame):
-        layers += _hover(frame, x, horizontal, vertical("smoothed"), over)
+        layers += _hover(frame, front, back, few, x, horizontal, vertical("smoothed"), over)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
-    rows = 0 if ends is not None else -(-len(runs) // columns)
-    chart = layer(*layers, height=height + rows * LEGEND_ROW)
+    chart = layer(*layers, height=height + MARK_GAP * rows)
     if note:
         chart = chart.properties(title=alt.TitleParams("", subtitle=note))
     return chart
+
+
+def _clipped(clipped: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, x: Axis) -> list[alt.Chart]:
+    """A triangle at the edge of the plot where a line enters it."""
+    return [
+        alt.Chart(part.rename(columns={"x": x}))
+        .mark_point(filled=True, size=55, opacity=1, shape="triangle-up" if above else "triangle-down")
+        .encode(x=horizontal, y=value, color=colour)
+        for above, part in clipped.groupby("above")
+    ]
+
+
+def _names(
+    front: pd.DataFrame,
+    best: pd.DataFrame | None,
+    domain: tuple[float, float],
+    metric: Metric,
+    x: Axis,
+    horizontal: alt.X,
+    vertical: Callable[[str], alt.Y],
+    texts: Mapping[str, str],
+    over: alt.Parameter | None,
+    log: bool,
+    zoom: bool,
+) -> list[alt.Chart]:
+    """The names in the right margin, each with a fine line to the end of its curve.
+
+    best: the best epochs, of which the value is written under the name.
+    """
+    names = end_names(front, domain, x, gap=NAME_GAP if best is None else 2 * NAME_GAP, log=log)
+    if not len(names):
+        return []
+    values = {} if best is None else dict(zip(best["run"], best["value"], strict=True))
+    names["short"] = [_shortened(label) for label in names["label"]]
+    names["text"] = [_best_text(values[run], metric) if run in values else "" for run in names["run"]]
+    names["ink"] = [texts[run] for run in names["run"]]
+    inks = alt.Color("ink:N", scale=None)
+    faded = {} if over is None else {"opacity": _faded(over, 1.0, IN_THE_BACK)}
+    edge = alt.value("width")
+    layers: list[alt.Chart] = []
+    placed: list[tuple[alt.Chart, Any]]
+    if zoom:  # the curves move, and the names stay, in the order in which the curves ended
+        heights = [(row, NAME_GAP * (0.5 + place * (1 if best is None else 2)))
+                   for place, row in enumerate(names.sort_values("end", ascending=False).index)]  # fmt: skip
+        placed = [(alt.Chart(names.loc[[row]]), alt.value(height)) for row, height in heights]
+    else:
+        leader = alt.Chart(names.rename(columns={"x": x}))
+        short = names["x"] < names["x"].max()
+        if short.any():
+            layers.append(
+                alt.Chart(names[short].rename(columns={"x": x}))
+                .mark_rule(strokeDash=[1, 4], strokeWidth=1.2, opacity=0.7)
+                .encode(x=horizontal, x2=alt.value("width"), y=vertical("end"), color=inks)
+            )
+        layers.append(
+            leader.mark_rule(strokeWidth=1.2, opacity=0.8).encode(
+                x=edge,
+                x2=alt.value(alt.ExprRef("width + 10")),
+                y=vertical("end"),
+                y2=alt.Y2("y:Q"),
+                color=inks,
+            )
+        )
+        placed = [(alt.Chart(names), vertical("y"))]
+    up = 0 if best is None else -NAME_GAP // 2
+    for chart, height in placed:
+        name = chart.mark_text(align="left", dx=13, dy=up, fontSize=13, fontWeight="bold", limit=NAME_LIMIT)
+        layers.append(name.encode(x=edge, y=height, text=alt.Text("short:N"), color=inks, **faded))
+        if best is not None:
+            text = chart.mark_text(align="left", dx=13, dy=up + NAME_GAP - 2, fontSize=12, limit=NAME_LIMIT)
+            layers.append(text.encode(x=edge, y=height, text=alt.Text("text:N"), color=inks, **faded))
+    return layers
+
+
+def _shortened(label: str) -> str:
+    """A name without its middle where it is long: names of one family begin alike, those of seeds end in a number."""
+    if len(label) <= NAME_LETTERS:
+        return label
+    head = NAME_LETTERS // 2 - 1
+    return f"{label[:head].rstrip()}…{label[head + 1 - NAME_LETTERS :].lstrip()}"
+
+
+def _best_text(value: float, metric: Metric) -> str:
+    return f"● {100 * value:.2f} %" if metric == "accuracy" else f"● {value:.4f}"
 
 
 def mark_frame(
@@ -525,59 +634,84 @@ def mark_frame(
     return found.assign(left=found[x] > middle).sort_values(x, kind="stable").reset_index(drop=True)
 
 
-def _marks(marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, paper: str) -> list[alt.Chart]:
-    """A rule from the top, where a loss has long fallen and there is room, down to the line, with its words."""
+def _marks(
+    marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, colours: Mapping[str, str]
+) -> list[alt.Chart]:
+    """A rule from the top of the plot down to the line; its words stand above the plot, where no data are."""
     layers = []
     for index, left in enumerate(marks["left"]):
-        top = 8 + index * LABEL_GAP
         one = alt.Chart(marks.iloc[[index]])
+        height = alt.value(-8 - index * MARK_GAP)
         layers.append(
             one.mark_rule(strokeDash=[2, 3], strokeWidth=1.5).encode(
-                x=horizontal, y=value, y2=alt.value(top), color=colour
+                x=horizontal, y=value, y2=alt.value(-2 - index * MARK_GAP), color=colour
             )
         )
-        for outline in (halo(paper), {}):
-            text = one.mark_text(
-                align="right" if left else "left", dx=-5 if left else 5, fontSize=13, fontWeight="bold", **outline
-            )
-            layers.append(text.encode(x=horizontal, y=alt.value(top), text=alt.Text("text:N"), color=colour))
+        text = one.mark_text(
+            align="right" if left else "left", dx=-5 if left else 5, fontSize=13, fontWeight="bold",
+            color=as_text(colours[marks["run"].iloc[index]]),
+        )  # fmt: skip
+        layers.append(text.encode(x=horizontal, y=height, text=alt.Text("text:N")))
     return layers
 
 
 def _hover(
-    frame: pd.DataFrame, x: Axis, horizontal: alt.X, value: alt.Y, over: alt.Parameter | None
+    frame: pd.DataFrame,
+    front: pd.DataFrame,
+    back: pd.DataFrame,
+    few: bool,
+    x: Axis,
+    horizontal: alt.X,
+    value: alt.Y,
+    over: alt.Parameter | None,
 ) -> list[alt.Chart]:
-    """A rule that follows the pointer, and a tooltip with every run's values at that place.
+    """A rule that follows the pointer, and a tooltip: of few runs all values at that place, else of the nearest run.
 
-    over: the selection of the run whose line is nearest to the pointer, where the others are to be dimmed.
+    over: the selection of the run whose line is nearest to the pointer, where the others are to be dimmed. The field
+    names `run` and of the axis are those by which the page links two charts.
     """
-    wide, lines = hover_frame(frame, x)
-    # field names with dots or brackets would be read as paths
-    fields = {line: f"line{index}" for index, line in enumerate(lines)}
-    wide = wide.rename(columns=fields)
     near = _nearest("near", x, empty=False)
-    tooltip = [alt.Tooltip(f"{x}:Q", title=x, format="d" if x == "epoch" else ".1f")]
-    tooltip += [alt.Tooltip(f"{fields[line]}:N", title=line) for line in lines]
+    title = alt.Tooltip(f"{x}:Q", title=x, format="d" if x == "epoch" else ".1f")
+    strongest = strongest_kind(list(dict.fromkeys(frame["kind"])))
+    points = pd.concat([front, back])[lambda all_: all_["kind"] == strongest][["run", "label", x, "epoch", "smoothed"]]
+    points = points.loc[:, ~points.columns.duplicated()]
+    # field names with dots or brackets would be read as paths
+    if few:
+        wide, lines = hover_frame(frame, x)
+        fields = {line: f"line{index}" for index, line in enumerate(lines)}
+        wide = wide.rename(columns=fields)
+        points = points.merge(wide, on=x)
+        tooltip = [title, *(alt.Tooltip(f"{fields[line]}:N", title=line) for line in lines)]
+    else:
+        wide = frame[[x]].drop_duplicates()
+        own = frame.pivot_table(index=["run", "epoch"], columns="kind", values="value", aggfunc="last", sort=False)
+        fields = {kind: f"line{index}" for index, kind in enumerate(own.columns)}
+        text = own.rename(columns=fields).map(lambda number: "–" if pd.isna(number) else f"{number:.4f}")
+        points = points.merge(text.reset_index(), on=["run", "epoch"])
+        tooltip = [alt.Tooltip("label:N", title="run"), title]
+        tooltip += [alt.Tooltip(f"{field}:N", title=kind) for kind, field in fields.items()]
     rule = (
         alt.Chart(wide)
         .mark_rule(color="#8A9099", strokeWidth=1)
-        .encode(x=horizontal, opacity=_faded(near, 0.9, 0.0), tooltip=tooltip)
+        .encode(x=horizontal, opacity=_faded(near, 0.9, 0.0), tooltip=tooltip if few else alt.Undefined)
     )
     if over is None:
         return [rule.add_params(near)]
     # which run is near is told by points, so that these take the pointer for both
-    points = (
-        alt.Chart(frame[["run", x, "smoothed"]].merge(wide, on=x))
-        .mark_point(opacity=0)
-        .encode(x=horizontal, y=value, tooltip=tooltip)
-        .add_params(near, over)
+    near_points = (
+        alt.Chart(points).mark_point(opacity=0).encode(x=horizontal, y=value, tooltip=tooltip).add_params(near, over)
     )
-    return [rule, points]
+    return [rule, near_points]
 
 
-def _faded(near: alt.Parameter, chosen: float, other: float) -> alt.OpacityValue:
-    """The opacity of what a selection holds, and of the rest; Altair takes far longer to read a bare condition."""
-    return alt.OpacityValue(other, condition=alt.condition(near, alt.value(chosen), alt.value(other))["condition"])
+def _faded(near: alt.Parameter, chosen: float, other: float, *, empty: bool | None = None) -> alt.OpacityValue:
+    """The opacity of what a selection holds, and of the rest; Altair takes far longer to read a bare condition.
+
+    empty: whether all is held while nothing is selected, where that is not as the selection has it.
+    """
+    options = {} if empty is None else {"empty": empty}
+    condition = alt.condition(near, alt.value(chosen), alt.value(other), **options)["condition"]
+    return alt.OpacityValue(other, condition=condition)
 
 
 def _nearest(name: str, field: str, *, empty: bool) -> alt.Parameter:
@@ -587,26 +721,21 @@ def _nearest(name: str, field: str, *, empty: bool) -> alt.Parameter:
     )
 
 
-def _wide(frame: pd.DataFrame) -> bool:
+def _wide(domain: tuple[float, float] | None) -> bool:
     """Whether whole per cents tell the ticks of an accuracy axis apart."""
-    return len(frame) == 0 or float(frame["value"].max() - frame["value"].min()) > 0.04
-
-
-def _label_expression(names: Mapping[str, str]) -> str:
-    """A Vega expression from run id to name, for legends: ids are the data, as names need not be unique."""
-    return f"{json.dumps(dict(names))}[datum.value] || datum.label"
+    return domain is None or domain[1] - domain[0] > 0.04
 
 
 def described(frame: pd.DataFrame, metric: Metric) -> str:
-    """What the chart shows, in words: for each run its best and last validation value."""
+    """What the chart shows, in words: for each run its last validation value and that of its best epoch."""
     parts = []
     for _, part in frame[frame["kind"] == "validation"].groupby("run", sort=False):
         last = part.iloc[-1]
         text = f"{last['label']}: {last['value']:.4f} at epoch {last['epoch']}, the last"
         best = part[part["best"]]
         if len(best):
-            word = "lowest" if metric == "loss" else "highest"
-            text += f"; {word} {best.iloc[0]['value']:.4f} at epoch {best.iloc[0]['epoch']}"
+            what = "lowest" if metric == "loss" else "at the lowest validation loss,"
+            text += f"; {what} {best.iloc[0]['value']:.4f} at epoch {best.iloc[0]['epoch']}"
         parts.append(text)
     return f"Learning curves, {metric} by epoch. " + (
         "Validation " + metric + ": " + ". ".join(parts) + "." if parts else "No validation values are shown."

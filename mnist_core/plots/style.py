@@ -10,10 +10,13 @@ from typing import Any, Literal, TypeVar, cast
 
 import altair as alt
 
-# Okabe–Ito without black and yellow, which vanish on one of the two backgrounds.
-RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
+# Okabe–Ito without black and yellow, which vanish on one of the two backgrounds; and Paul Tol's wine. Grey is for all
+# that is no run.
+RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
 # The same hues, lighter, for a dark background: lines and names in them have a contrast of at least 4.5 to 1 there.
-RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B429", "#A3A9B0")
+RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B429", "#FF3366")
+# The same hues, darker, for text on white: a contrast of at least 4.5 to 1.
+RUN_TEXT = ("#0072B2", "#C05500", "#008561", "#A16084", "#3A7A9E", "#9C6C00", "#882255")
 GREY = "#8A9099"
 Picture = TypeVar("Picture", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
 SEQUENTIAL: Literal["blues"] = "blues"
@@ -24,12 +27,23 @@ def on_paper(colour: str) -> str:
     return RUN_COLOURS[RUN_COLOURS_DARK.index(colour)] if colour in RUN_COLOURS_DARK else colour
 
 
+def as_text(colour: str) -> str:
+    """A run's colour as text can be read in it: on white a darker one; on the dark background it is as it is."""
+    return RUN_TEXT[RUN_COLOURS.index(colour)] if colour in RUN_COLOURS else colour
+
+
 def styled(chart: Picture) -> Picture:
     """Put the fonts and quiet axes that all charts share on a chart, and return it."""
     # not by `configure`, which makes a copy of the whole chart, data and all
     chart.config = alt.Config(
         axis=alt.AxisConfig(
-            labelFontSize=13, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35, domain=False
+            labelFontSize=13,
+            titleFontSize=13,
+            titleFontWeight="normal",
+            gridOpacity=0.35,
+            domain=False,
+            # else the first and the last label are pushed inwards, away from their ticks
+            labelFlush=False,
         ),
         legend=alt.LegendConfig(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3),
         title=alt.TitleConfig(fontSize=15, anchor="start", fontWeight="bold"),

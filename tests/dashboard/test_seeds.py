@@ -158,6 +158,9 @@ def test_more_than_a_screenful_in_a_link_is_survived(app: OpenPage, make_run: Ma
     many = [make_run(f"run {number}", config(dropout=round(0.05 * number, 2))) for number in range(9)]
     page = app(runs=",".join(ids(many)))
     assert not page.exception
+    assert page.multiselect(key="run_picker").value == ids(many), "Compare shows up to 20, the others faintly"
+    assert "2 of these 9 runs are drawn faintly" in words(page)
+    page.switch_page("views/models.py").run()
     assert page.multiselect(key="run_picker").value == ids(many)[-len(style.RUN_COLOURS) :]
 
 

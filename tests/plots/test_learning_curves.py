@@ -12,21 +12,26 @@ import pytest
 import vl_convert
 
 from mnist_core.plots.learning_curves import (
-    HEIGHT,
     KINDS,
-    LABEL_GAP,
+    NAME_GAP,
+    NAME_LETTERS,
+    PLOT_HEIGHT,
     POINT_LIMIT,
     Curve,
     best_epoch,
-    best_labels,
+    bright_runs,
+    clipped_frame,
+    clipped_words,
     curve_frame,
     curves_chart,
     described,
-    end_labels,
+    end_names,
     hover_frame,
     mark_frame,
     thinned,
+    value_domain,
 )
+from mnist_core.plots.style import RUN_COLOURS
 from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
 from tests.support.synthetic import epoch_row
 
@@ -63,17 +68,6 @@ def test_the_frame_holds_every_epoch_and_the_seconds_add_up() -> None:
     np.testing.assert_allclose(of_validation["seconds"], 0.5 * np.arange(1, 9))
 
 
-def test_the_best_epoch_is_the_lowest_validation_loss_and_the_highest_accuracy() -> None:
-    rows = [
-        replace(epoch_row(e), val_loss=loss, val_accuracy=acc)
-        for e, loss, acc in ((1, 3, 0.2), (2, 1, 0.8), (3, 2, 0.9))
-    ]
-    assert best_epoch(history(rows), "loss") == 2
-    assert best_epoch(history(rows), "accuracy") == 3
-    frame = curve_frame([Curve("a", "a", "#000000", history(rows))], "loss")
-    assert frame.loc[frame["best"], ["kind", "epoch"]].to_numpy().tolist() == [["validation", 2]]
-
-
 def test_smoothing_is_the_debiased_moving_average() -> None:
     frame = curve_frame([curve()], "loss", kinds=["training"], smoothing=0.6)
     mean, weight, expected = 0.0, 0.0, []
@@ -94,7 +88,7 @@ def test_a_diverged_run_ends_where_it_broke() -> None:
 
 def test_a_run_without_one_finite_loss_has_no_best_epoch_and_no_line() -> None:
     broken = history([replace(epoch_row(1), loss=math.nan, val_loss=math.nan)])
-    assert best_epoch(broken, "loss") is None
+    assert best_epoch(broken) is None
     assert curve_frame([Curve("x", "x", "#000000", broken)], "loss").empty
 
 
@@ -121,27 +115,6 @@ def test_the_raw_line_stays_faintly_under_a_smoothed_one() -> None:
     frame = curve_frame([curve()], "loss", smoothing=0.5)
     assert marks(curves_chart(frame, {"a": "#111111"}, "loss", smoothing=0.5)).count("line") == 2
     assert marks(curves_chart(frame, {"a": "#111111"}, "loss")).count("line") == 1
-
-
-def test_lines_are_labelled_at_their_end_and_by_a_legend_where_the_names_would_collide() -> None:
-    apart = curve_frame([curve("a"), curve("b", floor=0.9)], "loss")
-    ends = end_labels(apart, "epoch", log=False)
-    assert ends is not None
-    assert ends["label"].tolist() == ["model a", "model b"]
-    many = curve_frame([curve(name, floor=0.1 + 0.001 * i) for i, name in enumerate("abcdef")], "loss")
-    assert end_labels(many, "epoch", log=False) is None
-    chart = curves_chart(many, dict.fromkeys("abcdef", "#111111"), "loss")
-    legend = next(layer for layer in layers(chart) if layer["mark"]["type"] == "line")["encoding"]["color"]["legend"]
-    assert '"a": "model a"' in legend["labelExpr"]
-
-
-def test_two_names_that_nearly_meet_are_moved_apart() -> None:
-    frame = curve_frame([curve("a"), curve("b", floor=0.11)], "loss", kinds=["validation"])
-    ends = end_labels(frame, "epoch", log=False, height=300)
-    assert ends is not None
-    span = frame["value"].max() - frame["value"].min()
-    pixels = ends["y"] / span * 300
-    assert abs(pixels[0] - pixels[1]) == pytest.approx(LABEL_GAP)
 
 
 def test_the_tooltip_lists_every_run_at_an_epoch() -> None:
@@ -193,25 +166,6 @@ def test_the_description_names_best_and_last() -> None:
     assert "at epoch 8, the last" in text
 
 
-def test_best_values_are_written_for_few_runs_only() -> None:
-    def values(names: str) -> list[str]:
-        frame = curve_frame([curve(name, floor=0.1 + 0.2 * i) for i, name in enumerate(names)], "loss")
-        spec = curves_chart(frame, dict.fromkeys(names, "#111111"), "loss").to_dict()
-        return [layer["encoding"]["text"]["field"] for layer in spec["layer"] if layer["mark"]["type"] == "text"]
-
-    assert "text" in values("abc")
-    assert "text" not in values("abcd")
-
-
-def test_best_values_of_two_close_runs_do_not_cover_each_other() -> None:
-    frame = curve_frame([curve("a"), curve("b", floor=0.102)], "loss")
-    best = best_labels(frame, None, "loss", "epoch", [1, 8], log=False)
-    span = frame[["value", "smoothed"]].max().max() - frame[["value", "smoothed"]].min().min()
-    first, second = best["text_y"] / span * HEIGHT
-    assert abs(first - second) >= LABEL_GAP - 1e-6
-    assert best["text"].tolist() == [f"{value:.4f}" for value in best["value"]]
-
-
 def test_a_mark_stands_at_its_epoch_of_the_validation_line_and_turns_to_where_there_is_room() -> None:
     frame = curve_frame([curve("a"), curve("b"), curve("c")], "loss")
     marks = mark_frame(frame, {"a": (7, "overfits"), "b": (2, "levels off"), "c": (99, "not there")}, "epoch", [1, 8])
@@ -242,8 +196,107 @@ def test_every_variant_compiles_in_vega(zoom: bool, x: Any) -> None:
     assert vl_convert.vegalite_to_vega(spec)["marks"]
 
 
-@pytest.mark.parametrize(("names", "dims"), [("ab", False), ("abc", True)])
-def test_the_run_near_the_pointer_dims_the_others_where_there_are_several(names: str, dims: bool) -> None:
+def test_the_best_epoch_is_that_of_the_lowest_validation_loss_in_both_charts() -> None:
+    rows = [
+        replace(epoch_row(e), val_loss=loss, val_accuracy=acc)
+        for e, loss, acc in ((1, 3, 0.2), (2, 1, 0.8), (3, 2, 0.9))
+    ]
+    assert best_epoch(history(rows)) == 2
+    for metric in ("loss", "accuracy"):
+        frame = curve_frame([Curve("a", "a", "#000000", history(rows))], metric)
+        assert frame.loc[frame["best"], ["kind", "epoch"]].to_numpy().tolist() == [["validation", 2]]
+
+
+def early(losses: list[float], validation: list[float], run: str = "a") -> Curve:
+    rows = [
+        replace(epoch_row(e + 1), loss=pair[0], val_loss=pair[1], accuracy=1 - pair[0], val_accuracy=1 - pair[1])
+        for e, pair in enumerate(zip(losses, validation, strict=True))
+    ]
+    return Curve(run, run, "#0072B2", history(rows))
+
+
+STEEP = early([0.9, 0.2, 0.1, 0.08, 0.06, 0.05], [0.15, 0.12, 0.11, 0.10, 0.10, 0.11])
+
+
+def test_the_vertical_axis_holds_the_validation_line_and_the_later_training_only() -> None:
+    low, high = value_domain(curve_frame([STEEP], "loss"), "loss") or (0, 0)
+    assert 0.15 < high < 0.2
+    assert 0 <= low < 0.05
+    low, high = value_domain(curve_frame([STEEP], "accuracy"), "accuracy") or (0, 0)
+    assert 0.8 < low < 0.85
+    assert 0.95 < high < 1
+    always = early([0.9, 0.6, 0.5, 0.45, 0.42, 0.40], [0.15, 0.12, 0.11, 0.10, 0.10, 0.11])
+    assert (value_domain(curve_frame([always], "loss"), "loss") or (0, 0))[1] > 0.45, "its later half is seen"
+    training = curve_frame([STEEP], "loss", kinds=["training"])
+    assert (value_domain(training, "loss") or (0, 0))[1] > 0.9, "without a validation line, all of it"
+    assert value_domain(curve_frame([], "loss"), "loss") is None
+
+
+def test_what_is_outside_of_the_plot_is_marked_where_it_enters_and_said() -> None:
+    frame = curve_frame([STEEP], "loss")
+    clipped = clipped_frame(frame, (0.0, 0.16), "epoch")
+    assert clipped[["run", "kind", "above", "value"]].to_numpy().tolist() == [["a", "training", True, 0.9]]
+    assert clipped["x"].iloc[0] == pytest.approx(2 + (0.2 - 0.16) / (0.2 - 0.1))
+    assert clipped_words(frame, "loss", "epoch") == "▲: training comes from above, from 0.90."
+    assert clipped_words(curve_frame([STEEP], "accuracy"), "accuracy", "epoch") == (
+        "▼: training comes from below, from 10.0 %."
+    )
+    spec = curves_chart(frame, {"a": "#0072B2"}, "loss").to_dict()
+    assert [layer["mark"]["shape"] for layer in spec["layer"] if "shape" in layer["mark"]] == ["triangle-up"]
+    assert all(layer["mark"]["clip"] for layer in spec["layer"] if layer["mark"]["type"] in ("line", "area"))
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_names_stand_apart_from_one_another_and_within_the_height_of_the_plot(count: int) -> None:
+    frame = curve_frame([curve(str(i), floor=0.1 + 0.001 * i) for i in range(count)], "loss")
+    domain = value_domain(frame, "loss")
+    assert domain
+    names = end_names(frame, domain, "epoch")
+    pixels = ((names["y"] - domain[0]) / (domain[1] - domain[0]) * PLOT_HEIGHT).sort_values().to_numpy()
+    assert np.diff(pixels).min() >= NAME_GAP - 1e-6
+    assert pixels[0] >= NAME_GAP / 2 - 1e-6
+    assert pixels[-1] <= PLOT_HEIGHT - NAME_GAP / 2 + 1e-6
+
+
+def test_names_begin_right_of_the_plot_and_long_ones_lose_their_middle() -> None:
+    long = replace(curve("a"), label="notebook/model_1, dropout 0.5, seed 12")
+    spec = curves_chart(curve_frame([long], "loss"), {"a": "#0072B2"}, "loss").to_dict()
+    texts = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    assert {layer["encoding"]["x"]["value"] for layer in texts} == {"width"}
+    assert all(layer["mark"]["dx"] > 10 for layer in texts)
+    short = next(row["short"] for rows in spec["datasets"].values() for row in rows if "short" in row)
+    assert short.startswith("noteb")
+    assert short.endswith("seed 12")
+    assert len(short) <= NAME_LETTERS
+
+
+def test_of_more_runs_than_colours_the_best_of_each_colour_and_the_baseline_are_strong() -> None:
+    many = [
+        replace(curve(str(i), floor=0.1 + 0.01 * i), colour=RUN_COLOURS[i % len(RUN_COLOURS)])
+        for i in range(2 * len(RUN_COLOURS))
+    ]
+    assert bright_runs(many[:5]) == [one.id for one in many[:5]]
+    assert bright_runs(many) == [one.id for one in many[: len(RUN_COLOURS)]]
+    with_worst = bright_runs(many, first=many[-1].id)
+    assert many[-1].id in with_worst
+    assert many[len(RUN_COLOURS) - 1].id not in with_worst, "it has the same colour"
+    frame = curve_frame(many, "loss")
+    chart = curves_chart(frame, {one.id: one.colour for one in many}, "loss", bright=bright_runs(many))
+    faint = next(layer for layer in layers(chart) if layer["mark"].get("opacity") == pytest.approx(0.3))
+    rows = chart.to_dict()["datasets"][faint["data"]["name"]]
+    assert {row["kind"] for row in rows} == {"validation"}
+    assert {row["run"] for row in rows} == {one.id for one in many[len(RUN_COLOURS) :]}
+    assert vl_convert.vegalite_to_svg(chart.to_dict())
+
+
+def test_no_grey_is_among_the_colours_of_runs() -> None:
+    for colour in RUN_COLOURS:
+        channels = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+        assert max(channels) - min(channels) > 60
+
+
+@pytest.mark.parametrize(("names", "dims"), [("a", False), ("ab", True), ("abcd", True)])
+def test_the_run_near_the_pointer_dims_the_others(names: str, dims: bool) -> None:
     frame = curve_frame([curve(name, floor=0.1 + 0.05 * index) for index, name in enumerate(names)], "loss")
     chart = curves_chart(frame, dict.fromkeys(names, "#0072B2"), "loss").to_dict()
     assert ("over" in [param["name"] for param in chart["params"]]) is dims

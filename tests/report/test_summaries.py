@@ -123,11 +123,19 @@ def test_runs_of_one_name_are_told_apart(make_run: MakeRun) -> None:
     assert run_labels([waiting], states=False)[waiting.id] == "w"
 
 
-def test_charts_leave_out_a_source_that_tells_nothing_apart(make_run: MakeRun) -> None:
+def test_charts_leave_out_a_source_only_where_all_runs_share_it(make_run: MakeRun) -> None:
     first, second = make_run("notebook/model_1", config((8,))), make_run("notebook/model_2", config((9,)))
     other = make_run("readme/model_1", config((10,)))
     assert list(short_labels([first, second]).values()) == ["model_1", "model_2"]
-    assert list(short_labels([first, second, other]).values()) == ["notebook/model_1", "model_2", "readme/model_1"]
+    assert list(short_labels([first, second, other]).values()) == [
+        "notebook/model_1", "notebook/model_2", "readme/model_1",
+    ]  # fmt: skip
+
+
+def test_runs_on_several_datasets_are_called_by_them(make_run: MakeRun) -> None:
+    here = make_run("notebook/model_1", config((8,)))
+    there = make_run("notebook/model_2", config((9,)).replace(dataset__name="mnist"))
+    assert list(short_labels([here, there]).values()) == ["model_1, on digits", "model_2, on mnist"]
 
 
 def test_a_name_cannot_break_out_of_the_chips_style() -> None:

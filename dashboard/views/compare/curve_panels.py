@@ -1,8 +1,9 @@
-"""Loss and accuracy of the chosen runs, side by side, with the controls that change both, kept in the URL."""
+"""Loss and accuracy of the chosen runs, side by side, with the controls of both, kept in the URL."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from dashboard.shared.groups import Group
 from dashboard.shared.run_curves import notes, planned
 from mnist_core.plots.learning_curves import (
     AXES,
+    FEW,
     HEIGHT,
     KINDS,
     POINT_LIMIT,
@@ -21,37 +23,47 @@ from mnist_core.plots.learning_curves import (
     Curve,
     Kind,
     Metric,
+    bright_runs,
+    clipped_words,
     curve_frame,
     curves_chart,
     described,
     member_frame,
     thinned,
 )
+from mnist_core.plots.style import RUN_COLOURS
 from mnist_core.runs.run import Run
 
 HELP = {
     "loss": (
-        "Cross-entropy in nats: minus the logarithm of the probability that the network gives to the true digit, "
-        "averaged over the images, plus the L2 penalty where there is one. 0 is perfect; guessing among ten digits "
-        "gives 2.303. While the training line falls and the validation line rises, the network learns its training "
-        "images by heart: it overfits."
+        "How surprised the network is by the true digits: cross-entropy in nats, minus the logarithm of the "
+        "probability that the network gives to the true digit, averaged over the images, plus the L2 penalty where "
+        "there is one. 0 is perfect; guessing among ten digits gives 2.303. While the training line falls and the "
+        "validation line rises, the network learns its training images by heart: it overfits."
     ),
     "accuracy": (
-        "Correctly classified images divided by all images. The axis starts where the data starts, not at 0 %, so that "
-        "small differences can be seen. The training line may lie below the validation line: it is measured with "
-        "dropout on, and while the weights still move."
+        "Correctly classified images divided by all images. The axis does not start at 0 %, so that small differences "
+        "can be seen. The training line may lie below the validation line: it is measured with dropout on, and while "
+        "the weights still move."
     ),
 }
-SENTENCE = {
-    "loss": "How surprised the network is by the true digits; lower is better. Dot: best epoch.",
-    "accuracy": "Share of images classified correctly. The axis starts where the data does.",
-}
+BEST = " The dot is the epoch of the lowest validation loss, in both charts; its value stands in the margin."
+TITLES: dict[Metric, str] = {"loss": "Loss: lower is better", "accuracy": "Accuracy: higher is better"}
+_HERE = Path(__file__).parent
+_LINK = st.components.v2.component(
+    "linked_charts",
+    html='<span class="linked" hidden></span>',
+    js=(_HERE / "linked_charts.js").read_text(encoding="utf-8"),
+)
 
 
 def curve_panels(
-    groups: Sequence[Group], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]] | None = None
+    groups: Sequence[Group],
+    curves: Sequence[Curve],
+    marks: Mapping[str, tuple[int, str]] | None = None,
+    baseline: str | None = None,
 ) -> None:
-    """The two charts, with their controls above them.
+    """The two charts, side by side, with their controls below them; the pointer in one moves a line in both.
 
     Parameters
     ----------
@@ -60,33 +72,40 @@ def curve_panels(
     curves
         of `curves_of`.
     marks
-        run id → an epoch of its loss curve, and the words that are written there; said of one run, so that the mean of
+        run id → an epoch of its loss curve, and the words that are written there; of one run, so that the mean of
         several seeds does not get them.
+    baseline
+        the run that is drawn strongly, however many there are.
     """
+    place = st.container(key="curves", gap="xsmall")  # the charts stand above their controls
     kinds, smoothing, log, x, zoom, singly = _controls(any(curve.members for curve in curves))
     colours = {curve.id: curve.colour for curve in curves}
     before = {curve.id: curve.before for curve in curves if not curve.members}
     shifted = {
         run_id: (epoch + before[run_id], text) for run_id, (epoch, text) in (marks or {}).items() if run_id in before
     }
+    rows = len(shifted) if len(curves) <= FEW and not zoom and "validation" in kinds else 0
     end = planned(groups)
+    bright = bright_runs(curves, baseline)
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
-    for metric, place in zip(metrics, st.columns(2, gap="medium"), strict=True):
-        with place:
+    for metric, column in zip(metrics, place.columns(2, gap="medium"), strict=True):
+        with column, st.container(gap="xxsmall", key=f"panel_{metric}"):
             frame = kept(curve_frame, curves, metric, kinds=kinds, smoothing=smoothing)
-            panels.heading("Loss" if metric == "loss" else "Accuracy", SENTENCE[metric], HELP[metric])
+            on_log = log and metric == "loss"
+            outside = "" if zoom or frame.empty else kept(clipped_words, frame, metric, x, log=on_log)
+            st.markdown(f"**{TITLES[metric]}** :small[:gray[{outside}]]", help=HELP[metric] + BEST)
             if frame.empty:
                 with st.container(height=HEIGHT, border=False, key=f"{metric}_empty"):
-                    st.caption("Choose at least one line above." if not kinds else "No epoch is finished yet.")
+                    st.caption("Choose at least one line below." if not kinds else "No epoch is finished yet.")
                 continue
 
             members = member_frame(curves, metric, kinds=kinds) if singly else None
 
             panels.chart_with_table(
                 Drawing(
-                    curves_chart, frame, colours, metric, x=x, log=log and metric == "loss", smoothing=smoothing,
+                    curves_chart, frame, colours, metric, x=x, log=on_log, smoothing=smoothing,
                     zoom=zoom, x_max=end if x == "epoch" else None, members=members,
-                    marks=shifted if metric == "loss" else None,
+                    marks=shifted if metric == "loss" else None, bright=bright, headroom=rows,
                 ),
                 frame,
                 alt_text=described(frame, metric),
@@ -96,7 +115,16 @@ def curve_panels(
             step = thinned(frame)[1]
             if step > 1:
                 st.caption(f"Every {step}th epoch is drawn, {POINT_LIMIT:,} points at most; the table holds them all.")
-    st.caption(" ".join([_validation_words([group.first for group in groups]), *notes(groups, resources.scan()[0])]))
+    _LINK(key="linked_charts", data={"charts": [f"panel_{metric}" for metric in metrics], "field": x})
+    dimmed = (
+        [f"{len(curves) - len(bright)} of these {len(curves)} runs are drawn faintly, as there are {len(RUN_COLOURS)} "
+         "colours: strong are the baseline, and of each other colour the run with the lowest validation loss. "
+         "Point at a line to see it."]
+        if len(bright) < len(curves)
+        else []
+    )  # fmt: skip
+    validation = _validation_words([group.first for group in groups])
+    st.caption(" ".join([*dimmed, validation, *notes(groups, resources.scan()[0])]))
 
 
 def _controls(seeds: bool) -> tuple[list[Kind], float, bool, Axis, bool, bool]:

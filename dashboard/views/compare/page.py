@@ -10,14 +10,16 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import groups, looks, panels
-from dashboard.shared.figures import Column, figure_table, run_cards, seed_figures, seed_label, text_table
+from dashboard.shared.figures import Column, figure_table, seed_figures, seed_label, text_table
 from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
 from dashboard.shared.run_picker import run_picker, short_labels
-from dashboard.shared.verdict_panel import epoch_switch, margin_box, verdict_panel
+from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
+from dashboard.views.compare.run_lines import run_lines
+from dashboard.views.compare.strip import strip, strip_shown
 from mnist_core.comparison.comparability import on_other_data
 from mnist_core.comparison.words.comparability import other_data_words
 from mnist_core.errors import StoreError
@@ -25,6 +27,34 @@ from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
+WHAT = "Small networks read handwritten digits: which reads better, and can we be sure?"
+MOST = 20  # more lines could not be followed, however faint most of them are
+STYLE = """
+<style>
+.block-container:has(> div > .st-key-page_head), .block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
+.block-container > div:has(.st-key-page_head) { gap: .5rem; }
+.st-key-page_head h1 { font-size: 1.6rem; padding: 0; }
+.st-key-page_head p { margin: 0; }
+.st-key-page_head [data-testid="stMarkdownContainer"], .st-key-answer [data-testid="stMarkdownContainer"],
+.st-key-panel_loss > div:first-child [data-testid="stMarkdownContainer"],
+.st-key-panel_accuracy > div:first-child [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
+/* many chips scroll in their box, so that what was asked stays on the screen */
+.st-key-run_picker :has(> [data-tag]) { max-height: 4.7rem; overflow-y: auto; }
+.st-key-answer h2 { font-size: 1.35rem; line-height: 1.3; padding: 0; font-weight: 600; }
+.st-key-panel_loss, .st-key-panel_accuracy { min-height: 25rem; }
+@media (max-width: 640px) {
+  /* on a phone: the sentence, the first chart, and then the figures */
+  .block-container:has(.st-key-page_head) { padding-left: 1rem; padding-right: 1rem; }
+  .st-key-page_head > :has([data-testid="stMarkdownContainer"] > p):not(:has(a)) { order: 3; flex-basis: 100%; }
+  .st-key-page_head p { font-size: .85rem; line-height: 1.3; }
+  .st-key-page_head { row-gap: 0; }
+  .st-key-choice { row-gap: .4rem; }
+  .st-key-first_screen > :has(> .st-key-figures), .st-key-first_screen > .st-key-figures { order: 2; }
+  .st-key-answer h2 { font-size: 1.1rem; }
+  .st-key-panel_loss small, .st-key-panel_accuracy small { display: none; }
+}
+</style>
+"""
 INTERVALS = (
     "A test set is a sample of digits: with other test images an accuracy, and a difference, would have come out "
     "a little differently. The 95 % interval, in brackets, says by how much: drawn this way again and again, 19 of 20 "
@@ -59,7 +89,6 @@ def results(ids: list[str]) -> None:
     baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
     items = [figures[run.id] for run in runs]
 
-    measured_against(runs, labels, baseline)
     margin = state.margin()
     known = resources.background(runs)
     comparison = resources.comparison(runs, baseline, chosen, margin, known)
@@ -67,65 +96,82 @@ def results(ids: list[str]) -> None:
     base = next(run for run in runs if run.id == baseline)
     apart = other_data_words(base, on_other_data(base, runs), labels)
     answer = for_markdown(" ".join(filter(None, (tables.answer(items, labels, comparison, recipes), apart))))
-    st.markdown(f"#### {answer}", help=INTERVALS, anchors=False)
-    run_cards(runs, figures, labels, colours, baseline, fingerprints, chosen)
-    for run in runs:
-        if run.state in ("diverged", "failed") and run.status.reason:
-            st.warning(f"**{for_markdown(labels[run.id])}** {run.state}: {for_markdown(run.status.reason)}.")
+    seeds = seed_figures(found, chosen)
+    with st.container(key="first_screen", gap="xsmall"):
+        with st.container(key="answer", gap="xxsmall"):
+            st.markdown(f"## {answer}", help=INTERVALS, anchors=False)
+            if undermining(comparison.verdicts, labels):
+                st.caption(
+                    ":material/warning: **Not a fair comparison as it stands**: why is written below the curves."
+                )
+        with st.container(key="figures", gap="small"):
+            pair = [run for run in runs if run.id == baseline or comparison.of(run.id)]
+            pair.sort(key=lambda run: run.id != baseline)
+            lines = (runs, figures, labels, colours, baseline, chosen, seeds, comparison)
+            if len(runs) == 2 and len(pair) == 2 and strip_shown(pair, chosen):
+                left, right = st.columns([3, 2], gap="medium")
+                with left:
+                    run_lines(*lines)
+                with right:
+                    strip(pair, labels, colours, chosen, ids)
+            else:
+                run_lines(*lines)
+            for run in runs:
+                if run.state in ("diverged", "failed") and run.status.reason:
+                    st.warning(f"**{for_markdown(labels[run.id])}** {run.state}: {for_markdown(run.status.reason)}.")
+        curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found), baseline)
 
+    diagnosis_panel(found, labels, colours, everything)
     if len(runs) > 1:
         verdict_panel(comparison, recipes, labels, colours)
+        st.page_link(
+            "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
+        )
     looks.selection_captions(runs, known, labels)
     uses = looks.count_caption(base, runs, figures)
-    curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found))
-    diagnosis_panel(found, labels, colours, everything)
 
-    seeds = seed_figures(found, chosen)
     columns = [
         Column(seed_label(labels[run.id], seeds.get(run.id)), colours[run.id], "baseline" if run.id == baseline else "")
         for run in runs
     ]
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", key="all"):
-        with st.container(width="content", gap=None):
-            panels.heading(
-                "All figures",
-                "Small: the difference from the baseline; pp are percentage points." if len(runs) > 1 else "",
-            )
-        published_popover(runs, figures)
-    figure_table(items, columns, baseline, fingerprints, seeds)
-    exact = tables.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
-    panels.csv_button(exact, "figures", key="figures_csv")
-
+    with st.expander("All figures", key="all"):
+        if len(runs) > 1:
+            st.caption("Small: the difference from the baseline; pp are percentage points.")
+        figure_table(items, columns, baseline, fingerprints, seeds)
+        with st.container(horizontal=True, gap="small", key="all_foot"):
+            exact = tables.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
+            panels.csv_button(exact, "figures", key="figures_csv")
+            published_popover(runs, figures)
+    with st.expander("Settings and parameters: what differs", key="settings"):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            parameter_panel(runs, labels, colours)
+        with right:
+            configurations(runs, labels, columns)
     paper = resources.colours([run.id for run in runs], printed=True)
     report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper, uses))
 
-    left, right = st.columns(2, gap="medium")
-    with left:
-        parameter_panel(runs, labels, colours)
-    with right:
-        configurations(runs, labels, columns)
-    if len(runs) > 1:
-        st.page_link(
-            "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
-        )
 
-
-def measured_against(runs: list[Run], labels: dict[str, str], baseline: str) -> None:
-    """Choose the run that the others are measured against, and the epoch whose weights are evaluated."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="measured"):
-        if len(runs) > 1:
+def measured_against(chosen: list[Run]) -> None:
+    """A button that says what the runs are measured by and opens it: baseline, epoch of the weights, margin."""
+    labels = short_labels(chosen)
+    baseline = state.baseline_id([run.id for run in chosen]) or chosen[0].id
+    words = EPOCH_LABELS[state.chosen_epoch()].lower() + " weights"
+    several = len(chosen) > 1
+    text = f"Against {for_markdown(labels[baseline])}, {words}" if several else words.capitalize()
+    with st.popover(text, icon=":material/tune:", key="measured"):
+        if several:
             state.widget("baseline_picker", baseline)
             st.selectbox(
                 "Baseline",
-                [run.id for run in runs],
+                [run.id for run in chosen],
                 format_func=lambda run_id: labels[run_id],
                 key="baseline_picker",
-                width=260,
                 help="The run that the others are measured against.",
                 on_change=lambda: state.choose_baseline(str(state.widget_value("baseline_picker"))),
             )
         epoch_switch()
-        if len(runs) > 1:
+        if several:
             margin_box()
 
 
@@ -163,12 +209,14 @@ def configurations(runs: list[Run], labels: dict[str, str], columns: list[Column
     panels.csv_button(frame, "differences", key="differences_csv")
 
 
-with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="page_head"):
-    st.title("Compare", width="content")
+st.html(STYLE)
+with st.container(horizontal=True, vertical_alignment="center", key="page_head"):
+    st.title("Compare", width="content", anchor=False)
+    st.markdown(WHAT, width="stretch")
     with panels.in_words():
         all_runs, problems = resources.scan()
     st.page_link(
-        "views/runs/page.py", label="All runs", icon=":material/table_rows:",
+        "views/runs/page.py", label="All runs", icon=":material/table_rows:", width="content",
         help="Find, rename, tag and delete runs; read everything about each.",
     )  # fmt: skip
 
@@ -180,7 +228,11 @@ if not all_runs:
         page="views/train/page.py",
     )
 else:
-    chosen = run_picker(all_runs, every_seed=True)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="choice"):
+        with st.container(width="stretch", gap=None):
+            chosen = run_picker(all_runs, every_seed=True, most=MOST, label_shown=False)
+        if chosen:
+            measured_against([group.first for group in groups.grouped([run.id for run in chosen], all_runs)])
     if not chosen:
         panels.empty_state(
             "No run is chosen",

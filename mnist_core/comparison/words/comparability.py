@@ -88,12 +88,18 @@ def other_data_words(baseline: Run, others: Sequence[Run], names: Mapping[str, s
     """Return which runs cannot be compared as they were tested on other data; empty if there are none."""
     if not others:
         return ""
-    told = listed([f"{names[run.id]} (on {run.dataset})" for run in others])
+    told = listed([_with_data(run, names) for run in others])
     one = len(others) == 1
     return (
-        f"{told} {'was' if one else 'were'} tested on other images than {names[baseline.id]} "
-        f"(on {baseline.dataset}), and {'is' if one else 'are'} not compared."
+        f"{told} {'was' if one else 'were'} tested on other images than {_with_data(baseline, names)}, "
+        f"and {'is' if one else 'are'} not compared."
     )
+
+
+def _with_data(run: Run, names: Mapping[str, str]) -> str:
+    """A run's name with its dataset, which a label may name already."""
+    name = names[run.id]
+    return name if name.endswith(f"on {run.dataset}") else f"{name} (on {run.dataset})"
 
 
 def _picked(names: tuple[str, str], shown: tuple[Any, ...]) -> str:

@@ -1,0 +1,113 @@
+"""One line a run: its test accuracy with the interval, the difference from the baseline, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from dashboard.shared.figures import seed_label, status_words
+from mnist_core.comparison.verdicts import Comparison
+from mnist_core.comparison.words.numbers import ANSWER_WORDS
+from mnist_core.report import tables
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+from mnist_core.runs.summary import RunSummary
+from mnist_core.text import for_html
+
+STYLE = """
+<style>
+.lines { max-height: 8.2rem; overflow: auto; }
+.lines table { border-collapse: collapse; width: 100%; border: none; }
+.lines th, .lines td { border: none; padding: .16rem .7rem; text-align: right; white-space: nowrap; }
+.lines th { font-size: .8rem; font-weight: 400; opacity: .75; position: sticky; top: 0; }
+.lines td { border-top: 1px solid rgba(128,128,128,.22); }
+.lines th:first-child, .lines td:first-child { text-align: left; padding-left: 0; }
+.lines .who { font-weight: 600; overflow-wrap: anywhere; }
+.lines .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .45rem; }
+.lines .large { font-size: 1.2rem; font-weight: 600; }
+.lines .quiet { font-size: .85rem; opacity: .75; margin-left: .4rem; }
+.lines tr.muted .large { font-size: 1rem; font-weight: 400; }
+@media (max-width: 640px) {
+  .lines { max-height: none; }
+  .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
+  .lines .quiet { display: block; margin-left: 0; }
+}
+</style>
+"""
+WORDS = {"Accuracy": "test accuracy [95 % interval]", "Parameters": "parameters", "Training time": "training time"}
+ROWS = {row.name: row for row in tables.ROWS if row.name in WORDS}
+
+
+def run_lines(
+    runs: Sequence[Run],
+    figures: Mapping[str, RunSummary],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    baseline: str,
+    chosen: ChosenEpoch,
+    seeds: Mapping[str, Sequence[RunSummary]],
+    comparison: Comparison,
+) -> None:
+    """Draw the lines.
+
+    Parameters
+    ----------
+    runs, figures, labels, colours
+        what is shown; all but the runs by run id.
+    baseline
+        the id of the run that the others are measured against.
+    chosen
+        the epoch whose weights were evaluated.
+    seeds
+        of `seed_figures`: the line of such a run holds the means of its recipe.
+    comparison
+        of all runs against the baseline; with three runs or more, each line has its verdict.
+    """
+    items = [figures[run.id] for run in runs]
+    fingerprints = {run.id: run.status.fingerprint for run in runs}
+    shown = {name: tables.cells(row, items, baseline, fingerprints, seeds) for name, row in ROWS.items()}
+    verdicts = len(runs) > 2
+    head = ["", WORDS["Accuracy"], *(["difference"] if len(runs) > 1 else []), *(["verdict"] if verdicts else []),
+            WORDS["Parameters"], WORDS["Training time"]]  # fmt: skip
+    body = []
+    for place, run in enumerate(runs):
+        apart = fingerprints[run.id] != fingerprints[baseline]
+        role = "baseline" if run.id == baseline and len(runs) > 1 else ""
+        if apart:
+            role = "not comparable: tested on other images"
+        label = seed_label(labels[run.id], seeds.get(run.id))
+        name = (
+            f'<span class="dot" style="background:{colours[run.id]}"></span><span class="who">{for_html(label)}</span>'
+            f'<span class="quiet">{for_html(role)}</span>'
+        )
+        found = comparison.of(run.id)
+        cells = [
+            name,
+            _accuracy(run, figures[run.id], shown["Accuracy"][place].text, chosen, seeds),
+            *([for_html(shown["Accuracy"][place].difference)] if len(runs) > 1 else []),
+            *([for_html(ANSWER_WORDS[found.outcome]) if found else ""] if verdicts else []),
+            for_html(shown["Parameters"][place].text),
+            for_html(shown["Training time"][place].text),
+        ]
+        body.append(f'<tr class="{"muted" if apart else ""}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    titles = "".join(f"<th>{for_html(title)}</th>" for title in head)
+    st.html(
+        f'{STYLE}<div class="lines" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _accuracy(
+    run: Run, item: RunSummary, text: str, chosen: ChosenEpoch, seeds: Mapping[str, Sequence[RunSummary]]
+) -> str:
+    """The accuracy with its interval, or the standard deviation over the seeds; why there is none, in words."""
+    if text == tables.ABSENT:
+        return f'<span class="quiet">{for_html(status_words(run, item.epochs_done, chosen))}</span>'
+    title = f' title="test accuracy at epoch {item.tested_epoch}"' if item.tested_epoch else ""
+    large = f'<span class="large"{title}>{for_html(text)}</span>'
+    if len(seeds.get(run.id, ())) > 1 or not item.test_accuracy_interval:
+        return large
+    low, high = item.test_accuracy_interval
+    words = f"[{100 * low:.2f}, {100 * high:.2f}]"
+    return f'{large}<span class="quiet">{for_html(words)}</span>'

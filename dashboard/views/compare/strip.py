@@ -1,0 +1,79 @@
+"""A few digits that only one of two runs gets right; each leads to Disagreements, where all of them are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, state
+from dashboard.cache import kept
+from dashboard.shared.gallery import Item, gallery, vote_items
+from mnist_core.comparison.disagreements import one_right
+from mnist_core.errors import DatasetError
+from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.run import Run
+
+MOST = 6
+OPENED = "strip_opened"
+
+
+def strip_shown(pair: Sequence[Run], chosen: ChosenEpoch) -> bool:
+    """Whether there is something to show: predictions of both runs, and their images on this machine."""
+    try:
+        resources.test_images(pair[0])
+    except DatasetError:  # the page Disagreements says which, and what to do
+        return False
+    return all(resources.predictions(run, chosen) is not None for run in pair)
+
+
+def strip(
+    pair: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], chosen: ChosenEpoch, ids: Sequence[str]
+) -> None:
+    """Draw the digits.
+
+    Parameters
+    ----------
+    pair
+        the baseline, and a run that was tested on the same images.
+    labels, colours
+        of the runs, by id.
+    chosen
+        the epoch whose weights have their say.
+    ids
+        of all chosen runs, for the link to Disagreements.
+    """
+    found = kept(one_right, resources.votes(list(pair), chosen), MOST)
+    with st.container(key="strip", gap="xxsmall"):
+        if found.empty:
+            st.caption("Both are right, or both are wrong, on each of the test images.")
+            return
+        st.markdown(":small[Digits that only one of the two gets right; press one for all of them]")
+        groups = dict(zip(found["index"].tolist(), found["group"].tolist(), strict=True))
+        gallery(
+            kept(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair]),
+            resources.test_images(pair[0]),
+            pair[0].status.fingerprint,
+            key="strip_digits",
+            on_open=lambda index: state.fill({OPENED: index}),
+            small=True,
+        )
+    opened = state.widget_value(OPENED)
+    if opened is not None:
+        state.fill({OPENED: None})
+        query = {"runs": ",".join(ids), "group": groups.get(opened), "digit": opened}
+        st.switch_page(
+            "views/disagreements/page.py",
+            query_params={name: str(value) for name, value in query.items() if value is not None},
+        )
+
+
+def _items(found: pd.DataFrame, labels: Sequence[str], colours: Sequence[str]) -> list[Item]:
+    """What the buttons say: the two guesses alone."""
+    items = vote_items(found, labels, colours)
+    for item in items:
+        item["guess"] = ""
+        for vote in item["votes"]:
+            vote["sure"] = ""
+    return items
