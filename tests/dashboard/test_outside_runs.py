@@ -119,3 +119,25 @@ def test_the_drawer_of_a_run_from_outside_says_what_it_lacks(app: OpenPage, stor
     assert page.error == []
     assert "It was recorded from outside: no configuration" in text(page)
     assert "No pictures" in text(page)
+
+
+def test_a_training_elsewhere_is_shown_as_it_goes_and_its_process_is_never_ended(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    whole = two_of(store, 2)[0]
+    assert whole.recorded is not None
+    going = whole.recorded.model_copy(update={"content": "a" * 64, "source": "keras", "epochs": 5})
+    run, _ = store.add_recorded(going, name="going", fingerprint=whole.status.fingerprint)
+    writer = store.open_writer(run.id)
+    assert writer is not None
+    writer.started(whole.rows()[:2])
+    page = app(page_file("train"), **{state.CHOSEN: run.id})
+    assert not page.exception
+    assert page.error == []
+    assert "going" in text(page)
+    (button,) = [item for item in page.button if item.key == f"live_cancel_{run.id}"]
+    button.click().run()
+    assert not page.exception
+    assert writer.cancel_requested
+    assert not [item for item in page.button if item.key == f"live_kill_{run.id}"]
+    writer.release()
