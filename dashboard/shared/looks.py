@@ -66,6 +66,29 @@ def count_reveal(study: AnyStudy) -> None:
             selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))
 
 
+def passed_over() -> frozenset[str]:
+    """Return the ids of the runs that sweeps and searches have passed over by held-out images.
+
+    A run that one of them has chosen, or that a person has requested, is not among them.
+    """
+    by_id = resources.snapshot().by_id
+    found, winners = set[str](), set[str]()
+    for study in resources.studies().known:
+        if not study.optimistic:
+            chosen = resources.choice(study)
+            winners |= {chosen.run} if chosen else set()
+            found |= set(study.run_ids)
+    return frozenset(run_id for run_id in found - winners if run_id in by_id and by_id[run_id].one_of_many)
+
+
+def count_all_reveals() -> None:
+    """Count a look at the test results that every study has passed over; say so where that fails."""
+    with panels.in_words():
+        for study in resources.studies().known:
+            if not study.optimistic:
+                selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))
+
+
 def choice_caption(study: AnyStudy) -> None:
     """Write how the run that a study chose stands among the others, and whether those have been looked at."""
     chosen = resources.choice(study)

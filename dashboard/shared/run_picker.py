@@ -16,6 +16,9 @@ KEY = "run_picker"
 MOST = len(RUN_COLOURS)
 """More runs than colours could not be told apart, unless some of them are dimmed."""
 
+MOST_COMPARED = 20
+"""Runs that can be compared at once, where those that share a colour can be told apart by pointing."""
+
 SEEDS = "seeds:"
 """Precedes the id of the first run in the option that stands for all seeds of a recipe."""
 

@@ -10,11 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
+from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.records import Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
+from mnist_core.runs.test_set_uses import seen
+from mnist_core.studies import sweeps
 from tests.support.pages import APP, text_of
 from tests.support.synthetic import MakeRun, config
 
@@ -302,6 +306,30 @@ def test_runs_of_sweeps_that_ship_are_listed_when_wanted(app: OpenPage, store: S
     assert page.button(key="runs_delete").disabled, "runs that ship cannot be deleted"
     page.toggle(key="every").set_value(True).run()
     assert set(names(page)) == {plain.name, hidden.name}
+
+
+def test_test_results_that_a_sweep_passed_over_are_hidden_until_asked_for_which_is_counted(
+    app: OpenPage, store: Store
+) -> None:
+    base = {
+        "model": {"layers": [{"units": 4}]},
+        "training": {"epochs": 1, "validation": {"source": "held_out", "fraction": 0.2}},
+        "dataset": {"name": "digits"},
+    }
+    spec = parse_spec({"name": "widths", "base": base, "grid": {"stack.units": [4, 8, 64]}})
+    found = sweeps.start(store, LocalRunner(store), spec)[0]
+    fingerprint = store.get(found.run_ids[0]).status.fingerprint
+    page = open_runs(app, runs=found.run_ids[0])
+    assert table(page)["test_accuracy"].notna().sum() == 1
+    assert table(page)["test_loss"].notna().sum() == 1
+    page.text_input(key="where").set_value("accuracy >= 0").run()
+    assert len(table(page)) == 1, "a condition does not tell either"
+    page.text_input(key="where").set_value("").run()
+    assert seen(store.root, fingerprint).reveals == 0
+    page.toggle(key="reveal_tests").set_value(True).run()
+    assert not page.exception
+    assert table(page)["test_accuracy"].notna().all()
+    assert seen(store.root, fingerprint).reveals == 1
 
 
 def test_an_unchanged_run_is_not_read_again(

@@ -25,7 +25,7 @@ SWEEP = "[a](javascript:alert(1)) <b class=bad>e</b> :streamlit: --"
 FAILED = "# :blue-badge[x] <script>alert(1)</script> | http://foreign.example"
 PAGES = (
     "", "train", "mistakes", "disagreements", "disagreements?view=matrices", "sweeps", "loss-or-accuracy", "production",
-    "published", "models", "data",
+    "published", "models", "data", "runs",
 )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.resources import Entry
-from dashboard.shared import panels
-from dashboard.shared.run_picker import MOST
+from dashboard.shared import looks, panels
+from dashboard.shared.run_picker import MOST_COMPARED as MOST
 from dashboard.views.runs import drawer, table, trash
 from dashboard.views.runs.lines import Line, View, differences, lines_of
 from mnist_core.errors import FilterError
@@ -19,7 +19,7 @@ from mnist_core.runs.filters import EXAMPLE, Filter, parse
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
-HIDE, UNFOLD = "hide", "unfold"
+HIDE, UNFOLD, REVEAL = "hide", "unfold", "reveal_tests"
 CONDITION_HELP = (
     f'Such as `{EXAMPLE}`, `state != "finished"`, `"lesson 3" in tags` or `created > "2026-11-26"`. Accuracies are '
     "shares: 98 % is 0.98.\n\nFigures: "
@@ -77,6 +77,12 @@ def controls(entries: Sequence[Entry]) -> tuple[View, list[str], bool]:
                 "Also the sweeps that ship", key="every", bind="query-params",
                 help="The runs of the sweeps and searches that came with the project, which the Sweeps page shows.",
             )  # fmt: skip
+            st.toggle(
+                "Test results of what sweeps passed over", key=REVEAL, on_change=_count_reveals,
+                help="Of a sweep or search only the run that validation chose is shown with its test results. Whoever "
+                "looks at the others may choose by them, and then has no new images left to test the choice on. A look "
+                "is counted.",
+            )  # fmt: skip
     view = View(
         text=str(text or ""),
         test=condition(str(where or "")),
@@ -88,6 +94,20 @@ def controls(entries: Sequence[Entry]) -> tuple[View, list[str], bool]:
         pinned=state.pinned_baseline([entry.run.id for entry in entries]),
     )
     return view, list(shown), bool(every)
+
+
+def _count_reveals() -> None:
+    if state.widget_value(REVEAL):
+        looks.count_all_reveals()
+
+
+def without_passed_over(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the runs without the test results that nobody has asked for; filters and order cannot tell them either."""
+    hidden = frozenset[str]() if state.widget_value(REVEAL) else looks.passed_over()
+    if not hidden:
+        return entries
+    nothing = dict.fromkeys(name for name in FIGURES if name.startswith("test_"))
+    return [entry._replace(row=entry.row | nothing) if entry.run.id in hidden else entry for entry in entries]
 
 
 def condition(text: str) -> Filter | None:
@@ -190,6 +210,14 @@ def content(everything: Sequence[Entry]) -> None:
         st.error(for_markdown(failed), icon=":material/error:")
         state.fill({table.FAILED: ""})
     actions(everything, lines, chosen, hidden)
+    listed = len({run_id for line in lines for run_id in line.ids})
+    left_out = len(everything) - len(entries)
+    # between the buttons and the table, whose own tools would cover them on a phone
+    st.caption(
+        f"{listed} of {len(entries)} runs; {len(chosen)} ticked."
+        + (f" {left_out} runs of sweeps that ship are left out (View)." if left_out else "")
+        + " The link in the address bar opens this view again."
+    )
     if not lines:
         panels.empty_state("No run fits", "Other words, or another condition, find more.", icon=":material/search_off:")
     else:
@@ -204,15 +232,7 @@ def content(everything: Sequence[Entry]) -> None:
             by_recipe=view.by_recipe,
             tags=sorted({tag for entry in everything for tag in entry.row["tags"]}),
         )
-    listed = len({run_id for line in lines for run_id in line.ids})
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="runs_foot"):
-        left_out = len(everything) - len(entries)
-        st.caption(
-            f"{listed} of {len(entries)} runs; {len(chosen)} ticked."
-            + (f" {left_out} runs of sweeps that ship are left out (View)." if left_out else "")
-            + " The link in the address bar opens this view again."
-        )
-        panels.download("CSV", lambda: panels.csv(csv_frame(everything, lines)), "runs.csv", "text/csv", "runs_csv")
+    panels.download("CSV", lambda: panels.csv(csv_frame(everything, lines)), "runs.csv", "text/csv", "runs_csv")
     details = state.link_text(table.OPEN)
     if details:
         drawer.show(details, everything)
@@ -228,7 +248,7 @@ if not all_runs:
         page="views/train/page.py",
     )  # fmt: skip
 else:
-    content(resources.entries())
+    content(without_passed_over(resources.entries()))
 trash.trash_panel()
 panels.store_problems(problems)
 
