@@ -156,13 +156,13 @@ def idx_md5(array: NDArray[np.uint8]) -> str:
 
 
 def keras_cache() -> Path:
-    """Where Keras keeps its copy of MNIST."""
+    """Return the file in which Keras keeps its copy of MNIST."""
     home = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
     return Path(home) / "datasets" / "mnist.npz"
 
 
 def arriving() -> Path:
-    """Where MNIST stands while it is being downloaded: half a file must not look like a dataset."""
+    """Return the file of an unfinished download of MNIST; it is apart, so that half a file is never read as data."""
     return keras_cache().with_name("mnist.arriving.npz")
 
 
@@ -244,7 +244,7 @@ class Catalog:
             return {}
 
     def problem(self) -> str:
-        """What is wrong with `datasets.json`, empty where nothing is."""
+        """Return the error in `datasets.json`; empty if there is none."""
         try:
             self._entries()
         except DatasetError as error:
@@ -271,7 +271,7 @@ class Catalog:
         return BUILT_IN.get(name) or f"registered file {self._path(name)}"
 
     def available(self, name: str) -> bool:
-        """Whether `load` would find the data here without fetching it."""
+        """True if `load` finds the data on this machine without downloading it."""
         if name == "digits":
             return True
         path = self._file(name)

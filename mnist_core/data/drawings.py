@@ -28,7 +28,7 @@ BOARD_SIDE = FINER * SIDE
 BOX = 20
 """The longer side of a digit in MNIST, in pixels."""
 MIDDLE = 14.5
-"""Where the centre of mass lies in MNIST's digits, in pixels from the edge: in the middle of the pixel of index 14.
+"""Position of the centre of mass of MNIST's digits, in pixels from the edge: in the middle of the pixel of index 14.
 
 With it, `seen` gives 9,996 of the 10,000 test images back unchanged (tests/data/test_drawings.py).
 """
@@ -134,7 +134,7 @@ def _start(ink: NDArray[np.integer]) -> int:
 
 
 class Edit(NamedTuple):
-    """How the picture that a network sees is changed by hand.
+    """Changes that the user makes to the picture before a network sees it.
 
     right, down: pixels, −14 to 14. turn: degrees clockwise, −180 to 180. noise: the standard deviation of what is
     added to each pixel, as a share of full ink, 0 to 1. seed: of the noise.
@@ -150,7 +150,7 @@ class Edit(NamedTuple):
 class EditTable(NamedTuple):
     """An edit as arithmetic in whole numbers, for Python and JavaScript alike.
 
-    sources: int, shape (784, 4), the pixels that each new one is made of. weights: int, shape (784, 4), in 1/WHOLE.
+    sources: int, shape (784, 4), the source pixels of each new pixel. weights: int, shape (784, 4), in 1/WHOLE.
     noise: int, shape (784,), grey levels that are added.
     """
 
@@ -201,14 +201,14 @@ def edited(picture: Pixels, table: EditTable) -> Pixels:
 def board_of(content: bytes) -> Pixels:
     """Return the board, uint8 of shape (112, 112), with the digit of a picture file: a photograph, a scan, a drawing.
 
-    Whether the ink is dark or light is told by the picture's edge, which is taken for paper. A shadow over the paper
-    is evened out, ink is told from paper by Otsu's threshold (1979), and specks are left away. The digit is put into
-    the middle of the board, its longer side as long as in MNIST.
+    The picture's edge is assumed to be paper, which decides if the ink is dark or light. Shadows on the paper are
+    evened out, Otsu's threshold (1979) separates ink from paper, and specks are removed. The digit is put into the
+    middle of the board, its longer side as long as in MNIST.
 
     Raises
     ------
     DrawingError
-        where it is no picture, too large, or has no ink on it.
+        if it is no picture, is too large, or has no ink on it.
     """
     ink = _ink(_grey(content))
     digit = _cut_out(ink)

@@ -41,11 +41,11 @@ _BLOCK = 500
 
 
 class DataCheck(Frozen):
-    """What was found in one dataset. All are counts of images.
+    """Duplicates in one dataset. All are counts of images.
 
     test_in_train: test images that are, pixel by pixel, training images too. repeated_train, repeated_test: images
     that repeat an earlier one of their own part. conflicts: different images that occur with more than one label, in
-    both parts together. near: test images, of the `near_examined` that were looked at, with a near duplicate among the
+    both parts together. near: test images, of the `near_examined` that were examined, with a near duplicate among the
     training images; exact ones are not counted again.
     """
 
@@ -61,7 +61,7 @@ class DataCheck(Frozen):
 
     @property
     def leaks(self) -> bool:
-        """Whether test images, or near copies of them, are trained on."""
+        """True if test images, or near copies of them, are among the training images."""
         return bool(self.test_in_train or self.near)
 
 

@@ -1,4 +1,4 @@
-"""What was found in a dataset, in sentences."""
+"""Sentences about the duplicates in a dataset."""
 
 from __future__ import annotations
 

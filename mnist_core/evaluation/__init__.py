@@ -1,1 +1,1 @@
-"""What predictions are worth: metrics, calibration, mistakes, statistics, label errors."""
+"""Evaluation of predictions: metrics, calibration, mistakes, statistics, label errors."""

@@ -1,4 +1,4 @@
-"""How far a network's stated confidence can be trusted, and what a temperature makes of it.
+"""Calibration: how far a network's confidence matches its accuracy, before and after temperature scaling.
 
 Everything takes labels and probabilities as `mnist_core.evaluation.metrics` does; SciPy is imported where it is used.
 """
@@ -88,7 +88,7 @@ def with_temperature(probabilities: FloatArray, temperature: float) -> NDArray[n
 
 
 def tempered_scores(labels: IntArray, probabilities: FloatArray, temperature: float) -> Scores:
-    """What the predictions are worth at this temperature; the accuracy is that of T = 1."""
+    """Return the scores of the predictions at this temperature; the accuracy is that of T = 1."""
     return scores(labels, with_temperature(probabilities, temperature))
 
 
@@ -98,10 +98,10 @@ def loss_at(labels: IntArray, probabilities: FloatArray, temperature: float) -> 
 
 
 def fit_temperature(labels: IntArray, probabilities: FloatArray) -> float:
-    """The temperature with the lowest mean cross-entropy on these images, which must not be those it is judged on.
+    """Return the temperature with the lowest mean cross-entropy on these images; evaluate it on other images.
 
-    The loss is convex in 1/T and so has one minimum, which Brent's bounded method finds on log T. Where every image is
-    right there is none: the surer the better, and the lower bound comes back.
+    The loss is convex in 1/T and so has one minimum, which Brent's bounded method finds on log T. If every prediction
+    is right there is no minimum: the lower T, the lower the loss; then the lower bound is returned.
     """
     from scipy.optimize import minimize_scalar
 

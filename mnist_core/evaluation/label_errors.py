@@ -39,7 +39,7 @@ class LabelError(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What a badge on this digit means, in words."""
+        """Return the meaning of the badge on this digit, as a sentence."""
         start = f"Known label error: the label says {self.given}, "
         if self.corrected is not None:
             return f"{start}most reviewers saw a {self.corrected}."
@@ -76,7 +76,7 @@ def known_errors(fingerprint: str) -> dict[int, LabelError]:
 
 
 class Effect(NamedTuple):
-    """What known label errors do to an accuracy.
+    """The effect of known label errors on an accuracy.
 
     known: how many of the test images are known label errors. wrong: wrong guesses on all test images. wrong_known: how
     many of these are on known label errors. agreeing: how many of those guessed the digit that most reviewers saw.
@@ -94,7 +94,7 @@ class Effect(NamedTuple):
 
 
 def effect(predictions: Predictions, fingerprint: str) -> Effect | None:
-    """What the known label errors do to a run's test accuracy; None where none are known for this data."""
+    """Return the effect of the known label errors on a run's test accuracy; None if none are known for this data."""
     errors = known_errors(fingerprint)
     labels, guess = predictions.labels, predictions.predicted
     if not errors or max(errors) >= len(labels):
@@ -119,7 +119,8 @@ def effect(predictions: Predictions, fingerprint: str) -> Effect | None:
 
 
 def class_thresholds(labels: IntArray, probabilities: FloatArray) -> NDArray[np.float64]:
-    """How sure a model is of each class where that is the label, shape (K,); infinite for a class without images.
+    """Return a model's mean confidence in each class on the images with that label, shape (K,); infinite for a class
+    without images.
 
     t_j = mean of p(j | x) over the images x labelled j (Northcutt, Jiang and Chuang 2021, "Confident Learning",
     equation 2): from there on an image counts as confidently of class j.

@@ -1,4 +1,4 @@
-"""What predictions are worth. Everything takes labels and probabilities, never a model.
+"""Metrics of predictions. Every function takes labels and probabilities, never a model.
 
 `labels` is an integer array of shape (n,), 0 to K − 1; `probabilities` a float array of shape (n, K) whose rows sum
 to 1.
@@ -87,7 +87,7 @@ def class_scores(matrix: NDArray[np.int64]) -> ClassScores:
 
 
 class Scores(NamedTuple):
-    """What one set of predictions is worth; loss, ece and mean_confidence are None where there are no probabilities."""
+    """Metrics of one set of predictions; loss, ece and mean_confidence are None if there are no probabilities."""
 
     images: int
     errors: int

@@ -1,4 +1,4 @@
-"""What a run got wrong: its test images one by one, its confusions, and the order in which to look at them."""
+"""A run's mistakes: its test images one by one, its confusions, and the order in which to look at them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
     @property
     def correct(self) -> bool:
-        """Whether it lies on the diagonal."""
+        """True if the cell lies on the diagonal."""
         return self.true is not None and self.true == self.guess
 
 
@@ -65,13 +65,13 @@ def judged(predictions: Predictions) -> pd.DataFrame:
 
 
 def mistakes(predictions: Predictions) -> pd.DataFrame:
-    """The misclassified test images, in order; columns as in `judged`, without `correct`."""
+    """Return the misclassified test images, in order; columns as in `judged`, without `correct`."""
     frame = judged(predictions)
     return frame[~frame["correct"]].drop(columns="correct").reset_index(drop=True)
 
 
 def in_cell(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    """The images of a `judged` frame in a cell: a row or column, or everything, means its mistakes only."""
+    """Return the images of a `judged` frame in a cell; for a row, a column or the whole matrix, the mistakes only."""
     keep = frame["correct"] if cell.correct else ~frame["correct"]
     if cell.true is not None:
         keep &= frame["true"] == cell.true

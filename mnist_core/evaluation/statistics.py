@@ -131,8 +131,8 @@ class AccuracyDifference:
 
     With b images that only the run gets right, c that only the baseline does, and n in all, Δ = (b−c)/n. The score
     statistic of Δ = δ is (b − c − nδ) / √(n(2q + δ(1−δ))), where q is the likeliest share of images that only the
-    baseline gets right if Δ is δ (Tango 1998). At δ = 0 it is McNemar's (1947): (b−c)/√(b+c). The interval holds every
-    δ whose statistic is within the normal quantile, so it agrees with the test by construction.
+    baseline gets right if Δ is δ (Tango 1998). At δ = 0 it is McNemar's (1947): (b−c)/√(b+c). The interval contains
+    every δ whose statistic is within the normal quantile, so it agrees with the test by construction.
     """
 
     table: Agreement

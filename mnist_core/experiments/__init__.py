@@ -1,1 +1,1 @@
-"""What to train, without effects: configurations, layers, presets, grids, search spaces, Keras code."""
+"""Experiments as data, without side effects: configurations, layers, presets, grids, search spaces, Keras code."""

@@ -1,4 +1,4 @@
-"""What an experiment is: the model, the training and the dataset, with every bound declared once.
+"""The configuration of an experiment: model, training and dataset, with every bound declared once.
 
 The types are frozen pydantic models. Sliders, command line and validation all read the bounds here, through `bounds`.
 A `RunConfig` is the three together, and the run that it continues, if any; its canonical JSON, with the dataset's
@@ -164,7 +164,7 @@ class HeldOutValidation(Config):
         return self
 
     def size(self, images: int) -> int:
-        """How many of `images` training images are held out.
+        """Return how many of `images` training images are held out.
 
         Raises
         ------
@@ -201,7 +201,9 @@ class EarlyStopping(Config):
 
 
 class Augmentation(Config):
-    """How far each training image is moved, turned and scaled at random, anew in each epoch; see `augmentation`."""
+    """Limits of the random shift, rotation and scaling of each training image, drawn anew in each epoch; see
+    `augmentation`.
+    """
 
     shift: float = setting(
         0.0, ge=0.0, le=10.0, label="Shift, pixels", help="At most so many pixels to the left, right, up and down.",
@@ -288,7 +290,7 @@ Schedule = Annotated[StepSchedule | CosineSchedule | PlateauSchedule, Field(disc
 
 
 class TrainingConfig(Config):
-    """How a model is trained.
+    """The settings of a training.
 
     schedule: None keeps the learning rate as it is. label_smoothing: the share of each label that is spread evenly
     over all classes while training, as `keras.losses.CategoricalCrossentropy` does; the training loss contains it, and

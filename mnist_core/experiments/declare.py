@@ -1,4 +1,4 @@
-"""How a setting is declared: once, with its field. Forms, links, command line and documentation are made from it."""
+"""Declaration of settings: each once, with its field. Forms, links, command line and documentation are made from it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 Widget = Literal["slider", "steps", "number", "buttons", "list", "switch", "none"]
-"""How a person sets it; `none` for what is kept as it is and has no widget, and `steps` for a slider over `Scale`."""
+"""The widget for the setting; `none` for a fixed value without a widget, `steps` for a slider over `Scale`."""
 Scale = Literal["whole", "each", "decades", "powers of two"]
-"""Where `steps` stop: at whole numbers ever further apart, at every one, at 1, 2 and 5 of each power of ten, …"""
+"""Stops of a `steps` slider: whole numbers at growing distances, every number, 1, 2 and 5 of each power of ten, …"""
 
 
 class OnlyIf(NamedTuple):
@@ -24,9 +24,9 @@ class OnlyIf(NamedTuple):
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a declaration says beyond label, help, default and bounds. Nothing of it has to be given.
+    """The optional parts of a declaration, beyond label, help, default and bounds.
 
-    widget, step, scale, format: how it is set; None for what follows from type and bounds (see `settings`).
+    widget, step, scale, format: its widget; None if type and bounds decide it (see `settings`).
         format: as `st.slider` takes it, or a template such as ``{0}×{0}``.
     zero: True where a logarithmic scale has a 0 in front.
     choices: values in words, where the value itself is not one.

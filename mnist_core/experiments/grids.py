@@ -84,7 +84,7 @@ def axes(base: RunConfig) -> dict[str, Setting]:
 
 
 class SweepSpec(Frozen):
-    """What a sweep is; see the top of this module for its form.
+    """The specification of a sweep; the top of this module describes its form.
 
     source, note, assumptions: as for a preset.
     """
@@ -127,7 +127,7 @@ class SweepSpec(Frozen):
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of a grid: its values by path, linked ones taken apart, and the run that it asks for."""
+    """One combination of a grid: its values by path, linked ones separated, and the configuration of its run."""
 
     values: dict[str, Any]
     config: RunConfig

@@ -18,13 +18,13 @@ _OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
 
 def keras_code(config: RunConfig) -> str:
-    """A complete script: it loads the data, builds, compiles, trains and tests the network that `config` describes.
+    """Return a complete script that loads the data, then builds, compiles, trains and tests the network of `config`.
 
-    It asks for the same layers, loss, optimizer, learning rates, batches, epochs and early stopping as a run does. The
-    weights it ends with differ as those of another seed would, since Keras shuffles, drops out and augments in an order
-    of its own; the held-out part, too, is drawn by class but not of the same images. A registered dataset is read from
-    the `.npz` file of its name; the weights that a run goes on from, from a copy of its parent's `model.keras` named
-    after that run.
+    It uses the same layers, loss, optimizer, learning rates, batches, epochs and early stopping as a run does. Its
+    final weights differ as those of another seed would, since Keras shuffles, drops out and augments in its own random
+    order; the held-out part, too, is drawn by class but not of the same images. A registered dataset is read from the
+    `.npz` file of its name; the weights that a run goes on from, from a copy of its parent's `model.keras` named after
+    that run.
     """
     parts = [
         _imports(config),

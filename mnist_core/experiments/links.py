@@ -1,11 +1,11 @@
-"""A form's settings as part of a link: what is different from a start, in short and readable words.
+"""A form's settings as part of a link: those that differ from given start values, in short and readable words.
 
     dropout=0.5&epochs=5&layers=conv16k3-pool2-dense64d0.2
 
 Each setting has its name from the table; what has no effect is left out. Layers are a row of kinds with what differs
 from the kind's defaults: `dense64tanh` has 64 units and tanh, `conv24k5bn` has 24 filters of 5×5 and batch
-normalisation, `d` is dropout, `l` the L2 penalty. A layer's setting stands alone (`dropout=0.5`) where it is the same
-in every layer that has it, and nothing else is different in the layers.
+normalisation, `d` is dropout, `l` the L2 penalty. A layer's setting is written alone (`dropout=0.5`) if it is the same
+in every layer that has it and the layers do not differ otherwise.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def differences(start: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
         found |= _same_everywhere(before, after) or {LAYERS_KEY: layers_text(after)}
     for path, setting in SETTINGS.items():
         value = values[path]
-        # where it had no effect at the start, the start holds what a link without it would give
+        # if it had no effect at the start, its start value is the one that a link without it gives
         if setting.shown(values) and value != start[path] and value is not None:
             found[setting.link] = _text(value)
     return found

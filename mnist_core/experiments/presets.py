@@ -407,12 +407,12 @@ def on_dataset(item: Preset, dataset: str, fingerprint: str) -> RunConfig:
 
 
 def preset(name: str) -> Preset:
-    """The preset of this name, or of this short name where only one has it.
+    """Return the preset of this name, or of this short name if only one has it.
 
     Raises
     ------
     ConfigError
-        naming the presets there are.
+        if there is no such preset; the message lists the presets.
     """
     if name in PRESETS:
         return PRESETS[name]

@@ -1,4 +1,4 @@
-"""What makes two configurations the same recipe: everything but the seed."""
+"""Recipes: two configurations have the same recipe if they differ in nothing but the seed."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from mnist_core.experiments.layers import LAYER_KINDS
 Type = Literal["number", "whole number", "choice", "switch", "text"]
 LAYERS = "model.layers"
 SWITCHED: dict[Any, dict[str, Any] | None] = {False: None, True: {}}
-"""What an optional structure of one kind begins with, by the value of its switch."""
+"""Start values of an optional structure that has one kind, by the value of its switch."""
 _FEW = 20
 """A whole number with at most so many values has a stop of its slider at each."""
 _BUTTONS = 3
@@ -69,12 +69,12 @@ class Setting:
 
     @property
     def words(self) -> str:
-        """What it is called in running text, such as ``learning rate`` or ``early stopping: patience in epochs``."""
+        """The setting's name in running text, such as ``learning rate`` or ``early stopping: patience in epochs``."""
         return f"{uncapitalised(self.group)}: {uncapitalised(self.label)}" if self.group else uncapitalised(self.label)
 
     @property
     def widget(self) -> Widget:
-        """How a person sets it."""
+        """The widget that sets it."""
         if self.declared.widget:
             return self.declared.widget
         if self.type == "choice":
@@ -89,7 +89,7 @@ class Setting:
 
     @property
     def scale(self) -> Scale:
-        """Where the stops of its slider are."""
+        """The stops of its slider."""
         few = self.minimum is not None and self.maximum is not None and self.maximum - self.minimum < _FEW
         return self.declared.scale or ("each" if few else "whole" if self.type == "whole number" else "decades")
 
@@ -99,7 +99,7 @@ class Setting:
         return self.declared.step or (0.01 if self.type == "number" else 1)
 
     def shown(self, values: Mapping[str, Any]) -> bool:
-        """Return True if it has an effect beside the other `values` of a form."""
+        """True if it has an effect with the other `values` of a form."""
         return all(values.get(path) in wanted for path, wanted in self.shown_if)
 
     def problem(self, value: Any) -> str:
@@ -203,7 +203,7 @@ def _link(path: str, declared: Declaration) -> str:
 
 
 def _tag(kind: type[BaseModel]) -> tuple[str, str] | None:
-    """The field by which a structure's kinds are told apart, and its value; None where there is one kind only."""
+    """Return the field that distinguishes a structure's kinds, and its value; None if there is only one kind."""
     for name, info in kind.model_fields.items():
         if not info.title and get_origin(info.annotation) is Literal:
             return name, get_args(info.annotation)[0]

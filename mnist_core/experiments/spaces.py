@@ -62,7 +62,7 @@ class Range(Frozen):
 
     @property
     def whole(self) -> bool:
-        """Whether its numbers are whole."""
+        """True if its numbers are integers."""
         return all(isinstance(value, int) for value in (self.low, self.high) if value is not None) and (
             self.step is None or isinstance(self.step, int)
         )
@@ -100,9 +100,9 @@ def brackets(rule: Hyperband, epochs: int) -> list[Bracket]:
 
 
 class SearchSpec(Frozen):
-    """What a search is; see the top of this module for its form.
+    """The specification of a search; the top of this module describes its form.
 
-    trials: how many, without Hyperband. metric: what the trials are chosen by, always on held-out images.
+    trials: how many, without Hyperband. metric: the metric that ranks the trials, always on held-out images.
     source, note, assumptions: as for a preset.
     """
 
@@ -136,7 +136,7 @@ class SearchSpec(Frozen):
 
     @property
     def dataset(self) -> str:
-        """What all trials are trained on."""
+        """The dataset of all trials."""
         return self.config(corner(self, 0)).dataset.name
 
     @property
@@ -146,7 +146,7 @@ class SearchSpec(Frozen):
 
     @property
     def trial_count(self) -> int:
-        """How many trials there will be."""
+        """Number of trials planned."""
         if self.hyperband is None:
             return self.trials
         return sum(bracket.trials for bracket in brackets(self.hyperband, self.epochs))
@@ -206,7 +206,7 @@ def _lies_in(item: Range | tuple[Any, ...], value: Any) -> bool:
         return _text(value) in map(_text, item)
     if isinstance(value, bool) or not isinstance(value, int if item.whole else int | float):
         return False
-    # as optuna has it, which refuses anything else
+    # the same rule as optuna's, which refuses anything else
     steps = (value - item.low) / item.step if item.step else 0.0
     return bool(item.low <= value <= item.high) and abs(steps - round(steps)) < 1e-8
 
@@ -221,7 +221,7 @@ def search_spec(text: str) -> SearchSpec:
 
 @dataclass(frozen=True)
 class Told:
-    """What a sampler is told of a trial: its values and what they came to, None while that is unknown."""
+    """A trial as the sampler sees it: its values and their result, None while that is unknown."""
 
     values: Mapping[str, Any]
     value: float | None
@@ -244,9 +244,9 @@ def suggest(spec: SearchSpec, told: Sequence[Told]) -> dict[str, Any]:
 
 
 def importances(spec: SearchSpec, told: Sequence[Told]) -> dict[str, float]:
-    """How much of the spread each field explains (fANOVA, Hutter et al. 2014), greatest first; they add up to 1.
+    """Return each field's share of the variance (fANOVA, Hutter et al. 2014), greatest first; they add up to 1.
 
-    Empty where fewer than four trials have a value, or all have the same.
+    Empty if fewer than four trials have a value, or all have the same.
     """
     import optuna
 

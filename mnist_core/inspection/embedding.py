@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mnist_core.evaluation.predictions import Predictions
 
 SAMPLE = 1_000
-"""Digits on a map: as many as can be told apart, and as t-SNE arranges in a few seconds."""
+"""Number of digits on a map: few enough to see each one, and for t-SNE to finish in a few seconds."""
 
 
 class Map(NamedTuple):

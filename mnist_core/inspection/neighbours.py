@@ -49,23 +49,23 @@ def nearest(points: NDArray[np.generic], query: NDArray[np.generic], k: int) -> 
 
 
 class HiddenDigits(NamedTuple):
-    """What a network makes of training digits. indices: which ones, ascending. values: (len(indices), units)."""
+    """Hidden activations of training digits. indices: which ones, ascending. values: (len(indices), units)."""
 
     indices: NDArray[np.intp]
     values: NDArray[np.float32]
 
 
 def readable(model: ModelConfig, images: int) -> int:
-    """How many of `images` digits a network of `model` can read within the limits of this module; at least 1."""
+    """Return for how many of `images` digits the hidden activations fit the limits of this module; at least 1."""
     rows = model.layer_table()
     width = (rows[-1].parameters // rows[-1].output_shape[0]) - 1  # of what goes into the output layer
     return max(1, min(images, MOST_OPERATIONS // model.operations(), MOST_VALUES // width))
 
 
 def hidden_digits(network: Network, model: ModelConfig, images: Pixels) -> HiddenDigits:
-    """What the last hidden layer makes of the training images, shape (n, 28, 28), or of as many as are `readable`.
+    """Return the last hidden layer's activations of the training images, shape (n, 28, 28), or of a `readable` part.
 
-    Where there are too many they are taken at equal distances, so that every class has its share.
+    If there are too many, images are taken at equal distances, so that every class has its share.
     """
     count = readable(model, len(images))
     indices = np.arange(count) * len(images) // count

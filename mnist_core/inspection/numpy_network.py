@@ -36,13 +36,13 @@ class Network(NamedTuple):
     block: int
 
     def hidden(self, images: Pixels) -> FloatArray:
-        """What goes into the output layer, shape (n, units), for uint8 images of shape (n, 28, 28)."""
+        """Return the inputs of the output layer, shape (n, units), for uint8 images of shape (n, 28, 28)."""
         return self._run(images, self.steps[:-1])
 
     def logits(self, images: Pixels) -> FloatArray:
-        """What the softmax is taken of, shape (n, 10), for uint8 images of shape (n, 28, 28).
+        """Return the inputs of the softmax, shape (n, 10), for uint8 images of shape (n, 28, 28).
 
-        A logit less another is the logarithm of the ratio of the two probabilities.
+        The difference of two logits is the logarithm of the ratio of the two probabilities.
         """
         return self._run(images, self.steps)
 

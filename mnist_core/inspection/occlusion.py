@@ -18,10 +18,10 @@ PATCH = 4
 
 
 class Occlusion(NamedTuple):
-    """What blanking does to the guess `top` against the digit `rival`.
+    """The evidence for the guess `top` against the digit `rival`, pixel by pixel, found by blanking parts of the image.
 
     weight: shape (28, 28), in nats of log odds; the mean, over the patches that cover a pixel, of how much blanking the
-    patch lowers log(p(top) / p(rival)). Above 0 the ink there speaks for `top`, below 0 for `rival`; 0 where nothing is
+    patch lowers log(p(top) / p(rival)). Above 0 the ink there supports `top`, below 0 `rival`; 0 where nothing is
     drawn. evidence: log(p(top) / p(rival)) of the whole image, in nats.
     """
 
@@ -32,13 +32,13 @@ class Occlusion(NamedTuple):
 
 
 def occlusion(network: Network, image: Pixels, true: int | None) -> Occlusion:
-    """Where the evidence for a network's guess lies, in an image of shape (28, 28) that shows a `true`, if it is known.
+    """Return which parts of an image, shape (28, 28), support a network's guess; `true` is its label, if known.
 
     A patch of 4×4 pixels is set to the background at every place that it fits (after Zeiler and Fergus 2014, who looked
-    at the probability of the class; log odds do not saturate where a network is sure). The guess is weighed against the
-    true digit, or, where it is right or the true digit is not known, against the second most probable one.
+    at the probability of the class; log odds do not saturate where a network is sure). The guess is compared with the
+    true digit or, if the guess is right or the true digit is not known, with the second most probable digit.
 
-    Only what is drawn can be taken away: what speaks for a digit by not being there is not seen.
+    Blanking removes ink only, so evidence that consists of missing ink is not found.
     """
     whole = network.logits(image[None])[0].astype(np.float64)
     order = np.argsort(-whole, kind="stable")

@@ -1,4 +1,4 @@
-"""How long a training will take, judged by the trainings measured on the same machine.
+"""Estimates of training time, from the trainings measured on the same machine.
 
 The cost of an epoch is modelled as ``seconds = a·steps + b·operations·images``: a fixed price for each batch and one
 for each multiplication. Both prices are at least zero and are fitted to relative errors, so that short trainings count
@@ -26,7 +26,7 @@ _RIDGE = 1e-3
 
 @dataclass(frozen=True)
 class Cost:
-    """What an epoch consists of."""
+    """The amount of work in an epoch."""
 
     steps: int
     work: float
@@ -56,12 +56,12 @@ class Estimate:
 
 
 def cost(config: RunConfig, images: int) -> Cost:
-    """What an epoch of `config` costs with a training set of `images` images, before any are held out.
+    """Return the work in an epoch of `config` with a training set of `images` images, before any are held out.
 
     Raises
     ------
     ConfigError
-        where too few images would be left to train on.
+        if too few images would be left to train on.
     """
     validation = config.training.validation
     left = images - (validation.size(images) if validation.source == "held_out" else 0)
@@ -71,16 +71,16 @@ def cost(config: RunConfig, images: int) -> Cost:
 def measured(
     runs: Iterable[Run], images: Callable[[str, str], int | None], here: Callable[[Environment], bool]
 ) -> list[Measured]:
-    """What the finished epochs of `runs` say about cost.
+    """Return the cost and the time of the finished epochs of `runs`.
 
     Parameters
     ----------
     runs
-        any runs; those without a finished epoch, and unreadable ones, say nothing.
+        any runs; those without a finished epoch, and unreadable ones, are skipped.
     images
-        (dataset name, fingerprint) → size of its training set, None where that is unknown.
+        (dataset name, fingerprint) → size of its training set, None if that is unknown.
     here
-        whether an environment is this machine's.
+        True if an environment is this machine's.
     """
     found = []
     for run in runs:
@@ -104,12 +104,12 @@ def measured(
 
 
 def estimate(config: RunConfig, images: int, basis: list[Measured]) -> Estimate | None:
-    """How long `config` will take with `images` training images; None where nothing was measured.
+    """Return how long `config` will take with `images` training images; None if nothing was measured.
 
     Raises
     ------
     ConfigError
-        where too few images would be left to train on.
+        if too few images would be left to train on.
     """
     price = cost(config, images)
     if not basis:
@@ -162,7 +162,7 @@ def _fitted(basis: list[Measured]) -> _Fit:
 
 
 def time_left(rows: list[EpochRow], progress: LiveProgress | None, epochs: int, now: float) -> float | None:
-    """Seconds until a running training has done all its `epochs`; None before its first epoch is complete.
+    """Return the seconds until a running training has finished all its `epochs`; None before its first is complete.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def time_left(rows: list[EpochRow], progress: LiveProgress | None, epochs: int, 
     epochs
         how many are planned.
     now
-        Unix seconds; an epoch under way is taken to go on since its progress was last told.
+        Unix seconds; the current epoch is assumed to continue at its pace since its last report.
     """
     if not rows:
         return None

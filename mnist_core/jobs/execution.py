@@ -91,7 +91,7 @@ def execute(store: Store, run_id: str, *, train: Train | None = None) -> RunStat
     except Exception as error:
         return _failed(run, writer, error)
     finally:
-        # also when the process is told to stop: the run is then interrupted, and can be resumed
+        # also when the process is stopped: the run is then interrupted, and can be resumed
         writer.release()
 
 
@@ -180,7 +180,7 @@ def _count_attempt(run: Run, writer: RunWriter, epochs_done: int) -> None:
     """Take note of this attempt; refuse it where too many since the last request died in this same epoch."""
     path = run.path / "attempts.jsonl"
     earlier = [item for item in _attempts(path) if item.attempt > run.status.attempts_before]
-    # where an attempt began, the one before it had died
+    # the previous attempt had died at the epoch at which the next one began
     died_after = [item.epochs_done for item in earlier[1:]] + [epochs_done] * bool(earlier)
     here = died_after.count(epochs_done)
     if here >= MAX_ATTEMPTS:
@@ -263,7 +263,7 @@ def _dataset(store: Store, run: Run) -> Dataset:
 
 
 def environment() -> dict[str, Any]:
-    """What the numbers depend on besides the configuration; nothing that names the machine or its user."""
+    """Return what the numbers depend on besides the configuration; nothing that names the machine or its user."""
     return {
         "python": platform.python_version(),
         "mnist_core": __version__,

@@ -1,7 +1,7 @@
-"""How long a trained model takes to answer: measured, kept beside the run, and never guessed.
+"""Prediction time of a trained model: measured and stored with the run, never estimated.
 
 What is timed is one call, from uint8 pixels in memory to probabilities as a NumPy array. *Compiled* is a graph made by
-`tf.function` for this number of images, with the division by 255 inside it: what one would put behind a service.
+`tf.function` for this number of images, with the division by 255 inside it: the form in which a service would use it.
 *Predict* is `model.predict` with one batch, as notebooks do. Each figure is the median of many calls, after a few that
 are not counted. The content of the images makes no difference, so random ones do.
 """
@@ -64,7 +64,7 @@ class Latency(Frozen):
 
     @property
     def quiet(self) -> bool:
-        """Whether the processors were free enough for the times to be compared with others."""
+        """True if the processors were idle enough for the times to be compared with others."""
         return self.load is None or self.load <= self.cores + 0.5
 
     def batch(self, images: int) -> BatchTime:
@@ -132,14 +132,14 @@ def _threads(tensorflow: Any) -> int:
 
 
 def latency_file(store: Store, run: Run) -> Path:
-    """Where a run's figures are: in its folder; of a run that ships with the project, which is not to be changed and
-    was timed elsewhere if at all, in the store's `cache`.
+    """Return the file with a run's times, which is in its folder. For a run that ships, which must not change and was
+    timed on another machine if at all, it is in the store's `cache`.
     """
     return store.root / "cache" / "latency" / f"{run.id}.json" if run.read_only else run.path / "latency.json"
 
 
 def stored(store: Store, run: Run) -> Latency | None:
-    """What has been measured of the run's present weights; None where nothing has."""
+    """Return the times measured with the run's present weights; None if there are none."""
     try:
         found = Latency.model_validate(read_json(latency_file(store, run)))
     except (OSError, ValueError):
@@ -175,14 +175,14 @@ def _request_file(store: Store, run: Run) -> Path:
 
 
 def ask(store: Store, run: Run) -> None:
-    """Note that a measurement is asked for; whoever asks sees to it that `answer` is called in a worker."""
+    """Write a request for a measurement; the caller must also have `answer` called in a worker."""
     path = _request_file(store, run)
     make_folder(path.parent)
     write_json(path, {"asked_at": time.time(), "problem": ""}, durable=False)
 
 
 def answer(store: Store, run: Run) -> None:
-    """Measure a run as asked; what goes wrong is kept for whoever waits, unless the disk refuses that too."""
+    """Carry out the requested measurement; an error is stored for those who wait, unless the disk refuses that too."""
     path = _request_file(store, run)
     try:
         measure_run(store, run)
@@ -193,19 +193,19 @@ def answer(store: Store, run: Run) -> None:
 
 
 def waiting(store: Store, run: Run) -> bool:
-    """Whether a measurement was asked for and may still come."""
+    """True if a measurement was requested and may still arrive."""
     return time.time() - _request(store, run).asked_at < LAPSES_AFTER_S
 
 
 def problem(store: Store, run: Run) -> str:
-    """Why the last measurement that was asked for did not come about; empty where nothing is known to be wrong."""
+    """Return why the last requested measurement failed; empty if no error is known."""
     found = _request(store, run)
     lapsed = found.asked_at and not waiting(store, run)
     return "the worker did not answer; try again" if lapsed else found.problem
 
 
 class _Request(Frozen):
-    """A request file: when a measurement was asked for, in Unix seconds, and what went wrong."""
+    """A request file: when a measurement was requested, in Unix seconds, and the error, if any."""
 
     asked_at: float = 0.0
     problem: str = ""

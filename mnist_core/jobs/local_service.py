@@ -1,6 +1,6 @@
-"""Finding, starting and stopping the local job service, without importing what it is made of.
+"""Finding, starting and stopping the local job service, without importing its libraries.
 
-Beside the store lie `service.json` (where the service listens and how it is doing), `service.log`, and `.service/`
+The store's folder has `service.json` (the service's address and state), `service.log`, and `.service/`
 (a lease, by which only one service serves a store, the service's credentials, and the workers' scratch space).
 """
 
@@ -46,7 +46,7 @@ class Record:
     credentials: str = ""
 
     def alive(self) -> bool:
-        """Whether the process that wrote this is still there."""
+        """True if the process that wrote this still exists."""
         return processes.is_alive(self.pid, self.process_started)
 
 
@@ -55,7 +55,7 @@ _RECORD = TypeAdapter(Record)
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How the job service is doing, for a screen.
+    """The state of the job service, for a screen.
 
     state: `stopped`; `starting` until the first worker is warm; `ready`; `remote` for a scheduler elsewhere.
     workers, warm, busy: worker processes, those with TensorFlow loaded, those that train. queued: runs that wait.
@@ -76,7 +76,7 @@ def record_path(root: Path) -> Path:
 
 
 def lock_folder(root: Path) -> Path:
-    """Where the service's lease lies; made where it does not exist. Raises WriteError."""
+    """Return the folder of the service's lease, made if it does not exist. Raises WriteError."""
     folder = root / ".service"
     make_folder(folder)
     return folder
@@ -88,7 +88,7 @@ def stop_mark(root: Path) -> Path:
 
 
 def log_path(root: Path) -> Path:
-    """What the service and its workers say."""
+    """Return the log file of the service and its workers."""
     return root / "service.log"
 
 
@@ -108,7 +108,7 @@ def running(root: Path) -> Record | None:
 
 
 def status(root: Path) -> ServiceStatus:
-    """How the local service is doing; reads one small file."""
+    """Return the status of the local service; reads one small file."""
     record = running(root)
     if record is None:
         return ServiceStatus("starting" if lease.held(root / ".service") else "stopped")
@@ -123,7 +123,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 def _reap() -> None:
-    """Let go of processes that this process started and that have ended, lest they stay as zombies."""
+    """Collect ended child processes of this process, so that they do not stay as zombies."""
     _started[:] = [process for process in _started if process.poll() is None]
 
 

@@ -26,10 +26,10 @@ Outcome = Literal["new", "stored", "joined", "resumed"]
 
 @dataclass(frozen=True)
 class Requested:
-    """What became of a request.
+    """The result of a request.
 
-    outcome: `new`, trained from the first epoch; `stored`, it was trained before; `joined`, it is being trained
-    already; `resumed`, it goes on from its last finished epoch.
+    outcome: `new`, the run starts at the first epoch; `stored`, it was trained before; `joined`, it is already being
+    trained; `resumed`, it continues from its last finished epoch.
     """
 
     run: Run

@@ -1,4 +1,4 @@
-"""What trains queued runs: `LocalRunner` here and now, `ServiceRunner` in worker processes that outlive this one."""
+"""Runners train queued runs: `LocalRunner` in this process, `ServiceRunner` in worker processes that outlive it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from mnist_core.runs.store import Store
 
 SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
 KILL_AFTER_S = 3.0
-"""A training that was asked to stop and has not done so by then is killed with its process."""
+"""Seconds after which a training that does not obey a request to stop is killed with its process."""
 MOST_KILLS = 3
 """So many processes that hold one run are ended, as it may be handed from one worker to the next."""
 CONNECT_LIMIT_S = 10.0
 ANSWER_LIMIT_S = 2.0
-"""Whoever waits is told that a scheduler is away when it has not answered for so long."""
+"""Seconds without an answer after which a scheduler counts as unreachable."""
 _HELD = ("queued", "waiting", "no-worker", "processing")
 """The states of a task that the scheduler will have carried out."""
 Absence = Literal["gone", "stopping", "stopped"]
@@ -51,7 +51,7 @@ class Runner(Protocol):
         """Make a run stop, if need be by ending its process; it keeps its finished epochs."""
 
     def status(self) -> ServiceStatus:
-        """How whatever trains is doing."""
+        """Return the state of the job service, or of what stands in for it."""
 
     def absent(self) -> Absence | None:
         """Return why nothing here can train until somebody starts it; None where something can. Cheap."""
@@ -97,7 +97,7 @@ class LocalRunner:
         self.store.cancel(run_id)
 
     def kill(self, run_id: str) -> None:
-        """Make a run stop; this very process can only be asked to."""
+        """Make a run stop; in this process that is a request to its training loop."""
         _kill(self.store, run_id)
 
     def status(self) -> ServiceStatus:
@@ -198,7 +198,7 @@ class ServiceRunner:
                     problem = error
                     self._disconnect()
                     if self.address and isinstance(error, JobError):
-                        break  # it has just been asked for a while, and nothing here could start it
+                        break  # we have just waited for it, and this process cannot start a remote scheduler
             raise JobError(f"{failing}: {problem}") from problem
 
     def _submit_timing(self, client: Any, run_id: str) -> None:
@@ -223,7 +223,7 @@ class ServiceRunner:
         forget: Any = fire_and_forget
         forget(future)
         future.add_done_callback(lambda done: self._ended(run_id, done))
-        # sending is asynchronous: be sure that the scheduler has it before this process may end
+        # sending is asynchronous: wait until the scheduler has the task, as this process may end then
         deadline = time.monotonic() + 10
         while not client.sync(client.scheduler.get_task_status, keys=[key])[key]:
             if self.store.get(run_id).state not in TRAINABLE:
@@ -255,7 +255,7 @@ class ServiceRunner:
         _kill(self.store, run_id)
 
     def status(self) -> ServiceStatus:
-        """How the service is doing; cheap enough for every redraw of a page."""
+        """Return the state of the service; cheap enough for every redraw of a page."""
         if self.address:
             return self._remote_status()
         found = local_service.status(self._root)
@@ -279,7 +279,7 @@ class ServiceRunner:
 
         keys = {task_key(run): run for run in runs}
         if not self.address and not local_service.running(self._root):
-            return []  # it is just starting or ending, and a later check asks it
+            return []  # it is just starting or ending; a later check will find its answer
         with self._lock:
             client = self._connected(limit_s=ANSWER_LIMIT_S, start=False)
             try:
@@ -336,7 +336,7 @@ class ServiceRunner:
                 local_service.stop(self._root)
 
     def close(self) -> None:
-        """Let go of the connection; the service and its runs go on."""
+        """Close the connection; the service and its runs go on."""
         with self._lock:
             self._disconnect()
 

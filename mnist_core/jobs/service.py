@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 LOCAL = "127.0.0.1"
 WORKER_BYTES = 1_300_000_000
-"""What a worker needs at most: TensorFlow, MNIST and a fit."""
+"""Memory that a worker needs at most: TensorFlow, MNIST and a training."""
 RESERVED_BYTES = 1_000_000_000
-"""What is left to the dashboard and its browser."""
+"""Memory kept free for the dashboard and its browser."""
 IDLE_MINUTES = 10.0
 TICK_S = 0.25
 
 # One thread inside an operation; the two halves of a batch run side by side where a core is free. Measured on two
-# cores, an epoch of 400-300 takes 0.50 s alone (0.85 s with one thread for everything), and 0.93 s beside another
+# cores, an epoch of 400-300 takes 0.50 s alone (0.85 s with one thread for everything), and 0.93 s next to another
 # (0.85 s). These are read when the libraries are loaded, so they are set before the workers exist.
 ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -118,7 +118,7 @@ class Service:
         self._record: Record | None = None
 
     async def serve(self) -> None:
-        """Serve until told to stop, or idle for too long."""
+        """Serve until stopped, or idle for too long."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):  # Windows
@@ -131,7 +131,7 @@ class Service:
                 await self._submit_queued(scheduler)
                 await self._watch(scheduler, starting)
             finally:
-                # first, so that nobody comes to a service that is about to end
+                # first, so that nobody connects to a service that is about to end
                 with contextlib.suppress(OSError):
                     local_service.record_path(self.root).unlink(missing_ok=True)
                 starting.cancel()
@@ -231,7 +231,7 @@ class Service:
 
 
 def run_has_begun(store: Store, run_id: str) -> bool:
-    """Whether the run is no longer waiting."""
+    """True if the run is no longer waiting."""
     return store.get(run_id).state != "queued"
 
 

@@ -28,9 +28,9 @@ CHECK_S = 1.5
 CONFIRM_S = 0.7
 """A service that is missing is looked for again after so many seconds: somebody may just be starting it."""
 MOST_SILENT = 3
-"""So many checks in a row may find the local service silent before that is said."""
+"""Number of checks in a row without an answer of the local service before it is reported."""
 MOST_TRIES = 5
-"""A run is handed over so often in a row without any run getting further; then it is given up."""
+"""Number of times a run is handed over in a row without any run getting further; then the watch stops trying."""
 LOOKED_AT_S = 5.0
 """A run counts as waited for until so many seconds after it was last shown to the watch."""
 PATIENCE_S = 5.0
@@ -45,10 +45,10 @@ logger = logging.getLogger("mnist_core.jobs.watch")
 
 @dataclass(frozen=True)
 class Notice:
-    """What keeps runs from being trained.
+    """The reason why runs are not being trained.
 
     code: `service_gone`, the local service has died and is being started again; `service_fails`, it cannot be started,
-    and is tried again; `service_silent`, it is there and does not answer; `service_stopped`, somebody has stopped it;
+    and is tried again; `service_silent`, it is there and does not answer; `service_stopped`, a person has stopped it;
     `unreachable`, no scheduler answers at `address`;
     `no_worker`, the scheduler there has no worker; `given_up`, the runs were handed over several times to no effect.
     runs: how many runs wait. detail: the last error, or nothing.
@@ -94,10 +94,10 @@ def sentence(notice: Notice) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look found.
+    """The result of a check.
 
-    waited: the runs that are to be waited for, as they were given; an ended run, or one given up, is not among them.
-    notice: what keeps runs from being trained; None where nothing does.
+    waited: the runs to wait for, as they were passed in, without ended runs and those that the watch no longer tries.
+    notice: why runs are not being trained; None if they are.
     """
 
     waited: list[Run]
@@ -172,7 +172,7 @@ class Watch:
             return Look(waited, (self._notice if waited else None) or (self._final if given_up else None))
 
     def again(self) -> None:
-        """Wait anew for runs that were given up, as somebody has just started them."""
+        """Wait again for runs that the watch no longer tries, as a person has just started them."""
         with self._lock:
             self._given_up.clear()
             self._tries.clear()
@@ -300,7 +300,7 @@ class Watch:
 
 
 def _request(run: Run) -> tuple[str, int]:
-    """What stands for one request of a run: the next one is waited for anew."""
+    """Return the key of one request of a run; a later request of the run has another key and is waited for again."""
     return run.id, run.status.requests
 
 

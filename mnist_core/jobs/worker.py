@@ -1,7 +1,7 @@
-"""What runs inside a worker process of the job service.
+"""The code that runs inside a worker process of the job service.
 
-Also a preload of the workers (`dask worker --preload mnist_core.jobs.worker` on a cluster): it warms TensorFlow up in
-the background as soon as the process is there. Importing this module imports neither distributed nor TensorFlow.
+Also a preload of the workers (`dask worker --preload mnist_core.jobs.worker` on a cluster): it loads TensorFlow in the
+background as soon as the process starts. Importing this module imports neither distributed nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ after so many trainings, or when it has grown so far after a few.
 _FEW = 3
 
 DOOMED_S = 10.0
-"""A worker that the scheduler has given up may live on for this long; its runs are waited for before they are left."""
+"""Seconds for which the process of a worker that the scheduler has dropped may still hold its run; wait that long."""
 
 logger = logging.getLogger("mnist_core.jobs.worker")
 
 
 class _Process:
-    """What this worker process is doing and has done."""
+    """The state of this worker process."""
 
     def __init__(self) -> None:
         self.warming: threading.Thread | None = None
@@ -92,15 +92,15 @@ _process = _Process()
 
 
 def task_key(run: Run) -> str:
-    """The scheduler's name for training this run: the same for all attempts of a request, another for the next request.
+    """Return the scheduler's key for training this run: one key for all attempts of a request, another for the next.
 
-    So whoever waits for the run can ask whether the scheduler has it, and submitting it twice is harmless.
+    With the key, a caller can check if the scheduler has the run, and submitting it twice is harmless.
     """
     return f"train-{run.id}-{round(run.status.created_at * 1e6)}-{run.status.requests}"
 
 
 def task_environment() -> dict[str, str]:
-    """What of the requester's environment the worker needs."""
+    """Return the part of the requester's environment that the worker needs."""
     given = os.environ.get(MNIST_VARIABLE)
     return {MNIST_VARIABLE: str(Path(given).resolve())} if given else {}
 
@@ -122,7 +122,7 @@ def train_run(root: str, run_id: str, environment: dict[str, str]) -> RunState |
 
 
 def time_run(root: str, run_id: str) -> None:
-    """Measure how long a run's model takes to answer, as asked through `latency.ask`."""
+    """Measure how long a run's model takes to answer, as requested through `latency.ask`."""
     store = Store(root)
     with _process.training(), contextlib.suppress(RunNotFound):
         if _process.warming:

@@ -1,4 +1,4 @@
-"""What a training needs to go on after its process is gone, as one `.npz` file without pickles.
+"""The checkpoint of a training: all it needs to resume after its process has ended, as one `.npz` file without pickles.
 
     identity        text: the configuration and the dataset's fingerprint
     progress        text, JSON: the history, the state of early stopping and of the learning rate
@@ -7,7 +7,7 @@
     best_0 …        the weights of the best epoch, where early stopping will restore them
     lowest_0 …      the weights of the epoch of the lowest validation loss, where neither of those above are these
 
-The file is replaced as a whole after each epoch, so it is always that of a complete one.
+The file is replaced in one step after each epoch, so it always describes a complete epoch.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Stopper:
         return False
 
     def done(self, rule: EarlyStopping) -> bool:
-        """Whether patience has run out."""
+        """Return True if the validation loss has not improved for as many epochs as the patience."""
         return self.wait >= rule.patience
 
 
@@ -115,7 +115,7 @@ class State:
 
 
 def identity(config: RunConfig, fingerprint: str) -> str:
-    """What a checkpoint belongs to: the experiment, and the data it is trained on."""
+    """Return what a checkpoint belongs to: the experiment and the data it is trained on."""
     return f"{config.canonical_json()} {fingerprint}"
 
 

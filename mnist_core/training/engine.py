@@ -67,7 +67,7 @@ class DropoutWords:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many `images` an epoch has, in batches of `batch`, the last one shorter where they do not divide."""
+    """The number of images of an epoch and the batch size; the last batch is smaller if they do not divide evenly."""
 
     images: int
     batch: int
@@ -153,7 +153,7 @@ class Engine:
 
     @property
     def most_steps(self) -> int:
-        """How many steps a block may have, so that its random words do not fill the memory."""
+        """Return the largest number of steps of a block for which its random bits fit into memory."""
         return int(max(1, _MOST_WORDS // max(1, self.sizes.batch * sum(self._widths))))
 
     def draw(self, words: DropoutWords, start: int, stop: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a training says while it runs: small frozen records, the same for the library, the store and the screen."""
+"""The events that a training reports: small frozen records, the same for the library, the store and the screen."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from mnist_core.training.models import backend
 
 
 def build_optimizer(config: TrainingConfig) -> Any:
-    """The Keras optimizer that `config` asks for."""
+    """Return the Keras optimizer that `config` describes."""
     rate = config.learning_rate
     if config.optimizer == "sgd":
         return _fused_optimizers()["sgd"](rate, momentum=config.momentum)

@@ -1,7 +1,7 @@
 """Training: from a RunConfig and a Dataset to a history, weights and predictions.
 
-`train` writes nothing but its checkpoint: it says what happens through `on_event` and asks `should_stop` whether to go
-on. The same configuration, data and machine give the same result, also when training was interrupted in between.
+`train` writes nothing but its checkpoint. It reports its events to `on_event` and stops when `should_stop()` is True.
+The same configuration, data and machine give the same result, also when training was interrupted in between.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mnist_core.training.models import build_model
 from mnist_core.training.optimizers import build_optimizer
 
 BLOCK_S = 0.2
-"""How long a block of steps should last: progress is told, and cancelling obeyed, between blocks."""
+"""Intended duration of a block of steps. Progress is reported and `should_stop` is called between blocks."""
 
 CLEAN_IMAGES = 10_000
 """Training images that are evaluated after each epoch with dropout off."""
@@ -44,16 +44,17 @@ _EVALUATED_BETWEEN_CHECKS = 2_000  # images; 90 GFLOP for the biggest dense mode
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """What a training came to.
+    """The result of a training.
 
     state, reason: how it ended, and why in a sentence.
     history: the epochs, those of interrupted earlier attempts included.
     model: the Keras model with the kept weights.
     best_epoch: the epoch of the lowest validation loss, from 1. kept_epoch: the one whose weights are kept: the last
         complete and finite one, or the one that early stopping restored. Both None where no epoch is complete.
-    probabilities: what the kept weights say of the test images, float32 of shape (n, 10); None where kept_epoch is.
-    val_labels, val_probabilities: the same for a held-out validation part; None where validation is the test set.
-    others: by epoch, the same probabilities of test images and held-out part for the last complete and finite epoch
+    probabilities: the predictions of the kept weights for the test images, float32 of shape (n, 10); None where
+    kept_epoch is. val_labels, val_probabilities: the same for a held-out validation part; None where validation is the
+    test set. others: by epoch, the same probabilities of test images and held-out part for the last complete and finite
+    epoch
         and for the best one, where they are not the kept one; none of them for a cancelled training.
     seconds: wall time of this call.
     """
@@ -85,14 +86,14 @@ def train(
     Parameters
     ----------
     config
-        the experiment; its `dataset` is not looked at.
+        the experiment; its `dataset` is not used.
     dataset
         the data.
     on_event
-        is told what happens: `Started`, `Progress` several times a second, `EpochEnded`, at last `Ended`.
-        What it raises ends the training.
+        receives the events: `Started`, `Progress` several times a second, `EpochEnded`, at last `Ended`.
+        An exception that it raises ends the training.
     should_stop
-        is asked between blocks of steps, several times a second; True cancels. The epoch under way is then dropped.
+        is called between blocks of steps, several times a second; True cancels, and the unfinished epoch is dropped.
     checkpoint
         the file to go on from, where it holds this experiment, and to keep up to date after each epoch.
     initial_weights
@@ -144,7 +145,7 @@ def warm_up() -> None:
 
 
 class _Cancelled(Exception):
-    """`should_stop` has said so."""
+    """Raised inside an epoch when `should_stop()` returns True."""
 
 
 class _Training:

@@ -1,9 +1,9 @@
-"""What every kind of layer says of itself; each kind is one file in this folder.
+"""The description of a kind of layer; each kind is one file in this folder.
 
-A kind is a configuration (`HiddenLayer`: its bounds, and how it fits between other layers) and says, for the shape that
-reaches it, of which `Part`s it consists: shape, parameters, the Keras layer, and the same step in NumPy. Layer tables,
-Keras models, Keras code, the NumPy network and drawings are all made from the parts, so that a new kind is one new file
-and one line in `layers/__init__.py`.
+A kind is a configuration (`HiddenLayer`: its bounds, and how it fits between other layers) and lists, for a given input
+shape, its `Part`s: shape, parameters, the Keras layer, and the same step in NumPy. Layer tables, Keras models, Keras
+code, the NumPy network and drawings are all made from the parts, so that a new kind is one new file and one line in
+`layers/__init__.py`.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ class HiddenLayer(Config):
     label: ClassVar[str]
     """The kind's name for a person, such as ``Dense layer``."""
     about: ClassVar[str]
-    """What the kind does, in one or two sentences for a student."""
+    """Description of the kind, in one or two sentences for a student."""
     place: ClassVar[Literal["pixels", "to a row", "row"]]
-    """Whether it needs pixels in their places, puts them in a row, or works on values in a row."""
+    """Place in the network: on an image, from image to vector, or on a vector."""
 
     @property
     def summary_size(self) -> int:
@@ -209,7 +209,7 @@ def check_order(layers: Sequence[HiddenLayer], side: int) -> None:
 
     side: height and width of the image.
     """
-    row = ""  # what has put the pixels in a row
+    row = ""  # the layer that has flattened the image, in words
     for number, layer in enumerate(layers, start=1):
         place = f"layer {number} ({kind_of(layer).replace('_', ' ')})"
         if layer.place == "pixels":

@@ -22,7 +22,7 @@ from mnist_core.experiments.layers.base import (
     l2_setting,
 )
 
-_VARIANCE_FLOOR = np.float32(1e-3)  # what keras.layers.BatchNormalization adds to the variance by default
+_VARIANCE_FLOOR = np.float32(1e-3)  # the default epsilon of keras.layers.BatchNormalization
 
 
 class ConvLayer(HiddenLayer):

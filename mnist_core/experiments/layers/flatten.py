@@ -1,4 +1,4 @@
-"""What puts the pixels of all maps in a row."""
+"""Flatten: puts the pixels of all feature maps in one vector."""
 
 from __future__ import annotations
 
