@@ -5,9 +5,10 @@ remake these alone. Cut short, the same command goes on where it was: what it tr
 until that is deleted. On two cores, the models and the sweeps took 13 minutes, half of it for the two convolutional
 models, and the searches another 7.
 
-The first seed of a model ships whole, but for weights of more than 2 MB. Its other seeds, and the runs of sweeps and
-searches, ship without weights and predictions, which are large; what their predictions were worth, in full precision,
-is in `scores.json`.
+The first seed of a model ships whole, but for weights of more than 2 MB. The other seeds of model_1 and model_2 ship
+without weights, but with predictions, on MNIST and on `digits`. All other seeds, and the runs of sweeps and searches,
+ship without weights and predictions, which are large; what their predictions were worth, in full precision, is in
+`scores.json`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from mnist_core.studies import searches, sweeps
 
 SEEDS = 3
 ALSO_ON_DIGITS = ("notebook/model_1", "notebook/model_2")
-"""So that there is something to compare on the data that are always here."""
+"""So that there is something to compare on the data that are always here. All their seeds ship with predictions: from
+these `comparison.planner` measures how much of the spread between seeds is luck on single images.
+"""
 MOST_WEIGHT_BYTES = 2_000_000
 ALWAYS = ("config.json", "meta.json", "status.json", "history.jsonl", "environment.json")
 NAMES = (*PRESETS, *SWEEPS, *SEARCHES)
@@ -80,7 +83,8 @@ class Maker:
         asked = request_all(self.store, self.runner, wanted)
         follow(self.store, [item.run.id for item in asked], self.reporter, self.runner)
         for one, item in zip(wanted, asked, strict=True):
-            self._ship(self._finished(item.run.id), whole=one.config.training.seed == preset.config.training.seed)
+            first = one.config.training.seed == preset.config.training.seed
+            self._ship(self._finished(item.run.id), whole=first, predictions=preset.name in ALSO_ON_DIGITS)
 
     def ask(self, names: Iterable[str]) -> None:
         """Have the models among `names` begun, so that no worker waits for another's last epochs."""
@@ -91,7 +95,7 @@ class Maker:
         found = []
         for dataset in ("mnist", "digits") if preset.name in ALSO_ON_DIGITS else ("mnist",):
             config = on_dataset(preset, dataset, self.store.catalog.fingerprint(dataset))
-            for number, one in enumerate(with_seeds(config, SEEDS if dataset == "mnist" else 1)):
+            for number, one in enumerate(with_seeds(config, SEEDS)):
                 name = preset.name + (f", seed {one.training.seed}" if number else "")
                 found.append(Wanted(one, name, preset.name))
         return found
@@ -144,8 +148,8 @@ class Maker:
             if run.id not in self.shipped:
                 self._ship(run, whole=False)
 
-    def _ship(self, run: Run, *, whole: bool) -> None:
-        ship(run, self.target, whole=whole)
+    def _ship(self, run: Run, *, whole: bool, predictions: bool = False) -> None:
+        ship(run, self.target, whole=whole, predictions=predictions)
         self.shipped.add(run.id)
 
     def drop_others(self) -> None:
@@ -158,7 +162,7 @@ class Maker:
                 path.unlink()
 
 
-def ship(run: Run, target: Path, *, whole: bool) -> None:
+def ship(run: Run, target: Path, *, whole: bool, predictions: bool = False) -> None:
     """Copy a run into the folder that ships, in place of an earlier one.
 
     Parameters
@@ -169,8 +173,12 @@ def ship(run: Run, target: Path, *, whole: bool) -> None:
         the folder.
     whole
         with its predictions, and with its weights where they are small; else with its test scores in their place.
+    predictions
+        where not whole: with the predictions of the kept weights after all.
     """
     files = [run.path / name for name in ALWAYS]
+    if predictions and not whole:
+        files.append(run.predictions_file())
     if whole:
         files += run.path.glob("predictions*.npz")
         if run.model_file and run.model_file.stat().st_size <= MOST_WEIGHT_BYTES:
@@ -180,7 +188,7 @@ def ship(run: Run, target: Path, *, whole: bool) -> None:
     staging.mkdir(parents=True)
     for file in files:
         shutil.copy(file, staging / file.name)
-    judged = None if whole else run.test_scores()
+    judged = None if whole or predictions else run.test_scores()
     if judged:
         write_json(staging / SCORES, judged._asdict())
     shutil.rmtree(target / run.id, ignore_errors=True)
