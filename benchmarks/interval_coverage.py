@@ -170,6 +170,29 @@ def recipes() -> None:
                 print(f"  {images:,} images, seeds {seeds[0]} and {seeds[1]}, spread {spread}, alike {alike}: {text}")
 
 
+def floors() -> None:
+    """Print coverage in % of the crossed interval and of a narrower one, on numbers drawn from their distributions.
+
+    R is the luck on single images in the variance of the difference, which is known well, and b the variance that the
+    seeds show. The narrower interval counts half of what b and R have in common as known.
+    """
+    rng, draws, seeds = np.random.default_rng(0), 200_000, 3
+    print("\nthree seeds a side: spread of true accuracies over luck, on both sides or one; σ²/n over R; now, narrower")
+    for between in (0.0, 0.3, 1.0):
+        for first, second in ((0, 0), (0.3, 0.3), (1, 1), (2, 2), (10, 10), (1, 0), (4, 0)):
+            parts = [(1 + own) * rng.chisquare(seeds - 1, draws) / (seeds - 1) / 2 for own in (first, second)]
+            value = rng.normal(size=draws) * np.sqrt(1 + (first + second) / 2 + between)
+            shown = parts[0] + parts[1]
+            variance = np.maximum(shown + between, 1 + between)
+            freedom = shown**2 / (parts[0] ** 2 + parts[1] ** 2) * (seeds - 1)
+            text = []
+            for known in (0.0, 0.5):
+                below = (shown - known * np.minimum(shown, 1.0)) ** 2 / freedom
+                half = stats.t.ppf(0.975, np.minimum(variance**2 / below, 1e6)) * np.sqrt(variance)
+                text.append(f"{100 * (np.abs(value) <= half).mean():.1f}")
+            print(f"  {first} and {second}, {between}: {', '.join(text)}")
+
+
 def production() -> None:
     """Print how often a model that is truly worse than the margin is recommended, now and by p > 0.05."""
     rng = np.random.default_rng(0)
@@ -188,5 +211,6 @@ if __name__ == "__main__":
     for size in (355, 10_000):
         accuracy(size)
     recipes()
+    floors()
     production()
     losses()

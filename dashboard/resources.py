@@ -31,6 +31,7 @@ from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.evaluation.statistics import Sample
 from mnist_core.files import printable
 from mnist_core.plots.labels import remembered_colours, run_colours
 from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_core.comparison.disagreements import ClassChange, ConfusionChange
+    from mnist_core.comparison.planner import Plan
     from mnist_core.comparison.recipe_verdicts import RecipeVerdict
     from mnist_core.comparison.verdicts import Comparison
     from mnist_core.data.kept_digits import KeptDigits
@@ -349,6 +351,39 @@ def _recipe_comparison(
 
     base = next(run for run in _runs if run.id == baseline)
     return compare_recipes(_runs, base, _everything, chosen, margin=margin, reader=READER)
+
+
+def recipe_sample(run: Run, chosen: ChosenEpoch = "kept") -> Sample | None:
+    """The test accuracies of all finished seeds of a run's recipe; None where it has one seed only."""
+    found = snapshot()
+    return _recipe_sample(run.id, found.number, chosen, run, found.runs)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _recipe_sample(
+    run_id: str, number: int, chosen: ChosenEpoch, _run: Run, _everything: Sequence[Run]
+) -> Sample | None:
+    from mnist_core.comparison.recipe_verdicts import accuracy_sample
+
+    sample = accuracy_sample(_run, _everything, chosen, READER)
+    return sample if sample.n > 1 else None
+
+
+def plans(runs: Sequence[Run], comparison: Comparison, recipes: Sequence[RecipeVerdict]) -> list[Plan]:
+    """What would settle what is undecided in `comparison` and `recipes`, cached until the store changes."""
+    found = snapshot()
+    key = tuple(run.id for run in runs), found.number
+    return _plans(key, comparison.baseline, comparison.chosen, comparison.margin, runs, comparison, recipes, found.runs)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _plans(
+    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run],
+    _comparison: Comparison, _recipes: Sequence[RecipeVerdict], _everything: Sequence[Run],
+) -> list[Plan]:  # fmt: skip
+    from mnist_core.comparison import planner
+
+    return planner.plans(_runs, _comparison, _recipes, _everything, reader=READER)
 
 
 def dataset(name: str) -> Dataset:

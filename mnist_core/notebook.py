@@ -17,9 +17,13 @@ from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.comparison.diagnosis import rules
 from mnist_core.comparison.diagnosis.findings import Finding
 from mnist_core.comparison.diagnosis.words import words
+from mnist_core.comparison.planner import Plan, plans
+from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
 from mnist_core.comparison.verdicts import Comparison
 from mnist_core.comparison.verdicts import compare as compare_runs
 from mnist_core.comparison.words.headline import headline
+from mnist_core.comparison.words.planner import plan_words
+from mnist_core.comparison.words.recipes import recipe_words
 from mnist_core.comparison.words.verdicts import loss_verdict_words, open_words, refusal_words, verdict_words
 from mnist_core.data.datasets import Dataset
 from mnist_core.experiments.configs import RunConfig, with_values
@@ -159,12 +163,15 @@ def fit(
 class ComparedRuns:
     """Runs compared with the first of them, image by image; a notebook shows it as a sentence and a table.
 
-    runs: the baseline first. comparison: the values and decisions. names: what each run is called, by id.
+    runs: the baseline first. comparison: the values and decisions. names: what each run is called, by id. recipes: the
+    same over all seeds of the store. plans: what would settle what is undecided.
     """
 
     runs: tuple[Run, ...]
     comparison: Comparison
     names: dict[str, str]
+    recipes: tuple[RecipeVerdict, ...] = ()
+    plans: tuple[Plan, ...] = ()
 
     @property
     def decision(self) -> str | None:
@@ -175,7 +182,7 @@ class ComparedRuns:
     @property
     def sentence(self) -> str:
         """The answer in one sentence; for several runs, about all of them."""
-        return headline(self.comparison, self.names) or " ".join(self._refusals())
+        return headline(self.comparison, self.names, self.recipes) or " ".join(self._refusals())
 
     @property
     def details(self) -> list[str]:
@@ -184,6 +191,8 @@ class ComparedRuns:
         for item in self.comparison.verdicts:
             found = (verdict_words(item, self.names), open_words(item), loss_verdict_words(item, self.names))
             lines += [text for text in found if text]
+        lines += [recipe_words(item, self.names) for item in self.recipes]
+        lines += [plan_words(item, self.names) for item in self.plans]
         return lines + self._refusals()
 
     def to_frame(self) -> pd.DataFrame:
@@ -261,7 +270,10 @@ def compare(
     """
     found = tuple(resolve(run, store) for run in (baseline, *others))
     comparison = compare_runs(found, found[0], epoch, margin=margin)
-    return ComparedRuns(found, comparison, {run.id: run.name for run in found})
+    everything = (store or Store()).runs()
+    recipes = compare_recipes(found, found[0], everything, epoch, margin=margin)
+    open_ones = plans(found, comparison, recipes, everything)
+    return ComparedRuns(found, comparison, {run.id: run.name for run in found}, tuple(recipes), tuple(open_ones))
 
 
 class Findings(tuple[Finding, ...]):

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import streamlit as st
 
 from dashboard import resources
-from mnist_core.constants import MNIST_FINGERPRINT
-from mnist_core.errors import MnistCoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import estimates
 from mnist_core.jobs.estimates import Estimate, Measured
 from mnist_core.runs.run import Run, Version
 
-MNIST_TRAIN_IMAGES = 60_000
-MOST_RUNS = 60
-"""The newest so many runs are the basis; older ones may stem from other circumstances."""
-
 
 def images(name: str) -> int | None:
-    """Size of a dataset's training set; None where it cannot be read here. MNIST's is known without reading it."""
-    if name == "mnist":
-        return MNIST_TRAIN_IMAGES
-    try:
-        return len(resources.dataset(name).y_train)
-    except MnistCoreError:
-        return None
-
-
-def _images_of_a_run(name: str, fingerprint: str) -> int | None:
-    if fingerprint == MNIST_FINGERPRINT:
-        return MNIST_TRAIN_IMAGES
-    return images(name)
-
-
-@functools.cache
-def processor() -> str:
-    """The processor of this machine, as runs record it."""
-    from mnist_core.jobs.execution import environment
-
-    return str(environment()["processor"])
+    """Size of a dataset's training set; None where it cannot be read here."""
+    return estimates.training_images(name, resources.dataset)
 
 
 def estimate(config: RunConfig, runs: list[Run]) -> Estimate | None:
@@ -63,10 +37,10 @@ def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
 
 
 def _basis(runs: list[Run]) -> list[Measured]:
-    newest = [run for run in runs if run.ended][-MOST_RUNS:]
+    newest = [run for run in runs if run.ended][-estimates.MOST_RUNS :]
     return _measured(tuple((run.id, run.version()) for run in newest), newest)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def _measured(versions: tuple[tuple[str, Version], ...], _runs: list[Run]) -> list[Measured]:
-    return estimates.measured(_runs, _images_of_a_run, lambda environment: environment.processor == processor())
+    return estimates.on_this_machine(_runs, images)

@@ -17,7 +17,7 @@ from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.decide import Decision
 from mnist_core.comparison.production import Candidate, Cost, Ranked, rank, recommend
-from mnist_core.comparison.words.numbers import number
+from mnist_core.comparison.words.numbers import number, sample_words
 from mnist_core.comparison.words.production import reason_words, recommendation_words, selection_words
 from mnist_core.jobs import latency
 from mnist_core.jobs.latency import Latency
@@ -125,7 +125,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
             f"{for_markdown(reason_words(item, items, labels))}",
             unsafe_allow_html=True,
         )
-    _figures(items, labels, times)
+    _figures(runs, items, labels, times)
     _latency(runs, labels, times)
 
 
@@ -187,8 +187,11 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
     )
 
 
-def _figures(items: Sequence[Ranked], labels: Mapping[str, str], times: Mapping[str, Latency | None]) -> None:
+def _figures(
+    runs: Sequence[Run], items: Sequence[Ranked], labels: Mapping[str, str], times: Mapping[str, Latency | None]
+) -> None:
     panels.heading("What was measured", "Of the kept weights: those in the model's file, which would be put to work.")
+    seeds = {run.id: sample for run in runs if (sample := resources.recipe_sample(run))}
     rows = []
     best = next(item.candidate.id for item in items if item.best)
     for item in items:
@@ -196,6 +199,7 @@ def _figures(items: Sequence[Ranked], labels: Mapping[str, str], times: Mapping[
         rows.append(
             {
                 "run": labels[own.id],
+                "recipe, over its seeds": sample_words(seeds[own.id]) if own.id in seeds else "one seed",
                 "accuracy": style.percent(own.accuracy),
                 "95 % interval": f"{100 * own.interval.low:.2f} to {100 * own.interval.high:.2f}",
                 "points from the best": "the best" if item.best else _from_best(item.against[best]),

@@ -12,13 +12,15 @@ from typing import Any, get_args
 from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
 from mnist_core.comparison.comparability import Background
 from mnist_core.comparison.decide import DEFAULT_MARGIN
-from mnist_core.comparison.recipe_verdicts import compare_recipes
+from mnist_core.comparison.planner import Plan, plans
+from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
 from mnist_core.comparison.test_set import counted
 from mnist_core.comparison.verdicts import Comparison
 from mnist_core.comparison.verdicts import compare as compare_runs
 from mnist_core.comparison.words import value_words
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import margin_words
+from mnist_core.comparison.words.planner import plan_json, plan_words
 from mnist_core.comparison.words.recipes import recipe_json, recipe_words
 from mnist_core.comparison.words.selection import selection_words
 from mnist_core.comparison.words.test_set import uses_words
@@ -31,6 +33,7 @@ from mnist_core.comparison.words.verdicts import (
     verdict_words,
 )
 from mnist_core.errors import ConfigError, StoreError, WriteError
+from mnist_core.jobs import estimates
 from mnist_core.runs import test_set_uses
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -153,6 +156,8 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
     uses = _counted(store, runs, summaries, reporter)
     reader = NamingReader(reporter)
     recipes = compare_recipes(runs, runs[0], everything, chosen, margin=options.margin, reader=reader)
+    found = plans(runs, comparison, recipes, everything, reader=reader)
+    costs = [_cost(item, runs, everything, store) for item in found]
     differing = differences(runs)
     if reporter.as_json:
         return reporter.json(
@@ -160,6 +165,12 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
             | comparison_json(comparison, names)
             | {"recipes": [recipe_json(item, names) for item in recipes]}
             | {"test_set_uses": asdict(uses)}
+            | {
+                "plans": [
+                    plan_json(item, names, seconds=seconds, command=_command(item))
+                    for item, seconds in zip(found, costs, strict=True)
+                ]
+            }
         )
     rows: list[dict[str, Any]] = []
     for summary in summaries:
@@ -174,7 +185,15 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
             row["loss_difference"] = f"{verdict.loss.value:+.4f}" if verdict.loss else None
         rows.append(row)
     reporter.table(rows, _COLUMNS)
-    _show_verdicts(reporter, comparison, [recipe_words(item, names) for item in recipes], names)
+    _show_verdicts(reporter, comparison, recipes, names)
+    from mnist_core.plots.style import duration  # imports altair
+
+    for item, seconds in zip(found, costs, strict=True):
+        reporter.line(plan_words(item, names, duration(seconds) if seconds else ""))
+        if item.code == "seeds":
+            reporter.line(f"  {_command(item)}")
+    if found:
+        reporter.line()
     for line in (*_selected(runs, known, comparison), uses_words(uses, runs[0].dataset)):
         if line:
             reporter.say(line)
@@ -183,6 +202,25 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
         for path, values in differing.items()
     ]
     return reporter.table(fields, ["field", *(run.id for run in runs)])
+
+
+def _command(plan: Plan) -> str:
+    """Return the command that carries out a plan; empty where there is nothing to train."""
+    if plan.code != "seeds":
+        return ""
+    return f"python -m mnist_core train --like {plan.baseline} {plan.run} --seeds {plan.more}"
+
+
+def _cost(plan: Plan, runs: list[Run], everything: list[Run], store: Store) -> float | None:
+    """Return how many seconds the seeds of a plan take one after the other; None where that is not known."""
+    if plan.code != "seeds":
+        return None
+    sides = [run for run in runs if run.id in (plan.baseline, plan.run)]
+    name = sides[0].config.dataset.name
+    images = estimates.training_images(name, store.catalog.load)
+    basis = estimates.on_this_machine(everything, lambda one: estimates.training_images(one, store.catalog.load))
+    configs = [run.config for run in sides for _ in range(plan.more)]
+    return estimates.total(configs, images, basis) if images else None
 
 
 _COLUMNS = (
@@ -206,10 +244,16 @@ def _selected(runs: list[Run], known: Background, comparison: Comparison) -> lis
     return [selection_words(item, run.name) for run in runs if run.id not in compared for item in known.of(run)]
 
 
-def _show_verdicts(reporter: Reporter, comparison: Comparison, recipes: list[str], names: dict[str, str]) -> None:
+def _show_verdicts(
+    reporter: Reporter, comparison: Comparison, recipes: list[RecipeVerdict], names: dict[str, str]
+) -> None:
     margin = margin_words(comparison.margin)
     reporter.line()
     reporter.line(f"A difference in accuracy of up to {margin} is taken not to matter (--margin).")
+    known = [recipe_words(item, names) for item in recipes if item.decision]
+    for line in known:  # seeds first: an answer on recipes says more than one on two trained networks
+        reporter.line()
+        reporter.line(line)
     for item in comparison.verdicts:
         reporter.line()
         for text in filter(None, (verdict_words(item, names), open_words(item), loss_verdict_words(item, names))):
@@ -221,6 +265,7 @@ def _show_verdicts(reporter: Reporter, comparison: Comparison, recipes: list[str
         reporter.line(f"{names[refusal.run]} is not compared: {refusal_words(refusal, names)}.")
     reporter.line()
     limits = [limit_words(limit, names) for item in comparison.verdicts for limit in item.limits]
-    for line in (*recipes, *dict.fromkeys(limits)):
+    unknown = [recipe_words(item, names) for item in recipes if not item.decision]
+    for line in (*unknown, *dict.fromkeys(limits)):
         reporter.line(line)
     reporter.line()

@@ -17,7 +17,7 @@ from typing import Any
 from mnist_core.cli import compare, disagreements, importing, label_errors, questions, settings, sweeps
 from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
 from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
-from mnist_core.comparison.recipes import figures, group, with_seeds
+from mnist_core.comparison.recipes import figures, group, with_seed_name, with_seeds
 from mnist_core.constants import __version__
 from mnist_core.data import duplicates
 from mnist_core.data.datasets import download_mnist
@@ -28,10 +28,11 @@ from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.experiments.spaces import SEARCHES
-from mnist_core.jobs.request import Requested, Wanted, request, request_all, resume
+from mnist_core.jobs.request import Requested, Wanted, request, request_all, request_more_seeds, resume
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.columns import COLUMNS, run_row
 from mnist_core.runs.filters import EXAMPLE, parse
+from mnist_core.runs.records import LONGEST_NAME
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
@@ -89,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("presets", nargs="*", metavar="PRESET", help="name of a preset, such as notebook/model_1")
     train.add_argument(
         "--from", dest="parent", metavar="RUN", help="in place of a preset: start from this run's trained weights"
+    )
+    train.add_argument(
+        "--like",
+        nargs="+",
+        metavar="RUN",
+        help="in place of a preset: N more seeds (--seeds) of the recipe of each of these runs",
     )
     train.add_argument("--seeds", type=int, metavar="N", help="train N runs that differ in their seeds alone")
     add_changes(train)
@@ -245,8 +252,10 @@ def _found_in(store: Store, name: str) -> dict[str, int | None]:
 
 
 def _train(options: argparse.Namespace, reporter: Reporter) -> int:
-    if bool(options.presets) == bool(options.parent):
-        raise ConfigError("required: PRESET, the name of a preset, or else --from RUN; and not both")
+    if sum(map(bool, (options.presets, options.parent, options.like))) != 1:
+        raise ConfigError("required: PRESET, the name of a preset, --from RUN or --like RUN; one of them, and not both")
+    if options.like:
+        return _more_seeds(options, reporter)
     if options.name and len(options.presets) > 1:
         raise ConfigError(
             f"--name {options.name!r} fits one preset, not {len(options.presets)}; leave it out or give one"
@@ -274,9 +283,21 @@ def _train(options: argparse.Namespace, reporter: Reporter) -> int:
         first = item.name if is_preset else f"{item.name}, continued"
         named = options.name or changed_name(first, item.config, changed)
         for one in with_seeds(config, options.seeds if many else 1):
-            end = f", seed {one.training.seed}" if many else ""
-            wanted.append(Wanted(one, named[: 80 - len(end)] + end, item.name if is_preset else None))
+            label = with_seed_name(named, one.training.seed) if many else named[:LONGEST_NAME]
+            wanted.append(Wanted(one, label, item.name if is_preset else None))
     return _finish(store, runner, request_all(store, runner, wanted, again=options.again), reporter)
+
+
+def _more_seeds(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Train more seeds of the recipes of runs."""
+    if changed_values(options) or options.name or options.again:
+        raise ConfigError("--like trains the recipe as it is; leave --name, --again and all settings out")
+    store = Store(options.store)
+    runs = [store.find(text) for text in options.like]
+    for dataset in {run.config.dataset.name for run in runs}:
+        make_available(store, dataset, options.json)
+    runner = make_runner(store, options)
+    return _finish(store, runner, request_more_seeds(store, runner, runs, options.seeds or 1), reporter)
 
 
 def _continuation(store: Store, text: str, values: dict[str, Any]) -> tuple[Run, RunConfig]:

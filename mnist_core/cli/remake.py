@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mnist_core.cli.sweeps import follow_sweep
 from mnist_core.cli.terminal import Reporter, follow
-from mnist_core.comparison.recipes import with_seeds
+from mnist_core.comparison.recipes import with_seed_name, with_seeds
 from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset
@@ -96,7 +96,7 @@ class Maker:
         for dataset in ("mnist", "digits") if preset.name in ALSO_ON_DIGITS else ("mnist",):
             config = on_dataset(preset, dataset, self.store.catalog.fingerprint(dataset))
             for number, one in enumerate(with_seeds(config, SEEDS)):
-                name = preset.name + (f", seed {one.training.seed}" if number else "")
+                name = with_seed_name(preset.name, one.training.seed) if number else preset.name
                 found.append(Wanted(one, name, preset.name))
         return found
 

@@ -14,8 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnist_core.evaluation.metrics import Interval
 from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, Estimate, MeanDifference, holm
+
+Floats = float | NDArray[np.float64]
 
 Answer = Literal["better", "worse", "equivalent", "undecided"]
 """equivalent: not shown to differ, and no difference as large as the margin is left in the interval."""
@@ -151,15 +156,17 @@ def narrowest(images: int) -> float:
     return AccuracyDifference(Agreement(images, 0, 0, 0)).interval(LEVEL).high
 
 
-def detectable(images: int, discordant: int) -> float:
+def detectable(images: int, discordant: int, level: float = LEVEL) -> float:
     """Return the smallest difference in accuracy that POWER of such tests would find, a share of the images.
+
+    level: of the interval that decides, as several comparisons at once widen it.
 
     By the power of McNemar's test with ψ, the share of images on which exactly one is right, known (Connor 1987):
     Δ = (z_α·√ψ + z_β·√(ψ − Δ²)) / √n, solved by bisection. ψ is at least the difference itself.
     """
     from scipy.special import ndtri
 
-    z_alpha, z_beta, share = float(ndtri((1 + LEVEL) / 2)), float(ndtri(POWER)), discordant / images
+    z_alpha, z_beta, share = float(ndtri((1 + level) / 2)), float(ndtri(POWER)), discordant / images
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -167,6 +174,42 @@ def detectable(images: int, discordant: int) -> float:
         needed = (z_alpha * math.sqrt(psi) + z_beta * math.sqrt(psi - middle**2)) / math.sqrt(images)
         low, high = (low, middle) if middle >= needed else (middle, high)
     return high
+
+
+def found_share(
+    difference: Floats, spread: Floats, error: Floats, freedom: Floats, level: float = LEVEL
+) -> NDArray[np.float64]:
+    """Return how often a t test leaves out 0, on either side, 0 to 1; the arguments are numbers or arrays of one shape.
+
+    The estimate is normal with mean `difference` and standard deviation `spread`; the interval is that of
+    `MeanDifference` with an error that is `error`·√(χ²_ν/ν), ν = `freedom`. Its half-width is taken as normal with its
+    own mean and variance (Johnson & Welch 1940), so that `spread` may differ from `error`, as it does once a part of
+    the estimate is known.
+    """
+    from scipy.special import gammaln, ndtr, stdtrit
+
+    freedom = np.asarray(freedom, dtype=np.float64)
+    few = np.minimum(freedom, 1e6)
+    shrink = np.exp(gammaln((few + 1) / 2) - gammaln(few / 2)) * np.sqrt(2 / few)
+    half = stdtrit(few, (1 + level) / 2) * error
+    scale = np.sqrt(np.square(spread) + np.square(half) * (1 - shrink**2))
+    found: NDArray[np.float64] = ndtr((difference - half * shrink) / scale)
+    found += ndtr((-np.asarray(difference) - half * shrink) / scale)
+    return found
+
+
+def detectable_mean(estimate: MeanDifference, level: float = LEVEL) -> float:
+    """Return the smallest difference of means that POWER of such tests would find; ∞ where no spread is known."""
+    if not estimate.known:
+        return math.inf
+    low, high = 0.0, 1.0
+    while found_share(high * estimate.error, estimate.error, estimate.error, estimate.freedom, level) < POWER:
+        low, high = high, 2 * high
+    for _ in range(50):
+        middle = (low + high) / 2
+        enough = found_share(middle * estimate.error, estimate.error, estimate.error, estimate.freedom, level) >= POWER
+        low, high = (low, middle) if enough else (middle, high)
+    return high * estimate.error
 
 
 def _leaves_out_zero(interval: Interval) -> bool:

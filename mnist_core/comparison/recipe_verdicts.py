@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from mnist_core.comparison.decide import DEFAULT_MARGIN, Answer, Decision, decide
-from mnist_core.comparison.recipes import group
+from mnist_core.comparison.recipes import group, same_recipe
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.statistics import (
     FEWEST_SEEDS,
@@ -39,6 +39,7 @@ class RecipeVerdict:
     baseline_values, values: test accuracies by seed. decision, superiority: None where `reason` says why nothing can
     be told. superiority: P(a seed of this recipe > one of the baseline's), 0 to 1. with_images: True if the interval
     holds the chance of the test images too; False where a side has no predictions, and it is about these images alone.
+    estimate: what was decided on.
     continued: the ids of the two runs whose recipe continues one trained network.
     """
 
@@ -51,6 +52,7 @@ class RecipeVerdict:
     reason: Reason | None = None
     with_images: bool = False
     continued: tuple[str, ...] = ()
+    estimate: MeanDifference | None = None
 
     @property
     def samples(self) -> tuple[Sample, Sample]:
@@ -88,13 +90,7 @@ def compare_recipes(
     recipes = {(item.id, item.fingerprint): item.runs for item in group([*alike, *runs, baseline])}
 
     def seeds(run: Run) -> list[tuple[Run, float]]:
-        by_seed = {item.seed: item for item in recipes[run.recipe, run.status.fingerprint]}
-        found = []
-        for item in by_seed.values():
-            if item.state == "finished":
-                with contextlib.suppress(StoreError):  # damaged: it has no figures
-                    found.append((item, reader.test_scores(item, chosen)))
-        return [(item, scores.accuracy) for item, scores in found if scores is not None]
+        return tested(recipes[run.recipe, run.status.fingerprint], chosen, reader)
 
     known, found = {baseline.recipe}, []
     estimates: dict[str, MeanDifference] = {}
@@ -124,14 +120,32 @@ def _evidence(
     estimate = welch(*values)
     if not estimate.known:
         return replace(verdict, reason="no_spread"), None
-    tables = [_right([item for item, _ in side], chosen, reader) for side in (first, second)]
+    tables = [right_table([item for item, _ in side], chosen, reader) for side in (first, second)]
     with_images = tables[0].shape[1] == tables[1].shape[1] > 1
     if with_images:
         estimate = crossed_difference(values[0], values[1], tables[0], tables[1])
-    return replace(verdict, superiority=superiority(*values), with_images=with_images), estimate
+    verdict = replace(verdict, superiority=superiority(*values), with_images=with_images, estimate=estimate)
+    return verdict, estimate
 
 
-def _right(runs: list[Run], chosen: ChosenEpoch, reader: Reader) -> BoolArray:
+def tested(runs: Sequence[Run], chosen: ChosenEpoch, reader: Reader) -> list[tuple[Run, float]]:
+    """Return the finished ones of a recipe's runs, one a seed, with their test accuracies."""
+    found = []
+    for run in {run.seed: run for run in runs}.values():
+        if run.state == "finished":
+            with contextlib.suppress(StoreError):  # damaged: it has no figures
+                found.append((run, reader.test_scores(run, chosen)))
+    return [(run, scores.accuracy) for run, scores in found if scores is not None]
+
+
+def accuracy_sample(
+    run: Run, everything: Iterable[Run], chosen: ChosenEpoch = "kept", reader: Reader = PLAIN
+) -> Sample:
+    """Return count, mean and standard deviation of the test accuracies of all finished seeds of a run's recipe."""
+    return sample([value for _, value in tested(same_recipe(run, everything), chosen, reader)])
+
+
+def right_table(runs: Sequence[Run], chosen: ChosenEpoch, reader: Reader) -> BoolArray:
     """Return which images each run gets right, bool, shape (runs with predictions, images); (0, 0) where none has."""
     found = [item for run in runs if (item := reader.predictions(run, chosen)) is not None]
     same = [item for item in found if np.array_equal(item.labels, found[0].labels)]

@@ -16,7 +16,7 @@ from mnist_core.evaluation.statistics import sample
 from mnist_core.experiments.configs import RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
 from mnist_core.runs.reader import PLAIN, Reader
-from mnist_core.runs.records import HISTORY_COLUMNS
+from mnist_core.runs.records import HISTORY_COLUMNS, LONGEST_NAME
 from mnist_core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -40,6 +40,42 @@ def with_seeds(config: RunConfig, count: int) -> list[RunConfig]:
     if first + count - 1 > most:
         raise ConfigError(f"{count} seeds from {first} on pass the highest seed, {most}; start from a lower one")
     return [config.replace(training__seed=first + number) for number in range(count)]
+
+
+def same_recipe(run: Run, everything: Iterable[Run]) -> tuple[Run, ...]:
+    """Return all seeds of a run's recipe on the same data, by seed; the run itself is among them."""
+    if run.recorded:
+        return (run,)
+    # the network is compared first, as the id of a recipe takes its time
+    alike = [item for item in everything if not item.recorded and item.config.model == run.config.model]
+    found = group([run, *(item for item in alike if item.id != run.id)])
+    return next(item.runs for item in found if run in item.runs)
+
+
+def more_seeds(run: Run, everything: Iterable[Run], count: int) -> list[RunConfig]:
+    """Return `count` configurations of the run's recipe with the lowest seeds that no run of `everything` has.
+
+    A seed that is being trained, or was not finished, counts as there.
+
+    Raises
+    ------
+    ConfigError
+        for a count below 1 or above MOST_SEEDS, or where the seeds would pass their bound.
+    """
+    known = {item.seed for item in same_recipe(run, everything)}
+    candidates = with_seeds(run.config.replace(training__seed=0), min(max(count, 0) + len(known), MOST_SEEDS))
+    found = [config for config in candidates if config.training.seed not in known][:count]
+    if len(found) < count or not found:
+        raise ConfigError(
+            f"{count} more seeds were asked for, and {len(known)} are there; ask for 1 to {MOST_SEEDS - len(known)}"
+        )
+    return found
+
+
+def with_seed_name(name: str, seed: int) -> str:
+    """Return a run's display name with its seed at the end, of at most LONGEST_NAME characters."""
+    end = f", seed {seed}"
+    return name[: LONGEST_NAME - len(end)] + end
 
 
 def without_seed(name: str, seed: int) -> str:

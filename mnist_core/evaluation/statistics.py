@@ -300,6 +300,16 @@ def superiority(baseline: Sequence[float], run: Sequence[float]) -> float:
     return float(((ahead > 0) + 0.5 * (ahead == 0)).mean())
 
 
+def residual_square(right: BoolArray | NDArray[np.float64]) -> float:
+    """Return the residual mean square of a table of seeds by images: luck of single seeds on single images.
+
+    right: shape (seeds, images), at least two of each; 1 or True where a seed gets an image right.
+    """
+    table = np.asarray(right, dtype=np.float64)
+    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    return float(np.square(rest).sum() / ((len(table) - 1) * (table.shape[1] - 1)))
+
+
 def crossed_difference(
     baseline: Sequence[float], run: Sequence[float], baseline_right: BoolArray, run_right: BoolArray
 ) -> MeanDifference:
@@ -335,10 +345,9 @@ def crossed_difference(
     shares = [table.mean(axis=0) for table in tables]
     between = float((shares[1] - shares[0]).var(ddof=1)) / images
     residual = 0.0
-    for table, share in zip(tables, shares, strict=True):
+    for table in tables:
         if len(table) > 1:
-            rest = table - share - table.mean(axis=1, keepdims=True) + table.mean()
-            residual += float((rest**2).sum()) / ((len(table) - 1) * (images - 1)) / table.size
+            residual += residual_square(table) / table.size
     by_seed = over_seeds.error**2
     variance = max(by_seed + between - residual, by_seed, between)
     below = (by_seed**2 / over_seeds.freedom if by_seed else 0.0) + between**2 / (images - 1)

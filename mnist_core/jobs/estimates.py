@@ -7,18 +7,25 @@ as much as long ones.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
+from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.data.datasets import Dataset
 from mnist_core.errors import MnistCoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.runs import lease
 from mnist_core.runs.records import Environment, EpochRow, LiveProgress
 from mnist_core.runs.run import Run
+
+MNIST_TRAIN_IMAGES = 60_000
+MOST_RUNS = 60
+"""The newest so many runs are the basis; older ones may stem from other circumstances."""
 
 # Pulls the two prices together just enough to decide where the measurements cannot, as with a single run.
 _RIDGE = 1e-3
@@ -101,6 +108,34 @@ def measured(
         if math.isfinite(epoch_s) and epoch_s > 0:
             found.append(Measured(price, epoch_s, overhead))
     return found
+
+
+def on_this_machine(runs: Sequence[Run], images: Callable[[str], int | None]) -> list[Measured]:
+    """Return what the newest ended ones of `runs` say about cost here; images: dataset name → its training images."""
+
+    def of_a_run(name: str, fingerprint: str) -> int | None:
+        return MNIST_TRAIN_IMAGES if fingerprint == MNIST_FINGERPRINT else images(name)
+
+    newest = [run for run in runs if run.ended][-MOST_RUNS:]
+    return measured(newest, of_a_run, lambda environment: environment.processor == processor())
+
+
+def training_images(name: str, load: Callable[[str], Dataset]) -> int | None:
+    """Return the size of a training set; None where it cannot be read here. MNIST's is known without reading it."""
+    if name == "mnist":
+        return MNIST_TRAIN_IMAGES
+    try:
+        return len(load(name).y_train)
+    except MnistCoreError:
+        return None
+
+
+@functools.cache
+def processor() -> str:
+    """Return the processor of this machine, as runs record it."""
+    from mnist_core.jobs.execution import environment
+
+    return str(environment()["processor"])
 
 
 def estimate(config: RunConfig, images: int, basis: list[Measured]) -> Estimate | None:

@@ -10,11 +10,12 @@ Importing this module imports neither TensorFlow nor distributed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mnist_core.errors import RunNotFound, StoreError
+from mnist_core.comparison.recipes import more_seeds, with_seed_name, without_seed
+from mnist_core.errors import DatasetError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.records import Origin, Pause
@@ -53,6 +54,41 @@ class Wanted:
     origin: Origin | None = None
     keep_weights: bool = True
     pause: Pause | None = None
+
+
+def wanted_seeds(run: Run, everything: Iterable[Run], count: int) -> list[Wanted]:
+    """Return `count` more seeds of a run's recipe, named after it; raises what `more_seeds` raises.
+
+    everything: all runs of the store.
+    """
+    stem = without_seed(run.name, run.config.training.seed)
+    return [
+        Wanted(config, with_seed_name(stem, config.training.seed), run.meta.preset)
+        for config in more_seeds(run, everything, count)
+    ]
+
+
+def request_more_seeds(store: Store, runner: Runner, runs: Sequence[Run], count: int) -> list[Requested]:
+    """See to it that `count` more seeds of the recipe of each of `runs` are trained, on the same data.
+
+    Raises
+    ------
+    ConfigError
+        as `more_seeds` does.
+    DatasetError
+        where the data of a run are not here, or have changed: other seeds could not be compared with it.
+    """
+    everything = store.runs()
+    for run in runs:
+        name = run.config.dataset.name
+        here = store.catalog.fingerprint(name)
+        if here != run.status.fingerprint:
+            raise DatasetError(
+                f"{run.name} was trained on other data than those called {name} now (fingerprints "
+                f"{run.status.fingerprint} and {here}): more seeds could not be compared with it; train it again first"
+            )
+    wanted = [one for run in runs for one in wanted_seeds(run, everything, count)]
+    return request_all(store, runner, list(dict.fromkeys(wanted)))
 
 
 def request(

@@ -16,12 +16,14 @@ import altair as alt
 from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.comparison.diagnosis.rules import diagnose_run
 from mnist_core.comparison.diagnosis.words import suggestion_sentence, words
+from mnist_core.comparison.planner import Plan, plans
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
 from mnist_core.comparison.test_set import counted
 from mnist_core.comparison.verdicts import Comparison, compare
 from mnist_core.comparison.words import setting_words, value_words
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import margin_words
+from mnist_core.comparison.words.planner import plan_words
 from mnist_core.comparison.words.recipes import recipe_words
 from mnist_core.comparison.words.test_set import uses_words
 from mnist_core.comparison.words.verdicts import (
@@ -69,23 +71,25 @@ class Content:
     colours: Mapping[str, str]
     uses: Uses | None = None
     """How often the baseline's test images have been used; None where that cannot be counted."""
+    plans: Sequence[Plan] = ()
 
 
 def compared(
     store: Store, runs: Sequence[Run], chosen: ChosenEpoch = "kept", margin: float = DEFAULT_MARGIN
 ) -> Content:
     """The runs compared with the first of them, with labels and colours as on the dashboard."""
-    labels = short_labels(list(runs))
-
     everything = store.runs()
     known = background(store.root, everything, studies(store)[0], runs)
     summaries = [summarise(run, chosen) for run in runs]
+    comparison = compare(runs, runs[0], chosen, margin=margin, background=known)
+    recipes = compare_recipes(runs, runs[0], everything, chosen, margin=margin)
     return Content(
         runs=runs,
         summaries=summaries,
-        comparison=compare(runs, runs[0], chosen, margin=margin, background=known),
-        recipes=compare_recipes(runs, runs[0], everything, chosen, margin=margin),
-        labels=labels,
+        comparison=comparison,
+        recipes=recipes,
+        plans=plans(runs, comparison, recipes, everything),
+        labels=short_labels(list(runs)),
         colours=run_colours(store.root, [run.id for run in runs], RUN_COLOURS),
         uses=_counted(store, runs, summaries),
     )
@@ -156,6 +160,7 @@ def _verdicts(found: Content) -> Iterator[Block]:
     for item in verdicts:
         yield Heading(3, f"{labels[item.run]} against {base}")
         recipes = [recipe_words(recipe, labels) for recipe in found.recipes if recipe.run == item.run]
+        recipes += [plan_words(plan, labels) for plan in found.plans if plan.run == item.run]
         said = [verdict_words(item, labels), open_words(item), loss_verdict_words(item, labels), *recipes]
         yield Bullets([text for text in said if text])
         table = item.table

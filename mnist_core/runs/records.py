@@ -73,6 +73,9 @@ class EpochRow:
         return cls(epoch, **{key: math.nan if value is None else float(value) for key, value in values.items()})
 
 
+LONGEST_NAME = 80
+"""So many characters may a run's name have."""
+
 HISTORY_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(EpochRow))
 
 ChosenEpoch = Literal["kept", "last", "best"]
@@ -95,7 +98,7 @@ class Origin(Frozen):
 class Meta(Frozen):
     """`meta.json`: what belongs to a run but not to its identity. `name`, `tags` and `note` are a person's."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
     tags: tuple[str, ...] = ()
     note: str = Field("", max_length=4000)
     preset: str | None = None

@@ -181,3 +181,22 @@ def test_a_continued_run_goes_on_from_its_parents_epoch(app: OpenPage, make_run:
     assert np.isfinite(curve.history["val_loss"]).all()
     page = app(runs=child.id)
     assert "child goes on from epoch 6 of parent" in words(page)
+
+
+# -- seeds first -------------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_compare_and_production_speak_of_all_seeds(
+    app: OpenPage, three: list[Run], make_run: MakeRun
+) -> None:
+    other = make_run("other", config(dropout=0.5), errors=10)
+    values = [scores.accuracy for run in three if (scores := run.test_scores())]
+    said = f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f} %"
+    compare = words(app(runs=f"{three[0].id},{other.id}"))
+    assert f">{said}</span>" in compare
+    assert f"3 seeds; this one {100 * values[0]:.2f} % [" in compare
+    production = app("views/production.py", runs=f"{three[0].id},{other.id}")
+    assert not production.exception
+    figures = words(production)
+    assert f"<td>{said} over 3 seeds</td>" in figures
+    assert "<td>one seed</td>" in figures

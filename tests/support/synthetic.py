@@ -84,3 +84,13 @@ def guesses(errors: int, images: int = 500, seed: int = 0) -> Predictions:
     probabilities[np.arange(images), guessed] = rng.uniform(0.5, 1.0, images)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     return Predictions(labels, probabilities.astype(np.float32))
+
+
+def wrong_on(wrong: range, images: int = 2_000) -> Predictions:
+    """Return made-up predictions that are wrong on these images alone."""
+    labels = (np.arange(images) % 10).astype(np.uint8)
+    guess = labels.astype(int)
+    guess[wrong.start : wrong.stop] = (guess[wrong.start : wrong.stop] + 1) % 10
+    probabilities = np.full((images, 10), 0.01, dtype=np.float32)
+    probabilities[np.arange(images), guess] = 0.91
+    return Predictions(labels, probabilities)

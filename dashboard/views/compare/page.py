@@ -18,6 +18,7 @@ from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
+from dashboard.views.compare.plan_panel import plan_panel
 from dashboard.views.compare.run_lines import run_lines
 from dashboard.views.compare.strip import strip, strip_shown
 from mnist_core.comparison.comparability import on_other_data
@@ -93,6 +94,7 @@ def results(ids: list[str]) -> None:
     known = resources.background(runs)
     comparison = resources.comparison(runs, baseline, chosen, margin, known)
     recipes = resources.recipe_comparison(runs, baseline, chosen, margin)
+    plans = resources.plans(runs, comparison, recipes)
     base = next(run for run in runs if run.id == baseline)
     apart = other_data_words(base, on_other_data(base, runs), labels)
     answer = for_markdown(" ".join(filter(None, (tables.answer(items, labels, comparison, recipes), apart))))
@@ -124,6 +126,7 @@ def results(ids: list[str]) -> None:
     diagnosis_panel(found, labels, colours, everything)
     if len(runs) > 1:
         verdict_panel(comparison, recipes, labels, colours)
+        plan_panel(plans, runs, labels, everything)
         st.page_link(
             "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
         )
@@ -149,7 +152,7 @@ def results(ids: list[str]) -> None:
         with right:
             configurations(runs, labels, columns)
     paper = resources.colours([run.id for run in runs], printed=True)
-    report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper, uses))
+    report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper, uses, plans))
 
 
 def measured_against(chosen: list[Run]) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from dashboard import resources
 from dashboard.shared.figures import seed_label, status_words
 from mnist_core.comparison.verdicts import Comparison
 from mnist_core.comparison.words.numbers import ANSWER_WORDS
+from mnist_core.evaluation.statistics import Sample
+from mnist_core.plots import style
 from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -67,6 +70,9 @@ def run_lines(
     items = [figures[run.id] for run in runs]
     fingerprints = {run.id: run.status.fingerprint for run in runs}
     shown = {name: tables.cells(row, items, baseline, fingerprints, seeds) for name, row in ROWS.items()}
+    # seeds first: the accuracy of one training is partly luck
+    means = {run.id: mean for run in runs if (mean := resources.recipe_sample(run, chosen))}
+    base = next(run for run in runs if run.id == baseline)
     verdicts = len(runs) > 2
     head = ["", WORDS["Accuracy"], *(["difference"] if len(runs) > 1 else []), *(["verdict"] if verdicts else []),
             WORDS["Parameters"], WORDS["Training time"]]  # fmt: skip
@@ -84,8 +90,8 @@ def run_lines(
         found = comparison.of(run.id)
         cells = [
             name,
-            _accuracy(run, figures[run.id], shown["Accuracy"][place].text, chosen, seeds),
-            *([for_html(shown["Accuracy"][place].difference)] if len(runs) > 1 else []),
+            _accuracy(run, figures[run.id], shown["Accuracy"][place].text, chosen, seeds, means.get(run.id)),
+            *([for_html(_difference(run, base, shown["Accuracy"][place].difference, means))] if len(runs) > 1 else []),
             *([for_html(ANSWER_WORDS[found.outcome]) if found else ""] if verdicts else []),
             for_html(shown["Parameters"][place].text),
             for_html(shown["Training time"][place].text),
@@ -98,10 +104,18 @@ def run_lines(
     )
 
 
+def _difference(run: Run, base: Run, text: str, means: Mapping[str, Sample]) -> str:
+    """The difference from the baseline: that of the means where both recipes have several seeds."""
+    if text and run.id in means and base.id in means:
+        return style.points(means[run.id].mean - means[base.id].mean)
+    return text
+
+
 def _accuracy(
-    run: Run, item: RunSummary, text: str, chosen: ChosenEpoch, seeds: Mapping[str, Sequence[RunSummary]]
-) -> str:
-    """The accuracy with its interval, or the standard deviation over the seeds; why there is none, in words."""
+    run: Run, item: RunSummary, text: str, chosen: ChosenEpoch, seeds: Mapping[str, Sequence[RunSummary]],
+    mean: Sample | None,
+) -> str:  # fmt: skip
+    """The accuracy with its interval, or mean and standard deviation over the seeds; why there is none, in words."""
     if text == tables.ABSENT:
         return f'<span class="quiet">{for_html(status_words(run, item.epochs_done, chosen))}</span>'
     title = f' title="test accuracy at epoch {item.tested_epoch}"' if item.tested_epoch else ""
@@ -110,4 +124,7 @@ def _accuracy(
         return large
     low, high = item.test_accuracy_interval
     words = f"[{100 * low:.2f}, {100 * high:.2f}]"
+    if mean:
+        large = f'<span class="large"{title}>{100 * mean.mean:.2f} ± {style.percent(mean.sd)}</span>'
+        words = f"{mean.n} seeds; this one {text} {words}"
     return f'{large}<span class="quiet">{for_html(words)}</span>'

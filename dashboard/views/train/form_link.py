@@ -23,6 +23,7 @@ from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import config_of, values_of
 from mnist_core.runs.recorded import OUTSIDE
+from mnist_core.runs.records import LONGEST_NAME
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -33,7 +34,6 @@ FIRST_DROPOUTS = (0.5, 0.4, 0.3, 0.1, 0.0, 0.6)
 BASE_KEY, RUN_KEY, SEEDS_KEY, NAME_KEY = "base", "run", "seeds", "name"
 OWN_KEYS = (BASE_KEY, RUN_KEY, SEEDS_KEY, NAME_KEY, *links.KEYS)
 SHARED_KEYS = (state.CHOSEN, state.BASELINE, state.EPOCH)
-LONGEST_NAME = 80
 FORM, _BASE, _PROBLEMS = "train", "train_base", "train_link_problems"
 
 

@@ -23,7 +23,7 @@ from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import estimates
 from mnist_core.jobs.local_service import ServiceStatus
-from mnist_core.jobs.request import request, resume
+from mnist_core.jobs.request import request_all, resume, wanted_seeds
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.plots.learning_curves import Metric, curve_frame, curves_chart, member_frame
@@ -271,11 +271,7 @@ def _said(run: Run) -> str:
 def another_seed(run: Run) -> Run:
     """Train the run's configuration with the lowest seed that it has not been trained with."""
     store = resources.store()
-    known = {other.config for other in store.runs() if not other.recorded}
-    seed = next(seed for seed in range(len(known) + 2) if run.config.replace(training__seed=seed) not in known)
-    name = f"{run.name.removesuffix(f', seed {run.config.training.seed}')[:68]}, seed {seed}"
-    config = run.config.replace(training__seed=seed)
-    asked = request(store, resources.runner(), config, name=name, preset=run.meta.preset)
+    (asked,) = request_all(store, resources.runner(), wanted_seeds(run, store.runs(), 1))
     _watch(asked.run)
     return asked.run
 

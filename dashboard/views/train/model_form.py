@@ -16,7 +16,7 @@ from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from dashboard.views.train import draft, form_link, layer_form, settings_form
 from dashboard.views.train.form_link import Base
-from mnist_core.comparison.recipes import MOST_SEEDS, with_seeds, without_seed
+from mnist_core.comparison.recipes import MOST_SEEDS, with_seed_name, with_seeds, without_seed
 from mnist_core.data.datasets import BUILT_IN
 from mnist_core.errors import MnistCoreError
 from mnist_core.experiments.configs import RunConfig
@@ -59,7 +59,7 @@ class Wish:
             return [Wanted(self.config, self.name, self.preset)]
         stem = without_seed(self.name, self.config.training.seed)
         return [
-            Wanted(config, f"{stem[:66]}, seed {config.training.seed}", self.preset)
+            Wanted(config, with_seed_name(stem, config.training.seed), self.preset)
             for config in with_seeds(self.config, self.seeds)
         ]
 

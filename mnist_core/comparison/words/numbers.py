@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mnist_core.comparison.decide import ALPHA, LEVEL, Answer, Decision
+from mnist_core.evaluation.statistics import Sample
 
 ANSWER_WORDS: dict[Answer, str] = {
     "better": "better",
@@ -43,7 +44,8 @@ def loss_words(item: Decision, *, sign: bool = False) -> str:
 
 def margin_words(margin: float) -> str:
     """Return a margin in points, such as ``0.2 points``."""
-    return f"{100 * margin:g} points"
+    points = f"{100 * margin:g}"
+    return f"{points} point{'' if points == '1' else 's'}"
 
 
 def level_words(item: Decision) -> str:
@@ -78,6 +80,11 @@ def number(value: float, digits: int, *, sign: bool = False) -> str:
 def percent(share: float) -> str:
     """Return a share in per cent with two decimals, such as ``98.31 %``."""
     return f"{100 * share:.2f} %"
+
+
+def sample_words(item: Sample) -> str:
+    """Return the accuracies of a recipe's seeds, such as ``97.28 ± 0.33 % over 3 seeds``; of two seeds at least."""
+    return f"{100 * item.mean:.2f} ± {100 * item.sd:.2f} % over {item.n} seeds"
 
 
 def listed(words: Sequence[str]) -> str:

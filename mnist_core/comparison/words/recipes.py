@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict
-from mnist_core.comparison.words.numbers import listed, margin_words, p_words, points_words
+from mnist_core.comparison.words.numbers import listed, margin_words, p_words, points_words, sample_words
 from mnist_core.comparison.words.verdicts import Names
-from mnist_core.evaluation.statistics import FEWEST_SEEDS, Sample
+from mnist_core.evaluation.statistics import FEWEST_SEEDS
 
 
 def recipe_words(item: RecipeVerdict, names: Names) -> str:
@@ -26,10 +26,7 @@ def recipe_words(item: RecipeVerdict, names: Names) -> str:
             f"Whether {run} is better than {base} as a recipe, these seeds can't tell: those of {who} all went on from "
             "one trained network, so their spread is that of the continuation only."
         )
-    figures = (
-        f"{run} {_sample_words(second)} over {second.n} seeds, {base} {_sample_words(first)} over {first.n} "
-        "(mean ± standard deviation)"
-    )
+    figures = f"{run} {sample_words(second)}, {base} {sample_words(first)} (mean ± standard deviation)"
     if item.decision is None:
         return (
             f"Whether {run} is better than {base} as a recipe, these seeds can't tell: their accuracies have no "
@@ -62,10 +59,6 @@ def recipe_answer(item: RecipeVerdict, names: Names) -> str:
         )
     lead = decision if decision.answer == "better" else decision.negated()
     return f"As a recipe, {run} is {decision.answer} than {base} by {points_words(lead)} {how}."
-
-
-def _sample_words(item: Sample) -> str:
-    return f"{100 * item.mean:.2f} ± {100 * item.sd:.2f} %"
 
 
 def recipe_json(item: RecipeVerdict, names: Names) -> dict[str, Any]:
