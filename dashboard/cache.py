@@ -1,8 +1,8 @@
-"""What has been made once and may be wanted again, bounded by the bytes it takes and shared by all sessions.
+"""A cache of computed values, bounded by its bytes and shared by all sessions.
 
-The key of what is kept is derived from the function and all its arguments, by content. So nothing kept is ever out of
-date, and no caller can forget a part of the key. Streamlit's own caches copy what they give out, hash large frames from
-a sample, and are bounded by a number of entries, whatever these weigh.
+The key of a value is derived from the function and all its arguments, by content. So no value is ever out of date, and
+no caller can forget a part of the key. Streamlit's own caches copy what they give out, hash large frames from a sample,
+and are bounded by a number of entries, whatever their size.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class ByteCache:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.bytes = 0
-        """What the kept values take now."""
+        """Bytes of the values in the cache now."""
         self.made = 0
-        """How often something was made."""
+        """Number of values computed."""
         self._lock = threading.Lock()
         self._entries: OrderedDict[object, _Entry] = OrderedDict()
 
@@ -99,7 +99,7 @@ class ByteCache:
 
 
 KEPT = ByteCache(64 * MIB)
-"""What all sessions share."""
+"""The cache that all sessions share."""
 
 
 def kept(function: Callable[..., Made], *arguments: Any, **options: Any) -> Made:
@@ -118,7 +118,7 @@ def key_of(function: Callable[..., Any], *parts: Any) -> tuple[str, bytes]:
     Raises
     ------
     TypeError
-        where a part is of a kind that is not told apart by its content, or `function` sees variables of another one.
+        if a part is of a type that is not compared by content, or `function` uses variables of another function.
     """
     name = f"{function.__module__}.{function.__qualname__}"
     if "<locals>" in name or "<lambda>" in name:

@@ -71,14 +71,14 @@ def store() -> Store:
 
 @functools.cache
 def runner() -> ServiceRunner:
-    """What trains: the local job service, or the remote scheduler that MNIST_CORE_SCHEDULER names."""
+    """Return what trains: the local job service, or the remote scheduler that MNIST_CORE_SCHEDULER names."""
     from mnist_core.jobs.runners import ServiceRunner
 
     return ServiceRunner(store())
 
 
 def watch() -> Watch:
-    """What keeps the runs that open pages wait for in training; one for all sessions."""
+    """Return the watch that keeps the runs on open pages in training; one for all sessions."""
     return _watch(store(), runner())
 
 
@@ -109,7 +109,7 @@ def _index(of: Store) -> Index:
 
 
 def snapshot() -> Snapshot:
-    """What the store holds, one and the same for all sessions until it changes; costs next to nothing."""
+    """Return the content of the store, the same object for all sessions until it changes; costs next to nothing."""
     return _index(store()).snapshot()
 
 
@@ -120,7 +120,7 @@ def scan() -> tuple[list[Run], list[Problem]]:
 
 
 def all_problems() -> list[Problem]:
-    """What could not be read of the runs, the sweeps and the searches."""
+    """Return the runs, sweeps and searches that could not be read."""
     return [*snapshot().problems, *studies().problems]
 
 
@@ -162,9 +162,9 @@ def _studies(version: tuple[object, ...]) -> Studies:
 
 
 def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader | None = None, **options: Any) -> Made:
-    """What a function makes of the store and a sweep or a search, kept until that or one of its runs changes.
+    """Return a function's result for the store and a study, cached until the study or one of its runs changes.
 
-    `reader` and `options` are given to it too. The result is not to be written into.
+    `reader` and `options` are passed to it too. Callers must not change the result.
     """
     found = snapshot()
     damaged = {problem.path.name for problem in found.problems}
@@ -175,7 +175,7 @@ def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader |
         for run_id in study.run_ids
     ]
     key = (str(store().root), *key_of(function, study, options), *runs)
-    given = options | ({"reader": reader} if reader else {})  # where results come from makes no difference to them
+    given = options | ({"reader": reader} if reader else {})  # results do not depend on their reader
     made: Made = KEPT.get(key, lambda: function(found, study, **given), size_of)
     return made
 
@@ -201,7 +201,7 @@ def _predictions(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) 
 
 
 def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noqa: PT028 -- not a test
-    """What the run's weights of an epoch are worth on the test set; None before there are predictions."""
+    """Return the test scores of an epoch's weights; None before there are predictions."""
     return _test_scores(run.id, run.version(), chosen, run)
 
 
@@ -211,7 +211,7 @@ def _test_scores(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) 
 
 
 def published() -> list[Row]:
-    """What is published beside what was measured, cached until a run, a sweep or a search changes."""
+    """Return the published figures next to those measured, cached until a run, a sweep or a search changes."""
     return _published((snapshot().number, *_study_files()))
 
 
@@ -270,7 +270,7 @@ def _comparison(
 
 
 def background(runs: Sequence[Run]) -> Background:
-    """What is known of runs besides what they say themselves, kept until a run, a sweep or a search changes."""
+    """Return what the store knows about runs besides their own files, cached until a run or a study changes."""
     from mnist_core.studies.selections import data_check, selections
 
     found, known, ids = snapshot(), studies(), [run.id for run in runs]
@@ -280,7 +280,7 @@ def background(runs: Sequence[Run]) -> Background:
 
 
 def choice(study: AnyStudy) -> Choice | None:
-    """What a sweep or search has chosen among its runs, kept until that or a finished run changes."""
+    """Return the choice of a sweep or search among its runs, cached until it or a finished run changes."""
     found = snapshot()
     key = ("choice", found.number, studies().version, study.kind, study.id)
     made: Choice | None = KEPT.get(key, lambda: _choice(found.runs, study), size_of)
@@ -397,7 +397,7 @@ def _dataset(name: str, version: tuple[str, int] | None) -> Dataset:
 
 
 def data_check(name: str) -> DataCheck:
-    """What was found in a dataset; looked for once. Raises what `Catalog.load` raises, and StoreError."""
+    """Return the duplicates in a dataset; searched for once. Raises what `Catalog.load` raises, and StoreError."""
     return duplicates.checked(store().root, dataset(name))
 
 
@@ -659,9 +659,10 @@ def _digit_map(run_id: str, version: Version, kind: str, _run: Run) -> tuple[NDA
 
 
 def hidden_digits(run: Run) -> HiddenDigits | None:
-    """What the run's network makes of its training digits; None where no weights were kept.
+    """Return the hidden activations of the run's training digits; None if no weights were kept.
 
-    Read once, which takes a second for a dense network, and shared by all sessions. Raises what `own_dataset` raises.
+    Computed once, which takes a second for a dense network, and shared by all sessions. Raises what `own_dataset`
+    raises.
     """
     return _hidden_digits(run.id, _weights_version(run), run)
 

@@ -1,4 +1,5 @@
-"""The dashboard as a web application: Streamlit, behind a check of who asks. `python -m dashboard` starts it.
+"""The dashboard as a web application: Streamlit, behind a check of every request's origin. `python -m dashboard` starts
+it.
 
 The check guards against DNS rebinding (a foreign web page gives its own name the address 127.0.0.1, and then reads
 the dashboard as if it were its own) and against requests that a foreign web page makes in a visitor's browser.

@@ -1,4 +1,4 @@
-"""What a viewer has chosen: the one module that touches `st.session_state` and `st.query_params`.
+"""The viewer's choices: the one module that uses `st.session_state` and `st.query_params`.
 
 The chosen runs live in the URL (`?runs=…`), so that a view is a link, and travel from page to page.
 """
@@ -36,7 +36,7 @@ def chosen_ids(runs: list[Run]) -> list[str]:
 
 
 def missing_ids(runs: list[Run]) -> list[str]:
-    """The ids that the link asks for and this store does not have; call it before `chosen_ids` mends the link."""
+    """Return the ids in the link that this store does not have; call it before `chosen_ids` corrects the link."""
     known = {run.id for run in runs}
     return [run_id for run_id in _wanted() or [] if run_id not in known]
 
@@ -80,7 +80,7 @@ def fill(values: Mapping[str, object]) -> None:
 
 
 def widget_value(key: str) -> Any:
-    """What the widget `key` holds, or what `fill` has kept under it; None for nothing."""
+    """Return the value of the widget `key`, or the one that `fill` stored under it; None for nothing."""
     return st.session_state.get(key)
 
 
@@ -88,7 +88,7 @@ Choice = TypeVar("Choice", bound=str)
 
 
 def one_of(wanted: object, choices: Iterable[Choice], default: Choice) -> Choice:
-    """Return the choice that is `wanted`, as a link or a widget has it; the default where there is no such choice."""
+    """Return the choice that equals `wanted`, a value of a link or a widget; the default if there is none."""
     return next((choice for choice in choices if choice == wanted), default)
 
 
@@ -124,7 +124,9 @@ def choose_baseline(run_id: str) -> None:
 
 
 def chosen_epoch() -> ChosenEpoch:
-    """The epoch whose weights are judged, on every page: that in the URL (`?weights=…`), else the last choice."""
+    """Return the epoch whose weights are evaluated, on every page: that in the URL (`?weights=…`), else the last
+    choice.
+    """
     wanted = st.query_params.get(EPOCH) or st.session_state.get(EPOCH)
     kinds: tuple[ChosenEpoch, ...] = get_args(ChosenEpoch)
     found = one_of(wanted, kinds, "kept")
@@ -133,7 +135,7 @@ def chosen_epoch() -> ChosenEpoch:
 
 
 def choose_epoch(chosen: ChosenEpoch) -> None:
-    """Judge the weights of this epoch from now on, here and in the link, where the default needs no place."""
+    """Evaluate the weights of this epoch from now on, here and in the link; the default is left out of the link."""
     st.session_state[EPOCH] = chosen
     if chosen == "kept":
         st.query_params.pop(EPOCH, None)
@@ -242,7 +244,7 @@ def write_link(form: str, names: Collection[str], link: Mapping[str, str]) -> bo
 
 
 def page_number(number: int) -> int | None:
-    """How a page of a long list stands in the URL (`?page=…`): the first needs no place there."""
+    """Return the number of a page of a long list as in the URL (`?page=…`); the first page is left out of it."""
     return number if number > 1 else None
 
 
@@ -264,10 +266,10 @@ def forget_selection(key: str, *, only_used: bool = False) -> None:
 
 
 def new_selection(key: str, name: str) -> list[dict[str, object]] | None:
-    """What a click has just selected in the chart of `fresh_key(key)`; empty where it unselected, None where none was.
+    """Return what a click has just selected in the chart of `fresh_key(key)`; empty if it unselected, None if none was.
 
     The rest of the page reads the choice from the URL: the initial value of a selection highlights but is not returned
-    (streamlit#10308), so that a link could not be told from a click.
+    (streamlit#10308), so that a link would look the same as a click.
     """
     event = st.session_state.get(fresh_key(key))
     found = list(event["selection"].get(name, [])) if event else []

@@ -41,5 +41,5 @@ def apply() -> None:
 
 
 def is_dark() -> bool:
-    """Whether the viewer sees the dark theme."""
+    """True if the viewer sees the dark theme."""
     return st.context.theme.type == "dark"

@@ -28,7 +28,7 @@ from mnist_core.plots import style
 Built = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart
 
 _COLLECTING: ContextVar[dict[str, bytes] | None] = ContextVar("collecting", default=None)
-"""Where the data of the chart that this thread is building goes; None where they stay in the chart."""
+"""Destination of the data of the chart that this thread is building; None if they stay in the chart."""
 
 _BUILDING = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""What the Data page is made of: the list of datasets, a look at one, fetching MNIST, registering files."""
+"""The parts of the Data page: the list of datasets, a look at one, downloading MNIST, registering files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def download() -> Download:
 
 
 def usable(catalog: Catalog, name: str) -> bool:
-    """Whether a dataset can be used now; MNIST not while it is still arriving."""
+    """True if a dataset can be used now; False for MNIST while it is being downloaded."""
     return catalog.available(name) and not (name == "mnist" and download().running)
 
 
@@ -206,7 +206,7 @@ def _mnist(was_running: bool) -> None:
                 st.rerun()
 
 
-# -- files of one's own ------------------------------------------------------------------------------------------------
+# -- the user's files --------------------------------------------------------------------------------------------------
 
 
 def registered_panel(runs: list[Run]) -> None:
@@ -264,7 +264,9 @@ def _changed(told: str) -> None:
 
 
 def names_or_words(catalog: Catalog) -> list[str]:
-    """All datasets; where the list of registered ones is damaged, that is said, and the built-in ones remain."""
+    """Return the names of all datasets; if the list of registered ones is damaged, show the error and return the
+    built-in ones.
+    """
     try:
         return catalog.names()
     except MnistCoreError as error:

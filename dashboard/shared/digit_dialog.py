@@ -139,7 +139,7 @@ def _neighbours(order: list[int], index: int, page_size: int) -> None:
 
 
 def verdict(opinions: Sequence[Opinion], true: int) -> str:
-    """HTML: the true digit, and each run's guess beside its colour; this is the legend of the bars too."""
+    """Return HTML: the true digit, and each run's guess next to its colour; it is also the legend of the bars."""
     names = opinions[0].names if opinions else DIGITS
     word = "digit" if names == DIGITS else "class"
     lines = [f"<div class='verdict-true'>True {word}: <b>{for_html(names[true])}</b></div>"]

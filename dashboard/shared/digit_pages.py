@@ -68,13 +68,13 @@ def digit_pages(
     run
         has predictions on the images that these digits are.
     items, as_table
-        what the gallery's buttons say of a page, and how a page is drawn where there are no images.
+        the gallery's buttons for a page, and how a page is drawn if there are no images.
     voters
-        the runs that have their say on an enlarged digit; those that were judged on other images have none.
+        the runs whose predictions the enlarged digit shows; runs tested on other images are left out.
     labels, colours
         of the voters, by id.
     chosen
-        the epoch whose weights have their say.
+        the epoch whose predictions are shown.
     """
     predictions = resources.predictions(run, chosen)
     assert predictions is not None
@@ -115,7 +115,7 @@ def digit_pages(
 
 
 def _images(run: Run) -> Pixels | None:
-    """The images that the run was judged on; None, and the reason on the page, where they are not here."""
+    """Return the run's test images; None, with the reason on the page, if they are not here."""
     try:
         return resources.test_images(run)
     except DatasetMissing as error:

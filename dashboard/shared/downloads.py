@@ -22,7 +22,7 @@ SENTENCE = "MNIST could not be downloaded"
 
 @dataclass(frozen=True)
 class DownloadEnd:
-    """How a download ended: whether MNIST is here now, and else why not, in a sentence."""
+    """The end of a download: True if MNIST is here now, and else the reason, in a sentence."""
 
     done: bool
     reason: str = ""
@@ -63,11 +63,11 @@ class Download:
 
     @property
     def running(self) -> bool:
-        """Whether it is under way."""
+        """True while it is under way."""
         return self._process is not None and self._process.poll() is None
 
     def share(self) -> float:
-        """How much has arrived, 0 to 1, by the size of the file that Keras is writing."""
+        """Share that has arrived, 0 to 1, from the size of the file that Keras is writing."""
         try:
             size = arriving().stat().st_size
         except OSError:
@@ -75,7 +75,7 @@ class Download:
         return min(1.0, size / MNIST_DOWNLOAD_BYTES)
 
     def outcome(self) -> DownloadEnd | None:
-        """How it ended; None where it is under way or was never begun."""
+        """Return how it ended; None if it is under way or was never begun."""
         if self._process is None or self.running:
             return None
         if self._process.returncode == 0:
@@ -94,7 +94,7 @@ class Download:
             self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
         )
         said = [line[line.index(SENTENCE) :].strip() for line in lines if SENTENCE in line]
-        # what Keras says of a missing network is for programmers; other causes, such as a full disk, are told
+        # Keras's message about a missing network is for programmers; other causes, such as a full disk, are shown
         return (
             re.sub(r" \(URL fetch failure.*?\)(?=\. |$)", "", said[-1])
             if said

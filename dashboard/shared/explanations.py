@@ -42,14 +42,14 @@ DARK: tuple[Colour, Colour, Colour, Colour] = (
 
 
 def explanations(index: int, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """Draw what is asked for of the test image `index`: nothing at first.
+    """Draw the requested explanations of the test image `index`: nothing at first.
 
     Parameters
     ----------
     index
         of the test image.
     runs
-        that were judged on it.
+        that were tested on it.
     labels, colours
         of these runs, by id.
     """
@@ -132,7 +132,7 @@ def no_weights(label: str) -> str:
 
 
 def neighbour_sentence(labels: Sequence[int]) -> str:
-    """How often each label occurs among the nearest, such as ``6 are labelled 9, 2 are labelled 4.``"""
+    """Return how often each label occurs among the nearest, such as ``6 are labelled 9, 2 are labelled 4.``"""
     parts = [
         f"{times} {'is' if times == 1 else 'are'} labelled {digit}" for digit, times in Counter(labels).most_common()
     ]
@@ -221,7 +221,7 @@ def heat(image: Pixels, found: Occlusion, palette: tuple[Colour, Colour, Colour,
 
 
 def weighing(found: Occlusion, true: int | None) -> str:
-    """What is weighed against what, and how much the strongest ink is worth."""
+    """Return which two digits are compared, and the largest effect of the ink, as a sentence."""
     if true is None:
         text = f"Guess {found.top}, weighed against {found.rival}, its second choice."
     elif found.top == true:

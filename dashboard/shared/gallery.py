@@ -36,7 +36,7 @@ def gallery(
     on_open: Callable[[int], None],
     small: bool = False,
 ) -> None:
-    """Draw digits with what is said of them beneath; `on_open` is told the index of one that is pressed.
+    """Draw digits with their text below; `on_open` is called with the index of a digit that is pressed.
 
     Parameters
     ----------
@@ -68,9 +68,10 @@ def gallery(
 
 
 class Item(TypedDict):
-    """What one button says. guess: the large line. sure: the small one. description: for a screen reader, and hovering.
+    """The text of one button. guess: the large line. sure: the small one. description: for a screen reader, and
+    hovering.
 
-    votes: what several runs guess, in their order. badge: a mark in the corner of the picture.
+    votes: the guesses of several runs, in their order. badge: a mark in the corner of the picture.
     """
 
     index: int
@@ -91,7 +92,7 @@ class Vote(TypedDict):
 
 
 def items(frame: pd.DataFrame, names: Sequence[str] = DIGITS) -> list[Item]:
-    """What the buttons say of one run's guesses: true → guessed, and the confidence.
+    """Return the buttons for one run's guesses: true → guessed, and the confidence.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def items(frame: pd.DataFrame, names: Sequence[str] = DIGITS) -> list[Item]:
 def vote_items(
     frame: pd.DataFrame, labels: Sequence[str], colours: Sequence[str], names: Sequence[str] = DIGITS
 ) -> list[Item]:
-    """What the buttons say of several runs' guesses: the true digit, then each run's guess in its colour.
+    """Return the buttons for several runs' guesses: the true digit, then each run's guess in its colour.
 
     Parameters
     ----------

@@ -29,12 +29,12 @@ class Group:
 
     @property
     def several(self) -> bool:
-        """Whether these are several seeds of a recipe."""
+        """True if these are several seeds of a recipe."""
         return len(self.runs) > 1
 
     @property
     def name(self) -> str:
-        """What the runs are called, without their seeds."""
+        """Name of the runs, without their seeds."""
         return recipes.run_name(self.first)
 
     @property

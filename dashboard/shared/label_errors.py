@@ -15,7 +15,7 @@ from mnist_core.plots import style
 from mnist_core.runs.run import Run
 
 BADGE = "label?"
-"""What marks a digit whose label is known to be wrong or disputed."""
+"""Mark of a digit whose label is known to be wrong or disputed."""
 SHOWN = 22
 """Doubted labels with a picture; the table has them all."""
 SOURCE = (
@@ -26,7 +26,7 @@ SOURCE = (
 
 
 def label_badges(run: Run) -> dict[int, str]:
-    """What is known of the labels of the run's test images, by index; empty for data of which nothing is known."""
+    """Return the badges of the run's test images with doubtful labels, by index; empty if none are known."""
     return {index: error.sentence for index, error in known_errors(run.status.fingerprint).items()}
 
 
@@ -55,7 +55,7 @@ def label_effect(run: Run) -> None:
 
 
 def effect_sentence(found: Effect) -> str:
-    """How many wrong guesses are known label errors, and the accuracy without them."""
+    """Return how many wrong guesses are known label errors, and the accuracy without them."""
     are = "is a known label error" if found.wrong_known == 1 else "are known label errors"
     agreed = ""
     if found.wrong_known:

@@ -1,4 +1,4 @@
-"""What runs are in the sweeps and searches that they are of, and how often test results are looked at."""
+"""The sweeps and searches that runs belong to, and the count of looks at test results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def count_caption(baseline: Run, runs: Sequence[Run], summaries: Mapping[str, Ru
 
 
 def revealed(study: AnyStudy) -> bool:
-    """Whether this viewer has asked for the test results of the runs that a study has passed over."""
+    """True if this viewer has requested the test results of the runs that a study passed over."""
     return bool(state.widget_value(f"reveal_{study.id}"))
 
 

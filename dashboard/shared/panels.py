@@ -1,4 +1,4 @@
-"""The panels that every page is made of: a chart with its sentence and table, empty states, problems in words."""
+"""The panels of every page: a chart with its sentence and table, empty states, errors as messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def heading(title: str, sentence: str, help: str | None = None) -> None:
 
 
 def swatch(label: str, colour: str) -> str:
-    """HTML: a run's name beside a small square in its colour."""
+    """Return HTML: a run's name next to a small square in its colour."""
     return (
         f"<span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;background:{colour}'></span> "
         f"<b>{for_html(label)}</b>"
@@ -52,11 +52,11 @@ def chart_with_table(
     Parameters
     ----------
     drawing
-        a chart function with its arguments; built only where it was not drawn before.
+        a chart function with its arguments; built only if it was not drawn before.
     frame
-        what the table shows and the CSV holds.
+        the data of the table and the CSV.
     alt_text
-        what the chart shows, in words, for people who do not see it.
+        a description of the chart for people who do not see it.
     key
         stable across reruns; unique on the page.
     filename
@@ -66,15 +66,15 @@ def chart_with_table(
     height
         of the chart, as `st.vega_lite_chart` takes it.
     on_select
-        what a click in the chart does, as `st.vega_lite_chart` takes it.
+        the effect of a click in the chart, as `st.vega_lite_chart` takes it.
     column_config
         of the table, as `st.dataframe` takes it.
     printed
-        what PNG and SVG show on their white paper, where it is another chart than the one on the screen.
+        the chart of PNG and SVG on white paper, if it differs from the one on the screen.
 
     Returns
     -------
-    The selection, where `on_select` asks for one.
+    The selection, if `on_select` is given.
     """
     if title:
         heading(title, sentence, help)
@@ -92,12 +92,12 @@ def data_and_downloads(
     shown: pd.DataFrame | None = None,
     column_config: dict[str, Any] | None = None,
 ) -> None:
-    """What is folded away beneath a chart: its table, and CSV, PNG and SVG.
+    """Draw the folded part below a chart: its table, and CSV, PNG and SVG.
 
     Parameters
     ----------
     frame
-        what the CSV holds.
+        the data of the CSV.
     paper
         the chart; it is built for white paper when a picture is wanted.
     shown

@@ -1,4 +1,4 @@
-"""Where the parameters of the chosen networks are, as Compare and Models show it."""
+"""The panel of Compare and Models that shows the parameters of the chosen networks, layer by layer."""
 
 from __future__ import annotations
 

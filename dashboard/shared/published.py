@@ -1,4 +1,4 @@
-"""What the source of a preset printed, beside what was measured here."""
+"""A preset's published figures next to those measured here."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ from mnist_core.text import for_markdown
 
 
 class Before(NamedTuple):
-    """What a run's weights had been trained before it began: epochs, and their seconds."""
+    """The training of a run's weights before the run began: epochs, and their seconds."""
 
     epochs: int
     seconds: float
 
 
 def before(run: Run) -> Before:
-    """What went before a run that continues another; nothing where the other is no longer here."""
+    """Return the training before a run that continues another; nothing if the other is no longer here."""
     epochs, seconds = 0, 0.0
     seen = {run.id}
     while run.parent and run.parent not in seen:
@@ -134,7 +134,7 @@ def planned(groups: Sequence[Group]) -> int | None:
 
 
 def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
-    """What has to be said of these curves, a sentence (Markdown) each."""
+    """Return the notes on these curves, a sentence (Markdown) each."""
     said = []
     if any(group.several for group in groups):
         said.append(

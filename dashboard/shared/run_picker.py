@@ -14,7 +14,7 @@ from mnist_core.text import for_markdown
 
 KEY = "run_picker"
 MOST = len(RUN_COLOURS)
-"""More runs than colours could not be told apart, unless some of them are dimmed."""
+"""Largest number of chosen runs: more colours could not be distinguished."""
 
 MOST_COMPARED = 20
 """Runs that can be compared at once, where those that share a colour can be told apart by pointing."""

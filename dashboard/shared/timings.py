@@ -1,4 +1,4 @@
-"""What trainings cost on this machine, as far as runs of the store have measured it."""
+"""Training times on this machine, from the store's runs that measured them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def images(name: str) -> int | None:
 
 
 def estimate(config: RunConfig, runs: list[Run]) -> Estimate | None:
-    """How long `config` will take here, judged by the newest ended ones of `runs`; None where none was measured here.
+    """Return how long `config` will take here, from the newest ended ones of `runs`; None if none was measured here.
 
     Raises
     ------
     ConfigError
-        where too few images would be left to train on.
+        if too few images would be left to train on.
     """
     size = images(config.dataset.name)
     return estimates.estimate(config, size, _basis(runs)) if size else None

@@ -72,7 +72,7 @@ table.mcnemar td.decides { font-weight: 700; font-size: 1.15rem; }
 
 
 def epoch_switch() -> ChosenEpoch:
-    """The switch that chooses which epoch's weights are judged; the choice is in the link and holds on all pages."""
+    """Draw the switch for the epoch whose weights are compared; the choice is in the link and holds on all pages."""
     state.widget("epoch_switch", state.chosen_epoch())
     st.segmented_control(
         "Weights of which epoch",

@@ -45,14 +45,14 @@ from mnist_core.studies.selections import background
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `compare` takes."""
+    """Add the arguments of `compare`."""
     parser.add_argument("runs", nargs="+", metavar="RUN")
     add_epoch(parser)
     add_margin(parser)
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `report` takes."""
+    """Add the arguments of `report`."""
     add_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: standard output)")
     parser.add_argument(
@@ -102,7 +102,7 @@ def _check_place(out: Path) -> None:
 
 
 def add_epoch(parser: argparse.ArgumentParser) -> None:
-    """The option that chooses whose predictions are judged."""
+    """Add the option that chooses the epoch whose predictions are compared."""
     parser.add_argument(
         "--epoch",
         choices=get_args(ChosenEpoch),
@@ -239,7 +239,7 @@ def _counted(store: Store, runs: list[Run], summaries: list[RunSummary], reporte
 
 
 def _selected(runs: list[Run], known: Background, comparison: Comparison) -> list[str]:
-    """What the runs that are not compared are in sweeps and searches; of the others, the concerns say it."""
+    """Return the sweeps and searches of the runs that are not compared; the concerns have those of the others."""
     compared = {run for item in comparison.verdicts for run in (item.baseline, item.run)}
     return [selection_words(item, run.name) for run in runs if run.id not in compared for item in known.of(run)]
 

@@ -29,7 +29,7 @@ from mnist_core.runs.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `disagreements` takes."""
+    """Add the arguments of `disagreements`."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="two or more; the first is the baseline, A")
     add_epoch(parser)
     add_margin(parser)

@@ -14,7 +14,7 @@ from mnist_core.runs.summary import summarise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `import` takes."""
+    """Add the arguments of `import`."""
     parser.add_argument(
         "file",
         type=Path,

@@ -38,7 +38,7 @@ def add_here(parser: argparse.ArgumentParser) -> None:
 
 
 def changed_values(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options of `_add_changes` ask for, by path."""
+    """Return the settings that the options change, by path."""
     named = {"dataset.name": options.dataset, "training.epochs": options.epochs, "training.seed": options.seed}
     values: dict[str, Any] = {path: value for path, value in named.items() if value is not None}
     for text in options.values:
@@ -68,7 +68,7 @@ def output_to_stderr(wanted: bool) -> contextlib.AbstractContextManager[Any]:
 
 
 def make_runner(store: Store, options: argparse.Namespace) -> Runner:
-    """What trains: the job service, or this process with `--here`."""
+    """Return the runner: the job service, or this process with `--here`."""
     return _Here(store) if options.here else ServiceRunner(store)
 
 
@@ -86,7 +86,7 @@ class _Here(LocalRunner):
 
 @contextlib.contextmanager
 def closing(runner: Runner) -> Iterator[None]:
-    """Let go of the job service at the end, before the interpreter does so in the midst of its callbacks."""
+    """Close the connection to the job service at the end, before the interpreter does so amid its callbacks."""
     try:
         yield
     finally:

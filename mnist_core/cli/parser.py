@@ -238,7 +238,7 @@ def _datasets(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _found_in(store: Store, name: str) -> dict[str, int | None]:
-    """How many images of a dataset occur twice; None where the data is not here, or cannot be read."""
+    """Return how many images of a dataset occur twice; None if the data is not here, or cannot be read."""
     found = None
     if store.catalog.available(name):
         with contextlib.suppress(MnistCoreError, OSError):

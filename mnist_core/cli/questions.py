@@ -1,4 +1,4 @@
-"""The commands that answer questions about trained runs, beside those that train and list them."""
+"""The commands that answer questions about trained runs; other modules have those that train and list runs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _finding_json(run: Run, item: Finding, others: list[Run]) -> dict[str, Any]:
 
 
 def published(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Every published figure beside the one measured here, and whether it reproduces."""
+    """Print every published figure next to the one measured here, and if it reproduces."""
     store = Store(options.store)
     report_problems([*store.scan()[1], *studies(store)[1]], reporter)
     found = compared.rows(store, reader=NamingReader(reporter))
@@ -99,7 +99,7 @@ def _measured(row: compared.Row) -> float | None:
 
 
 def time_runs(options: argparse.Namespace, reporter: Reporter) -> int:
-    """How long the models of runs take to answer, measured in this process."""
+    """Print how long the models of runs take to answer, measured in this process."""
     store = Store(options.store)
     found = [(run, measure_run(store, run)) for run in [store.find(text) for text in options.runs]]
     if reporter.as_json:

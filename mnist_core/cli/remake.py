@@ -46,24 +46,24 @@ NAMES = (*PRESETS, *SWEEPS, *SEARCHES)
 
 
 class Maker:
-    """Trains what ships, in a store of its own, and copies it to where it ships.
+    """Trains the models that ship, in a separate store, and copies them to the folder that ships.
 
     Parameters
     ----------
     store
-        where it is trained; what is there already is not trained again.
+        the store to train in; runs that it has already are not trained again.
     runner
-        what trains models, sweeps, and searches whose trials do not depend on each other.
+        trains models, sweeps, and searches whose trials do not depend on each other.
     target
         the folder that ships.
     reporter
-        is told how far it is.
+        prints the progress.
     """
 
     def __init__(self, store: Store, runner: Runner, target: Path, reporter: Reporter) -> None:
         self.store, self.runner, self.target, self.reporter = store, runner, target, reporter
         self.shipped: set[str] = set()
-        """What was copied so far, by id. A run that a preset and a sweep have in common ships as the preset's."""
+        """The runs copied so far, by id. A run that a preset and a sweep have in common ships as the preset's."""
 
     def make(self, name: str) -> None:
         """Train what goes by this name, and ship it; raises MnistCoreError where that does not succeed."""
@@ -122,7 +122,7 @@ class Maker:
 
     def _search(self, name: str) -> None:
         spec = SEARCHES[name]
-        # what TPE tries depends on which trials have ended: one after another, the search can be repeated
+        # TPE's choice depends on which trials have ended: one after another, the search can be repeated
         runner = LocalRunner(self.store) if spec.sampler == "tpe" else self.runner
         search = searches.run(self.store, runner, searches.add(self.store, spec).id)
         if not search.complete:

@@ -55,7 +55,7 @@ def allowed(setting: Setting) -> str:
 
 
 def default(setting: Setting) -> str:
-    """Return what a setting is where nothing is said of it."""
+    """Return the value of a setting that is not given."""
     if isinstance(setting.default, bool):
         return "yes" if setting.default else "no"
     return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)

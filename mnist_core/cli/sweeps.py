@@ -144,7 +144,7 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
 
 
 def _say_choice(store: Store, item: Study, chosen: Choice | None, reporter: Reporter, *, revealed: bool) -> None:
-    """How the winner stands, and what of the others' test results has been looked at."""
+    """Print how the winner compares with the others, and how many of their test results have been looked at."""
     if chosen is not None:
         reporter.say(f"{chosen_words(chosen.selection)}. {lead_words(chosen.selection)}")
     if not revealed:

@@ -1,4 +1,4 @@
-"""What the command line shows a person: tables, sentences and live progress; or, for machines, JSON alone."""
+"""The output of the command line: tables, sentences and live progress for people, or JSON alone for machines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reporter:
             print(for_terminal(text), file=sys.stderr)
 
     def error(self, text: str) -> None:
-        """What went wrong, on standard error."""
+        """Print an error on standard error."""
         print(f"mnist_core: {for_terminal(text)}", file=sys.stderr)
 
     def line(self, text: str = "") -> None:

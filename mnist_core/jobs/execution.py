@@ -180,7 +180,7 @@ def _count_attempt(run: Run, writer: RunWriter, epochs_done: int) -> None:
     """Take note of this attempt; refuse it where too many since the last request died in this same epoch."""
     path = run.path / "attempts.jsonl"
     earlier = [item for item in _attempts(path) if item.attempt > run.status.attempts_before]
-    # the previous attempt had died at the epoch at which the next one began
+    # each attempt began in the epoch in which the one before it had died
     died_after = [item.epochs_done for item in earlier[1:]] + [epochs_done] * bool(earlier)
     here = died_after.count(epochs_done)
     if here >= MAX_ATTEMPTS:

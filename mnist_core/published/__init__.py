@@ -1,1 +1,1 @@
-"""What sources print, compared with what was measured here."""
+"""Published figures, compared with those measured here."""

@@ -1,8 +1,8 @@
-"""What sources say of their sweeps, in words, and whether the runs here bear it out.
+"""The claims that sources make about their sweeps, checked against the runs here.
 
 Every run has one seed, and all are tested on the same images. Two error rates differ by chance alone, 19 times in 20,
 by no more than t · √(s₁² + s₂²), with s the standard deviation between seeds that `figures` has for a test accuracy of
-that size; what is less counts as no difference.
+that size; a smaller difference counts as none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a source says of a sweep, what was measured, and whether that bears it out; None: chance allows for both."""
+    """A source's statement about a sweep, the measured figures, and True if they confirm it; None if chance allows for
+    both.
+    """
 
     published: str
     measured: str
@@ -39,7 +41,7 @@ def rises(before: float, after: float) -> bool:
 
 
 def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
-    """Whether training and test error rise with the L2 penalty."""
+    """Return the claims on how training and test error change with the L2 penalty."""
     table = table.sort_values("model.layers.*.l2")
     strengths = table["model.layers.*.l2"].tolist()
     claims = []
@@ -64,7 +66,7 @@ LEVEL = 250
 
 
 def neuron_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
-    """Whether both errors fall with the width, and where the test error levels off."""
+    """Return the claims that both errors fall with the width, and on where the test error levels off."""
     column = "model.layers.0.units"
     table = table.sort_values(column)
     widths, claims = table[column].tolist(), []

@@ -70,10 +70,10 @@ def printed(published: Published) -> dict[Figure, float]:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the runs of a published model came to on MNIST.
+    """The results on MNIST of the runs of a published model.
 
     run_ids: by seed. figures: each over the seeds; test figures are of the weights that are kept, and the test loss is
-    as `keras_loss` has it. best_epochs: of the lowest validation loss, and epochs: finished, both by seed.
+    that of `keras_loss`. best_epochs: of the lowest validation loss, and epochs: finished, both by seed.
     """
 
     run_ids: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the sources print next to what was measured here, and whether the one reproduces the other.
+"""Published figures next to measured ones, and the rule that decides if a result reproduces.
 
 A model *reproduces* only where none of its published figures differs by more than chance: test accuracy and loss, and
 whatever of the training its source prints. `figures` has the rule. Three kinds of rows are kept apart (`tally`): those
@@ -157,7 +157,7 @@ def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
 
 
 def model_row(preset: Preset, runs: Sequence[Run], reader: Reader = PLAIN) -> Row:
-    """Return what is published of a model, and what its finished runs on MNIST, each of another seed, came to."""
+    """Return the published figures of a model, and those of its finished runs on MNIST, each with another seed."""
     measured = figures.measure(runs, reader)
     compared = figures.compare_model(preset.published, measured) if measured else ()
     outcome: Reproduction = "not trained" if measured is None else reproduction(compared)
@@ -214,7 +214,7 @@ CHOSE = {
     "tuning/hyperband_mlp": "tuning/best_mlp",
     "tuning/bayes_cnn": "tuning/cnn",
 }
-"""The model that the source of a sweep or search settled on: its published figures are what the winner is held to."""
+"""The model that the source of a sweep or search chose: the winner is compared with its published figures."""
 
 
 def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
@@ -226,7 +226,7 @@ def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
     done = found.progress(store)
     if not done.complete:
         return replace(row, progress=("runs", done.ended, done.total))
-    # what the source printed is compared, for whichever run it is about; nothing is chosen by test results here
+    # the published figure is compared with the run it is about; nothing is chosen by test results here
     table = found.table(store, reader=reader, reveal=True)
     best = sweeps.best(table)
     place = table["run"].tolist().index(best) if best is not None else None
@@ -363,7 +363,7 @@ def _ends(table: pd.DataFrame, best: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows reproduce, of those that can be compared."""
+    """Number of rows that reproduce, and of those that can be compared."""
 
     reproduces: int
     compared: int
@@ -371,9 +371,9 @@ class Count:
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of all rows. stated: those whose settings are all stated by the source; assumed: those that rest on
+    """Summary of all rows. stated: those whose settings are all stated by the source; assumed: those that rest on
     assumed settings; chosen: names of those whose settings were chosen to match, in neither; differing: names.
-    nothing, missing: how many have nothing to compare, and are not trained.
+    nothing, missing: number of rows with nothing to compare, and of those not trained.
     """
 
     stated: Count

@@ -1,4 +1,4 @@
-"""What was published and what was measured, in sentences."""
+"""Sentences about published and measured figures."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def _rank(choice: Choice) -> tuple[str, bool | None]:
 
 
 def winner_words(winner: Winner) -> str:
-    """Return what a winner is and what it came to, without a full stop."""
+    """Return a description of a winner and its result, without a full stop."""
     how = "the lowest validation loss" if winner.by == "validation_loss" else "the best on held-out images"
     return f"{winner.network} ({how}), at {100 * winner.accuracy:.2f} %"
 

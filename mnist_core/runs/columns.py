@@ -73,7 +73,7 @@ FIGURES: dict[str, Column] = {
         _figure("ships", "Ships", "flag", "Whether it came with the project, and cannot be changed."),
     )
 }
-"""What is known of a run besides its settings."""
+"""The columns of a run besides its settings."""
 
 ALIASES = {"accuracy": "test_accuracy", "loss": "test_loss", "macro_f1": "test_macro_f1", "data": "dataset"}
 """Short names in expressions."""

@@ -37,9 +37,9 @@ _NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the store held at one moment. It does not change; two of the same number are the same.
+    """The content of the store at one moment. It does not change; two snapshots with the same number are equal.
 
-    runs: all readable runs, oldest first. problems: what could not be read. by_id: the runs by id.
+    runs: all readable runs, oldest first. problems: files that could not be read. by_id: the runs by id.
     """
 
     number: int
@@ -73,7 +73,7 @@ class _Entry:
     folder: Stamp | None
     """A new holder's lease changes the folder."""
     failure: str
-    """What `lease.failure` gave, which changes none of these: a disk may be too full for anything but the lease."""
+    """Result of `lease.failure`. It changes none of the stamps: a full disk may have room for the lease file only."""
     found: Run | Problem
 
 
@@ -213,7 +213,7 @@ class Index:
 def _failure(path: str) -> str:
     try:
         return lease.failure(Path(path), 0)
-    except OSError:  # what is called like a run need not be a folder that can be listed
+    except OSError:  # an entry with the name of a run may be a file, or a folder that cannot be listed
         return ""
 
 

@@ -1,10 +1,11 @@
-"""Who may write a run: numbered attempts, each claimed once.
+"""Leases: the right to write a run, as numbered attempts, each claimed once.
 
 An attempt is a file `lease-N.json` made with exclusive creation, so that one process gets each number. The highest
-number holds the run; a writer of a lower one (a ghost that lost its scheduler, say) finds itself stale and must stop.
+number holds the run; a writer of a lower one (a ghost that lost its scheduler, say) learns that it is stale and must
+stop.
 
-A file holds the process that may write; once released, nothing or the reason why the attempt could write no other file,
-as `{"reason": …}`.
+A file names the process that may write. After its release it is empty, or has the reason why the attempt could write no
+other file, as `{"reason": …}`.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def forget_failure(folder: Path) -> None:
 
 
 class _Holder(BaseModel):
-    """What a lease that was not released holds: the process that may write."""
+    """The content of a lease that was not released: the process that may write."""
 
     host: str
     pid: int = Field(ge=0, le=2**31 - 1)
@@ -165,7 +166,7 @@ def _fill(path: Path, file: FileIO, content: bytes) -> None:
 
 
 def held(folder: Path) -> bool:
-    """Whether a living process holds the run."""
+    """True if a living process has the lease of the run."""
     number = attempts(folder)
     if not number:
         return False

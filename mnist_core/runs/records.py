@@ -1,4 +1,4 @@
-"""What a run's files hold: its state, its epochs, what a person may change, its environment, its progress."""
+"""The content of a run's files: state, epochs, what a person may change, environment, progress."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ class Meta(Frozen):
     origin: Origin | None = None
     """Which sweep or search requested the run; None where a person requested this very run."""
     pruned: bool = False
-    """Whether a search has given the run up early."""
+    """True if a search has stopped the run early."""
     keep_weights: bool = True
-    """Whether training keeps `model.keras`, and the predictions of other epochs; a large sweep may do without."""
+    """True if training keeps `model.keras` and the predictions of other epochs; a large sweep may do without."""
 
     @classmethod
     def from_json(cls, data: Any) -> Meta:
@@ -152,7 +152,7 @@ class Status(Frozen):
     attempts_before: int = 0
     """Attempts claimed before the last request; those after it are counted against the limit."""
     requests: int = 0
-    """How often the run was requested again after it had been cancelled, interrupted or failed."""
+    """Number of times the run was requested again after it was cancelled, interrupted or failed."""
 
 
 class Environment(Frozen):

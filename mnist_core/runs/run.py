@@ -1,4 +1,4 @@
-"""What is known of a run: typed views of the plain files in its folder."""
+"""A run: typed views of the plain files in its folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Runs(Protocol):
-    """What gives runs by their ids: a store, or a snapshot of one."""
+    """A source of runs by their ids: a store, or a snapshot of one."""
 
     def get(self, run_id: str) -> Run:
         """Return the run with exactly this id; raises RunNotFound, or StoreError where it is damaged."""
@@ -47,7 +47,7 @@ _SCORES = TypeAdapter(Scores)
 
 
 Version = tuple[object, ...]
-"""What changes with a run's files; two are only compared, or part of a key."""
+"""A value that changes with a run's files; versions are only compared, or part of a key."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class Run:
 
     @property
     def recorded(self) -> Recorded | None:
-        """What is known of a run that was made outside; None for one that was trained here."""
+        """Return the record of a run that was made outside; None for one that was trained here."""
         return self.source if isinstance(self.source, Recorded) else None
 
     @property
     def config(self) -> RunConfig:
-        """What was trained; ask `recorded` first, as a run from outside has none.
+        """Return the configuration; check `recorded` first, as a run from outside has none.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Run:
 
     @property
     def parameters(self) -> int | None:
-        """How many numbers the model learned; None where a run from outside does not say."""
+        """Number of parameters of the model; None if a run from outside does not state it."""
         if isinstance(self.source, Recorded):
             return self.source.parameters
         return self.source.model.parameter_count()
@@ -122,7 +122,7 @@ class Run:
 
     @property
     def planned_epochs(self) -> int | None:
-        """How many epochs were planned; None where a run from outside does not say."""
+        """Number of epochs planned; None if a run from outside does not state it."""
         return self.source.epochs if isinstance(self.source, Recorded) else self.source.training.epochs
 
     @property
@@ -147,32 +147,32 @@ class Run:
 
     @property
     def one_of_many(self) -> bool:
-        """Whether a sweep or a search requested it, and not a person this very run."""
+        """True if a sweep or a search requested the run, and no person requested this run itself."""
         return self.meta.origin is not None
 
     @property
     def listed(self) -> bool:
-        """Whether it belongs into lists of runs: those of the sweeps that ship are found through their sweep."""
+        """True if run pickers list it. Shipped runs of sweeps and searches are not listed; their study shows them."""
         return not (self.read_only and self.one_of_many)
 
     @property
     def live(self) -> bool:
-        """Whether it is queued or running."""
+        """True if it is queued or running."""
         return self.state in LIVE
 
     @property
     def ended(self) -> bool:
-        """Whether it came to an end of its own or was cancelled."""
+        """True if it has ended by itself or was cancelled."""
         return self.state in ENDED
 
     @property
     def ended_well(self) -> bool:
-        """Whether it came to an end of its own, after which there is nothing to resume."""
+        """True if it has ended by itself, so that there is nothing to resume."""
         return self.state in SETTLED
 
     @property
     def resumable(self) -> bool:
-        """Whether it can go on from its last finished epoch."""
+        """True if it can continue from its last finished epoch."""
         return self.state in RESUMABLE and not self.read_only and self.recorded is None
 
     @property
@@ -221,7 +221,7 @@ class Run:
         return pd.DataFrame(self.rows(), columns=list(HISTORY_COLUMNS))
 
     def progress(self) -> LiveProgress | None:
-        """Where the training is inside its epoch; None where it has not begun."""
+        """Return the progress within the current epoch; None if it has not begun."""
         try:
             return _PROGRESS.validate_python(read_json(self.path / "progress.json"))
         except (OSError, ValueError):
@@ -232,26 +232,26 @@ class Run:
         if chosen == "kept":
             return self.status.kept_epoch
         if chosen == "last" and self.recorded and self.ended and self.status.kept_epoch is not None:
-            return self.status.kept_epoch  # what was recorded came last, and its history may have no validation loss
+            return self.status.kept_epoch  # the recorded weights are the last; there may be no val_loss
         rows = [row for row in self.rows() if math.isfinite(row.loss) and math.isfinite(row.val_loss)]
         if not rows:
             return None
         return rows[-1].epoch if chosen == "last" else min(rows, key=lambda row: row.val_loss).epoch
 
     def predictions_file(self, epoch: int | None = None) -> Path:
-        """Where predictions are: of the weights of an epoch; without one, of the kept weights."""
+        """Return the predictions file of the weights of an epoch; without an epoch, of the kept weights."""
         return self.path / ("predictions.npz" if epoch is None else f"predictions-{epoch}.npz")
 
     def predictions(self, chosen: ChosenEpoch = "kept") -> Predictions | None:
-        """What the weights of an epoch say of the test images; None where that is not stored.
+        """Return the predictions of an epoch's weights for the test images; None if they are not stored.
 
-        It is stored when training ends: of the kept weights always, of the last and the best epoch where the run was
-        not cancelled and keeps weights.
+        They are stored when training ends: always for the kept weights, and for the last and the best epoch if the run
+        was not cancelled and keeps weights.
 
         Raises
         ------
         StoreError
-            where the file is damaged.
+            if the file is damaged.
         """
         epoch = self.epoch(chosen)
         recorded_last = self.recorded is not None and chosen == "last"  # as all that a run from outside has
@@ -271,15 +271,15 @@ class Run:
             ) from error
 
     def test_scores(self, chosen: ChosenEpoch = "kept") -> Scores | None:
-        """What the weights of an epoch are worth on the test set; None where that was not tested, or is not stored.
+        """Return the test scores of an epoch's weights; None if they were not measured, or are not stored.
 
-        The kept weights' figures are in `scores.json`, too. That file is enough where it is not older than the
-        predictions, and where there are none: runs ship without their predictions, which are large.
+        The kept weights' figures are in `scores.json`, too. That file is used if it is not older than the predictions,
+        or if there are no predictions: runs ship without them, as they are large.
 
         Raises
         ------
         StoreError
-            where a file is damaged.
+            if a file is damaged.
         """
         recorded_last = self.recorded is not None and chosen == "last"
         kept = chosen == "kept" or recorded_last or self.epoch(chosen) == self.status.kept_epoch is not None
@@ -314,7 +314,7 @@ class Run:
             ) from error
 
     def environment(self) -> Environment | None:
-        """What it was trained with; None where it has not been trained."""
+        """Return the environment of the training; None before the training."""
         try:
             return Environment.model_validate(read_json(self.path / "environment.json"))
         except (OSError, ValueError):
@@ -328,7 +328,7 @@ class Run:
 
     @property
     def checkpoint_file(self) -> Path:
-        """Where an unfinished training keeps what it needs to go on."""
+        """Return the checkpoint file of an unfinished training."""
         return self.path / "checkpoint.npz"
 
     def to_json(self) -> dict[str, Any]:

@@ -14,15 +14,14 @@ process could not write down why it failed."""
 Event = Literal[
     "request", "begin", "finish", "diverge", "stop", "fail", "cancel", "prune", "vanish", "vanish_with_reason"
 ]
-"""What can happen to a run.
+"""The events that change a run's state.
 
-request: somebody wants the run once more; a new run begins as `INITIAL`.
-begin, finish, diverge, stop, fail: its training begins and ends; only the holder of the lease says so. `stop` is a
-    training that ended because it was asked to.
-cancel: somebody wants no more of it. The holder of a `running` run is asked to stop, which is not yet an end.
-prune: a search gives up a run that it had paused.
-vanish: no living process holds the run.
-vanish_with_reason: no living process holds it, and the last one has left in its lease why its end could not be written.
+request: a person or a study requests the run again; a new run begins as `INITIAL`.
+begin, finish, diverge, stop, fail: its training begins and ends; only the holder of the lease reports them. `stop` is a
+    training that ended at a request.
+cancel: a person or a study cancels the run. The holder of a `running` run receives a request to stop; the run has not
+ended yet. prune: a search stops a run that it had paused. vanish: no living process holds the run. vanish_with_reason:
+no living process holds it, and the last one has left in its lease why its end could not be written.
 """
 
 Ending = Literal["finished", "cancelled", "diverged", "failed"]

@@ -59,7 +59,7 @@ class Problem:
 
 
 def default_root() -> Path:
-    """`artifacts/` beside the packages, unless the environment variable MNIST_CORE_STORE names another folder."""
+    """Return `artifacts/` next to the packages, or the folder named by the environment variable MNIST_CORE_STORE."""
     given = os.environ.get(STORE_VARIABLE)
     return Path(given) if given else Path(__file__).resolve().parents[2] / "artifacts"
 
@@ -80,7 +80,7 @@ class Store:
         self._reference = self.root / "reference"
         self._trash = self.root / "trash"
         self.roots = (self.root, self._reference)
-        """Where sweeps and searches are: one's own, which may be written, come first."""
+        """Folders with sweeps and searches: the user's, which may be written, comes first."""
         try:
             self._make_folders()
         except WriteError as error:
@@ -90,7 +90,7 @@ class Store:
                     f"{self.root} cannot be used as a store ({cause}); choose a folder that can be written"
                 ) from error
         self.run_folders = (self._reference, self._runs)
-        """Where runs are: a run in the later one hides the reference run of the same identity."""
+        """Folders with runs: a run in the later one hides the reference run of the same identity."""
         self.catalog = Catalog(self.root)
         self._histories: dict[Path, tuple[object, str]] = {}
         self._numbers = itertools.count(1)
@@ -109,9 +109,9 @@ class Store:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def scan(self) -> tuple[list[Run], list[Problem]]:
-        """All runs, oldest first, and what could not be read, each with the reason.
+        """Return all runs, oldest first, and the problems: files that could not be read, each with the reason.
 
-        A run whose history is damaged is among the latter; a history is read again only when it has changed.
+        A run with a damaged history is among the problems; a history is read again only when it has changed.
         """
         runs: dict[str, Run] = {}
         problems: list[Problem] = []
@@ -150,7 +150,7 @@ class Store:
             return Problem(path, str(error), _name_of(path))
 
     def _history_problem(self, run: Run) -> str:
-        """What is wrong with a run's history, empty where nothing is."""
+        """Return the error in a run's history; empty if there is none."""
         path = run.path / "history.jsonl"
         try:
             found = os.stat(path)
@@ -236,19 +236,18 @@ class Store:
         origin: Origin | None = None,
         keep_weights: bool = True,
     ) -> tuple[Run, bool]:
-        """The run of this configuration, and whether it is new. A new one is `queued`; nothing trains it yet.
+        """Return the run of this configuration, and True if it is new. A new one is `queued`; nothing trains it yet.
 
-        The dataset's fingerprint is part of a run's identity, so the dataset must be available, or
-        `fingerprint` given. `shadow_reference` makes a run of one's own even where a reference run of this identity
-        ships; it hides that one. So does one without `origin`, wanted for itself, where one without predictions ships;
-        and one that ships unfinished, as a search left it.
-        A new run that continues another needs that one to be in the store.
-        `origin` and `keep_weights` (see `Meta`) are for a new run.
+        The dataset's fingerprint is part of a run's identity, so the dataset must be available, or `fingerprint` given.
+        An existing run of this identity is returned, but if that run ships, a new one is made that hides it in three
+        cases: `shadow_reference` is True; `origin` is None and the shipped run has no predictions; or a search left the
+        shipped run unfinished. A new run can continue another only if that one is in the store. `origin` and
+        `keep_weights` (see `Meta`) are for a new run.
 
         Raises
         ------
         StoreError
-            where the run is there, but damaged.
+            if the run exists, but is damaged.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
@@ -326,7 +325,7 @@ class Store:
                 raise
             return self.get(run_id), False
         finally:
-            shutil.rmtree(staging, ignore_errors=True)  # where it was not moved
+            shutil.rmtree(staging, ignore_errors=True)  # if it was not moved
         return self.get(run_id), True
 
     def parent(self, config: RunConfig) -> Path:
@@ -438,7 +437,7 @@ class Store:
         return self.get(run_id)
 
     def prune(self, run_id: str, reason: str) -> Run:
-        """Mark a paused run as given up by a search, which says why; it can still be resumed."""
+        """Mark a paused run as stopped by a search for the given reason; it can still be resumed."""
         run = self.get(run_id)
         self._refuse_read_only(run)
         if states.can(run.state, "prune"):  # it may have been resumed since it paused
@@ -555,7 +554,7 @@ def checked_meta(**data: Any) -> Meta:
 
 
 def _answers(problem: Problem, text: str) -> bool:
-    """True if a damaged run is meant by `text`, as `Store.find` has it."""
+    """True if `text` names the damaged run, by the rules of `Store.find`."""
     run_id = problem.path.name
     if not _ID.fullmatch(run_id):
         return False

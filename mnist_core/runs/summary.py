@@ -84,7 +84,7 @@ def _finite(value: float) -> float | None:
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Where the configurations differ: dotted path → one value a run, None where it has no such field.
+    """Return the settings that differ: dotted path → one value a run, None if it has no such field.
 
     Runs from outside, which have no configuration, have no field at all.
     """

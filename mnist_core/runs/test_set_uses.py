@@ -1,4 +1,4 @@
-"""How often the test images of each dataset have been used to compare runs.
+"""Counts how often the test images of each dataset have been used to compare runs.
 
 Every look at test results makes the next choice a little less honest: of many comparisons, some come out well by luck
 (adaptive overfitting; Dwork et al. 2015). `test_set_uses.jsonl` in the store has one line for each distinct use.
@@ -40,7 +40,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Uses:
-    """How often a test set has been used: distinct pairs of runs compared, and distinct reveals."""
+    """Number of uses of a test set: distinct pairs of runs compared, and distinct reveals."""
 
     comparisons: int
     reveals: int
@@ -93,7 +93,7 @@ class _Known(NamedTuple):
 
 
 def _read(root: Path) -> _Known:
-    """Return what is on record, read again only where the file has changed: a page asks at every view."""
+    """Return the recorded uses, read again only if the file has changed, as a page needs them at every view."""
     path = root / FILE
     try:
         found = path.stat()

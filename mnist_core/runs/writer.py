@@ -39,7 +39,7 @@ class RunWriter:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether somebody has asked the run to stop."""
+        """True if the run has been requested to stop."""
         return (self.run.path / "cancel").exists()
 
     def started(self, rows: list[EpochRow]) -> None:
@@ -58,7 +58,7 @@ class RunWriter:
             file.write(text.getvalue().encode())
 
     def progress(self, progress: LiveProgress) -> None:
-        """Where the training is inside its epoch; not worth ending the training where the disk refuses it."""
+        """Write the progress within the epoch; an error of the disk is ignored, as training can go on without it."""
         self.check()
         with contextlib.suppress(WriteError):
             write_json(self.run.path / "progress.json", vars(progress), durable=False)
@@ -69,14 +69,14 @@ class RunWriter:
         append_json_line(self.run.path / "history.jsonl", row.to_json())
 
     def environment(self, data: dict[str, Any]) -> None:
-        """What the run is trained with."""
+        """Write the environment of the training."""
         self.check()
         write_json(self.run.path / "environment.json", data)
 
     def predictions(self, predictions: Predictions, epoch: int | None = None) -> None:
-        """What the weights of an epoch say of the test images; without an epoch, the kept weights.
+        """Write the predictions of an epoch's weights for the test images; without an epoch, of the kept weights.
 
-        Of the kept weights the scores are written too: they spare a table of many runs the reading of all predictions.
+        For the kept weights the scores are written too, so that a table of many runs need not read all predictions.
         """
         self.check()
         with replacing(self.run.predictions_file(epoch)) as file:
@@ -105,14 +105,15 @@ class RunWriter:
             "progress.json",
             *(("checkpoint.npz",) if state in states.SETTLED else ()),
         ):
-            with contextlib.suppress(OSError):  # how it ended is written down, and that is what counts
+            with contextlib.suppress(OSError):  # the end is written; a file that is left behind does no harm
                 (self.run.path / name).unlink(missing_ok=True)
         self.release()
 
     def release(self, reason: str = "") -> None:
-        """Let go of the run without a word on how it ended; it then counts as queued or interrupted.
+        """Release the lease without changing the run's state; the run then counts as queued or interrupted.
 
-        With a `reason`, why its status cannot be written, it counts as interrupted for that reason. Once is enough.
+        With a `reason` why its status cannot be written, it counts as interrupted for that reason. A second call does
+        nothing.
         """
         if not self._free:
             self._free = True

@@ -1,4 +1,4 @@
-"""How far many runs are that belong together."""
+"""Progress of many runs that belong together."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Found = Run | Literal["missing", "damaged"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a set of runs is.
+    """Progress of a set of runs.
 
-    total: distinct runs. states: how many are in which state; `missing` for those that are not in the store, deleted
-    or not added yet, `damaged` for those that cannot be read. share: of all epochs planned, those done, 0 to 1; a run
-    that has ended for good counts as whole.
-    seconds_left: at the pace so far; None where nothing is being trained or none has finished.
+    total: distinct runs. states: number of runs in each state; `missing` for those that are not in the store, deleted
+    or not added yet, `damaged` for those that cannot be read. share: share of the planned epochs that are done, 0 to 1;
+    a run that has ended for good counts in full. seconds_left: at the pace so far; None if nothing is being trained or
+    no run has finished.
     """
 
     total: int
@@ -33,16 +33,16 @@ class Progress:
     share: float
     seconds_left: float | None
     complete: bool
-    """Whether nothing is left to train."""
+    """True if no run is left to train."""
 
     @property
     def live(self) -> bool:
-        """Whether some are queued or running."""
+        """True if some runs are queued or running."""
         return bool(self.states.get("queued") or self.states.get("running"))
 
     @property
     def ended(self) -> int:
-        """How many have come to an end of their own."""
+        """Number of runs that have ended by themselves."""
         return sum(self.states.get(state, 0) for state in SETTLED)
 
 

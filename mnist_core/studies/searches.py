@@ -1,9 +1,9 @@
-"""Searches in the store: trials chosen by a sampler (see `spaces`), and Hyperband's choice of those that go on.
+"""Searches in the store: a sampler chooses the trials (see `spaces`), and Hyperband those that go on.
 
-A search is a folder, `searches/<id>/`: `search.json` says what is searched and what each trial has come to, as far as
-it is decided; the trials' runs are ordinary runs. One controller at a time, the holder of the folder's lease, asks for
-runs and decides. When it dies, its runs go on, and the next controller takes up where it was. Some searches ship,
-complete, in `reference/searches/`.
+A search is a folder, `searches/<id>/`: `search.json` has the search space and the decided results of the trials; the
+trials' runs are ordinary runs. One controller at a time, the holder of the folder's lease, requests runs and decides.
+When it dies, its runs go on, and the next controller takes up where it was. Some searches ship, complete, in
+`reference/searches/`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Search(Frozen):
 
     @property
     def complete(self) -> bool:
-        """Whether all trials have been asked for and decided."""
+        """True if all trials have been requested and decided."""
         return len(self.trials) == self.spec.trial_count and all(trial.state != "open" for trial in self.trials)
 
     @property
@@ -101,7 +101,7 @@ class Search(Frozen):
 
     @property
     def size(self) -> str:
-        """How many trials it is to have, in words."""
+        """Number of trials planned, in words."""
         return f"{self.spec.trial_count} trials"
 
     def progress(self, runs: Runs) -> Progress:
@@ -119,7 +119,7 @@ class Search(Frozen):
         return not self.complete and lease.held(_folder(store, self.id))
 
     def table(self, runs: Runs, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
-        """Return what its trials came to, as `results`."""
+        """Return the results of its trials, as `results`."""
         return results(runs, self, reader=reader, reveal=reveal)
 
     def resume(self, store: Store, runner: Runner) -> None:
@@ -201,25 +201,25 @@ def run(
     on_notice: Callable[[Notice | None], None] = lambda notice: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Search:
-    """Carry a search out, from where an earlier controller left it, until it is complete or told to stop.
+    """Carry a search out, from where an earlier controller left it, until it is complete or stopped.
 
     Parameters
     ----------
     store, runner
-        where, and by what.
+        where the runs are stored, and what trains them.
     search_id
         as `add` gives it.
     on_change
-        is told of the search whenever something was asked for or decided.
+        is called with the search after each request and decision.
     on_notice
-        is given what keeps its runs from being trained, on each poll; None where nothing does.
+        is called on each poll with the reason why runs are not being trained; None if they are.
     should_stop
-        is asked several times a second.
+        is called several times a second; True stops the controller.
 
     Raises
     ------
     JobError
-        where another process is at work on it, or its runs can't be trained.
+        if another process is carrying it out, or its runs can't be trained.
     """
     search, folder = SHELF.get(store, search_id), _folder(store, search_id)
     if search.complete:
@@ -246,11 +246,11 @@ def run(
 
 
 class _Stopped(Exception):
-    """The controller was told to stop."""
+    """Raised when the controller is to stop."""
 
 
 class _Controller:
-    """One carrying out of a search: asks, waits, decides, and writes each decision down before the next step."""
+    """Carries out a search: requests runs, waits, decides, and writes each decision down before the next step."""
 
     def __init__(
         self,
@@ -376,7 +376,7 @@ class _Controller:
         return [trial for trial in self.search.trials if trial.bracket == bracket]
 
     def _has(self, trial: Trial, epochs: int) -> bool:
-        """Whether nothing needs to be trained for this rung."""
+        """True if nothing needs to be trained for this rung."""
         found = self._run(trial)
         return found is not None and not found.live and (found.ended_well or found.epochs_done >= epochs)
 
@@ -432,7 +432,9 @@ class _Controller:
 
 
 def spawn(store: Store, search_id: str) -> subprocess.Popen[bytes]:
-    """Carry a search out in a process of its own, which outlives this one; what it says goes beside the search."""
+    """Carry a search out in a separate process, which outlives this one; its output goes to a file in the search's
+    folder.
+    """
     log = _folder(store, search_id) / "search.log"
     return local_service.detached(["-m", "mnist_core", "search", search_id, "--store", str(store.root.resolve())], log)
 
@@ -441,14 +443,14 @@ def spawn(store: Store, search_id: str) -> subprocess.Popen[bytes]:
 
 
 def results(runs: Runs, search: Search, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
-    """What the trials came to: one row a trial, in the order of asking.
+    """Return the results of the trials: one row a trial, in the order of their requests.
 
     Parameters
     ----------
     runs, search
         the store of the search, or a snapshot of it, and the search.
     reader
-        where results come from, where `reveal` asks for all of them.
+        reads the results.
     reveal
         as for `sweeps.results`.
 
@@ -483,7 +485,7 @@ def history(search: Search) -> pd.DataFrame:
 
 
 def importances(runs: Runs, search: Search) -> tuple[dict[str, float], int]:
-    """How much of the spread each field explains, greatest first, and after how many epochs.
+    """Return each field's share of the variance, greatest first, and the number of epochs it was measured after.
 
     Trials are compared after equally many epochs: as many as the shortest of them has done.
     """

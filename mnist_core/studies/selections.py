@@ -1,4 +1,4 @@
-"""What runs are in the sweeps and searches that they are of: chosen among many, or passed over."""
+"""Selection: which runs a sweep or a search chose, and which it passed over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where studies of one kind are: sweeps or searches, in the user's store and among what ships.
+"""The folders of the studies of one kind: sweeps or searches, the user's and those that ship.
 
 A study is one file of JSON. The runs that it names are ordinary runs, and stay when the study is taken off its shelf.
 """

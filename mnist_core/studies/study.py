@@ -1,4 +1,4 @@
-"""What sweeps and searches have in common: many runs that belong together, asked for, followed and stopped as one."""
+"""The common part of sweeps and searches: many runs that are requested, followed and stopped together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ StudyState = Literal["complete", "running", "stopped"]
 
 
 class Study(Protocol):
-    """A sweep or a search, as its file has it."""
+    """A sweep or a search, as its file describes it."""
 
     @property
     def kind(self) -> StudyKind:
@@ -40,11 +40,11 @@ class Study(Protocol):
 
     @property
     def created_at(self) -> float:
-        """When it was asked for, in Unix seconds."""
+        """Time of its request, in Unix seconds."""
 
     @property
     def spec(self) -> SweepSpec | SearchSpec:
-        """What was asked for."""
+        """The specification that was requested."""
 
     @property
     def optimistic(self) -> bool:
@@ -56,7 +56,7 @@ class Study(Protocol):
 
     @property
     def size(self) -> str:
-        """How large it is planned to be, in words, such as ``90 runs``."""
+        """Planned size in words, such as ``90 runs``."""
 
     def progress(self, runs: Runs) -> Progress:
         """Return how far it is."""
@@ -65,10 +65,10 @@ class Study(Protocol):
         """Return whether something is left to train, and whether it is being trained."""
 
     def carried_out(self, store: Store) -> bool:
-        """True if a process of its own is at work, which asks for runs and decides about them."""
+        """True if a separate process is carrying it out, which requests runs and decides about them."""
 
     def table(self, runs: Runs, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
-        """Return what its runs came to; with `reveal`, their figures on the test set, which the caller counts."""
+        """Return the results of its runs; with `reveal`, with their test figures, which the caller counts."""
 
     def resume(self, store: Store, runner: Runner) -> None:
         """Have trained what is not finished; nothing is trained twice."""

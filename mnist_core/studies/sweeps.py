@@ -1,7 +1,7 @@
-"""Sweeps in the store: many runs over a grid (see `grids`), how far they are, and what came of them.
+"""Sweeps in the store: many runs over a grid (see `grids`), their progress and their results.
 
-A sweep is a file, `sweeps/<id>.json`, which names its runs; everything else is read from those. A sweep that was cut
-short is simply asked for again: what is trained is not trained twice. Some ship, finished, in `reference/sweeps/`.
+A sweep is a file, `sweeps/<id>.json`, which names its runs; everything else is read from those. To continue a sweep
+that was cut short, start it again: trained runs are not trained twice. Some ship, finished, in `reference/sweeps/`.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class SweepPoint(Frozen):
 
 
 class Sweep(Frozen):
-    """`sweeps/<id>.json`: a sweep that was asked for. created_at: Unix seconds."""
+    """`sweeps/<id>.json`: a sweep that was started. created_at: Unix seconds."""
 
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
     spec: SweepSpec
     dataset: str
     optimistic: bool
-    """Whether some of its runs are validated on the test set: the best of them is then chosen by test results, which
+    """True if some of its runs are validated on the test set: the best of them is then chosen by test results, which
     are no longer those of unseen images."""
     created_at: Seconds
     points: tuple[SweepPoint, ...] = Field(min_length=1)
@@ -79,7 +79,7 @@ class Sweep(Frozen):
 
     @property
     def size(self) -> str:
-        """How many points it has, in words."""
+        """Number of points, in words."""
         return f"{len(self.points)} runs"
 
     def progress(self, runs: Runs) -> Progress:
@@ -92,11 +92,11 @@ class Sweep(Frozen):
         return "complete" if done.complete else "running" if done.live else "stopped"
 
     def carried_out(self, store: Store) -> bool:
-        """Return False: all its runs are asked for at once, and nothing is decided about them."""
+        """Return False: all its runs are requested at once, and nothing is decided about them."""
         return False
 
     def table(self, runs: Runs, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
-        """Return what its runs came to, as `results`."""
+        """Return the results of its runs, as `results`."""
         return results(runs, self, reader=reader, reveal=reveal)
 
     def resume(self, store: Store, runner: Runner) -> None:
@@ -152,14 +152,14 @@ def check_held_out(store: Store, configs: Sequence[RunConfig]) -> None:
 def start(
     store: Store, runner: Runner, spec: SweepSpec, *, keep_weights: bool = True, again: bool = False
 ) -> tuple[Sweep, list[Requested]]:
-    """See to it that all runs of a sweep are trained; those that are trained already are taken as they are.
+    """Request all runs of a sweep; runs that are trained already are reused.
 
     Parameters
     ----------
     store, runner
-        where, and by what.
+        where the runs are stored, and what trains them.
     spec
-        the sweep; asked for again, it goes on where it was cut short.
+        the sweep; started again, it goes on where it was cut short.
     keep_weights
         False saves the space of a `model.keras` for each new run.
     again
@@ -193,17 +193,17 @@ def _preset_of(config: RunConfig) -> str | None:
 
 
 def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN, reveal: bool = False) -> pd.DataFrame:
-    """What the runs of a sweep came to.
+    """Return the results of the runs of a sweep.
 
     Parameters
     ----------
     runs, sweep
         the store of the sweep, or a snapshot of it, and the sweep.
     reader
-        where results come from.
+        reads the results.
     reveal
-        whether to give the figures on the test set of all runs, and not only of the one that validation says is best:
-        whoever looks at them may choose by them. A caller that shows them counts it (`selections.reveal`).
+        True to return the test figures of all runs, and not only of the run with the best validation result: who sees
+        them may choose by them. A caller that shows them counts it (`selections.reveal`).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the training form does with its values: layers added, moved and taken out, and a name for what has changed.
+"""The training form's operations on its values: add, move and remove layers, and name the changes.
 
 No Streamlit here. The values are those of `mnist_core.experiments.settings`, by dotted path.
 """
@@ -29,7 +29,7 @@ _STEPS = ((20, 1), (50, 2), (100, 5), (200, 10), (500, 25), (1000, 50), (10**9, 
 
 
 SMALLEST = 1e-6
-"""Where a logarithmic slider begins, if the lower bound is 0."""
+"""Start of a logarithmic slider, if the lower bound is 0."""
 
 
 def widget_key(path: str) -> str:
@@ -148,7 +148,7 @@ _RATES = {"layers": {"__all__": {"dropout", "l2"}}}
 
 
 def changes(base: RunConfig, config: RunConfig) -> list[str]:
-    """What `config` does differently from `base`, in a few words each; the dataset is left out."""
+    """Return the changes of `config` from `base`, in a few words each; the dataset is left out."""
     if base.model.model_dump(exclude=_RATES) != config.model.model_dump(exclude=_RATES):
         said = [config.model.summary()]
     else:
@@ -178,7 +178,7 @@ def _change(setting: Setting, values: Mapping[str, Any]) -> str:
     """Return a changed setting in a few words, such as ``rate 0.01`` or ``no early stopping``."""
     value = values[setting.path]
     below = SETTINGS.get(f"{setting.path}.{value}")
-    if below is not None:  # the size of what is held out says that it is
+    if below is not None:  # the number of held-out images implies the choice
         setting, value = below, values[below.path]
     template = setting.declared.named
     if setting.type == "switch":
@@ -197,7 +197,7 @@ def suggested_name(base_name: str, base: RunConfig, config: RunConfig) -> str:
 
 
 def same_recipe(base: RunConfig, config: RunConfig) -> bool:
-    """Whether the two differ in seed and dataset at most, so that a preset's published figures belong beside both."""
+    """True if the two differ in seed and dataset at most, so that a preset's published figures apply to both."""
     return base.replace(training__seed=0).training == config.replace(training__seed=0).training and (
         (base.model, base.parent) == (config.model, config.parent)
     )

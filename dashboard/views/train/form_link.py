@@ -1,9 +1,9 @@
-"""What the training form holds, and the link that opens the same form elsewhere.
+"""The values of the training form, and the link that opens the same form elsewhere.
 
 `?base=notebook/model_1&dropout=0.5&epochs=5` is model_1 with these changes. `run=…` names the run of this store that
-the form was filled from; its differences are then given from a published model, so that the link opens the same form
-also where that run is not. Where `base` is missing, they are differences from the run. The names of the settings are
-those of `mnist_core.experiments.links`.
+the form was filled from; its differences are then given from a published model, so that the link also works in a store
+without that run. If `base` is missing, they are differences from the run. The names of the settings are those of
+`mnist_core.experiments.links`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ FORM, _BASE, _PROBLEMS = "train", "train_base", "train_link_problems"
 
 @dataclass(frozen=True)
 class Base:
-    """What the form was last filled from.
+    """The source that last filled the form.
 
-    source: ``preset:…`` or ``run:…``. preset: the preset that this recipe goes by, where it is one.
-    start: what the form was filled with, the changes of a link included.
+    source: ``preset:…`` or ``run:…``. preset: the preset with this recipe, if there is one.
+    start: the values that filled the form, with the changes of a link.
     reference: the preset from which the link gives the differences.
     """
 
@@ -55,12 +55,12 @@ class Base:
 
 
 def values() -> dict[str, Any]:
-    """What all widgets hold, by the paths of the settings."""
+    """Return the values of all widgets, by the paths of the settings."""
     return draft.read_values(state.widget_value)
 
 
 def base(runs: list[Run]) -> Base:
-    """What the form was filled from; the first time, model_1 on the best dataset that is here."""
+    """Return the source that filled the form; the first time, model_1 on the best dataset that is here."""
     found = state.widget_value(_BASE)
     return found if isinstance(found, Base) else start_from(FIRST, runs, _best_dataset())
 

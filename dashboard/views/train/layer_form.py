@@ -31,14 +31,14 @@ PICTURE_HEIGHT = 170
 OPEN = "train_open"
 """Which layer of a convolutional network is open, from 0."""
 Read = Callable[[], dict[str, Any]]
-"""What all widgets of the form hold, as they are at the moment."""
+"""A function that returns the present values of all widgets of the form."""
 
 ADD_HELP = (
     "One more layer, a copy of the last of its kind. A dense layer comes last, the others after the last layer that "
     "works on pixels."
 )
 IN_ROW = ("dropout", "units")
-"""What a dense layer shows in its row; the rest is in its menu."""
+"""The settings of a dense layer that its row shows; the rest is in its menu."""
 
 
 def layer_form(read: Read, known: Mapping[str, Any]) -> None:
@@ -47,9 +47,9 @@ def layer_form(read: Read, known: Mapping[str, Any]) -> None:
     Parameters
     ----------
     read
-        what the widgets hold; asked again at each click.
+        returns the values of the widgets; called again at each click.
     known
-        what the form was filled with: its values are on the sliders even where they are no round steps.
+        the values that filled the form: they are on the sliders even if they are no round steps.
     """
     layers = settings.layers_in(read())
     if all(layer["kind"] == "dense" for layer in layers):

@@ -1,4 +1,4 @@
-"""What is being trained, and the curves as they grow.
+"""The runs in training, and their curves as they grow.
 
 Everything is read from the store's folders, so that a reload and a second browser see the same.
 """
@@ -49,7 +49,7 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     look = resources.watch().look(runs)
     active = [run.id for run in _jobs_of(runs, look)]
     service = resources.runner().status()
-    # what nobody will train would be polled for ever
+    # runs that nothing will train would be polled for ever
     ticking = service.state == "starting" or bool(look.waited)
     if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
         st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
@@ -71,7 +71,7 @@ def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> No
     service = resources.runner().status()
     changed = [run.id for run in live] != active or (service.state, bool(look.waited)) != before
     if changed:
-        # what has just ended stays in view
+        # runs that have just ended stay in view
         gone = [by_id[run_id] for run_id in active if run_id in by_id.keys() - {run.id for run in live}]
         ended = [run.id for run in gone if not run.one_of_many]  # a sweep would push out all that was chosen
         if set(ended) - set(chosen):
@@ -95,7 +95,7 @@ def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> No
 
 
 def service_sentence(service: ServiceStatus) -> str:
-    """How the job service is doing, in a few words."""
+    """Return the state of the job service, in a few words."""
     workers = f"{service.workers} worker{'' if service.workers == 1 else 's'}"
     if service.problem:
         return service.problem
@@ -149,7 +149,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
         if run.state == "finished" and run.id in chosen:
             with panels.in_words():
                 result_card(run, chosen, runs)
-        with contextlib.suppress(MnistCoreError):  # `_ended` has said what is damaged
+        with contextlib.suppress(MnistCoreError):  # `_ended` has shown what is damaged
             found = resources.diagnosis(run)
             if found:
                 st.caption(for_markdown(words(found[0]).sentence))
@@ -167,7 +167,7 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{dot(colour)} **{for_markdown(label)}**", unsafe_allow_html=True, width="stretch")
         if stopping:
-            # the process of a run from outside is a notebook of somebody, which is asked but never ended
+            # the process of a run from outside is a person's notebook: it gets a request to stop, but is never killed
             if not run.recorded and st.button(
                 "Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
                 help="End the process; finished epochs are kept",
@@ -184,7 +184,7 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
 
 
 def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[float, str]:
-    """How far a live run is, 0 to 1, and the line that says so. place: its place in the queue, 0 where it runs."""
+    """Return how far a live run is, 0 to 1, and the line about it. place: its place in the queue, 0 if it runs."""
     if stopping:
         return 0.0 if place else _share(run), "stopping …"
     if run.state == "interrupted":
@@ -225,7 +225,7 @@ def recently_ended(runs: list[Run]) -> list[Run]:
 
 
 def ending_words(run: Run) -> str:
-    """How a run ended, and what it came to."""
+    """Return how a run ended, and its result."""
     words = ENDINGS.get(run.state, run.state)
     reason = run.status.reason if run.state != "finished" else ""
     if reason.startswith(run.state):  # such as "cancelled in epoch 10 of 30"

@@ -41,10 +41,10 @@ MOST_BUTTONS = 2
 
 @dataclass(frozen=True)
 class Wish:
-    """A training that a person asks for.
+    """A training that a person requests.
 
-    base: the recipe that the form was filled from, on the same dataset. seeds: how many runs that differ in their seeds
-    alone are wanted.
+    base: the recipe that filled the form, on the same dataset. seeds: number of runs requested that differ in their
+    seeds only.
     """
 
     config: RunConfig
@@ -65,7 +65,7 @@ class Wish:
 
 
 def training_form(runs: list[Run]) -> Wish | None:
-    """Draw the form; the training that was asked for by the click that led to this rerun, or None."""
+    """Draw the form; return the training requested by the click that led to this rerun, or None."""
     base = form_link.base(runs)
     form_link.problems()
     source, dataset = st.columns([3, 2], gap="medium")
@@ -123,7 +123,7 @@ def _source(runs: list[Run], base: Base) -> None:
 
 
 def _notes(base: Base) -> None:
-    """What the chosen model is known for, and which data are missing."""
+    """Draw the notes on the chosen model, and on data that are missing."""
     preset = PRESETS.get(base.preset or "")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if preset:
@@ -138,7 +138,7 @@ def _notes(base: Base) -> None:
 
 
 def _parent(base: Base, runs: list[Run]) -> None:
-    """Whether to start from a run's trained weights, and which."""
+    """Draw the choice of a run whose trained weights the training starts from."""
     kind, _, run_id = base.source.partition(":")
     run = next((run for run in runs if kind == "run" and run.id == run_id), None)
     if run is not None and run.ended_well and run.model_file:
@@ -218,7 +218,7 @@ def _dataset() -> None:
 
 
 def _notice() -> None:
-    """What became of the last click on the button above it."""
+    """Draw the result of the last click on the button above it."""
     notice = state.widget_value(NOTICE)
     if isinstance(notice, MnistCoreError):
         st.error(panels.markdown_sentence(notice), icon=":material/error:")
@@ -297,7 +297,7 @@ def _trained(config: RunConfig, runs: list[Run]) -> Run | None:
 
 
 def _seeds() -> int:
-    """How many runs of the recipe are wanted."""
+    """Draw the choice of the number of runs of the recipe, and return it."""
     return int(str(state.widget_value(form_link.SEEDS) or 1))
 
 

@@ -1,4 +1,4 @@
-"""What the training that ended last came to, against the run it is compared with, and where to go from there."""
+"""The card of the training that ended last: its result next to the run it is compared with, and links to go on."""
 
 from __future__ import annotations
 

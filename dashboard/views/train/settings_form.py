@@ -26,14 +26,14 @@ DIGIT_STEP = 97
 
 
 class Places(NamedTuple):
-    """Where the pictures go that show what the settings amount to."""
+    """Places for the pictures that show the effect of the settings."""
 
     rate: DeltaGenerator
     preview: DeltaGenerator
 
 
 def epochs_slider(known: Mapping[str, Any]) -> None:
-    """How many epochs; drawn beside the layers, as it is set most often."""
+    """Draw the slider for the epochs; it stands next to the layers, as it is changed most often."""
     draw(SETTINGS[EPOCHS], EPOCHS, [known[EPOCHS]])
 
 
@@ -78,7 +78,7 @@ def rate_picture(place: DeltaGenerator, training: TrainingConfig) -> None:
 
 
 def _augmentation(known: Mapping[str, Any]) -> DeltaGenerator:
-    """How training images are moved; the place for a picture of it."""
+    """Draw the settings of the augmentation; return the place for its picture."""
     st.caption(TrainingConfig.model_fields["augmentation"].description or "")
     moves = [setting for path, setting in SETTINGS.items() if path.startswith(f"{AUGMENTATION}.")]
     for place, setting in zip(st.columns(len(moves), gap="medium"), moves, strict=True):
