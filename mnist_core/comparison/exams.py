@@ -6,7 +6,9 @@ on each exam, by the project's one decision (`decide`), corrected for the number
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.comparison.decide import Decision, decide
+from mnist_core.evaluation.corruptions import CORRUPTIONS, corrupted
 from mnist_core.evaluation.metrics import Interval, accuracy_interval
 from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, agreement_of
 
 if TYPE_CHECKING:
     from mnist_core.data.images import Pixels
+    from mnist_core.experiments.configs import ModelConfig
     from mnist_core.inspection.numpy_network import Network
 
 
@@ -63,6 +67,42 @@ def sit(network: Network, images: Pixels, labels: NDArray[np.uint8]) -> Result:
     return Result(network.logits(images).argmax(axis=1) == labels)
 
 
+def sit_all(
+    networks: Mapping[str, Network], exams: Mapping[str, Callable[[], Pixels]], labels: NDArray[np.uint8]
+) -> dict[str, dict[str, Result]]:
+    """Return how several networks do on several exams: by network, then by exam, in the given orders.
+
+    Parameters
+    ----------
+    networks, exams
+        by name; an exam is what makes its images, of shape (n, 28, 28), when they are needed.
+    labels
+        of the images of every exam, shape (n,).
+    """
+
+    def one(make: Callable[[], Pixels]) -> list[Result]:
+        images = make()
+        return [sit(network, images, labels) for network in networks.values()]
+
+    # NumPy and SciPy work without Python's lock, so the exams share the processor's cores
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        columns = list(pool.map(one, exams.values()))
+    return {
+        name: dict(zip(exams, (column[place] for column in columns), strict=True))
+        for place, name in enumerate(networks)
+    }
+
+
+MOST_OPERATIONS = 100_000_000_000
+"""Multiplications that all exams of a network may cost: some seconds on a laptop."""
+
+
+def affordable(models: Sequence[ModelConfig], images: int, exams: int) -> int:
+    """Return on how many of so many images all these networks can sit so many exams; at least 100, where they are."""
+    most = max((model.operations() for model in models), default=1)
+    return min(images, max(100, MOST_OPERATIONS // (most * exams)))
+
+
 def verdicts(baseline: Mapping[str, Result], run: Mapping[str, Result], *, margin: float) -> list[ExamVerdict]:
     """Compare two networks on several exams at once, with Holm's correction for all of them.
 
@@ -83,3 +123,44 @@ def against(baseline: Result, others: Sequence[Result], *, margin: float) -> lis
     tables = [agreement_of(baseline.right, other.right) for other in others]
     decisions = decide([AccuracyDifference(table) for table in tables], margin=margin)
     return list(zip(tables, decisions, strict=True))
+
+
+ORIGINAL = "original"
+"""The name of the exam of the test images as they are."""
+
+
+def exam_names() -> list[str]:
+    """Return the names of the sixteen exams: the test images as they are, and the fifteen corruptions of MNIST-C."""
+    return [ORIGINAL, *CORRUPTIONS]
+
+
+def exam_images(images: Pixels, name: str, severity: int | None = None) -> Pixels:
+    """Return the images of an exam, made of test images of shape (n, 28, 28); always the same.
+
+    severity: 1 to 5; None for that of MNIST-C. Raises ConfigError where there is no such exam or severity.
+    """
+    if name == ORIGINAL:
+        return images
+    return corrupted(images, name, severity or (CORRUPTIONS[name].published if name in CORRUPTIONS else 1))
+
+
+def most_robust(
+    results: Mapping[str, Mapping[str, Result]], verdicts_of: Sequence[Sequence[ExamVerdict]]
+) -> str | None:
+    """Return the run that is shown to be worse than none of the others on any exam, and better on some; else None.
+
+    results: by run, then by exam; the first is the baseline. verdicts_of: of each other run against that baseline, in
+    the order of `results`. With more than two runs nothing is returned unless the baseline itself is that run.
+    """
+    runs = list(results)
+    if all(_only(items, "worse") for items in verdicts_of):
+        return runs[0]
+    if len(runs) == 2 and _only(verdicts_of[0], "better"):
+        return runs[1]
+    return None
+
+
+def _only(items: Sequence[ExamVerdict], answer: str) -> bool:
+    """True if all decided differences are of this kind, and there is one."""
+    decided = [item.accuracy.answer for item in items if item.accuracy.differs]
+    return bool(decided) and set(decided) == {answer}
