@@ -32,6 +32,7 @@ PAGES = {
             url_path="disagreements",
         ),
         st.Page("views/draw/page.py", title="Draw", icon=":material/draw:", url_path="draw"),
+        st.Page("views/exams/page.py", title="Exams", icon=":material/quiz:", url_path="exams"),
         st.Page("views/sweeps/page.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
     ],
     "Questions": [

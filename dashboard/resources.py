@@ -17,7 +17,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.cache import KEPT, key_of, size_of
+from dashboard.cache import KEPT, MIB, ByteCache, key_of, size_of
 from dashboard.theme import is_dark
 from mnist_core.comparison.comparability import NOTHING_KNOWN, Background
 from mnist_core.comparison.diagnosis.findings import Finding
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_core.comparison.disagreements import ClassChange, ConfusionChange
+    from mnist_core.comparison.exams import Result
     from mnist_core.comparison.planner import Plan
     from mnist_core.comparison.recipe_verdicts import RecipeVerdict
     from mnist_core.comparison.verdicts import Comparison
@@ -673,3 +674,70 @@ def _hidden_digits(run_id: str, version: int, _run: Run) -> HiddenDigits | None:
 
     found, data = network(_run), own_dataset(_run)
     return hidden_digits(found, _run.config.model, data.x_train) if found else None
+
+
+_EXAMS = ByteCache(192 * MIB)
+"""Images of exams, 8 MB each for 10,000 digits, and what runs made of them."""
+
+Exam = tuple[str, int | None]
+"""Name and severity, as `mnist_core.comparison.exams.exam_images` takes them."""
+
+
+def exam_results(runs: Sequence[Run], exams: Sequence[Exam], count: int) -> dict[str, list[Result]]:
+    """Return how runs with a network do on exams, by run id, in the order of the exams.
+
+    Parameters
+    ----------
+    runs
+        trained on the same data.
+    exams
+        names and severities.
+    count
+        on how many of the test images, taken at equal distances.
+
+    Raises what `own_dataset` raises.
+    """
+    from mnist_core.comparison.exams import sit_all
+
+    data = own_dataset(runs[0])
+
+    def made() -> dict[str, list[Result]]:
+        networks = {run.id: found for run in runs if (found := network(run)) is not None}
+        images = {str(exam): functools.partial(_exam_images, data, exam, count) for exam in exams}
+        with st.spinner("The runs sit their exams …"):
+            results = sit_all(networks, images, exam_labels(runs[0], count))
+        return {run_id: list(of_run.values()) for run_id, of_run in results.items()}
+
+    key = ("results", tuple(network_name(run) for run in runs), data.fingerprint, tuple(exams), count)
+    results: dict[str, list[Result]] = _EXAMS.get(
+        key, made, lambda found: sum(result.images for of_run in found.values() for result in of_run)
+    )
+    return results
+
+
+def exam_pictures(run: Run, exam: Exam, count: int) -> Pixels:
+    """Return the images of an exam, made of those that the run was tested on; raise what `own_dataset` raises."""
+    return _exam_images(own_dataset(run), exam, count)
+
+
+def exam_labels(run: Run, count: int) -> NDArray[np.uint8]:
+    """Return the labels of the images of every exam, shape (count,)."""
+    labels = own_dataset(run).y_test
+    found: NDArray[np.uint8] = labels[_spread(len(labels), count)]
+    return found
+
+
+def _spread(images: int, count: int) -> NDArray[np.intp]:
+    """Return the places of `count` of so many images, at equal distances."""
+    return np.arange(count) * images // count
+
+
+def _exam_images(data: Dataset, exam: Exam, count: int) -> Pixels:
+    from mnist_core.comparison.exams import exam_images
+
+    def made() -> Pixels:
+        name, severity = exam
+        return exam_images(data.x_test[_spread(len(data.x_test), count)], name, severity)
+
+    images: Pixels = _EXAMS.get(("images", data.fingerprint, exam, count), made, lambda found: int(found.nbytes))
+    return images

@@ -104,18 +104,28 @@ def affordable(models: Sequence[ModelConfig], images: int, exams: int) -> int:
 
 
 def verdicts(baseline: Mapping[str, Result], run: Mapping[str, Result], *, margin: float) -> list[ExamVerdict]:
-    """Compare two networks on several exams at once, with Holm's correction for all of them.
+    """Compare two networks on several exams, as `compare_exams` does."""
+    return compare_exams(baseline, [run], margin=margin)[0]
+
+
+def compare_exams(
+    baseline: Mapping[str, Result], runs: Sequence[Mapping[str, Result]], *, margin: float
+) -> list[list[ExamVerdict]]:
+    """Compare several networks with a baseline on several exams at once, with Holm's correction for all of it.
 
     Parameters
     ----------
-    baseline, run
+    baseline, runs
         results by the name of the exam, of the same exams in the same order.
     margin
         a difference in accuracy this large does not matter, as a share of the images.
     """
-    tables = [agreement_of(baseline[exam].right, result.right) for exam, result in run.items()]
-    decisions = decide([AccuracyDifference(table) for table in tables], margin=margin)
-    return [ExamVerdict(*each) for each in zip(run, tables, decisions, strict=True)]
+    tables = [[agreement_of(baseline[exam].right, found.right) for exam, found in run.items()] for run in runs]
+    decisions = iter(decide([AccuracyDifference(table) for part in tables for table in part], margin=margin))
+    return [
+        [ExamVerdict(exam, table, next(decisions)) for exam, table in zip(run, part, strict=True)]
+        for run, part in zip(runs, tables, strict=True)
+    ]
 
 
 def against(baseline: Result, others: Sequence[Result], *, margin: float) -> list[tuple[Agreement, Decision]]:

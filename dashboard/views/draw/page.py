@@ -11,12 +11,13 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import explanations, panels
+from dashboard.shared.networks import with_network
 from dashboard.shared.run_picker import run_labels, run_picker, short_labels
 from dashboard.views.draw import board, edits, kept_panel
 from dashboard.views.draw.board import Card, Drawing
 from mnist_core.data.drawings import board_of, edit_table, edited, encoded, seen
 from mnist_core.data.images import Pixels
-from mnist_core.errors import DatasetError, DrawingError, StoreError
+from mnist_core.errors import DatasetError, DrawingError
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -38,7 +39,7 @@ def main() -> None:
         )
         return
     labels = run_labels(runs)
-    able = [run for run in chosen if _can_answer(run, labels[run.id])]
+    able = with_network(chosen, labels)
     short = short_labels(able)
     colours = resources.colours([run.id for run in chosen])
     state.fill({board.FRESH: True})
@@ -46,20 +47,6 @@ def main() -> None:
     _weights(able)
     _why(able, short, colours)
     kept_panel.kept_panel(able, short, colours)
-
-
-def _can_answer(run: Run, label: str) -> bool:
-    """True if the run has a network; the page says of each other one why it has none."""
-    try:
-        if resources.network(run) is not None:
-            return True
-        reason = (
-            "its training is not finished" if run.live else "its weights were not kept; train it again to have them"
-        )
-        st.caption(f":material/hide_source: {for_markdown(label)} cannot answer: {reason}.")
-    except StoreError as error:
-        st.warning(panels.markdown_sentence(error), icon=":material/report:")
-    return False
 
 
 @st.fragment

@@ -1,0 +1,1 @@
+"""The page on which runs sit exams that nobody trained for."""

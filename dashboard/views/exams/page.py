@@ -1,0 +1,151 @@
+"""Exams: how the chosen runs do on test images that were made harder, exam by exam, and severity by severity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources, state, theme
+from dashboard.shared import panels
+from dashboard.shared.charts import Drawing
+from dashboard.shared.gallery import png
+from dashboard.shared.networks import with_network
+from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from mnist_core.comparison.exams import ORIGINAL, affordable, compare_exams, exam_names, most_robust
+from mnist_core.comparison.words.exams import cell_words, corrected_words, count_words, robust_words
+from mnist_core.data.images import sprite
+from mnist_core.errors import DatasetError
+from mnist_core.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from mnist_core.plots.exams import severity_chart, severity_frame
+from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
+
+EXAM = "exam"  # the key, and the name in the URL, of the corruption whose severities are shown
+SHOWN = 10  # digits to a row of the picture
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Exams")
+    runs, problems = resources.scan()
+    chosen = run_picker(runs, label="Runs that sit the exams")
+    panels.store_problems(problems)
+    if not runs:
+        panels.empty_state(
+            "No runs yet",
+            "Once a run is trained, it sits sixteen exams here: the test images, and fifteen ways to make them harder.",
+            button="Train a first run",
+            page="views/train/page.py",
+        )
+        return
+    labels = run_labels(runs)
+    able = with_network(chosen, labels)
+    if not able:
+        panels.empty_state(
+            "No run to examine", "Choose a run whose weights were kept, above.", icon=":material/checklist:"
+        )
+        return
+    same = [run for run in able if run.status.fingerprint == able[0].status.fingerprint]
+    for run in able:
+        if run not in same:
+            st.caption(
+                f":material/link_off: {for_markdown(labels[run.id])} was trained on other data than "
+                f"{for_markdown(labels[able[0].id])}; only runs on the same data sit the same exams."
+            )
+    try:
+        images = len(resources.own_dataset(same[0]).y_test)
+    except DatasetError as error:
+        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+        return
+    short, colours = short_labels(same), resources.colours([run.id for run in chosen])
+    count = affordable([run.config.model for run in same], images, len(exam_names()))
+    few = f" Here {count:,} of them are used, as convolutions take long." if count < images else ""
+    st.caption(
+        f"The {images:,} test images of {for_markdown(same[0].config.dataset.name)}, and fifteen corruptions of them, "
+        f"those of MNIST-C (Mu and Gilmer 2019), made here.{few} "
+        "No run was trained on them; one that was trained with augmentation has seen digits moved and turned."
+    )
+    _table(same, short, count)
+    _severity(same, short, colours, count)
+
+
+def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
+    exams: dict[str, resources.Exam] = {name: (name, None) for name in exam_names()}
+    results = resources.exam_results(runs, list(exams.values()), count)
+    by_run = {run.id: dict(zip(exams, results[run.id], strict=True)) for run in runs}
+    base = state.baseline_id([run.id for run in runs]) or runs[0].id
+    by_run = {base: by_run[base]} | by_run
+    others = [run_id for run_id in by_run if run_id != base]
+    compared = compare_exams(by_run[base], [by_run[run_id] for run_id in others], margin=state.margin())
+    for run_id, items in zip(others, compared, strict=True):
+        st.markdown(f"**{for_markdown(count_words(items, labels[run_id], labels[base]))}**")
+    robust = most_robust(by_run, compared)
+    if robust is not None or len(others) == 1:  # against one baseline, nothing is known of two others
+        st.markdown(for_markdown(robust_words(robust, labels)))
+    frame = pd.DataFrame({"exam": [_label(name) for name in exams]})
+    for run_id, of_run in by_run.items():
+        frame[f"{labels[run_id]} in %"] = [100 * found.accuracy for found in of_run.values()]
+    for run_id, items in zip(others, compared, strict=True):
+        frame[f"{labels[run_id]} against {labels[base]}"] = [cell_words(item) for item in items]
+    config = {f"{labels[run_id]} in %": st.column_config.NumberColumn(format="%.2f") for run_id in by_run}
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=config, key="exams_table", height="content")
+    if others:
+        st.caption(corrected_words(len(others) * len(exams)))
+    panels.csv_button(frame, "exams", key="exams_csv")
+
+
+def _label(name: str) -> str:
+    return "Test images as they are" if name == ORIGINAL else CORRUPTIONS[name].label
+
+
+def _severity(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], count: int) -> None:
+    panels.heading(
+        "The harder, the worse", "One corruption at five severities. Bars are 95 % intervals.",
+        help="MNIST-C has each corruption at one severity, which the table uses. Stripe, dotted line, zigzag and Canny "
+        "edges have only that one in MNIST-C; their other severities are this project's own.",
+    )  # fmt: skip
+    wanted = state.link_text(EXAM)
+    name = wanted if wanted in CORRUPTIONS else next(iter(CORRUPTIONS))
+    state.widget(EXAM, name)
+    st.selectbox(
+        "Corruption",
+        list(CORRUPTIONS),
+        format_func=_label,
+        key=EXAM,
+        width=260,
+        on_change=lambda: state.set_link(**{EXAM: state.widget_value(EXAM)}),
+    )
+    exams: list[resources.Exam] = [(ORIGINAL, None), *((name, severity) for severity in SEVERITIES)]
+    results = resources.exam_results(runs, exams, count)
+    frame = severity_frame(results, labels)
+    left, right = st.columns([9, 11], gap="medium")
+    with left:
+        _digits(runs[0], name, count)
+    with right:
+        panels.chart_with_table(
+            Drawing(severity_chart, frame, dict(colours)),
+            frame.drop(columns="run"),
+            alt_text=f"Lines: the accuracy of each run against the severity of {_label(name)}, 0 to 5.",
+            key="severity",
+            filename=f"severity-{name}",
+        )
+
+
+def _digits(run: Run, name: str, count: int) -> None:
+    """Draw the same ten digits at every severity, a row each."""
+    labels = resources.exam_labels(run, count)
+    first = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10) if (labels == digit).any()][:SHOWN]
+    rows = [resources.exam_pictures(run, (ORIGINAL, None), count)[first]]
+    rows += [resources.exam_pictures(run, (name, severity), count)[first] for severity in SEVERITIES]
+    sheet = sprite(np.concatenate(rows), len(first))
+    st.image(
+        png((sheet if theme.is_dark() else 255 - sheet).repeat(2, 0).repeat(2, 1)),
+        caption=f"{_label(name)}: severity 0 to 5, from the top",
+        width="stretch",
+    )
+
+
+main()

@@ -1,0 +1,116 @@
+"""The Exams page: sixteen exams with decisions, the severities of one corruption, and what stands in their way."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_core.comparison.exams import Result, exam_names, verdicts
+from mnist_core.comparison.words.exams import corrected_words, count_words, robust_words
+from mnist_core.evaluation.corruptions import CORRUPTIONS
+from mnist_core.runs.store import Store
+from tests.support.pages import text_of, words
+from tests.support.seed import trained
+from tests.support.synthetic import config
+
+PAGE = "views/exams/page.py"
+
+
+@pytest.fixture(scope="module")
+def weights_of(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with a run that has hardly learned anything and one that has learned something."""
+    store = Store(tmp_path_factory.mktemp("trained") / "artifacts")
+    trained(store, config((4,), epochs=1).replace(training__batch_size=512), "weak")
+    trained(store, config((32,), epochs=8).replace(training__batch_size=32), "strong")
+    return store
+
+
+@pytest.fixture
+def store(weights_of: Store, tmp_path: Path) -> Store:
+    """A copy of that store."""
+    shutil.copytree(weights_of.root, tmp_path / "artifacts")
+    return Store(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def both(store: Store) -> str:
+    return ",".join(store.find(name).id for name in ("weak", "strong"))
+
+
+def table(page: Any) -> Any:
+    return next(item.value for item in page.dataframe if "exam" in item.value.columns)
+
+
+def test_an_empty_store_offers_to_train(app, store: Store) -> None:
+    for run in store.runs():
+        store.delete(run.id)
+    page = app(PAGE)
+    assert not page.exception
+    assert "No runs yet" in words(page)
+
+
+def test_sixteen_exams_are_sat_and_decided(app, store: Store, both: str) -> None:
+    page = app(PAGE, runs=both)
+    assert not page.exception
+    frame = table(page)
+    assert frame["exam"].tolist() == ["Test images as they are", *(item.label for item in CORRUPTIONS.values())]
+    scores = store.find("strong").test_scores()
+    assert scores is not None
+    assert frame["strong in %"][0] == pytest.approx(100 * scores.accuracy)
+    assert frame["strong against weak"][0].startswith("better: +")
+    assert "strong against weak, on 16 exams: better on" in text_of(page)
+    assert "All 16 comparisons are decided together" in text_of(page)
+
+
+def test_the_other_run_can_be_the_baseline(app, store: Store, both: str) -> None:
+    frame = table(app(PAGE, runs=both, baseline=store.find("strong").id))
+    assert frame["weak against strong"][0].startswith("worse: −")
+
+
+def test_one_run_alone_is_not_compared(app, store: Store) -> None:
+    page = app(PAGE, runs=store.find("strong").id)
+    assert not page.exception
+    assert table(page).columns.tolist() == ["exam", "strong in %"]
+    assert "against" not in text_of(page)
+
+
+def test_the_corruption_in_the_link_is_the_one_that_is_shown(app, both: str) -> None:
+    page = app(PAGE, runs=both, exam="rotate")
+    assert not page.exception
+    assert page.selectbox("exam").value == "rotate"
+    frame = next(item.value for item in page.dataframe if "severity" in item.value.columns)
+    assert sorted(set(frame["severity"])) == [0, 1, 2, 3, 4, 5]
+    assert page.selectbox("exam").set_value("fog").run().query_params["exam"] == "fog"
+    assert not app(PAGE, runs=both, exam="snow").exception
+
+
+def test_a_run_without_weights_says_so(app, store: Store) -> None:
+    run = store.find("weak")
+    assert run.model_file is not None
+    run.model_file.unlink()
+    page = app(PAGE, runs=run.id)
+    assert not page.exception
+    assert "weak cannot answer: its weights were not kept" in text_of(page)
+    assert "No run to examine" in words(page)
+
+
+def result(wrong: int) -> Result:
+    """A result on 1,000 images, of which the first so many are wrong."""
+    return Result(np.arange(1000) >= wrong)
+
+
+def test_sentences_count_the_decisions() -> None:
+    names = exam_names()
+    items = verdicts(
+        {name: result(100) for name in names},
+        {name: result(50 if place < 3 else 200 if place < 5 else 100) for place, name in enumerate(names)},
+        margin=0.002,
+    )
+    assert count_words(items, "b", "a") == (
+        "b against a, on 16 exams: better on 3, worse on 2, too close to call on 11."
+    )
+    assert "in 5 of 100 such tables" in corrected_words(16)
+    assert robust_words("x", {"x": "b"}).startswith("b is the most robust")
+    assert robust_words(None, {}).startswith("None of these")
