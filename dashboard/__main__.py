@@ -1,7 +1,4 @@
-"""`python -m dashboard`, or `mnist-compare` where it is installed, opens the dashboard.
-
-Any option of `streamlit run` may follow.
-"""
+"""`python -m dashboard` opens the dashboard; any `streamlit run` option may follow."""
 
 from __future__ import annotations
 
@@ -13,14 +10,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Run Streamlit on the app behind its check, from the project's folder so that its configuration is found.
-
-    Where it is installed, the configuration is next to the app, where Streamlit finds it, too.
-    """
+    """Run Streamlit on the app behind its check, from the project's folder so that its configuration is found."""
     from streamlit.web.cli import main as streamlit
 
     os.chdir(ROOT)
-    streamlit(["run", str(ROOT / "dashboard" / "server.py"), *sys.argv[1:]], prog_name="mnist-compare")
+    streamlit(["run", str(ROOT / "dashboard" / "server.py"), *sys.argv[1:]], prog_name="python -m dashboard")
 
 
 if __name__ == "__main__":

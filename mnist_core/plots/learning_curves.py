@@ -54,7 +54,7 @@ WIDTH = {
 
 POINT_LIMIT = 2000
 """A chart with more points than this is slow to send and to draw (measured)."""
-HEIGHT = 366
+HEIGHT = 354
 """Pixels of the whole chart: those of the plot, the legend of the lines above it, and the horizontal axis below."""
 PLOT_HEIGHT = 284
 """Pixels that are left for the curves; the names in the margin are placed by it."""
@@ -429,7 +429,7 @@ def curves_chart(
 
     colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
     legend = (
-        alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300, offset=4 + MARK_GAP * rows)
+        alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300, padding=0, offset=4 + MARK_GAP * rows)
         if len(kinds) > 1
         else None
     )

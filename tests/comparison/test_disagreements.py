@@ -21,6 +21,7 @@ from mnist_core.comparison.disagreements import (
     groups,
     guessed,
     moved,
+    one_right,
     ordered,
     votes,
     wrong_by,
@@ -299,3 +300,16 @@ def test_other_labels_are_refused_even_where_the_fingerprint_agrees(make) -> Non
 
 def test_a_run_without_guesses_is_refused_by_name(make) -> None:
     assert "B is cancelled" in refused(make("one", A, seed=0), make("two", None, seed=1))
+
+
+def test_the_few_digits_that_only_one_gets_right_are_by_turns_each_runs_and_furthest_apart_first() -> None:
+    frame = votes([A, B])
+    found = one_right(frame, 6)
+    assert found["group"].tolist() == ["only_a", "only_b"] * 3
+    for name in ("only_a", "only_b"):
+        everyone = frame[groups(frame) == name].sort_values(["apart", "index"], ascending=[False, True])
+        assert found.loc[found["group"] == name, "index"].tolist() == everyone["index"].tolist()[:3]
+    same = votes([A, A])
+    assert one_right(same, 6).empty
+    one_sided = votes([certain([1] * 9, [1] * 9), certain([1] * 9, [2] * 9)])
+    assert one_right(one_sided, 6)["group"].tolist() == ["only_a"] * 6

@@ -349,10 +349,10 @@ def test_a_run_on_other_data_is_muted_and_the_headline_says_that_it_is_not_compa
     assert "not comparable: tested on other images" in text
     alone = app(runs=",".join(run.id for run in runs))
     assert muted(alone) == [False, False]
-    assert "on digits" not in next(item.proto.body for item in alone.get("html") if 'class="lines"' in item.proto.body)
+    assert "on digits" not in next(item.proto.body for item in alone.get("html") if 'class="lines' in item.proto.body)
 
 
 def muted(page: AppTest) -> list[bool]:
     """Whether the line of each run is muted."""
-    lines = next(item.proto.body for item in page.get("html") if 'class="lines"' in item.proto.body)
+    lines = next(item.proto.body for item in page.get("html") if 'class="lines' in item.proto.body)
     return [name == "muted" for name in re.findall('<tr class="([a-z]*)">', lines)]

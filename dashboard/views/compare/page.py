@@ -20,7 +20,7 @@ from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.views.compare.plan_panel import plan_panel
 from dashboard.views.compare.run_lines import run_lines
-from dashboard.views.compare.strip import strip, strip_shown
+from dashboard.views.compare.strip import strip
 from mnist_core.comparison.comparability import on_other_data
 from mnist_core.comparison.words.comparability import other_data_words
 from mnist_core.errors import StoreError
@@ -32,7 +32,7 @@ WHAT = "Small networks read handwritten digits: which reads better, and can we b
 MOST = 20  # more lines could not be followed, however faint most of them are
 STYLE = """
 <style>
-.block-container:has(> div > .st-key-page_head), .block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
+.block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
 .block-container > div:has(.st-key-page_head) { gap: .5rem; }
 .st-key-page_head h1 { font-size: 1.6rem; padding: 0; }
 .st-key-page_head p { margin: 0; }
@@ -40,9 +40,12 @@ STYLE = """
 .st-key-panel_loss > div:first-child [data-testid="stMarkdownContainer"],
 .st-key-panel_accuracy > div:first-child [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
 /* many chips scroll in their box, so that what was asked stays on the screen */
-.st-key-run_picker :has(> [data-tag]) { max-height: 4.7rem; overflow-y: auto; }
+.st-key-run_picker [data-testid="stMultiSelectTagsContainer"] { max-height: 4.7rem; overflow-y: auto; }
 .st-key-answer h2 { font-size: 1.35rem; line-height: 1.3; padding: 0; font-weight: 600; }
-.st-key-panel_loss, .st-key-panel_accuracy { min-height: 25rem; }
+/* room for the charts, so that what is below them stays where it is when they are drawn */
+.st-key-panel_loss .stVegaLiteChart, .st-key-panel_accuracy .stVegaLiteChart { min-height: 354px; }
+.st-key-strip { min-height: 7.4rem; }
+.st-key-curves { min-height: 28.5rem; }
 @media (max-width: 640px) {
   /* on a phone: the sentence, the first chart, and then the figures */
   .block-container:has(.st-key-page_head) { padding-left: 1rem; padding-right: 1rem; }
@@ -110,12 +113,12 @@ def results(ids: list[str]) -> None:
             pair = [run for run in runs if run.id == baseline or comparison.of(run.id)]
             pair.sort(key=lambda run: run.id != baseline)
             lines = (runs, figures, labels, colours, baseline, chosen, seeds, comparison)
-            if len(runs) == 2 and len(pair) == 2 and strip_shown(pair, chosen):
+            place = None
+            if len(runs) == len(pair) == 2:
                 left, right = st.columns([3, 2], gap="medium")
+                place = right.container(key="strip", gap="xxsmall")
                 with left:
                     run_lines(*lines)
-                with right:
-                    strip(pair, labels, colours, chosen, ids)
             else:
                 run_lines(*lines)
             for run in runs:
@@ -153,6 +156,9 @@ def results(ids: list[str]) -> None:
             configurations(runs, labels, columns)
     paper = resources.colours([run.id for run in runs], printed=True)
     report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper, uses, plans))
+    if place is not None:
+        with place:  # last, as nothing is to wait for the images
+            strip(pair, labels, colours, chosen, ids)
 
 
 def measured_against(chosen: list[Run]) -> None:

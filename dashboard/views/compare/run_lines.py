@@ -20,7 +20,9 @@ from mnist_core.text import for_html
 
 STYLE = """
 <style>
-.lines { max-height: 8.2rem; overflow: auto; }
+.lines { overflow: auto; }
+/* a row is cut, so that it is seen that there are more */
+.lines.many { max-height: 7.6rem; }
 .lines table { border-collapse: collapse; width: 100%; border: none; }
 .lines th, .lines td { border: none; padding: .16rem .7rem; text-align: right; white-space: nowrap; }
 .lines th { font-size: .8rem; font-weight: 400; opacity: .75; position: sticky; top: 0; }
@@ -30,14 +32,17 @@ STYLE = """
 .lines .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .45rem; }
 .lines .large { font-size: 1.2rem; font-weight: 600; }
 .lines .quiet { font-size: .85rem; opacity: .75; margin-left: .4rem; }
+.lines .quiet.below { display: block; margin-left: 0; font-size: .8rem; line-height: 1.1; }
 .lines tr.muted .large { font-size: 1rem; font-weight: 400; }
 @media (max-width: 640px) {
-  .lines { max-height: none; }
+  .lines.many { max-height: none; }
   .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
   .lines .quiet { display: block; margin-left: 0; }
 }
 </style>
 """
+MOST = 3
+"""More lines scroll in a box, so that the curves stay on the first screen."""
 WORDS = {"Accuracy": "test accuracy [95 % interval]", "Parameters": "parameters", "Training time": "training time"}
 ROWS = {row.name: row for row in tables.ROWS if row.name in WORDS}
 
@@ -98,8 +103,9 @@ def run_lines(
         ]
         body.append(f'<tr class="{"muted" if apart else ""}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
     titles = "".join(f"<th>{for_html(title)}</th>" for title in head)
+    kind = "lines many" if len(runs) > MOST else "lines"
     st.html(
-        f'{STYLE}<div class="lines" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'
+        f'{STYLE}<div class="{kind}" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'
         f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -127,4 +133,4 @@ def _accuracy(
     if mean:
         large = f'<span class="large"{title}>{100 * mean.mean:.2f} ± {style.percent(mean.sd)}</span>'
         words = f"{mean.n} seeds; this one {text} {words}"
-    return f'{large}<span class="quiet">{for_html(words)}</span>'
+    return f'{large}<span class="quiet{" below" if mean else ""}">{for_html(words)}</span>'

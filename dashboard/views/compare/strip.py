@@ -19,15 +19,6 @@ MOST = 6
 OPENED = "strip_opened"
 
 
-def strip_shown(pair: Sequence[Run], chosen: ChosenEpoch) -> bool:
-    """Whether there is something to show: predictions of both runs, and their images on this machine."""
-    try:
-        resources.test_images(pair[0])
-    except DatasetError:  # the page Disagreements says which, and what to do
-        return False
-    return all(resources.predictions(run, chosen) is not None for run in pair)
-
-
 def strip(
     pair: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], chosen: ChosenEpoch, ids: Sequence[str]
 ) -> None:
@@ -45,20 +36,28 @@ def strip(
         of all chosen runs, for the link to Disagreements.
     """
     found = kept(one_right, resources.votes(list(pair), chosen), MOST)
-    with st.container(key="strip", gap="xxsmall"):
-        if found.empty:
-            st.caption("Both are right, or both are wrong, on each of the test images.")
-            return
-        st.markdown(":small[Digits that only one of the two gets right; press one for all of them]")
-        groups = dict(zip(found["index"].tolist(), found["group"].tolist(), strict=True))
-        gallery(
-            kept(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair]),
-            resources.test_images(pair[0]),
-            pair[0].status.fingerprint,
-            key="strip_digits",
-            on_open=lambda index: state.fill({OPENED: index}),
-            small=True,
+    if found.empty:
+        st.caption("Both are right, or both are wrong, on each of the test images.")
+        return
+    try:
+        images = resources.test_images(pair[0])
+    except DatasetError:  # the page Disagreements says which, and what to do
+        st.page_link(
+            "views/disagreements/page.py",
+            label="Digits that only one of the two gets right",
+            icon=":material/call_split:",
         )
+        return
+    st.markdown(":small[Digits that only one of the two gets right; press one for all of them]")
+    groups = dict(zip(found["index"].tolist(), found["group"].tolist(), strict=True))
+    gallery(
+        kept(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair]),
+        images,
+        pair[0].status.fingerprint,
+        key="strip_digits",
+        on_open=lambda index: state.fill({OPENED: index}),
+        small=True,
+    )
     opened = state.widget_value(OPENED)
     if opened is not None:
         state.fill({OPENED: None})

@@ -1,0 +1,130 @@
+"""Compare's first screen in a real browser: what is above the fold, how large it is, and what the pointer does."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.support import seed
+from tests.support.browser import Screen
+
+pytestmark = pytest.mark.browser
+
+METRICS = ("loss", "accuracy")
+PLOT = "svg .role-frame.root > g > .background, svg .mark-group.role-frame.root .background"
+
+
+def runs(screen: Screen) -> str:
+    """The two seeded runs, as a link has them."""
+    store = screen.server.store
+    return ",".join(store.find(name).id for name in (seed.SMALL, seed.LARGE))
+
+
+def opened(screen: Screen, width: int, height: int) -> Screen:
+    screen.page.set_viewport_size({"width": width, "height": height})
+    screen.open(runs=runs(screen))
+    for metric in METRICS:
+        expect(plot(screen, metric)).to_be_attached()
+    screen.page.wait_for_timeout(500)
+    return screen
+
+
+def plot(screen: Screen, metric: str) -> Locator:
+    return screen.key(f"panel_{metric}").locator(PLOT).first
+
+
+def box(found: Locator) -> dict[str, float]:
+    sides: dict[str, float] = found.evaluate(
+        "e => { const b = e.getBoundingClientRect(); "
+        "return {left: b.left, top: b.top, right: b.right, bottom: b.bottom, height: b.height, width: b.width} }"
+    )
+    return sides
+
+
+def chart(screen: Screen, metric: str) -> Locator:
+    return screen.key(f"panel_{metric}").locator(".stVegaLiteChart svg").first
+
+
+def test_on_a_laptop_answer_figures_and_both_curves_are_on_the_first_screen(screen: Screen) -> None:
+    opened(screen, 1280, 800)
+    answer, figures = box(screen.key("answer")), box(screen.key("figures"))
+    assert 0 < answer["bottom"] <= figures["top"] + 1
+    for metric in METRICS:
+        assert box(plot(screen, metric))["height"] >= 280
+        assert figures["bottom"] <= box(chart(screen, metric))["top"]
+        assert box(chart(screen, metric))["bottom"] <= 800
+    left, right = (box(plot(screen, metric)) for metric in METRICS)
+    assert (left["top"], left["height"]) == (right["top"], right["height"])
+
+
+def test_on_a_phone_the_sentence_and_the_first_chart_are_on_the_first_screen(screen: Screen) -> None:
+    opened(screen, 390, 844)
+    assert box(screen.key("answer"))["bottom"] < box(chart(screen, "loss"))["top"]
+    assert box(chart(screen, "loss"))["bottom"] <= 844
+    assert box(screen.key("figures"))["top"] >= box(chart(screen, "accuracy"))["bottom"]
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_projector_the_width_is_used(screen: Screen) -> None:
+    opened(screen, 1920, 1080)
+    assert box(plot(screen, "loss"))["width"] + box(plot(screen, "accuracy"))["width"] > 1920 * 0.65
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_names_stand_outside_of_the_plot_and_apart(screen: Screen, width: int) -> None:
+    opened(screen, width, 844)
+    for metric in METRICS:
+        names = [
+            box(found)
+            for found in chart(screen, metric).locator("text").all()
+            if found.text_content() in (seed.SMALL, seed.LARGE)
+        ]
+        assert len(names) == 2
+        names.sort(key=lambda name: name["top"])
+        assert all(name["left"] >= box(plot(screen, metric))["right"] for name in names)
+        assert all(name["right"] <= box(chart(screen, metric))["right"] + 1 for name in names)
+        assert names[0]["bottom"] <= names[1]["top"] + 2
+
+
+RULES = """chart => [...chart.querySelectorAll("svg .mark-rule line")]
+    .filter(line => Number(getComputedStyle(line).opacity) > 0.5 && line.getAttribute("stroke") === "#8A9099")
+    .map(line => line.__data__.datum.epoch)"""
+
+
+def test_the_pointer_in_one_chart_moves_the_line_in_both_and_dims_the_other_run(screen: Screen) -> None:
+    opened(screen, 1280, 800)
+    charts = [screen.key(f"panel_{metric}").locator(".stVegaLiteChart").first for metric in METRICS]
+    assert [found.evaluate(RULES) for found in charts] == [[], []]
+    place = box(plot(screen, "loss"))
+    screen.page.mouse.move(place["left"] + 0.1 * place["width"], place["bottom"] - 40)
+    screen.page.mouse.move(place["left"] + 0.4 * place["width"], place["bottom"] - 40, steps=5)
+    screen.page.wait_for_timeout(300)
+    here, there = (found.evaluate(RULES) for found in charts)
+    assert len(here) == 1
+    assert there == here
+    dim = "chart => [...chart.querySelectorAll('svg .mark-line path')].map(path => getComputedStyle(path).opacity)"
+    for found in charts:
+        opacities = found.evaluate(dim)
+        assert sorted(set(opacities)) == ["0.2", "1"]
+    screen.page.mouse.move(5, 400, steps=3)
+    screen.page.wait_for_timeout(300)
+    assert [found.evaluate(RULES) for found in charts] == [[], []]
+
+
+def test_a_digit_of_the_strip_leads_to_it_on_disagreements(screen: Screen) -> None:
+    opened(screen, 1280, 800)
+    digit = screen.key("strip").get_by_role("button").first
+    index = digit.get_attribute("data-index")
+    digit.click()
+    screen.page.wait_for_url("**/disagreements?**")
+    expect(screen.page.get_by_role("dialog")).to_be_visible()
+    assert f"digit={index}" in screen.page.url
+    screen.expect_no_exception()
+
+
+def test_the_room_of_a_chart_is_kept_before_it_is_drawn(screen: Screen) -> None:
+    opened(screen, 1280, 800)
+    for metric in METRICS:
+        room = screen.key(f"panel_{metric}").locator(".stVegaLiteChart").evaluate("e => getComputedStyle(e).minHeight")
+        drawn = box(chart(screen, metric))["height"]
+        assert 0 <= drawn - float(room.removesuffix("px")) <= 45, "words above the plot take up to three rows"
