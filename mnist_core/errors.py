@@ -5,7 +5,7 @@
     ├── FilterError          a filter of runs cannot be read
     ├── DatasetError         a dataset cannot be used
     │   └── DatasetMissing   a dataset is not on this machine, and could not be fetched
-    ├── StoreError           the store refuses, or cannot find, something
+    ├── StoreError           the store refuses something, or cannot find it
     │   ├── RunNotFound      no run, or more than one, answers to a name
     │   ├── DamagedFile      a file cannot be read, or does not hold what it must
     │   ├── NoConfiguration  a run from outside cannot be trained, continued or drawn layer by layer
@@ -13,9 +13,9 @@
     │   ├── WriteError       the disk is full, or the store may not be written
     │   ├── StaleAttempt     another attempt has taken this run over
     │   └── InvalidTransition  the run is not in a state in which this can happen to it
-    ├── JobError             the job service cannot do what was asked
+    ├── JobError             the job service cannot carry out a request
     ├── DrawingError         a drawing or a picture cannot be used
-    ├── PredictionsError     what a model says of its images are no probabilities
+    ├── PredictionsError     the predictions of a model are not probabilities
     └── ComparisonError      two runs cannot be compared
 
 Every message says the value, the limit and the remedy, so that it can be shown to a person as it stands.
@@ -75,7 +75,7 @@ class InvalidTransition(StoreError):
 
 
 class JobError(MnistCoreError):
-    """The job service cannot do what was asked."""
+    """The job service cannot carry out a request."""
 
 
 class DrawingError(MnistCoreError, ValueError):

@@ -1,7 +1,7 @@
-"""Files that a reader never sees half of.
+"""Safe reading and writing of files: a reader never sees half a file.
 
-Whole files are written beside their place and moved there (`os.replace` is atomic on one file system); logs grow by
-whole lines, and a torn last line is dropped on reading. Where the disk refuses, everything here that writes raises
+Whole files are written next to their final path and moved there (`os.replace` is atomic on one file system); logs grow
+by whole lines, and a torn last line is dropped on reading. If the disk refuses, everything here that writes raises
 WriteError, and what was stored stays as it is. New files have the mode that the umask gives (see docs/decisions/0013).
 
 What is read may be damaged, or made to do harm: nothing here waits on a pipe, reads without a limit, or raises anything
@@ -55,7 +55,7 @@ _TEMPORARY = re.compile(r"\.tmp-(\d+)-(\d+)-\d+-(.*)")
 """A name from `temporary_beside`: process, Unix nanoseconds, count, then the machine and the name that it is for."""
 
 _EARLIER_TEMPORARY = re.compile(r"\.new-.*|\..*\.(json|jsonl|npz|request)\.\w{8}|\.\d+\.model\.keras")
-"""What earlier versions called theirs."""
+"""Temporary names of earlier versions."""
 
 _count = itertools.count()
 
@@ -97,7 +97,7 @@ def _number(error: OSError) -> int:
 
 
 def _target(path: Path) -> str:
-    """What a person knows a file by: its folder and its name, of a temporary file that which it is for."""
+    """Return the name of a file for messages: its folder and name; for a temporary file, those of its final file."""
     name = path.name
     if found := _TEMPORARY.fullmatch(name):
         name = found[3].removeprefix(f"{socket.gethostname()}.")
@@ -174,7 +174,7 @@ def placing(path: Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Delete the temporary files and folders in a folder that processes which are gone have left behind."""
-    with contextlib.suppress(OSError):  # what cannot be deleted now does no harm
+    with contextlib.suppress(OSError):  # a file that cannot be deleted now does no harm
         for path in folder.glob(".*"):
             if _left_behind(path):
                 if path.is_dir() and not path.is_symlink():

@@ -1,7 +1,7 @@
-"""Whether a process is still there.
+"""Tells living processes from ended ones.
 
-A number alone does not say so: the system gives it to another process later. A process is known by its number and its
-start. One that has ended stays in the system's table, as a zombie, until its parent looks; it counts as gone.
+A number alone is not enough: the system gives it to another process later. A process is identified by its number and
+its start time. One that has ended stays in the system's table, as a zombie, until its parent looks; it counts as gone.
 """
 
 from __future__ import annotations

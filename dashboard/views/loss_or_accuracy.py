@@ -101,7 +101,7 @@ def _histories(runs: list[Run], labels: Mapping[str, str], colours: Mapping[str,
 
 
 def _intact(run: Run, epoch: ChosenEpoch) -> bool:
-    """True unless the run's predictions are damaged, which `with_guesses` has said already."""
+    """True unless the run's predictions are damaged, which `with_guesses` has reported already."""
     try:
         resources.predictions(run, epoch)
     except StoreError:
@@ -148,7 +148,7 @@ def _answer(
 
 
 def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) -> None:
-    """Where the loss comes from, and what confidence does, epoch by epoch, on the validation images."""
+    """Draw the parts of the loss, and the confidence, epoch by epoch, on the validation images."""
     priced = [replace(curve, history=curve.history.assign(wrong_cost=_costs(curve.history))) for curve in curves]
     left, right = st.columns(2, gap="medium")
     with left:

@@ -23,7 +23,7 @@ PER_ROW = 3
 
 
 def answer(runs: list[Run], labels: dict[str, str]) -> str:
-    """How large the networks are, in a sentence."""
+    """Return the sizes of the networks, in a sentence."""
     counts = {run.id: run.parameters for run in runs if run.parameters is not None}
     runs = [run for run in runs if run.id in counts]
     if not runs:

@@ -130,7 +130,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
 
 
 def _recipes(runs: list[Run], margin: float) -> dict[tuple[str, str], Decision]:
-    """What the seeds of two recipes say, for each pair that has enough of them."""
+    """Return the decision between two recipes from their seeds, for each pair that has enough of them."""
     everything = resources.scan()[0]
     found: dict[tuple[str, str], Decision] = {}
     for place, baseline in enumerate(runs):

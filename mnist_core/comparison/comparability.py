@@ -20,7 +20,7 @@ Severity = Literal["undermines", "worth knowing", "compared"]
 two runs are compared for."""
 
 SEVERITIES: tuple[Severity, ...] = ("undermines", "compared", "worth knowing")
-"""In the order in which a person is told."""
+"""The severities, in the order in which they are shown."""
 
 FAR_FEWER = 2.0
 """One run with this many times the epochs of the other is no comparison of equals."""
@@ -48,10 +48,10 @@ class Concern:
 
 @dataclass(frozen=True)
 class Background:
-    """What two runs do not say themselves.
+    """Knowledge about two runs that is not in their own files.
 
-    selections: (run id, what the run is in a sweep or search), for each study that a run is of. data: what was found
-    in the data that both are of; None where nobody has looked.
+    selections: (run id, its place in a sweep or search), for each study that a run is of. data: the duplicates in the
+    data of both; None if they were not searched for.
     """
 
     selections: tuple[tuple[str, Selection], ...] = ()
@@ -156,7 +156,7 @@ class _Pair:
                 yield Concern("start", "undermines", "continued", which, (run.config.parent,))
 
     def validation(self) -> Iterator[Concern]:
-        """Where the validation images came from, which also decides how many were left to train on."""
+        """Yield a concern if the validation images differ, which also decide how many were left to train on."""
         sources = [run.config.training.validation for run in self.runs]
         if sources[0] != sources[1]:
             mixed = sources[0].source != sources[1].source
@@ -207,7 +207,7 @@ class _Pair:
             yield Concern("seed", "worth knowing" if taken else "compared", "seed", values=seeds)
 
     def environments(self) -> Iterator[Concern]:
-        """What they were trained with."""
+        """Yield a concern if the environments of the trainings differ."""
         found = [run.environment() for run in self.runs]
         if found[0] is None or found[1] is None:
             return
@@ -227,5 +227,5 @@ class _Pair:
 
 
 def _restored(run: Run) -> bool:
-    """Whether the kept weights are those of an epoch before the last."""
+    """True if the kept weights are those of an epoch before the last."""
     return run.status.kept_epoch is not None and run.status.kept_epoch != run.epoch("last")

@@ -1,6 +1,6 @@
 """The one place that decides: better, worse, equivalent or undecided.
 
-Every page, command and report asks `decide`; no other module holds a p value or an interval against a threshold.
+Every page, command and report asks `decide`; no other module compares a p value or an interval with a threshold.
 
 With several comparisons at once, Holm's method (1979) sets the level of each interval: the smallest of m p values is
 tested at ALPHA/m, the next at ALPHA/(m−1), and so on up to the first that is not significant; all from there on share
@@ -28,13 +28,13 @@ Answer = Literal["better", "worse", "equivalent", "undecided"]
 ANSWERS: tuple[Answer, ...] = ("better", "worse", "equivalent", "undecided")
 
 ALPHA = 0.05
-"""How often equal models may be called different: the only threshold for significance in the project."""
+"""Probability of calling equal models different: the only threshold for significance in the project."""
 
 LEVEL = 1 - ALPHA
 """The level of an interval that is one of a kind."""
 
 POWER = 0.8
-"""How often a real difference should be found, for `detectable`."""
+"""Probability with which a real difference should be found, for `detectable`."""
 
 DEFAULT_MARGIN = 0.002
 """The largest difference in accuracy that a viewer does not care about, unless they set another: 0.2 points.
@@ -46,11 +46,11 @@ set no result can be shown to be that close (see `narrowest`); the words say so,
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided on a difference, run minus baseline, and everything that it rests on.
+    """The decision on a difference, run minus baseline, with all numbers that it rests on.
 
     value: the difference. interval: its confidence interval at `level`, which leaves out 0 exactly where the answer is
     better or worse. p: of this comparison alone. p_adjusted: adjusted by Holm for `comparisons` made at once.
-    margin: a difference this large does not matter; None where equivalence is not asked for. lower_is_better: as for a
+    margin: a difference this large does not matter; None if equivalence is not tested. lower_is_better: as for a
     loss.
     """
 

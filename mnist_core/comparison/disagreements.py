@@ -1,4 +1,5 @@
-"""Where runs differ on the same images: who is right on which, which confusions came and went, and what all get wrong.
+"""Differences between runs on the same images: which run is right on which image, which confusions came and went, and
+which images all get wrong.
 
 Everything takes predictions, never a model. Of two runs the first, A, is the baseline; a difference is B minus A.
 """
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Group = Literal["both_right", "only_a", "only_b", "same_wrong", "different_wrong"]
-"""Who is right: both, only A, only B, or neither, with the same wrong guess or with different ones."""
+"""The runs that are right: both, only A, only B, or neither, with the same wrong guess or with different ones."""
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 Order = Literal["apart", "confident", "unsure", "index"]
@@ -30,7 +31,7 @@ first. unsure: least sure one first. index: as in the test set."""
 
 
 class Counts(NamedTuple):
-    """How many images are in each group of two runs.
+    """Number of images in each group of two runs.
 
     `only_a` and `only_b` are b and c of McNemar's test (McNemar 1947); its four cells are both right, only A right,
     only B right, and both wrong, which are `same_wrong` and `different_wrong` together.
@@ -59,7 +60,7 @@ class Counts(NamedTuple):
 
 
 class ConfusionChange(NamedTuple):
-    """How often A and B take one digit for another, and whether the difference is more than chance.
+    """Counts of one confusion, a digit taken for another, by A and B, and the decision on their difference.
 
     true, guess: the confusion. entered: images on which B makes it and A does not. left: the other way round.
     decision: on the share of the images of this digit that are taken for that one, B minus A; lower is better. It is
@@ -79,7 +80,7 @@ class ConfusionChange(NamedTuple):
 
 
 class ClassChange(NamedTuple):
-    """How much more accurate B is than A on the images of one digit, corrected for all digits that there are."""
+    """Difference in accuracy, B minus A, on the images of one digit, corrected for all digits."""
 
     true: int
     images: int
@@ -87,12 +88,12 @@ class ClassChange(NamedTuple):
 
 
 def votes(said: Sequence[Predictions]) -> pd.DataFrame:
-    """Every test image, in order, with what each of n paired runs makes of it.
+    """Return every test image, in order, with the guesses of n paired runs.
 
     Parameters
     ----------
     said
-        of the same images, in the order of the runs.
+        predictions for the same images, in the order of the runs.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def groups(frame: pd.DataFrame) -> NDArray[np.str_]:
 
 
 def counts(frame: pd.DataFrame) -> Counts:
-    """How many images of the `votes` of two runs are in each group."""
+    """Return the number of images in each group, from the `votes` of two runs."""
     found = groups(frame)
     return Counts(*(int((found == group).sum()) for group in GROUPS))
 
@@ -186,9 +187,9 @@ def moved(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
 
 
 def guessed(frame: pd.DataFrame, run: int, cell: Cell) -> pd.DataFrame:
-    """The images of a `votes` frame in a cell of the confusion matrix of run number `run`.
+    """Return the images of a `votes` frame in a cell of the confusion matrix of run number `run`.
 
-    A row, a column or the whole of it means its mistakes only, as `mnist_core.evaluation.mistakes.in_cell` has it.
+    A row, a column or the whole of it means its mistakes only, as in `mnist_core.evaluation.mistakes.in_cell`.
     """
     guess = frame[f"guess_{run}"]
     return frame.loc[in_cell(frame.assign(guess=guess, correct=guess == frame["true"]), cell).index]
@@ -249,7 +250,7 @@ def one_right(frame: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def wrong_counts(frame: pd.DataFrame, runs: int) -> NDArray[np.int64]:
-    """How many images exactly k of the `runs` get wrong, shape (runs + 1,): k = 0 … runs, from their `votes`."""
+    """Return how many images exactly k of the `runs` get wrong, shape (runs + 1,): k = 0 … runs, from their `votes`."""
     return np.bincount(frame["wrong"].to_numpy(), minlength=runs + 1).astype(np.int64)
 
 

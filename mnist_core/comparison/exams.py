@@ -34,12 +34,12 @@ class Result:
 
     @property
     def images(self) -> int:
-        """How many there are."""
+        """Number of images."""
         return len(self.right)
 
     @property
     def correct(self) -> int:
-        """How many it gets right."""
+        """Number of correct predictions."""
         return int(self.right.sum())
 
     @property

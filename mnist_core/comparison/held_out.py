@@ -16,8 +16,8 @@ from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
 LIMIT = 2.576
-"""Standard errors that chance exceeds in 1 of 100 cases; one in 20 would be a false alarm too often here, as nobody
-asks for this comparison."""
+"""Standard errors that chance exceeds in 1 of 100 cases; 1 of 20 would be too many false alarms, as this comparison is
+always made."""
 _MNIST_TRAINING = 60_000
 
 
@@ -36,7 +36,7 @@ class HeldOutGap:
 
     @property
     def more_than_chance(self) -> bool:
-        """Whether they differ by more than LIMIT standard errors."""
+        """True if they differ by more than LIMIT standard errors."""
         return abs(self.held_out - self.test) > LIMIT * self.error
 
 
@@ -48,7 +48,7 @@ def held_out_gap(run: Run, chosen: ChosenEpoch = "kept") -> HeldOutGap | None:
     StoreError
         where the run's files are damaged.
     """
-    if run.recorded:  # what it held out is not known
+    if run.recorded:  # its held-out images are not known
         return None
     validation, epoch = run.config.training.validation, run.epoch(chosen)
     if not isinstance(validation, HeldOutValidation) or epoch is None:

@@ -20,7 +20,7 @@ NOTABLE = 0.05
 
 
 class Course(NamedTuple):
-    """What became of a run's validation figures since the epoch of its lowest validation loss.
+    """The change of a run's validation figures since the epoch of its lowest validation loss.
 
     best, last: these two epochs. *_cost: mean loss of a wrong image, in nats; NaN where none is wrong.
     """
@@ -52,7 +52,7 @@ def wrong_cost(row: EpochRow) -> float:
 
 
 Relation = Literal["same", "opposite", "accuracy_only", "loss_only", "neither", "no_loss"]
-"""What loss and accuracy decide on the same two runs. same, opposite: both decide, for the same run or not.
+"""The decisions by loss and by accuracy on the same two runs. same, opposite: both decide, for the same run or not.
 accuracy_only, loss_only: only one of them decides. neither: neither does. no_loss: a run has guesses without
 probabilities, and so no loss."""
 

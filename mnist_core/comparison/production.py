@@ -80,7 +80,7 @@ class Ranked:
 
     @property
     def status(self) -> Status:
-        """Whether it can be put to work."""
+        """Fitness for production."""
         if all(item.not_worse for item in self.decisions):
             return "suffices"
         return "behind" if any(item.answer == "worse" for item in self.decisions) else "open"
@@ -134,7 +134,7 @@ def rank(
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to put to work.
+    """The recommended model for production.
 
     only: `pick` is the only model. suffices: `pick` is the cheapest that is shown to be within the margin of all
     others. cannot_tell: none is; `pick` has the most images right. alternative: the most accurate model on the front

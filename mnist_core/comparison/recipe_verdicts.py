@@ -1,4 +1,4 @@
-"""Whether a recipe is better than another, over several seeds of each: what a verdict on two runs cannot tell."""
+"""Comparison of two recipes over several seeds of each, which a verdict on two runs cannot replace."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
 Reason = Literal["few_seeds", "one_parent", "no_spread"]
-"""Why nothing can be told. few_seeds: under FEWEST_SEEDS a side. one_parent: all seeds of a side went on from the same
-trained network, whose own luck they share. no_spread: all seeds of both came to the same accuracy as their own side's.
+"""Why no decision is possible. few_seeds: under FEWEST_SEEDS a side. one_parent: all seeds of a side continue the same
+trained network, and share its luck. no_spread: on each side, all seeds have the same accuracy.
 """
 
 
@@ -36,11 +36,10 @@ trained network, whose own luck they share. no_spread: all seeds of both came to
 class RecipeVerdict:
     """A run's recipe against the baseline's, over the seeds that are finished and tested on the same data.
 
-    baseline_values, values: test accuracies by seed. decision, superiority: None where `reason` says why nothing can
-    be told. superiority: P(a seed of this recipe > one of the baseline's), 0 to 1. with_images: True if the interval
-    holds the chance of the test images too; False where a side has no predictions, and it is about these images alone.
-    estimate: what was decided on.
-    continued: the ids of the two runs whose recipe continues one trained network.
+    baseline_values, values: test accuracies by seed. decision, superiority: None if no decision is possible, for the
+    `reason`. superiority: P(a seed of this recipe > one of the baseline's), 0 to 1. with_images: True if the interval
+    includes the chance of the test images; False where a side has no predictions, and it is about these images alone.
+    estimate: what was decided on. continued: the ids of the two runs whose recipe continues one trained network.
     """
 
     baseline: str
@@ -61,7 +60,7 @@ class RecipeVerdict:
 
     @property
     def outcome(self) -> Answer | None:
-        """Which recipe is better; None where nothing can be told."""
+        """The answer which recipe is better; None if no decision is possible."""
         return self.decision.answer if self.decision else None
 
 
@@ -109,7 +108,7 @@ def _evidence(
     baseline: Run, run: Run, first: list[tuple[Run, float]], second: list[tuple[Run, float]],
     chosen: ChosenEpoch, reader: Reader,
 ) -> tuple[RecipeVerdict, MeanDifference | None]:  # fmt: skip
-    """Return the verdict without its decision, and what is to be decided on; None where nothing can be told."""
+    """Return the verdict without its decision, and the difference to decide on; None if no decision is possible."""
     values = [tuple(value for _, value in side) for side in (first, second)]
     verdict = RecipeVerdict(baseline.id, run.id, values[0], values[1])
     continued = tuple(item.id for item in (baseline, run) if item.parent is not None)

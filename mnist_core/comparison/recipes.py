@@ -101,7 +101,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """What the runs are called, without their seeds."""
+        """Name of the runs, without their seeds."""
         return run_name(self.runs[0])
 
     @property
@@ -147,14 +147,14 @@ def curves(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def figures(recipes: Sequence[Recipe], *, reader: Reader = PLAIN) -> pd.DataFrame:
-    """What the recipes are worth: one row a recipe, means and sample standard deviations over its finished runs.
+    """Return the figures of recipes: one row a recipe, means and sample standard deviations over its finished runs.
 
     Parameters
     ----------
     recipes
         as `group` gives them.
     reader
-        where results come from. A run for which it raises StoreError, as its files are damaged, has no figures
+        reads the results. A run for which it raises StoreError, as its files are damaged, has no figures
         and is not among the finished.
 
     Returns

@@ -23,7 +23,7 @@ FEWEST_FREEDOM = 2
 
 @dataclass(frozen=True)
 class Noise:
-    """How large a difference between two candidates chance alone makes, in 19 of 20 cases.
+    """Largest difference between two candidates that chance alone makes in 19 of 20 cases.
 
     limit: in the unit of the metric. source: `seeds`, from the spread of runs that differ in their seeds alone;
     `images`, from the number of validation images, as if the two had been validated on different ones, which is too
@@ -36,12 +36,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a run is in the sweep or search `name` with this `id`.
+    """The place of a run in the sweep or search `name` with this `id`.
 
-    won: whether the study chose it; else it is one of those that it passed over. on_test: whether the choice was made
-    by results on the test images. candidates: how many there were, those given up early included. value: the winner's,
-    of the metric. lead: by how much the next best is worse, 0 or more; None if there is none. noise: None if it is not
-    known. within: how many others are within noise of the winner; None if that is not known.
+    won: True if the study chose it; else the study passed it over. on_test: True if the choice was made by results on
+    the test images. candidates: how many there were, those stopped early included. value: the winner's, of the metric.
+    lead: by how much the next best is worse, 0 or more; None if there is none. noise: None if it is not known. within:
+    how many others are within noise of the winner; None if that is not known.
     """
 
     study: Study

@@ -84,7 +84,7 @@ class Verdict:
 
     @property
     def comparisons(self) -> int:
-        """How many runs are compared with this baseline at once."""
+        """Number of runs that are compared with this baseline at once."""
         return self.accuracy.comparisons
 
 

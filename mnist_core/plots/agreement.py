@@ -1,4 +1,4 @@
-"""Who is right on which images: the five groups of two runs, and how many of n runs are wrong."""
+"""Charts of agreement: the five groups of two runs, and how many of n runs are wrong on an image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GAP = 0.012
 
 
 def group_words(first: str, second: str) -> dict[Group, str]:
-    """What each group is called."""
+    """Return the name of each group."""
     return {
         "both_right": "both right",
         "only_a": f"only {first} right",
@@ -168,11 +168,11 @@ def _axis(run: str, side: str, ink: str, *, orient: str) -> alt.Axis:
 
 
 def wrong_frame(counts: NDArray[np.int64], picked: Sequence[int] = ()) -> pd.DataFrame:
-    """How many images k of n runs get wrong, one row a k: wrong (k), runs (in words), images, share (per cent), bar
-    (its length), label, picked.
+    """Return how many images k of n runs get wrong, one row a k: wrong (k), runs (in words), images, share (per cent),
+    bar (its length), label, picked.
 
-    Nearly all images are no run's mistake, and beside a bar for them the others would vanish: it is cut off a little
-    beyond the longest of the others, and its label says so.
+    No run is wrong on nearly all images, and next to a bar that long the others would be too short to see. So it is cut
+    off a little beyond the longest of the others, and its label states this.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
     return pd.DataFrame(rows)
 
 
-# What has no parameters, and is not chance either.
+# Parts without parameters and without randomness.
 _BARE = ["flatten", "image", "pool", "activation"]
 
 

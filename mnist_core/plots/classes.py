@@ -1,4 +1,4 @@
-"""How many images of each digit a dataset has: dataset → frame → chart."""
+"""Number of images of each digit in a dataset: dataset → frame → chart."""
 
 from __future__ import annotations
 

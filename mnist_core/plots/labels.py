@@ -15,7 +15,7 @@ from mnist_core.files import read_json, write_json
 from mnist_core.runs.run import Run
 
 SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/"
-"""What precedes the name of a preset's model, such as ``notebook/``."""
+"""The part before the name of a preset's model, such as ``notebook/``."""
 
 STATE_WORDS = {
     "queued": "waiting",

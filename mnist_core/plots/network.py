@@ -37,7 +37,7 @@ class Column:
 
     @property
     def label(self) -> str:
-        """What stands below it, such as ``64 units``."""
+        """The text below it, such as ``64 units``."""
         return f"{self.units} {self.what}"
 
 

@@ -1,4 +1,4 @@
-"""Where a network's parameters are: configurations → frame → stacked bars, one bar a run."""
+"""The parameters of networks, layer by layer: configurations → frame → stacked bars, one bar a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several runs think one image shows: their probabilities side by side."""
+"""The probabilities that several runs give for one image, side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEIGHT = 240
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
-    """What one run says of one image.
+    """The prediction of one run for one image.
 
     probabilities: shape (K,), 0 to 1. names: of the classes. guesses_only: True if the run has no probabilities, and
     these are 1 for its guess.

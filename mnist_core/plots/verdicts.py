@@ -1,4 +1,4 @@
-"""How much better or worse than the baseline each run is, with its interval: verdicts → frame → chart."""
+"""Differences from the baseline with their intervals: verdicts → frame → chart."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
 
 
 def described(frame: pd.DataFrame, baseline: str) -> str:
-    """What the chart shows, in words."""
+    """Return a description of the chart."""
     intervals = intervals_words(int(frame["comparisons"].max()))
     return f"Difference in test accuracy from {baseline}, with {intervals}. " + " ".join(
         f"{text}." for text in frame["text"]

@@ -27,7 +27,7 @@ SYNONYMS = {
     "validation_accuracy": "val_accuracy",
     "lr": "learning_rate",
 }
-"""What other tools call the columns of a history; each may have `val_` before it."""
+"""Names of history columns in other tools; each may have `val_` before it."""
 
 
 def column(name: str) -> str | None:

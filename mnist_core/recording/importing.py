@@ -23,14 +23,14 @@ MOST_BYTES = 256 * 2**20
 """The largest file that is read, and the most memory that its arrays may take."""
 MOST_HISTORY_BYTES = 16 * 2**20
 MISSING = ("", "NA", "nan", "NaN", "None", "null")
-"""What stands for a missing value; Keras's CSVLogger writes NA."""
+"""Marks of a missing value; Keras's CSVLogger writes NA."""
 _NPZ = ("labels", "probabilities", "predicted", "classes", "images")
 _PROBABILITY = re.compile(r"p_?([0-9]+)")
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What a file holds, as `record` takes it; None where it does not say."""
+    """The content of a file, as arguments of `record`; None for what the file does not have."""
 
     probabilities: NDArray[Any] | None = None
     predicted: NDArray[Any] | None = None
@@ -41,19 +41,19 @@ class Given:
 
 
 def read(path: Path) -> Given:
-    """Return what a file of predictions or a history holds.
+    """Return the content of a file of predictions or a history.
 
     It may be an `.npz` (labels, probabilities or predicted, classes, images); a `.csv` of predictions (id, label, p0,
     p1 … or predicted), with or without labels; a `.csv` of a history, as Keras's CSVLogger writes it (epoch, loss, …);
-    a `.json` of a history, as `model.fit(…).history` has it; or a log of TensorBoard (events.out.tfevents…), or the
+    a `.json` of a history, as in `model.fit(…).history`; or a log of TensorBoard (events.out.tfevents…), or the
     folder of some.
 
     Raises
     ------
     DamagedFile
-        where it is none of these, is damaged, or is too large; the message begins with its name.
+        if it is none of these, is damaged, or is too large; the message begins with its name.
     DatasetMissing
-        where there is no such file.
+        if there is no such file.
     """
     called = printable(path.name)
     if not path.exists():

@@ -17,7 +17,7 @@ from mnist_core.errors import DatasetError, DatasetMissing, PredictionsError
 from mnist_core.runs.recorded import DIGITS
 
 OWN = "own"
-"""What data are called that nobody named."""
+"""Name of data that has no other name."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 

@@ -1,6 +1,6 @@
 """A Keras callback that shows a training in an open dashboard, and keeps its predictions as a run.
 
-Keras is imported when the class is first asked for, not with this module.
+Keras is imported when the class is first used, not with this module.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ MOST_LAYERS = 1000
 
 
 class Recorder:
-    """What the callback does, apart from Keras: the methods are those that `model.fit` calls.
+    """The callback without Keras: the methods are those that `model.fit` calls.
 
     Parameters
     ----------
     name
-        what the run is called, at most 80 characters.
+        name of the run, at most 80 characters.
     dataset
-        the data that the test images are of; None: recognised by the images, else data of your own.
+        the data that the test images belong to; None: recognised by the images, else the user's data.
     x_test
         the test images as the model takes them. Left out for known data, whose test images are then divided by 255 and
         brought to the model's input shape.
@@ -61,9 +61,9 @@ class Recorder:
     Raises
     ------
     PredictionsError
-        where the labels do not fit the images or the data, before training begins.
+        if the labels do not fit the images or the data, before training begins.
     DatasetError
-        where the data are not here, or the images are others.
+        if the data are not here, or the images are others.
     """
 
     async_safe = True

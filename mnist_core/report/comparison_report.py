@@ -70,7 +70,7 @@ class Content:
     labels: Mapping[str, str]
     colours: Mapping[str, str]
     uses: Uses | None = None
-    """How often the baseline's test images have been used; None where that cannot be counted."""
+    """Number of uses of the baseline's test images; None if it cannot be counted."""
     plans: Sequence[Plan] = ()
 
 
@@ -128,7 +128,9 @@ def as_markdown(found: Content, now: datetime.datetime) -> bytes:
 
 
 def write(found: Content, path: Path, kind: str, now: datetime.datetime) -> list[Path]:
-    """Write the report to `path`; the pictures of a Markdown report become SVG files beside it. The files written."""
+    """Write the report to `path`, and return the files written; a Markdown report has its pictures next to it as SVG
+    files.
+    """
     if kind == "html":
         path.write_bytes(as_html(found, now))
         return [path]

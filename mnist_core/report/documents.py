@@ -73,11 +73,11 @@ class Picture:
 
 Block = Heading | Paragraph | Bullets | Table | Picture
 Place = Callable[[Picture], str]
-"""Where a picture of a Markdown document is: its address."""
+"""A function that returns the address of a picture of a Markdown document."""
 
 
 def to_html(blocks: Sequence[Block]) -> str:
-    """One HTML file with everything in it: it asks for nothing from anywhere, and prints well."""
+    """Return one HTML file that contains everything: it loads nothing from elsewhere, and prints well."""
     title = next((block.text for block in blocks if isinstance(block, Heading)), "Report")
     body = "\n".join(_html(block, number) for number, block in enumerate(blocks))
     return (

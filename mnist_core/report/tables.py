@@ -162,7 +162,7 @@ def cells(
             shown = _written(row.difference, value - reference)
         text = _written(row.text, value)
         values = _values(row, of_recipe)
-        if len(set(values)) > 1:  # what is the same for all seeds, such as the parameters, is no mean
+        if len(set(values)) > 1:  # a value that is the same for all seeds, such as the parameters, is no mean
             text += f" ± {_written(row.text, sample(values).sd)}"
         found.append(Cell(text, shown))
     return found
@@ -196,7 +196,7 @@ def exact_frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
 
 
 def difference_frame(runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame:
-    """Where the configurations differ: one row a setting in words, one column a run."""
+    """Return the settings that differ: one row a setting in words, one column a run."""
     rows = [
         [setting_words(path), *(value_words(value, ABSENT) for value in values)]
         for path, values in differences(runs).items()

@@ -60,9 +60,9 @@ FORGOTTEN = {"page": None, "digit": None}
 
 @dataclass(frozen=True)
 class Panel:
-    """Runs that were judged on the same images, in their order, with their labels and colours by id.
+    """Runs that were tested on the same images, in their order, with their labels and colours by id.
 
-    chosen: the epoch whose weights are judged.
+    chosen: the epoch whose weights are compared.
     """
 
     runs: list[Run]
@@ -101,7 +101,7 @@ class Panel:
 
     @cached_property
     def counts(self) -> Counts:
-        """How many images are in each group, of two runs."""
+        """Number of images in each group, for two runs."""
         return counts(self.votes)
 
     def legend(self) -> str:
@@ -262,7 +262,7 @@ def _take_matrix_click() -> None:
             continue
         cell = clicked[0] if clicked else {}
         _link_matrix(matrix, cell.get("true"), cell.get("guess"))
-        # what was clicked in the others is forgotten, so that a click on the same cell there is heard again
+        # forget the click in the other matrices, so that a click on the same cell there counts again
         for other in MATRICES.values():
             if other != key:
                 state.forget_selection(other, only_used=True)
@@ -311,7 +311,7 @@ def _matrix_words(frame: pd.DataFrame, matrix: str, cell: Cell, pair: Panel) -> 
 
 
 def wrong_panel(panel: Panel) -> None:
-    """How many images k of the n runs get wrong, and those of one k, at first of all n."""
+    """Draw how many images k of the n runs get wrong, and the images of one k, at first of all n."""
     many = len(panel.runs)
     clicked = state.new_selection(WRONG_KEY, agreement.WRONG_SELECTION)
     if clicked is not None:
@@ -365,7 +365,7 @@ def wrong_panel(panel: Panel) -> None:
 
 
 def _wrong_chosen(many: int) -> tuple[int, bool]:
-    """How many runs are to be wrong, and whether at least so many; at first all."""
+    """Return how many runs are to be wrong, and True if at least so many; at first all."""
     found = re.fullmatch(r"(\d)(up)?", state.link_text("wrong") or "")
     if found and int(found[1]) <= many and _wrong_text(int(found[1]), bool(found[2])) in _wrong_words(many):
         return int(found[1]), bool(found[2])
@@ -377,7 +377,7 @@ def _wrong_text(times: int, at_least: bool) -> str:
 
 
 def _wrong_words(many: int) -> dict[str, str]:
-    """What may be chosen: as it stands in the link → in words."""
+    """Return the choices: as in the link → in words."""
     words = {str(many): f"all {many}"}
     for times in range(many - 1, 0, -1):
         words |= {f"{times}up": f"at least {times}", str(times): f"exactly {times}"}

@@ -99,7 +99,7 @@ def _baseline(judged: list[Run], labels: dict[str, str], *, place: bool) -> Run:
 
 
 def _together(baseline: Run, judged: list[Run], labels: dict[str, str], epoch: ChosenEpoch) -> list[Run]:
-    """The baseline, and the runs that were judged on the same images; the page says of each other one why not."""
+    """Return the baseline and the runs tested on the same images; the page states why it leaves out each other one."""
     found = [baseline]
     for run in judged:
         if run.id == baseline.id:
@@ -151,7 +151,7 @@ def _compare(pair: Panel, everybody: Panel) -> None:
 
 
 def _view(runs: int) -> str:
-    """What to look at, as the link says; with the switch."""
+    """Draw the switch of views, and return the view in the link."""
     views = [name for name in VIEWS if name != "all" or runs > 2]
     wanted = state.link_text("view")
     found = wanted if wanted in views else views[0]

@@ -1,1 +1,1 @@
-"""What the curves of a run show: rules find codes and numbers, `words` makes the sentences."""
+"""Diagnosis of the curves of a run: rules find codes and numbers, `words` makes the sentences."""

@@ -1,4 +1,4 @@
-"""Rules for trainings that came to grief: after one of these findings there is nothing else to say."""
+"""Rules for trainings that failed: after one of these findings, no other rule applies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPLOSION, EXPLODED = 2.0, 1.25
 
 
 class Chance(NamedTuple):
-    """What guessing is worth: the loss of giving each class the same probability, and the share of the commonest."""
+    """Results of guessing: the loss of equal probabilities for all classes, and the share of the commonest class."""
 
     loss: float
     accuracy: float
@@ -35,16 +35,16 @@ DIGITS = Chance(CHANCE_LOSS, COMMONEST_CLASS)
 
 
 def ending(whole: History, images: int | None, guessing: Chance = DIGITS) -> Finding | None:
-    """Return how a training came to grief; None where it did not.
+    """Return how a training failed; None if it did not.
 
     Parameters
     ----------
     whole
         the history, values that are not finite included.
     images
-        how many validation images there are; None where that is not known.
+        how many validation images there are; None if that is not known.
     guessing
-        what guessing is worth on these data.
+        results of guessing on these data.
     """
     finite = whole.finite_part()
     if len(finite) < len(whole):

@@ -1,4 +1,4 @@
-"""What the diagnosis finds: codes, epochs and numbers, without words."""
+"""The findings of the diagnosis: codes, epochs and numbers, without words."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ NUMBERS: dict[str, str] = {
     "val_accuracy": "validation accuracy, 0 to 1",
     "window": "epochs that a mean is taken over",
 }
-"""What each number of a finding is."""
+"""Meaning of each number of a finding."""
 
 
 class UnseenResult(NamedTuple):
-    """How the kept weights did on test images that are not the validation images. accuracy: 0 to 1."""
+    """Result of the kept weights on test images that are not the validation images. accuracy: 0 to 1."""
 
     accuracy: float
     images: int

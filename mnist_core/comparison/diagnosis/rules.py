@@ -1,6 +1,6 @@
-"""What the curves of one run show: a history → findings, each a code with its epoch and its numbers.
+"""Rules on the curves of one run: a history → findings, each a code with its epoch and its numbers.
 
-There are no sentences here: `words.py` makes them. `docs/diagnosis.md` has how often the rules are right.
+There are no sentences here: `words.py` makes them. `docs/diagnosis.md` states how often the rules are right.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _columns_of(run: Run) -> Sequence[EpochRow] | dict[str, list[float]]:
 def validation_images(run: Run) -> int | None:
     """Return how many images the validation figures of a run are measured on; None where its folder does not say."""
     if run.recorded:
-        return None  # what its validation images were is not known
+        return None  # its validation images are not known
     validation = run.config.training.validation
     if isinstance(validation, HeldOutValidation) and validation.count is not None:
         return validation.count

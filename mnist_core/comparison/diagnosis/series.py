@@ -55,7 +55,7 @@ class History:
 
     @property
     def training_column(self) -> str:
-        """The training loss that can be compared with `val_loss`: with dropout off where the history has it."""
+        """The training loss to compare with `val_loss`: the one measured with dropout off, if the history has it."""
         return "clean_loss" if "clean_loss" in self.columns else "loss"
 
     def only(self, kept: Any) -> History:
@@ -121,7 +121,7 @@ def read_history(history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequenc
 
 
 class Noise(NamedTuple):
-    """How a curve varies around its trend.
+    """The variation of a curve around its trend.
 
     sd: standard deviation, in the units of the curve. autocorrelation: between neighbouring epochs, 0 to 0.8.
     """

@@ -35,8 +35,8 @@ PAIRED = 0.6
 same, so most of their luck cancels: √(2(1 − ρ)), with ρ the correlation of the images' losses at the two epochs.
 Measured on MNIST: 0.47 for readme/model_1 (epochs 13 and 30), 0.63 for notebook/model_2 (epochs 6 and 20)."""
 TRAINING_RISE, TRAINING_SHARE = 3.0, 0.2
-"""Where the training loss rises by so many standard errors, and by this share of the rise of the validation loss,
-training itself got worse."""
+"""Training itself got worse if the training loss rises by so many standard errors, and by this share of the rise of the
+validation loss."""
 LEVEL = 3.5
 """In a plateau, the means of windows differ by at most so many standard errors."""
 LEVEL_LEAST, LEVEL_MOST = 0.04, 0.15

@@ -76,7 +76,7 @@ class Template:
     """A sentence with places for numbers, and what it claims about them.
 
     claims: such as ``last > low``; each side is a number's name or a number. A name that the finding does not have
-    makes the claim false. lead: what comes to the front, in bold where something is to be changed. text: the rest.
+    makes the claim false. lead: the beginning, in bold if something should be changed. text: the rest.
     Places are written ``{name:format}``; the formats are those of `_Formatter`.
     """
 
@@ -277,7 +277,7 @@ TEMPLATES: dict[Code, tuple[Template, ...]] = {
                  "it has neither stayed level long enough nor clearly risen or fallen in {epochs:count} epochs."),
     ),
 }  # fmt: skip
-"""What is said, by code; the first template whose claims hold."""
+"""The sentences, by code; the first template whose claims hold is used."""
 
 _RISE_RULE = (
     "A rise counts from {needed:loss}: about three standard errors of the difference of two means, and at least "
@@ -423,7 +423,7 @@ class Example:
 
     @property
     def result(self) -> str:
-        """How its validation loss came out, in words; empty where no epoch is finished."""
+        """Its validation loss in words; empty if no epoch is finished."""
         return "" if self.lowest is None else f"lowest validation loss {_loss(self.lowest)}"
 
 

@@ -1,4 +1,4 @@
-"""What else differs between two compared runs, in sentences."""
+"""Sentences about other differences between two compared runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where two runs disagree, in sentences."""
+"""Sentences about the images on which two runs disagree."""
 
 from __future__ import annotations
 

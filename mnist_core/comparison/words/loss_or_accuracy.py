@@ -12,9 +12,9 @@ from mnist_core.comparison.words.verdicts import Names, loss_verdict_words, verd
 
 
 def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
-    """What happened to loss and accuracy after the best epoch, and why the loss rose where it did.
+    """Return how loss and accuracy changed after the best epoch and, if the loss rose, why.
 
-    overfits: whether `mnist_core.comparison.diagnosis` finds the rise to be more than the scatter from epoch to epoch.
+    overfits: True if `mnist_core.comparison.diagnosis` finds the rise to be more than the scatter from epoch to epoch.
     """
     best, last = found.best, found.last
     if best.epoch == last.epoch:

@@ -25,7 +25,7 @@ def p_words(p: float, comparisons: int = 1) -> str:
         text = f"p > {1 - SMALLEST_P:g}"
     else:
         digits = 3
-        # what is next to the threshold is written so that it can be told from it
+        # a value near the threshold gets enough digits to differ from it
         while digits < 8 and f"{p:.{digits}f}" == f"{ALPHA:.{digits}f}":
             digits += 1
         text = f"p = {p:.{digits}f}"

@@ -11,7 +11,7 @@ from mnist_core.evaluation.statistics import FEWEST_SEEDS
 
 
 def recipe_words(item: RecipeVerdict, names: Names) -> str:
-    """Return which recipe is better, on what that rests, or why it cannot be told."""
+    """Return which recipe is better and the evidence, or why no decision is possible."""
     base, run = names[item.baseline], names[item.run]
     first, second = item.samples
     if item.reason == "few_seeds":
@@ -41,7 +41,7 @@ def recipe_words(item: RecipeVerdict, names: Names) -> str:
 
 
 def recipe_answer(item: RecipeVerdict, names: Names) -> str:
-    """Return which recipe is better in one sentence; empty where that cannot be told."""
+    """Return which recipe is better in one sentence; empty if no decision is possible."""
     if item.decision is None:
         return ""
     base, run, decision = names[item.baseline], names[item.run], item.decision

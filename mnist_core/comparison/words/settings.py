@@ -14,7 +14,7 @@ def setting_words(path: str) -> str:
         return f"layer {int(parts[2]) + 1}: {uncapitalised(setting.label) if setting else ' '.join(parts[3:])}"
     if setting:
         return setting.words
-    # what kinds of a structure are told apart by has no setting of its own
+    # the field that names a structure's kind has no setting
     return " ".join(parts[1:] if parts[0] == "training" else parts).replace("_", " ")
 
 

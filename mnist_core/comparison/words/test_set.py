@@ -1,4 +1,4 @@
-"""How often a test set has been used, in a sentence."""
+"""A sentence on how often a test set has been used."""
 
 from __future__ import annotations
 
