@@ -57,7 +57,7 @@ class Alone:
 
         sizes, totals = self.engine.sizes, (0.0, 0)
         steps = steps or sizes.steps
-        order, words = shuffled(sizes.images, self.seed, epoch), self.engine.dropout_words(self.seed, epoch)
+        order, words = shuffled(sizes.images, self.seed, epoch), self.engine.dropout_bits(self.seed, epoch)
         for start in range(0, steps, 100):
             stop = min(start + 100, steps)
             totals = self.engine.train(order, self.engine.draw(words, start, stop), start, stop, totals)
@@ -87,12 +87,12 @@ class Stack:
 
     def epoch(self, epoch: int, steps: int | None = None) -> list[float]:
         """Train and evaluate; the sum of the losses of each seed."""
-        from mnist_core.training.engine import DropoutWords, shuffled
+        from mnist_core.training.engine import DropoutBits, shuffled
 
         tf, sizes = self.tf, self.sizes
         steps = steps or sizes.steps
         order = tf.constant(np.stack([shuffled(sizes.images, seed, epoch) for seed in self.seeds]))
-        words = [DropoutWords(list(self.units), seed, epoch) for seed in self.seeds]
+        words = [DropoutBits(list(self.units), seed, epoch) for seed in self.seeds]
         totals = tf.zeros([len(self.seeds)], tf.float64)
         for start in range(0, steps, 100):
             stop = min(start + 100, steps)

@@ -23,7 +23,7 @@ _SHUFFLE, _DROPOUT, _SUBSET = 0x5F0E, 0xD409, 0x5B5E
 _WORD = 1 << 16
 _EVALUATED_AT_ONCE = 1000  # images; a float32 chunk of this size stays in the processor's cache
 _VALUES_AT_ONCE = 1 << 21  # outputs of a layer; several chunks are evaluated side by side, each with as many
-_MOST_WORDS = 1 << 25  # random words in a block
+_MOST_BITS = 1 << 25  # values of random bits in a block
 _SPLIT_FROM = 64  # images in a batch; below this, splitting it costs more than it gains
 
 Totals = tuple[float, int]
@@ -42,10 +42,10 @@ def subset(images: int, size: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng([_SUBSET, images]).choice(images, size, replace=False))
 
 
-class DropoutWords:
-    """Random 16-bit words for the dropout of one epoch, drawn image after image in the order of training.
+class DropoutBits:
+    """Random bits for the dropout masks of one epoch: one uint16 per activation, drawn image after image.
 
-    What an image gets depends on seed, epoch, layer and its place in the order, not on how steps are put in blocks.
+    An image's bits depend on seed, epoch, layer and its place in the order, not on how steps are grouped into blocks.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ class DropoutWords:
     """
 
     def __init__(self, widths: list[int], seed: int, epoch: int) -> None:
-        self._words64 = [math.ceil(width / 4) for width in widths]
+        self._chunks = [math.ceil(width / 4) for width in widths]
         self._streams = [np.random.SFC64([seed, _DROPOUT, epoch, layer]) for layer in range(len(widths))]
 
     def draw(self, images: int) -> list[NDArray[np.uint16]]:
-        """The words of the next `images` images: for each layer an array of shape (images, width rounded up to 4s)."""
+        """Return the bits of the next `images` images: for each layer, shape (images, width rounded up to 4s)."""
         return [
-            stream.random_raw(images * words).view(np.uint16).reshape(images, 4 * words)
-            for stream, words in zip(self._streams, self._words64, strict=True)
+            stream.random_raw(images * bits).view(np.uint16).reshape(images, 4 * bits)
+            for stream, bits in zip(self._streams, self._chunks, strict=True)
         ]
 
 
@@ -134,32 +134,32 @@ class Engine:
         widest = max(math.prod(layer.output.shape[1:]) for layer in model.layers)
         self._at_once = min(_EVALUATED_AT_ONCE, max(1, _VALUES_AT_ONCE // widest))
         scalar, total = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float64)
-        words = [tf.TensorSpec([None, 4 * math.ceil(width / 4)], tf.uint16) for width in self._widths]
+        bits = [tf.TensorSpec([None, 4 * math.ceil(width / 4)], tf.uint16) for width in self._widths]
         order, pixels = tf.TensorSpec([len(images)], tf.int32), tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
         # The training set goes in as an argument: TensorFlow never lets go of what a graph has captured.
         data = [tf.TensorSpec(images.shape, tf.uint8), tf.TensorSpec(labels.shape, tf.int32)]
         moves = tf.TensorSpec([None, 8], tf.float32)
-        block = [data, order, words, [], scalar, scalar, total, scalar]
-        moving = [data, order, words, [moves], scalar, scalar, total, scalar]
+        block = [data, order, bits, [], scalar, scalar, total, scalar]
+        moving = [data, order, bits, [moves], scalar, scalar, total, scalar]
         self._block = tf.function(self._train_block, input_signature=block, autograph=False)
         self._moving_block = tf.function(self._train_block, input_signature=moving, autograph=False)
         self._evaluate = tf.function(self._all_probabilities, input_signature=[pixels], autograph=False)
 
     # -- called by training ------------------------------------------------------------------------------------------
 
-    def dropout_words(self, seed: int, epoch: int) -> DropoutWords:
-        """The random words for one epoch of this model."""
-        return DropoutWords(self._widths, seed, epoch)
+    def dropout_bits(self, seed: int, epoch: int) -> DropoutBits:
+        """Return the random bits for one epoch of this model."""
+        return DropoutBits(self._widths, seed, epoch)
 
     @property
     def most_steps(self) -> int:
         """Return the largest number of steps of a block for which its random bits fit into memory."""
-        return int(max(1, _MOST_WORDS // max(1, self.sizes.batch * sum(self._widths))))
+        return int(max(1, _MOST_BITS // max(1, self.sizes.batch * sum(self._widths))))
 
-    def draw(self, words: DropoutWords, start: int, stop: int) -> list[Any]:
-        """The words for the steps from `start` up to but not including `stop`, as tensors."""
+    def draw(self, bits: DropoutBits, start: int, stop: int) -> list[Any]:
+        """Return the bits for the steps from `start` up to but not including `stop`, as tensors."""
         images = self.sizes.images_until(stop) - self.sizes.images_until(start)
-        return [self._tf.constant(drawn) for drawn in words.draw(images)]
+        return [self._tf.constant(drawn) for drawn in bits.draw(images)]
 
     def train(
         self,
@@ -210,23 +210,23 @@ class Engine:
 
     # -- traced into graphs ------------------------------------------------------------------------------------------
 
-    def _logits(self, parts: list[Any], words: list[list[Any]] | None) -> list[Any]:
+    def _logits(self, parts: list[Any], bits: list[list[Any]] | None) -> list[Any]:
         """Logits of shape (n, 10) for each part: float32 pixels 0 to 1, shape (n, 28, 28).
 
-        `words` decide, for each part, what each dropout layer keeps; None means no training.
+        `bits` decide, for each part, what each dropout layer keeps; None means no training.
         """
-        dropouts = iter(zip(*words, strict=True)) if words else iter(())
+        dropouts = iter(zip(*bits, strict=True)) if bits else iter(())
         for layer in self.model.layers[:-1]:
             if isinstance(layer, self._layers.Dropout):
-                if words is not None:
+                if bits is not None:
                     drawn = next(dropouts)
                     parts = [self._dropped(layer, part, some) for part, some in zip(parts, drawn, strict=True)]
             elif isinstance(layer, self._layers.Dense):
                 parts = [layer.activation(self._affine(layer, part)) for part in parts]
             elif isinstance(layer, self._layers.BatchNormalization):
-                parts = self._normalised(layer, parts, training=words is not None)
+                parts = self._normalised(layer, parts, training=bits is not None)
             else:
-                parts = [layer(part, training=words is not None) for part in parts]
+                parts = [layer(part, training=bits is not None) for part in parts]
         # The softmax of the last layer is left to the loss, which needs logits to be exact and quick.
         return [self._affine(self.model.layers[-1], part) for part in parts]
 
@@ -265,19 +265,19 @@ class Engine:
     def _affine(self, layer: Any, values: Any) -> Any:
         return self._tf.nn.bias_add(self._tf.matmul(values, layer.kernel.value), layer.bias.value)
 
-    def _dropped(self, layer: Any, values: Any, words: Any) -> Any:
+    def _dropped(self, layer: Any, values: Any, bits: Any) -> Any:
         """Inverted dropout: each value is kept, and scaled up so that the mean stays, where its word is high enough."""
         tf = self._tf
         threshold = min(round(layer.rate * _WORD), _WORD - 1)
         width = math.prod(values.shape[1:])
-        kept = tf.cast(words[:, :width] >= threshold, tf.float32) * np.float32(_WORD / (_WORD - threshold))
+        kept = tf.cast(bits[:, :width] >= threshold, tf.float32) * np.float32(_WORD / (_WORD - threshold))
         return values * (kept if values.shape.rank == 2 else tf.reshape(kept, tf.shape(values)))
 
-    def _gradients(self, data: list[Any], rows: list[Any], words: list[list[Any]], moves: list[Any], batch: Any) -> Any:
+    def _gradients(self, data: list[Any], rows: list[Any], bits: list[list[Any]], moves: list[Any], batch: Any) -> Any:
         """Gradients of the batch's mean loss; for each part, the sum of its losses, and how many are correct.
 
-        data: images and labels of the training set. rows: for each part, its images' places in it. words: its random
-        words, by dropout layer. moves: its maps, where images are augmented.
+        data: images and labels of the training set. rows: for each part, its images' places in it. bits: its random
+        bits, by dropout layer. moves: its maps, where images are augmented.
         """
         tf, (all_images, all_labels) = self._tf, data
         labels = [tf.gather(all_labels, some) for some in rows]
@@ -286,7 +286,7 @@ class Engine:
             parts = [self._pixels(tf.gather(all_images, some)) for some in rows]
             if moves:
                 parts = [self._moved(part, some) for part, some in zip(parts, moves, strict=True)]
-            logits = self._logits(parts, words)
+            logits = self._logits(parts, bits)
             losses = [tf.reduce_sum(self._losses(*pair)) for pair in zip(labels, logits, strict=True)]
             shares = [loss / batch for loss in losses]
         guesses = [tf.argmax(part, 1, output_type=tf.int32) for part in logits]
@@ -317,7 +317,7 @@ class Engine:
         self,
         data: list[Any],
         order: Any,
-        words: list[Any],
+        bits: list[Any],
         moves: list[Any],
         start: Any,
         stop: Any,
@@ -325,14 +325,14 @@ class Engine:
         correct: Any,
     ) -> Any:
         tf, images, batch = self._tf, self.sizes.images, self.sizes.batch
-        offset = start * batch  # of the first row of `words` and `moves` in the epoch
+        offset = start * batch  # of the first row of `bits` and `moves` in the epoch
 
         def step(number: Any, loss: Any, correct: Any) -> Any:
             begin = number * batch
             size = tf.minimum(batch, images - begin)
             cuts = [begin + size * part // self._parts for part in range(self._parts + 1)]
             bounds = list(itertools.pairwise(cuts))
-            drawn = [[item[low - offset : high - offset] for item in words] for low, high in bounds]
+            drawn = [[item[low - offset : high - offset] for item in bits] for low, high in bounds]
             maps = [item[low - offset : high - offset] for item in moves for low, high in bounds]
             rows = [order[low:high] for low, high in bounds]
             gradients, losses, hits = self._gradients(data, rows, drawn, maps, tf.cast(size, tf.float32))

@@ -262,19 +262,19 @@ class _Training:
     def _pass(self, epoch: int) -> tuple[float, float]:
         """One pass over the training images, broken off where the loss is not finite: its mean loss and accuracy."""
         engine, sizes, seed = self.engine, self.engine.sizes, self.config.seed
-        order, words = shuffled(sizes.images, seed, epoch), engine.dropout_words(seed, epoch)
+        order, bits = shuffled(sizes.images, seed, epoch), engine.dropout_bits(seed, epoch)
         rule = self.config.augmentation
         moves = augmentation.maps(rule, sizes.images, seed, epoch) if rule else None
         began = time.perf_counter()
         start, stop = 0, min(self.pace.steps, sizes.steps)
         totals, loss, accuracy = (0.0, 0), 0.0, 0.0
-        # The next block's random words are drawn while the present block is computed.
+        # The next block's random bits are drawn while the present block is computed.
         with ThreadPoolExecutor(max_workers=1) as ahead:
-            drawn = ahead.submit(engine.draw, words, start, stop)
+            drawn = ahead.submit(engine.draw, bits, start, stop)
             while start < sizes.steps and math.isfinite(loss):
                 self._check()
                 present, following = drawn.result(), min(stop + self.pace.steps, sizes.steps)
-                drawn = ahead.submit(engine.draw, words, stop, following)
+                drawn = ahead.submit(engine.draw, bits, stop, following)
                 with self.pace.timed(stop - start):
                     totals = engine.train(order, present, start, stop, totals, moves)
                 images = sizes.images_until(stop)

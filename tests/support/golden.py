@@ -35,7 +35,7 @@ from mnist_core.experiments.configs import (
 )
 from mnist_core.experiments.layers import ConvLayer, DenseLayer, GlobalAverageLayer, PoolLayer
 from mnist_core.experiments.presets import PRESETS, on_dataset
-from mnist_core.training.engine import DropoutWords, shuffled, subset
+from mnist_core.training.engine import DropoutBits, shuffled, subset
 from mnist_core.training.models import build_model, initializer_seed
 from mnist_core.training.train import train
 
@@ -121,7 +121,7 @@ def dropout_bits() -> Values:
     """Return the 16-bit words of two layers, of 5 and 8 values an image, for three images drawn in two portions."""
     found: Values = {}
     for seed, epoch in ((0, 1), (0, 2), (7, 1)):
-        words = DropoutWords([5, 8], seed, epoch)
+        words = DropoutBits([5, 8], seed, epoch)
         portions = [words.draw(2), words.draw(1)]
         for layer in (0, 1):
             drawn = np.concatenate([portion[layer] for portion in portions])

@@ -29,7 +29,7 @@ from mnist_core.experiments.presets import preset
 from mnist_core.runs.records import EpochRow
 from mnist_core.training import checkpoints
 from mnist_core.training import train as training
-from mnist_core.training.engine import DropoutWords, Engine, Sizes, shuffled, subset
+from mnist_core.training.engine import DropoutBits, Engine, Sizes, shuffled, subset
 from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
 from mnist_core.training.models import backend, build_model, predict
 from mnist_core.training.optimizers import build_optimizer
@@ -123,7 +123,7 @@ def test_layers_of_other_kinds_are_called_as_keras_does(digits: Dataset, normali
     ours, theirs, config = a_model(), a_model(), TrainingConfig()
     images, labels = digits.x_train[:300], digits.y_train[:300]
     engine = Engine(ours, build_optimizer(config), images, labels, 100)
-    loss, correct = engine.train(order, engine.draw(engine.dropout_words(0, 1), 0, 3), 0, 3, (0.0, 0))
+    loss, correct = engine.train(order, engine.draw(engine.dropout_bits(0, 1), 0, 3), 0, 3, (0.0, 0))
     theirs.compile(keras_optimizer(config), "sparse_categorical_crossentropy", metrics=["accuracy"])
     pixels = (images / 255).astype("float32")
     fitted = theirs.fit(pixels[order], labels[order], batch_size=100, shuffle=False, verbose=0).history
@@ -183,7 +183,7 @@ def test_batch_normalisation_moves_its_statistics_in_training_alone(digits: Data
     layer = engine.model.get_layer("batch_norm_1")
     engine.probabilities(digits.x_test)
     assert not layer.moving_mean.numpy().any()
-    words = engine.draw(engine.dropout_words(0, 1), 0, 3)
+    words = engine.draw(engine.dropout_bits(0, 1), 0, 3)
     engine.train(shuffled(len(digits.x_train), 0, 1), words, 0, 3, (0.0, 0))
     assert layer.moving_mean.numpy().all()
 
@@ -197,7 +197,7 @@ def test_the_moving_variance_is_the_biased_one_as_in_keras():
     labels = np.array([3, 4], np.uint8)
     ours, theirs = (build_model(ModelConfig(layers=layers)) for _ in range(2))
     engine = Engine(ours, build_optimizer(config), images, labels, config.batch_size)
-    engine.train(np.array([0, 1], np.int32), engine.draw(engine.dropout_words(0, 1), 0, 1), 0, 1, (0.0, 0))
+    engine.train(np.array([0, 1], np.int32), engine.draw(engine.dropout_bits(0, 1), 0, 1), 0, 1, (0.0, 0))
     theirs.compile(keras_optimizer(config), "sparse_categorical_crossentropy")
     theirs.fit((images / 255).astype("float32"), labels, batch_size=2, shuffle=False, verbose=0)
     variances = [model.get_layer("batch_norm_2").moving_variance.numpy() for model in (ours, theirs)]
@@ -345,7 +345,7 @@ def test_an_epochs_result_does_not_depend_on_how_its_steps_are_put_in_blocks(dig
     def weights_after(blocks: list[int]) -> tuple[list[Any], Any]:
         config = TrainingConfig(batch_size=90)
         engine = Engine(build_model(model), build_optimizer(config), digits.x_train, digits.y_train, config.batch_size)
-        order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
+        order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_bits(0, 1), (0.0, 0)
         for start, stop in itertools.pairwise(blocks):
             totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals)
         return engine.arrays()[0], totals
@@ -362,7 +362,7 @@ def test_shuffles_and_words_are_functions_of_seed_and_epoch():
     assert np.array_equal(orders[0], orders[3])
     assert not np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
-    words = DropoutWords([5, 8], seed=0, epoch=1).draw(10)
+    words = DropoutBits([5, 8], seed=0, epoch=1).draw(10)
     assert [item.shape for item in words] == [(10, 8), (10, 8)]
     assert not np.array_equal(words[0], words[1])
 
@@ -378,7 +378,7 @@ def test_the_clean_subset_is_fixed():
 def test_dropout_drops_its_share_and_keeps_the_mean(digits: Dataset, rate: float):
     model = build_model(ModelConfig(layers=(DenseLayer(units=400, dropout=rate),)))
     engine = Engine(model, build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 100)
-    words = engine.dropout_words(0, 1).draw(1000)[0]
+    words = engine.dropout_bits(0, 1).draw(1000)[0]
     ones = backend().tf.ones((1000, 400))
     dropped = engine._dropped(model.get_layer("dropout_1"), ones, backend().tf.constant(words)).numpy()
     assert (dropped == 0).mean() == pytest.approx(rate, abs=0.004)
@@ -462,7 +462,7 @@ def test_an_augmented_epoch_does_not_depend_on_its_blocks(digits: Dataset):
         engine = Engine(
             build_model(CONVOLUTIONAL), build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 90
         )
-        order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_words(0, 1), (0.0, 0)
+        order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_bits(0, 1), (0.0, 0)
         by = maps(Augmentation(shift=2), len(digits.x_train), 0, 1)
         for start, stop in itertools.pairwise(blocks):
             totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals, by)
