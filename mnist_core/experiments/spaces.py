@@ -220,7 +220,7 @@ def search_spec(text: str) -> SearchSpec:
 
 
 @dataclass(frozen=True)
-class Told:
+class Observation:
     """A trial as the sampler sees it: its values and their result, None while that is unknown."""
 
     values: Mapping[str, Any]
@@ -229,28 +229,32 @@ class Told:
     pruned: bool = False
 
 
-def suggest(spec: SearchSpec, told: Sequence[Told]) -> dict[str, Any]:
+def suggest(spec: SearchSpec, observations: Sequence[Observation]) -> dict[str, Any]:
     """The values of the next trial: a function of the spec and of what is known, so that a search can be taken up."""
     import optuna
 
     distributions = _distributions(spec)
-    seed = (spec.seed * 1_000_003 + len(told)) % 2**32  # another draw for each trial
+    seed = (spec.seed * 1_000_003 + len(observations)) % 2**32  # another draw for each trial
     samplers = optuna.samplers
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that an option is experimental
         sampler = samplers.RandomSampler(seed) if spec.sampler == "random" else samplers.TPESampler(seed=seed)
-        trial = _study(spec, told, sampler).ask(distributions)
+        trial = _study(spec, observations, sampler).ask(distributions)
     return {path: _decoded(spec, path, trial.params[path]) for path in spec.space}
 
 
-def importances(spec: SearchSpec, told: Sequence[Told]) -> dict[str, float]:
+def importances(spec: SearchSpec, observations: Sequence[Observation]) -> dict[str, float]:
     """Return each field's share of the variance (fANOVA, Hutter et al. 2014), greatest first; they add up to 1.
 
     Empty if fewer than four trials have a value, or all have the same.
     """
     import optuna
 
-    known = [Told(item.values, item.value) for item in told if item.value is not None and math.isfinite(item.value)]
+    known = [
+        Observation(item.values, item.value)
+        for item in observations
+        if item.value is not None and math.isfinite(item.value)
+    ]
     if len(known) < 4 or len({item.value for item in known}) == 1:
         return {}
     with warnings.catch_warnings():
@@ -260,13 +264,13 @@ def importances(spec: SearchSpec, told: Sequence[Told]) -> dict[str, float]:
     return {str(path): float(value) for path, value in found.items()}
 
 
-def _study(spec: SearchSpec, told: Sequence[Told], sampler: Any) -> Any:
+def _study(spec: SearchSpec, observations: Sequence[Observation], sampler: Any) -> Any:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize" if spec.metric == "val_loss" else "maximize", sampler=sampler)
     states, distributions = optuna.trial.TrialState, _distributions(spec)
-    for item in told:
+    for item in observations:
         known = item.value is not None and math.isfinite(item.value)
         reached = {item.epochs: item.value} if item.value is not None and known else {}
         state = (states.PRUNED if item.pruned else states.COMPLETE) if known else states.FAIL

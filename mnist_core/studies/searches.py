@@ -24,7 +24,7 @@ from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.experiments import spaces
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.experiments.grids import describe
-from mnist_core.experiments.spaces import SearchSpec, Told
+from mnist_core.experiments.spaces import Observation, SearchSpec
 from mnist_core.files import writing
 from mnist_core.jobs import local_service
 from mnist_core.jobs.request import Wanted, request_all
@@ -285,8 +285,8 @@ class _Controller:
     def _ask(self, bracket: int = 0) -> Trial:
         """Write down one more trial; nothing is trained yet."""
         spec, trials = self.search.spec, self.search.trials
-        told = [Told(t.values, t.value, t.epochs, t.state == "pruned") for t in trials]
-        values = spaces.suggest(spec, told)
+        observations = [Observation(t.values, t.value, t.epochs, t.state == "pruned") for t in trials]
+        values = spaces.suggest(spec, observations)
         run_id = spec.config(values).run_id(self._fingerprint)
         trial = Trial(number=len(trials), values=values, run=run_id, bracket=bracket)
         self._save((*trials, trial))
@@ -500,4 +500,4 @@ def importances(runs: Runs, search: Search) -> tuple[dict[str, float], int]:
     if not known:
         return {}, 0
     epochs = min(len(values) for _, values in known)
-    return spaces.importances(search.spec, [Told(item, values[epochs - 1]) for item, values in known]), epochs
+    return spaces.importances(search.spec, [Observation(item, values[epochs - 1]) for item, values in known]), epochs

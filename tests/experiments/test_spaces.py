@@ -11,9 +11,9 @@ from mnist_core.experiments.spaces import (
     SEARCHES,
     Bracket,
     Hyperband,
+    Observation,
     Range,
     SearchSpec,
-    Told,
     brackets,
     corner,
     importances,
@@ -37,7 +37,7 @@ def search(**changes: Any) -> SearchSpec:
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_suggestions_lie_in_the_space_and_depend_on_what_is_known_alone(sampler: str) -> None:
     spec = search(sampler=sampler)
-    told: list[Told] = []
+    told: list[Observation] = []
     for number in range(15):
         values = suggest(spec, told)
         assert values == suggest(spec, told)
@@ -45,7 +45,7 @@ def test_suggestions_lie_in_the_space_and_depend_on_what_is_known_alone(sampler:
         assert 1e-4 <= values["training.learning_rate"] <= 1e-1
         assert values["stack.activation"] in ("relu", "tanh")
         spec.config(values)
-        told.append(Told(values, float(number), epochs=3))
+        told.append(Observation(values, float(number), epochs=3))
     assert len({str(item.values) for item in told}) > 10
 
 
@@ -55,10 +55,10 @@ def test_another_seed_suggests_something_else() -> None:
 
 def test_tpe_learns_where_the_values_are_low() -> None:
     spec = search(sampler="tpe", space={"training.learning_rate": {"low": 1e-3, "high": 1.0}})
-    told: list[Told] = []
+    told: list[Observation] = []
     for _ in range(40):
         values = suggest(spec, told)
-        told.append(Told(values, abs(values["training.learning_rate"] - 0.8)))
+        told.append(Observation(values, abs(values["training.learning_rate"] - 0.8)))
     late = [abs(item.values["training.learning_rate"] - 0.8) for item in told[25:]]
     assert sum(late) / len(late) < 0.15  # by chance it would be 0.34
 
@@ -71,16 +71,16 @@ def test_structures_can_be_chosen() -> None:
 
 def test_importance_finds_the_field_that_matters() -> None:
     spec = search()
-    told: list[Told] = []
+    told: list[Observation] = []
     for _ in range(30):
-        values = suggest(spec, [Told(item.values, None) for item in told])
-        told.append(Told(values, values["stack.units"] / 10))
+        values = suggest(spec, [Observation(item.values, None) for item in told])
+        told.append(Observation(values, values["stack.units"] / 10))
     found = importances(spec, told)
     assert next(iter(found)) == "stack.units"
     assert sum(found.values()) == pytest.approx(1)
     assert found["stack.units"] > 0.8
     assert importances(spec, told[:3]) == {}
-    assert importances(spec, [Told(item.values, 1.0) for item in told]) == {}
+    assert importances(spec, [Observation(item.values, 1.0) for item in told]) == {}
 
 
 def test_the_brackets_of_hyperband_are_those_of_its_paper() -> None:
@@ -128,7 +128,7 @@ def test_the_published_search_by_bayesian_optimisation() -> None:
         assert [layer.kind for layer in config.model.layers] == ["conv", "pool", "conv", "pool", "dense"]
         assert config.training.validation.source == "held_out"
     first = suggest(spec, [])
-    assert suggest(spec, [Told(first, 0.05, epochs=4)]) != first
+    assert suggest(spec, [Observation(first, 0.05, epochs=4)]) != first
 
 
 def test_the_published_search_by_hyperband() -> None:
