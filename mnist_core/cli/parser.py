@@ -28,7 +28,7 @@ from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.experiments.spaces import SEARCHES
-from mnist_core.jobs.request import Requested, Wanted, request, request_all, request_more_seeds, resume
+from mnist_core.jobs.request import Requested, RunRequest, request, request_all, request_more_seeds, resume
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.columns import COLUMNS, run_row
 from mnist_core.runs.filters import EXAMPLE, parse
@@ -284,7 +284,7 @@ def _train(options: argparse.Namespace, reporter: Reporter) -> int:
         named = options.name or changed_name(first, item.config, changed)
         for one in with_seeds(config, options.seeds if many else 1):
             label = with_seed_name(named, one.training.seed) if many else named[:LONGEST_NAME]
-            wanted.append(Wanted(one, label, item.name if is_preset else None))
+            wanted.append(RunRequest(one, label, item.name if is_preset else None))
     return _finish(store, runner, request_all(store, runner, wanted, again=options.again), reporter)
 
 

@@ -28,7 +28,7 @@ from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset
 from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.files import write_json
-from mnist_core.jobs.request import Wanted, request_all
+from mnist_core.jobs.request import RunRequest, request_all
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
 from mnist_core.runs.records import SCORES
 from mnist_core.runs.run import Run
@@ -91,13 +91,13 @@ class Maker:
         first = [PRESETS[name] for name in names if name in PRESETS and not PRESETS[name].continues]
         request_all(self.store, self.runner, [one for preset in first for one in self._wanted(preset)])
 
-    def _wanted(self, preset: Preset) -> list[Wanted]:
+    def _wanted(self, preset: Preset) -> list[RunRequest]:
         found = []
         for dataset in ("mnist", "digits") if preset.name in ALSO_ON_DIGITS else ("mnist",):
             config = on_dataset(preset, dataset, self.store.catalog.fingerprint(dataset))
             for number, one in enumerate(with_seeds(config, SEEDS)):
                 name = with_seed_name(preset.name, one.training.seed) if number else preset.name
-                found.append(Wanted(one, name, preset.name))
+                found.append(RunRequest(one, name, preset.name))
         return found
 
     def _first_run(self, preset: str) -> set[str]:

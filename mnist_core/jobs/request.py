@@ -37,12 +37,12 @@ class Requested:
     outcome: Outcome
 
 
-# -- asking ------------------------------------------------------------------------------------------------------------
+# -- requests ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A run that is wanted.
+class RunRequest:
+    """A request for a run.
 
     config, name, preset: the experiment; `name`, `preset`, `origin` and `keep_weights` are given to a new run only.
     pause: stop after this epoch, as a cancelled run that can be resumed; not heeded by a run in progress.
@@ -56,14 +56,14 @@ class Wanted:
     pause: Pause | None = None
 
 
-def wanted_seeds(run: Run, everything: Iterable[Run], count: int) -> list[Wanted]:
+def wanted_seeds(run: Run, everything: Iterable[Run], count: int) -> list[RunRequest]:
     """Return `count` more seeds of a run's recipe, named after it; raises what `more_seeds` raises.
 
     everything: all runs of the store.
     """
     stem = without_seed(run.name, run.config.training.seed)
     return [
-        Wanted(config, with_seed_name(stem, config.training.seed), run.meta.preset)
+        RunRequest(config, with_seed_name(stem, config.training.seed), run.meta.preset)
         for config in more_seeds(run, everything, count)
     ]
 
@@ -106,10 +106,10 @@ def request(
         train from scratch although it has been trained: the earlier run goes to the trash. A run that ships with the
         project stays, hidden by the new one. A run in progress is joined even so.
     """
-    return request_all(store, runner, [Wanted(config, name, preset)], again=again)[0]
+    return request_all(store, runner, [RunRequest(config, name, preset)], again=again)[0]
 
 
-def request_all(store: Store, runner: Runner, wanted: Sequence[Wanted], *, again: bool = False) -> list[Requested]:
+def request_all(store: Store, runner: Runner, wanted: Sequence[RunRequest], *, again: bool = False) -> list[Requested]:
     """As `request`, for many runs: all are in the queue before the first is trained, so that all can be cancelled."""
     fingerprints: dict[str, str] = {}  # reading a dataset to know it takes its time
     asked = []
@@ -124,7 +124,7 @@ def request_all(store: Store, runner: Runner, wanted: Sequence[Wanted], *, again
     return [Requested(store.get(one.run.id), one.outcome) for one in asked]
 
 
-def _queue(store: Store, wanted: Wanted, fingerprint: str, *, again: bool) -> Requested:
+def _queue(store: Store, wanted: RunRequest, fingerprint: str, *, again: bool) -> Requested:
     if again:
         _put_aside(store, wanted.config.run_id(fingerprint))
     run, new = store.add(

@@ -27,7 +27,7 @@ from mnist_core.experiments.grids import describe
 from mnist_core.experiments.spaces import Observation, SearchSpec
 from mnist_core.files import writing
 from mnist_core.jobs import local_service
-from mnist_core.jobs.request import Wanted, request_all
+from mnist_core.jobs.request import RunRequest, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.jobs.watch import Notice, Watch, sentence
 from mnist_core.runs import lease
@@ -299,7 +299,7 @@ class _Controller:
             reason = f"paused after epoch {pause} of {search.spec.epochs} by the search {search.name}, to be compared"
             paused = Pause(epoch=pause, reason=reason)
         wanted = [
-            Wanted(
+            RunRequest(
                 search.spec.config(trial.values),
                 f"{search.name}: trial {trial.number}, {describe(trial.values)}"[:80],
                 origin=Origin(kind="search", id=search.id),

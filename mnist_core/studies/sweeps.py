@@ -21,7 +21,7 @@ from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.experiments.grids import Point, SweepSpec, describe, expand, plain_value
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.jobs.request import Requested, Wanted, request_all
+from mnist_core.jobs.request import Requested, RunRequest, request_all
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch, EpochRow, Origin, Seconds
@@ -173,7 +173,7 @@ def start(
     distinct = {point.run: point_.config for point, point_ in zip(sweep.points, points, strict=True)}
     values = {point.run: point.values for point in sweep.points}
     wanted = [
-        Wanted(
+        RunRequest(
             config,
             f"{spec.name}: {describe(values[run_id])}"[:80],
             _preset_of(config),

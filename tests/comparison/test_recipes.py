@@ -9,7 +9,7 @@ from mnist_core.comparison.recipes import MOST_SEEDS, curves, figures, group, wi
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.recipes import recipe_id
-from mnist_core.jobs.request import Wanted, request_all
+from mnist_core.jobs.request import RunRequest, request_all
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -23,8 +23,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     base = RunConfig.model_validate(
         {"model": {"layers": [{"units": 8}]}, "training": {"epochs": 2, "batch_size": 128, "seed": 4}}
     )
-    wanted = [Wanted(config, f"small, seed {config.training.seed}") for config in with_seeds(base, 3)]
-    wanted.append(Wanted(base.replace(training__learning_rate=1e-4), "slow"))
+    wanted = [RunRequest(config, f"small, seed {config.training.seed}") for config in with_seeds(base, 3)]
+    wanted.append(RunRequest(base.replace(training__learning_rate=1e-4), "slow"))
     return [asked.run for asked in request_all(store, LocalRunner(store), wanted)]
 
 

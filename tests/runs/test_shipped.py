@@ -12,7 +12,7 @@ from mnist_core.errors import ReadOnlyRun, StoreError
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.experiments.spaces import parse_search
 from mnist_core.files import write_json
-from mnist_core.jobs.request import Wanted, request, request_all
+from mnist_core.jobs.request import RunRequest, request, request_all
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.records import SCORES, Origin
 from mnist_core.runs.store import Store
@@ -129,7 +129,7 @@ def test_a_run_that_ships_as_a_search_left_it_is_trained_by_the_sweep_that_wants
     run = shipped.get(made[1].run_ids[0])
     write_json(run.path / "status.json", run.status.model_dump(mode="json") | {"state": "cancelled"})
     (asked,) = request_all(
-        shipped, LocalRunner(shipped), [Wanted(run.config, "again", origin=Origin(kind="sweep", id="0123456789ab"))]
+        shipped, LocalRunner(shipped), [RunRequest(run.config, "again", origin=Origin(kind="sweep", id="0123456789ab"))]
     )
     assert (asked.outcome, asked.run.state, asked.run.read_only) == ("new", "finished", False)
 

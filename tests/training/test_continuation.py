@@ -11,7 +11,7 @@ from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.presets import PRESETS, on_dataset
-from mnist_core.jobs.request import Wanted, request, request_all
+from mnist_core.jobs.request import RunRequest, request, request_all
 from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.records import Pause
 from mnist_core.runs.run import Run
@@ -54,7 +54,7 @@ def test_a_child_starts_from_its_parents_weights(store: Store, parent: Run) -> N
 
 def test_a_child_that_was_interrupted_goes_on_to_the_same_numbers(store: Store, parent: Run, tmp_path: Path) -> None:
     config = parent.config.replace(parent=parent.id, training__learning_rate=0.01)
-    paused = Wanted(config, "child", pause=Pause(epoch=1, reason="enough for now"))
+    paused = RunRequest(config, "child", pause=Pause(epoch=1, reason="enough for now"))
     run = request_all(store, LocalRunner(store), [paused])[0].run
     assert (run.state, run.status.reason, run.epochs_done) == ("cancelled", "enough for now", 1)
     store.delete(parent.id)  # what was reached holds the weights
@@ -85,7 +85,7 @@ def test_layers_must_fit_the_parents(store: Store, parent: Run) -> None:
 
 
 def test_a_run_without_weights_cannot_be_continued(store: Store, small_config: RunConfig) -> None:
-    run = request_all(store, LocalRunner(store), [Wanted(small_config, "light", keep_weights=False)])[0].run
+    run = request_all(store, LocalRunner(store), [RunRequest(small_config, "light", keep_weights=False)])[0].run
     assert run.model_file is None
     with pytest.raises(StoreError, match="run light has not kept its weights"):
         store.add(small_config.replace(parent=run.id), name="child")
@@ -105,7 +105,9 @@ def test_a_paused_run_goes_on_to_the_numbers_of_one_that_never_paused(
 ) -> None:
     runner = LocalRunner(store)
     for epoch in (1, 2):
-        run = request_all(store, runner, [Wanted(small_config, "run", pause=Pause(epoch=epoch, reason="rung"))])[0].run
+        run = request_all(store, runner, [RunRequest(small_config, "run", pause=Pause(epoch=epoch, reason="rung"))])[
+            0
+        ].run
         assert (run.state, run.epochs_done, run.status.kept_epoch) == ("cancelled", epoch, epoch)
     run = request(store, runner, small_config, name="run").run
     assert run.state == "finished"
@@ -116,5 +118,5 @@ def test_a_paused_run_goes_on_to_the_numbers_of_one_that_never_paused(
 
 
 def test_a_pause_after_the_last_epoch_is_none(store: Store, small_config: RunConfig) -> None:
-    wanted = Wanted(small_config, "run", pause=Pause(epoch=3, reason="rung"))
+    wanted = RunRequest(small_config, "run", pause=Pause(epoch=3, reason="rung"))
     assert request_all(store, LocalRunner(store), [wanted])[0].run.state == "finished"

@@ -23,7 +23,7 @@ from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.presets import PRESETS, on_dataset
 from mnist_core.experiments.settings import config_of
 from mnist_core.jobs import estimates
-from mnist_core.jobs.request import Wanted
+from mnist_core.jobs.request import RunRequest
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -40,7 +40,7 @@ MOST_BUTTONS = 2
 
 
 @dataclass(frozen=True)
-class Wish:
+class TrainingRequest:
     """A training that a person requests.
 
     base: the recipe that filled the form, on the same dataset. seeds: number of runs requested that differ in their
@@ -53,18 +53,18 @@ class Wish:
     base: RunConfig
     seeds: int = 1
 
-    def wanted(self) -> list[Wanted]:
+    def run_requests(self) -> list[RunRequest]:
         """The runs to ask for; several are named by their seeds, so that they are called by one name together."""
         if self.seeds == 1:
-            return [Wanted(self.config, self.name, self.preset)]
+            return [RunRequest(self.config, self.name, self.preset)]
         stem = without_seed(self.name, self.config.training.seed)
         return [
-            Wanted(config, with_seed_name(stem, config.training.seed), self.preset)
+            RunRequest(config, with_seed_name(stem, config.training.seed), self.preset)
             for config in with_seeds(self.config, self.seeds)
         ]
 
 
-def training_form(runs: list[Run]) -> Wish | None:
+def training_form(runs: list[Run]) -> TrainingRequest | None:
     """Draw the form; return the training requested by the click that led to this rerun, or None."""
     base = form_link.base(runs)
     form_link.problems()
@@ -229,7 +229,7 @@ def _notice() -> None:
 # -- what it costs, and the start --------------------------------------------------------------------------------------
 
 
-def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
+def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingRequest | None]:
     config: RunConfig | None = None
     preset, suggested, problem = None, "", ""
     try:
@@ -287,7 +287,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, Wish | None]:
     if not clicked or config is None:
         return config, None
     start = base.config.replace(dataset__name=config.dataset.name)
-    return config, Wish(config, name.strip() or suggested, preset, start, seeds)
+    return config, TrainingRequest(config, name.strip() or suggested, preset, start, seeds)
 
 
 def _trained(config: RunConfig, runs: list[Run]) -> Run | None:

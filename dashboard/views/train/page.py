@@ -22,11 +22,11 @@ OUTCOMES = {
 @st.fragment
 def form(runs: list[Run]) -> None:
     """The form; a click on Train hands the run over and draws the whole page anew."""
-    wish = model_form.training_form(runs)
-    if wish is not None:
+    request = model_form.training_form(runs)
+    if request is not None:
         notice: str | MnistCoreError | None
         try:
-            notice = start(wish)
+            notice = start(request)
         except MnistCoreError as error:
             notice = error
         # kept, as the run may be there, waiting, and the whole page is drawn anew for it
@@ -34,10 +34,10 @@ def form(runs: list[Run]) -> None:
         st.rerun()
 
 
-def start(wish: model_form.Wish) -> str | None:
+def start(request: model_form.TrainingRequest) -> str | None:
     """Ask for the training, and choose it with what it is to be compared with; what there is to say of it."""
     store = resources.store()
-    wanted = wish.wanted()
+    wanted = request.run_requests()
     with st.spinner("Handing over to the training service …"):
         asked = request_all(store, resources.runner(), wanted)
         resources.watch().again()
@@ -45,7 +45,7 @@ def start(wish: model_form.Wish) -> str | None:
     new = [item.run.id for item in asked]
     fingerprint = asked[0].run.status.fingerprint
     same_data = {run.id for run in runs if run.status.fingerprint == fingerprint}
-    base = wish.base.run_id(fingerprint)
+    base = request.base.run_id(fingerprint)
     # the order of the chosen runs stays, as the first of them is the baseline on every page
     beside = [*state.chosen_ids(runs), base]
     beside = [run_id for run_id in dict.fromkeys(beside) if run_id in same_data and run_id not in new]
