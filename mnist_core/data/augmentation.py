@@ -1,7 +1,7 @@
 """Training images moved, turned and scaled at random, so that a network sees each of them anew in each epoch.
 
-The chance is drawn here, with NumPy, as one affine map an image: a function of seed and epoch alone. The engine applies
-the maps in its graph; `moved` applies the same maps without TensorFlow, for pictures of what training sees.
+The chance is drawn here, with NumPy, as one affine transform an image: a function of seed and epoch alone. The engine
+applies them in its graph; `moved` applies the same transforms without TensorFlow, for pictures of what training sees.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mnist_core.experiments.configs import Augmentation
 _AUGMENT = 0xA06E
 _CENTRE = (IMAGE_SHAPE[0] - 1) / 2
 
-Maps = NDArray[np.float32]
+AffineTransforms = NDArray[np.float32]
 """Shape (n, 8): a0 a1 a2 b0 b1 b2 0 0. The pixel (x, y) of an image comes from (a0·x + a1·y + a2, b0·x + b1·y + b2) of
 the original, x to the right and y down: the form of TensorFlow's ImageProjectiveTransformV3."""
 
 
-def maps(augmentation: Augmentation, images: int, seed: int, epoch: int) -> Maps:
-    """The maps of one epoch, for its images in the order of training: uniform between the limits, centre fixed."""
+def affine_transforms(augmentation: Augmentation, images: int, seed: int, epoch: int) -> AffineTransforms:
+    """Return one epoch's transforms, in the order of training: uniform between the limits, centre fixed."""
     generator = np.random.default_rng([seed, _AUGMENT, epoch])
     right, down, turn, growth = generator.uniform(-1.0, 1.0, (4, images))
     right, down = augmentation.shift * right, augmentation.shift * down
@@ -36,15 +36,15 @@ def maps(augmentation: Augmentation, images: int, seed: int, epoch: int) -> Maps
     return found
 
 
-def moved(images: Pixels, by: Maps) -> NDArray[np.float32]:
-    """Images under maps, with bilinear interpolation and black outside: 0 to 255, shape (n, 28, 28).
+def moved(images: Pixels, by: AffineTransforms) -> NDArray[np.float32]:
+    """Return images transformed, with bilinear interpolation and black outside: 0 to 255, shape (n, 28, 28).
 
     Parameters
     ----------
     images
         uint8 of shape (n, 28, 28).
     by
-        one map an image.
+        one transform an image.
     """
     from scipy.ndimage import affine_transform
 
@@ -58,7 +58,7 @@ def moved(images: Pixels, by: Maps) -> NDArray[np.float32]:
 
 
 def preview(image: Pixels, augmentation: Augmentation, count: int, seed: int) -> Pixels:
-    """One digit as training could see it, `count` times.
+    """Return one digit as training could see it, `count` times.
 
     Parameters
     ----------
@@ -75,5 +75,5 @@ def preview(image: Pixels, augmentation: Augmentation, count: int, seed: int) ->
     -------
     uint8 of shape (count, 28, 28)
     """
-    by = maps(augmentation, count, seed, epoch=1)
+    by = affine_transforms(augmentation, count, seed, epoch=1)
     return np.rint(moved(np.broadcast_to(image, (count, *IMAGE_SHAPE)), by)).astype(np.uint8)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_core.data.augmentation import Maps
+from mnist_core.data.augmentation import AffineTransforms
 from mnist_core.data.images import Pixels
 from mnist_core.training.models import backend
 
@@ -168,19 +168,19 @@ class Engine:
         start: int,
         stop: int,
         totals: Totals,
-        moves: Maps | None = None,
+        moves: AffineTransforms | None = None,
     ) -> Totals:
         """Do the steps for which `drawn` was drawn; return the epoch's totals after them.
 
         The totals go in and out, and do not start from 0 in each block, so that they too are the same for any blocks.
-        `moves` are the maps of the epoch's augmentation, in the order of training.
+        `moves` are the affine transforms of the epoch's augmentation, in the order of training.
         """
         tensor, (loss, correct) = self._tf.constant, totals
         first, last = self.sizes.images_until(start), self.sizes.images_until(stop)
-        block, maps = (self._block, []) if moves is None else (self._moving_block, [tensor(moves[first:last])])
+        block, transforms = (self._block, []) if moves is None else (self._moving_block, [tensor(moves[first:last])])
         data, loss_so_far = [self._images, self._labels], tensor(loss, self._tf.float64)
         loss, correct = block(
-            data, tensor(order), drawn, maps, tensor(start), tensor(stop), loss_so_far, tensor(correct)
+            data, tensor(order), drawn, transforms, tensor(start), tensor(stop), loss_so_far, tensor(correct)
         )
         return float(loss), int(correct)
 
@@ -233,11 +233,11 @@ class Engine:
     def _pixels(self, images: Any) -> Any:
         return self._tf.cast(images, self._tf.float32) * np.float32(1 / 255)
 
-    def _moved(self, images: Any, maps: Any) -> Any:
-        """Images of shape (n, 28, 28) under the maps of an augmentation."""
+    def _moved(self, images: Any, transforms: Any) -> Any:
+        """Return images of shape (n, 28, 28), changed by the affine transforms of an augmentation."""
         tf = self._tf
         found = tf.raw_ops.ImageProjectiveTransformV3(
-            images=images[..., None], transforms=maps, output_shape=images.shape[1:], interpolation="BILINEAR",
+            images=images[..., None], transforms=transforms, output_shape=images.shape[1:], interpolation="BILINEAR",
             fill_mode="CONSTANT", fill_value=0.0,
         )  # fmt: skip
         return tf.reshape(found, tf.shape(images))
@@ -277,7 +277,7 @@ class Engine:
         """Gradients of the batch's mean loss; for each part, the sum of its losses, and how many are correct.
 
         data: images and labels of the training set. rows: for each part, its images' places in it. bits: its random
-        bits, by dropout layer. moves: its maps, where images are augmented.
+        bits, by dropout layer. moves: its affine transforms, if images are augmented.
         """
         tf, (all_images, all_labels) = self._tf, data
         labels = [tf.gather(all_labels, some) for some in rows]
@@ -333,9 +333,9 @@ class Engine:
             cuts = [begin + size * part // self._parts for part in range(self._parts + 1)]
             bounds = list(itertools.pairwise(cuts))
             drawn = [[item[low - offset : high - offset] for item in bits] for low, high in bounds]
-            maps = [item[low - offset : high - offset] for item in moves for low, high in bounds]
+            transforms = [item[low - offset : high - offset] for item in moves for low, high in bounds]
             rows = [order[low:high] for low, high in bounds]
-            gradients, losses, hits = self._gradients(data, rows, drawn, maps, tf.cast(size, tf.float32))
+            gradients, losses, hits = self._gradients(data, rows, drawn, transforms, tf.cast(size, tf.float32))
             for part_loss, part_hits in zip(losses, hits, strict=True):
                 loss += tf.cast(part_loss, tf.float64)
                 correct += part_hits

@@ -264,7 +264,7 @@ class _Training:
         engine, sizes, seed = self.engine, self.engine.sizes, self.config.seed
         order, bits = shuffled(sizes.images, seed, epoch), engine.dropout_bits(seed, epoch)
         rule = self.config.augmentation
-        moves = augmentation.maps(rule, sizes.images, seed, epoch) if rule else None
+        transforms = augmentation.affine_transforms(rule, sizes.images, seed, epoch) if rule else None
         began = time.perf_counter()
         start, stop = 0, min(self.pace.steps, sizes.steps)
         totals, loss, accuracy = (0.0, 0), 0.0, 0.0
@@ -276,7 +276,7 @@ class _Training:
                 present, following = drawn.result(), min(stop + self.pace.steps, sizes.steps)
                 drawn = ahead.submit(engine.draw, bits, stop, following)
                 with self.pace.timed(stop - start):
-                    totals = engine.train(order, present, start, stop, totals, moves)
+                    totals = engine.train(order, present, start, stop, totals, transforms)
                 images = sizes.images_until(stop)
                 loss, accuracy = totals[0] / images, totals[1] / images
                 if stop < sizes.steps:

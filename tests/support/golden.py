@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mnist_core.constants import MNIST_FINGERPRINT
-from mnist_core.data.augmentation import maps
+from mnist_core.data.augmentation import affine_transforms
 from mnist_core.data.datasets import Catalog, Dataset
 from mnist_core.experiments.configs import (
     SCHEMA_VERSION,
@@ -133,7 +133,7 @@ def transforms() -> Values:
     """Return the affine transforms of three images; float32, written with all their digits."""
     rule = Augmentation(shift=2, rotation=10, zoom=0.1)
     return {
-        f"affine transforms, seed {seed}, epoch {epoch}": maps(rule, 3, seed, epoch).astype(float).tolist()
+        f"affine transforms, seed {seed}, epoch {epoch}": affine_transforms(rule, 3, seed, epoch).astype(float).tolist()
         for seed, epoch in ((0, 1), (0, 2), (7, 1))
     }
 

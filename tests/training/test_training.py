@@ -456,14 +456,14 @@ def test_only_what_is_trained_on_is_augmented(digits: Dataset):
 
 
 def test_an_augmented_epoch_does_not_depend_on_its_blocks(digits: Dataset):
-    from mnist_core.data.augmentation import maps
+    from mnist_core.data.augmentation import affine_transforms
 
     def weights_after(blocks: list[int]) -> tuple[list[Any], Any]:
         engine = Engine(
             build_model(CONVOLUTIONAL), build_optimizer(TrainingConfig()), digits.x_train, digits.y_train, 90
         )
         order, words, totals = shuffled(len(digits.x_train), 0, 1), engine.dropout_bits(0, 1), (0.0, 0)
-        by = maps(Augmentation(shift=2), len(digits.x_train), 0, 1)
+        by = affine_transforms(Augmentation(shift=2), len(digits.x_train), 0, 1)
         for start, stop in itertools.pairwise(blocks):
             totals = engine.train(order, engine.draw(words, start, stop), start, stop, totals, by)
         return engine.arrays()[0], totals
