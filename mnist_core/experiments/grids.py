@@ -150,22 +150,22 @@ def expand(spec: SweepSpec) -> list[Point]:
         for name, value in zip(spec.grid, combination, strict=True):
             values |= value if "." not in name else {name: value}
         try:
-            points.append(Point(values, placed(spec.base_config(), spec.fixed, values)))
+            points.append(Point(values, apply_point(spec.base_config(), spec.fixed, values)))
         except ConfigError as error:
             raise ConfigError(f"the sweep {spec.name}, at {describe(values)}: {error}") from None
     return points
 
 
-def placed(base: RunConfig, fixed: Mapping[str, Any], values: Mapping[str, Any]) -> RunConfig:
-    """`base` with what is fixed, and then with the values of one point; raises ConfigError."""
+def apply_point(base: RunConfig, fixed: Mapping[str, Any], values: Mapping[str, Any]) -> RunConfig:
+    """Return `base` with the fixed values, and then those of one point; raises ConfigError."""
     stack: dict[str, Any] = {}
-    if any(path.startswith("stack.") for path in values):  # the point builds the layers anew: tell it what is fixed
+    if any(path.startswith("stack.") for path in values):  # the point builds the layers anew, from the fixed values too
         stack = {path: value for path, value in fixed.items() if path.startswith("stack.")}
-    return configured(configured(base, fixed), {**stack, **values})
+    return apply_values(apply_values(base, fixed), {**stack, **values})
 
 
-def configured(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """`config` with values by dotted path, where ``*`` stands for each layer and ``stack.…`` builds all layers anew.
+def apply_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """Return `config` with values by dotted path; ``*`` stands for each layer, ``stack.…`` builds all layers anew.
 
     Raises
     ------

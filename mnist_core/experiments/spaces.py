@@ -33,7 +33,7 @@ from pydantic import Field, ValidationError, model_validator
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import Frozen, explain
-from mnist_core.experiments.grids import placed, read_table
+from mnist_core.experiments.grids import apply_point, read_table
 from mnist_core.experiments.presets import preset
 
 Sampler = Literal["tpe", "random"]
@@ -125,7 +125,7 @@ class SearchSpec(Frozen):
 
     def config(self, values: Mapping[str, Any]) -> RunConfig:
         """The configuration of a trial; raises ConfigError."""
-        return placed(self.base_config(), self.fixed, values)
+        return apply_point(self.base_config(), self.fixed, values)
 
     def with_fixed(self, values: Mapping[str, Any]) -> SearchSpec:
         """A copy with more fixed values, which are then no longer searched; checked anew."""
@@ -137,12 +137,12 @@ class SearchSpec(Frozen):
     @property
     def dataset(self) -> str:
         """The dataset of all trials."""
-        return self.config(corner(self, 0)).dataset.name
+        return self.config(extreme_values(self, 0)).dataset.name
 
     @property
     def epochs(self) -> int:
         """Epochs of a whole training."""
-        return self.config(corner(self, 0)).training.epochs
+        return self.config(extreme_values(self, 0)).training.epochs
 
     @property
     def trial_count(self) -> int:
@@ -152,8 +152,8 @@ class SearchSpec(Frozen):
         return sum(bracket.trials for bracket in brackets(self.hyperband, self.epochs))
 
 
-def corner(spec: SearchSpec, end: int) -> dict[str, Any]:
-    """The first (0) or the last (-1) value of every field."""
+def extreme_values(spec: SearchSpec, end: int) -> dict[str, Any]:
+    """Return the first (`end` 0) or the last (-1) value of every field."""
     return {
         path: (item.low, item.high)[end] if isinstance(item, Range) else item[end] for path, item in spec.space.items()
     }
@@ -183,7 +183,7 @@ def check(spec: SearchSpec) -> None:
     for path in {"training.epochs", "dataset.name"} & set(spec.space):
         raise ConfigError(f"{path} cannot be searched, as its values could not be compared; fix it")
     for end in (0, -1):
-        config = spec.config(corner(spec, end))
+        config = spec.config(extreme_values(spec, end))
         if config.training.validation.source == "test":
             raise ConfigError(
                 f"the search {spec.name} would choose by the test set, which must stay unseen; "

@@ -179,7 +179,7 @@ def add(store: Store, spec: SearchSpec) -> Search:
     """
     spec = spaces.parse_search(spec.model_dump(mode="json"))
     dataset = spec.dataset
-    sweeps.check_held_out(store, [spec.config(spaces.corner(spec, 0))])
+    sweeps.check_held_out(store, [spec.config(spaces.extreme_values(spec, 0))])
     text = f"{spec.model_dump_json(exclude={'source', 'note', 'assumptions'})} {store.catalog.fingerprint(dataset)}"
     search_id = hashlib.sha256(text.encode()).hexdigest()[:12]
     try:

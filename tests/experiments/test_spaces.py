@@ -15,7 +15,7 @@ from mnist_core.experiments.spaces import (
     Range,
     SearchSpec,
     brackets,
-    corner,
+    extreme_values,
     importances,
     parse_search,
     search_spec,
@@ -124,7 +124,7 @@ def test_the_published_search_by_bayesian_optimisation() -> None:
     assert (spec.sampler, spec.trial_count, spec.epochs, spec.dataset) == ("tpe", 20, 4, "mnist")
     # the extremes are networks of the same form, chosen by held-out images
     for end in (0, -1):
-        config = spec.config(corner(spec, end))
+        config = spec.config(extreme_values(spec, end))
         assert [layer.kind for layer in config.model.layers] == ["conv", "pool", "conv", "pool", "dense"]
         assert config.training.validation.source == "held_out"
     first = suggest(spec, [])

@@ -229,9 +229,9 @@ def _changed(spec: Any) -> Any:
 
 
 def _first(spec: SearchSpec) -> dict[str, Any]:
-    from mnist_core.experiments.spaces import corner
+    from mnist_core.experiments.spaces import extreme_values
 
-    return corner(spec, 0)
+    return extreme_values(spec, 0)
 
 
 def _start(spec: SweepSpec | SearchSpec) -> None:
