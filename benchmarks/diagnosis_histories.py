@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.comparison.diagnosis.rules import UnseenResult
-from mnist_core.comparison.diagnosis.series import Noise, window_of
+from mnist_core.comparison.diagnosis.series import CurveNoise, window_of
 from mnist_core.experiments.configs import DatasetConfig, EarlyStopping, ModelConfig, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.records import EpochRow
@@ -328,7 +328,7 @@ def cases(truth: str, seeds: Iterable[int], lengths: Sequence[int] = LENGTHS) ->
 def _clear(made: Built, sd: float, rho: float) -> bool:
     """Whether a case is clear; see CLEAR."""
     calm = float(np.mean(made.calm))
-    known = Noise(sd * calm, rho).error(window_of(len(made.val))) / math.sqrt(2) <= CLEAR_LEVEL
+    known = CurveNoise(sd * calm, rho).error(window_of(len(made.val))) / math.sqrt(2) <= CLEAR_LEVEL
     large = made.effect >= CLEAR * sd * calm
     return large and known and (made.epoch is None or made.sudden or _placed(made, sd * calm))
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.comparison.decide import Decision, decide_one
-from mnist_core.comparison.planner import Spread, evidence, more_needed, spread
+from mnist_core.comparison.planner import PooledSpread, evidence, more_needed, spread
 from mnist_core.comparison.recipe_verdicts import tested
 from mnist_core.comparison.recipes import Recipe, group
 from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, crossed_difference
@@ -66,7 +66,7 @@ class World:
         self.rng = rng
         found = spread(recipes, fingerprint)
         assert found is not None
-        self.pooled: Spread = found
+        self.pooled: PooledSpread = found
         self.easy = rng.normal(size=200_000)
         self.levels: dict[float, float] = {}
         self.level = self._level(wrong)

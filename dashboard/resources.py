@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from mnist_core.jobs.watch import Watch
     from mnist_core.published.reproduction import Row
     from mnist_core.studies.kinds import AnyStudy
-    from mnist_core.studies.selections import Choice
+    from mnist_core.studies.selections import StudyChoice
 
 Made = TypeVar("Made")
 
@@ -280,21 +280,21 @@ def background(runs: Sequence[Run]) -> Background:
     return Background(tuple(chosen), data_check(store().root, runs))
 
 
-def choice(study: AnyStudy) -> Choice | None:
+def choice(study: AnyStudy) -> StudyChoice | None:
     """Return the choice of a sweep or search among its runs, cached until it or a finished run changes."""
     found = snapshot()
     key = ("choice", found.number, studies().version, study.kind, study.id)
-    made: Choice | None = KEPT.get(key, lambda: _choice(found.runs, study), size_of)
+    made: StudyChoice | None = KEPT.get(key, lambda: _choice(found.runs, study), size_of)
     return made
 
 
-def _choice(everything: Sequence[Run], study: AnyStudy) -> Choice | None:
+def _choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
     """Outlasts snapshots: the epochs of a run in training change none of it."""
     from mnist_core.studies.selections import choice
 
     finished = [(run.id, run.version()) for run in everything if run.state == "finished"]
     key = (str(store().root), *key_of(choice, study, repr(finished)))
-    made: Choice | None = KEPT.get(key, lambda: choice(everything, study), size_of)
+    made: StudyChoice | None = KEPT.get(key, lambda: choice(everything, study), size_of)
     return made
 
 

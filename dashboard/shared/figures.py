@@ -45,7 +45,7 @@ table.figures.text th { text-align: left; }
 """
 
 
-class Column(NamedTuple):
+class RunColumn(NamedTuple):
     """A run as the head of a column."""
 
     label: str
@@ -96,7 +96,7 @@ def seed_label(label: str, seeds: Sequence[RunSummary] | None) -> str:
 
 def figure_table(
     items: Sequence[RunSummary],
-    columns: Sequence[Column],
+    columns: Sequence[RunColumn],
     baseline: str,
     fingerprints: Mapping[str, str],
     seeds: Mapping[str, Sequence[RunSummary]] | None = None,
@@ -121,7 +121,7 @@ def figure_table(
     st.html(STYLE + _table(_head("", columns), "".join(body)))
 
 
-def text_table(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
+def text_table(frame: pd.DataFrame, columns: Sequence[RunColumn]) -> None:
     """A small table of texts: its first column names the rows, each of the others belongs to a run."""
     rows = (
         "<tr>" + "".join(f"<td>{for_html(str(value))}</td>" for value in row) + "</tr>"
@@ -144,7 +144,7 @@ def _side(left: bool) -> str:
     return ' style="text-align:left"' if left else ""
 
 
-def _head(first: str, columns: Sequence[Column]) -> str:
+def _head(first: str, columns: Sequence[RunColumn]) -> str:
     cells = "".join(
         f'<th><span class="dot" style="background:{column.colour}"></span>{for_html(column.label)}'
         f"{f' <span class=why>{for_html(column.role)}</span>' if column.role else ''}</th>"

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from mnist_core.comparison.words.captions import largest_layer_words
-from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
+from mnist_core.plots.parameters import LabelledModel, parameter_chart, parameter_frame
 from mnist_core.runs.recorded import OUTSIDE
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -22,7 +22,7 @@ def parameter_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Map
     runs = [run for run in runs if not run.recorded]
     if not runs:
         return
-    frame = parameter_frame([Network(run.id, labels[run.id], run.config.model) for run in runs])
+    frame = parameter_frame([LabelledModel(run.id, labels[run.id], run.config.model) for run in runs])
     largest = largest_layer_words({for_markdown(labels[run.id]): run.config.model for run in runs})
     panels.chart_with_table(
         Drawing(parameter_chart, frame, colours),

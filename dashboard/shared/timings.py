@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import resources
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import estimates
-from mnist_core.jobs.estimates import Estimate, Measured
+from mnist_core.jobs.estimates import TimedTraining, TimeEstimate
 from mnist_core.runs.run import Run, Version
 
 
@@ -18,7 +18,7 @@ def images(name: str) -> int | None:
     return estimates.training_images(name, resources.dataset)
 
 
-def estimate(config: RunConfig, runs: list[Run]) -> Estimate | None:
+def estimate(config: RunConfig, runs: list[Run]) -> TimeEstimate | None:
     """Return how long `config` will take here, from the newest ended ones of `runs`; None if none was measured here.
 
     Raises
@@ -36,11 +36,11 @@ def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
     return estimates.total(configs, size, _basis(runs)) if size else None
 
 
-def _basis(runs: list[Run]) -> list[Measured]:
+def _basis(runs: list[Run]) -> list[TimedTraining]:
     newest = [run for run in runs if run.ended][-estimates.MOST_RUNS :]
     return _measured(tuple((run.id, run.version()) for run in newest), newest)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def _measured(versions: tuple[tuple[str, Version], ...], _runs: list[Run]) -> list[Measured]:
+def _measured(versions: tuple[tuple[str, Version], ...], _runs: list[Run]) -> list[TimedTraining]:
     return estimates.on_this_machine(_runs, images)

@@ -20,9 +20,9 @@ from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
 from mnist_core.studies import selections
 from mnist_core.studies import sweeps as stored
-from mnist_core.studies.progress import Progress, progress_of, runs_of
+from mnist_core.studies.progress import StudyProgress, progress_of, runs_of
 from mnist_core.studies.searches import Search
-from mnist_core.studies.selections import Choice
+from mnist_core.studies.selections import StudyChoice
 from mnist_core.studies.study import Study
 from mnist_core.studies.sweeps import Sweep
 
@@ -110,7 +110,7 @@ def _row(store: Store, item: Sweep) -> dict[str, Any]:
     }
 
 
-def _counted(done: Progress) -> str:
+def _counted(done: StudyProgress) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(done.states.items()))
 
 
@@ -143,7 +143,7 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
     return 0
 
 
-def _say_choice(store: Store, item: Study, chosen: Choice | None, reporter: Reporter, *, revealed: bool) -> None:
+def _say_choice(store: Store, item: Study, chosen: StudyChoice | None, reporter: Reporter, *, revealed: bool) -> None:
     """Print how the winner compares with the others, and how many of their test results have been looked at."""
     if chosen is not None:
         reporter.say(f"{chosen_words(chosen.selection)}. {lead_words(chosen.selection)}")
@@ -152,7 +152,7 @@ def _say_choice(store: Store, item: Study, chosen: Choice | None, reporter: Repo
     reporter.say(looked_at_words(selections.looked_at(store.root, item, chosen.run if chosen else None)))
 
 
-def _selection_json(store: Store, item: Study, chosen: Choice | None) -> dict[str, Any] | None:
+def _selection_json(store: Store, item: Study, chosen: StudyChoice | None) -> dict[str, Any] | None:
     if chosen is None:
         return None
     looked_at = selections.looked_at(store.root, item, chosen.run)

@@ -52,7 +52,7 @@ _SHARES = (np.arange(5) + 0.5) / 5
 
 
 @dataclass(frozen=True)
-class Spread:
+class PooledSpread:
     """How far the seeds of a recipe lie apart, measured over many recipes.
 
     All is per wrong image, as recipes differ far less in this than in the spread itself.
@@ -109,10 +109,10 @@ class Plan:
     seeds: tuple[int, int]
     more: int = 0
     detectable: float | None = None
-    pooled: Spread | None = None
+    pooled: PooledSpread | None = None
 
 
-def spread(recipes: Sequence[Recipe], fingerprint: str, *, reader: Reader = PLAIN) -> Spread | None:
+def spread(recipes: Sequence[Recipe], fingerprint: str, *, reader: Reader = PLAIN) -> PooledSpread | None:
     """Measure how far seeds lie apart, over the recipes with several finished seeds; None where there are none.
 
     Recipes on the data with this fingerprint, where there are any, else all. Runs that continue another are left out:
@@ -126,7 +126,7 @@ def spread(recipes: Sequence[Recipe], fingerprint: str, *, reader: Reader = PLAI
     tables = next((these for these in (_with_tables(pool), _with_tables(found)) if these), [])
     pairs = next((these for these in (_pairs(pool), _pairs(found)) if these), [])
     freedom = sum(item.seeds - 1 for item in pool)
-    return Spread(
+    return PooledSpread(
         sum(item.variance * item.images / item.wrong * (item.seeds - 1) for item in pool) / freedom, freedom,
         float(np.mean([residual_square(item.table) / item.wrong for item in tables])) if tables else 0.0,
         float(np.mean([_between(*pair) for pair in pairs])) if pairs else None, len(pool), bool(own),
@@ -185,7 +185,7 @@ def _between(first: _Measured, second: _Measured) -> float:
 
 def evidence(
     baseline: Sequence[float], run: Sequence[float], baseline_right: BoolArray, run_right: BoolArray,
-    pooled: Spread | None,
+    pooled: PooledSpread | None,
 ) -> Evidence | None:  # fmt: skip
     """Return what is known of two recipes; None where it is too little to plan on.
 
@@ -344,7 +344,7 @@ def _open(item: RecipeVerdict, comparison: Comparison) -> bool:
 
 def _plan(
     item: RecipeVerdict, comparison: Comparison, base: Run, run: Run, recipes: Sequence[Recipe],
-    pooled: Spread | None, reader: Reader,
+    pooled: PooledSpread | None, reader: Reader,
 ) -> Plan | None:  # fmt: skip
     if base.parent is not None or run.parent is not None or base.recorded or run.recorded:
         return None  # seeds that continue a network share its luck; what was made outside cannot be trained here

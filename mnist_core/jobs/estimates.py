@@ -41,7 +41,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Measured:
+class TimedTraining:
     """One training as it was measured.
 
     epoch_s: median seconds of an epoch, the first left out where there are others, as it includes building the graph.
@@ -54,7 +54,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Seconds that a training will take, all its epochs run, and the number of measured runs behind it."""
 
     seconds: float
@@ -77,7 +77,7 @@ def cost(config: RunConfig, images: int) -> Cost:
 
 def measured(
     runs: Iterable[Run], images: Callable[[str, str], int | None], here: Callable[[Environment], bool]
-) -> list[Measured]:
+) -> list[TimedTraining]:
     """Return the cost and the time of the finished epochs of `runs`.
 
     Parameters
@@ -106,11 +106,11 @@ def measured(
         if run.status.started_at and run.status.ended_at and lease.attempts(run.path) <= 1:
             overhead = max(0.0, run.status.ended_at - run.status.started_at - len(rows) * epoch_s)
         if math.isfinite(epoch_s) and epoch_s > 0:
-            found.append(Measured(price, epoch_s, overhead))
+            found.append(TimedTraining(price, epoch_s, overhead))
     return found
 
 
-def on_this_machine(runs: Sequence[Run], images: Callable[[str], int | None]) -> list[Measured]:
+def on_this_machine(runs: Sequence[Run], images: Callable[[str], int | None]) -> list[TimedTraining]:
     """Return what the newest ended ones of `runs` say about cost here; images: dataset name → its training images."""
 
     def of_a_run(name: str, fingerprint: str) -> int | None:
@@ -138,7 +138,7 @@ def processor() -> str:
     return str(environment()["processor"])
 
 
-def estimate(config: RunConfig, images: int, basis: list[Measured]) -> Estimate | None:
+def estimate(config: RunConfig, images: int, basis: list[TimedTraining]) -> TimeEstimate | None:
     """Return how long `config` will take with `images` training images; None if nothing was measured.
 
     Raises
@@ -151,10 +151,10 @@ def estimate(config: RunConfig, images: int, basis: list[Measured]) -> Estimate 
         return None
     fit = _fitted(basis)
     epoch_s = fit.epoch_s(price)
-    return Estimate(config.training.epochs * epoch_s + fit.overhead_s, epoch_s, len(basis))
+    return TimeEstimate(config.training.epochs * epoch_s + fit.overhead_s, epoch_s, len(basis))
 
 
-def total(configs: Iterable[RunConfig], images: int, basis: list[Measured]) -> float | None:
+def total(configs: Iterable[RunConfig], images: int, basis: list[TimedTraining]) -> float | None:
     """Seconds that many trainings will take one after the other; None where nothing was measured.
 
     Raises
@@ -181,7 +181,7 @@ class _Fit:
         return price.steps * self.step_s + price.work * self.work_s
 
 
-def _fitted(basis: list[Measured]) -> _Fit:
+def _fitted(basis: list[TimedTraining]) -> _Fit:
     from scipy.optimize import nnls
 
     features = np.array([[item.cost.steps, item.cost.work] for item in basis], float)

@@ -21,7 +21,7 @@ RADIUS = 5
 
 
 @dataclass(frozen=True)
-class Column:
+class LayerColumn:
     """One layer as it is drawn.
 
     units: how many it has. shown: how many are drawn. dropped: how many of those are crossed out. what: the
@@ -41,9 +41,9 @@ class Column:
         return f"{self.units} {self.what}"
 
 
-def network_columns(model: ModelConfig) -> list[Column]:
+def network_columns(model: ModelConfig) -> list[LayerColumn]:
     """Return the columns of the picture: the pixels, the layers that have outputs of their own, the ten digits."""
-    columns = [Column(784, MOST_UNITS, 0, "pixels")]
+    columns = [LayerColumn(784, MOST_UNITS, 0, "pixels")]
     for row in model.layer_table():
         if row.kind == "dropout":
             before, rate = columns[-1], _rate(model, row.layer)
@@ -52,9 +52,9 @@ def network_columns(model: ModelConfig) -> list[Column]:
         elif row.layer is not None and row.kind in ("dense", "conv"):
             count = row.output_shape[-1]
             squares = len(row.output_shape) == 3
-            columns.append(Column(count, min(count, MOST_UNITS), 0, "maps" if squares else "units", squares))
+            columns.append(LayerColumn(count, min(count, MOST_UNITS), 0, "maps" if squares else "units", squares))
     digits = tuple(str(digit) for digit in range(10))
-    return [*columns, Column(10, 10, 0, "digits", names=digits)]
+    return [*columns, LayerColumn(10, 10, 0, "digits", names=digits)]
 
 
 def _rate(model: ModelConfig, layer: int | None) -> float:
@@ -116,7 +116,7 @@ def _heights(count: int) -> list[float]:
     return [middle + step * (index - (count - 1) / 2) for index in range(count)]
 
 
-def _crossed_out(number: int, column: Column) -> set[int]:
+def _crossed_out(number: int, column: LayerColumn) -> set[int]:
     order = np.random.default_rng(number).permutation(column.shown)
     return set(order[: column.dropped].tolist())
 

@@ -13,7 +13,7 @@ from mnist_core.experiments.configs import ModelConfig
 from mnist_core.plots.style import layer
 
 
-class Network(NamedTuple):
+class LabelledModel(NamedTuple):
     """One run as this chart needs it."""
 
     id: str
@@ -21,7 +21,7 @@ class Network(NamedTuple):
     model: ModelConfig
 
 
-def parameter_frame(networks: Sequence[Network]) -> pd.DataFrame:
+def parameter_frame(networks: Sequence[LabelledModel]) -> pd.DataFrame:
     """One row for each layer that has parameters.
 
     Returns

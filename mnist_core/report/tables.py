@@ -77,7 +77,7 @@ def _cost(item: RunSummary, base: RunSummary) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class FigureRow:
     """One line of the table of figures: how a summary gives the number, and how number and difference are written."""
 
     group: str
@@ -105,30 +105,30 @@ _WHOLE = set(_whole)
 _TEST = "On the test images"
 _time = (style.duration, _signed(style.duration))
 
-ROWS: tuple[Row, ...] = (
-    Row(_TEST, "Epoch", "the one whose weights are judged here", lambda s: s.tested_epoch, *_whole),
-    Row(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
-    Row(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
-    Row(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
-    Row(_TEST, "Macro F1", "mean over the classes of precision and recall combined", _test("macro_f1"), *_loss),
-    Row(
+ROWS: tuple[FigureRow, ...] = (
+    FigureRow(_TEST, "Epoch", "the one whose weights are judged here", lambda s: s.tested_epoch, *_whole),
+    FigureRow(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
+    FigureRow(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
+    FigureRow(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
+    FigureRow(_TEST, "Macro F1", "mean over the classes of precision and recall combined", _test("macro_f1"), *_loss),
+    FigureRow(
         _TEST, "Calibration error (ECE)", "how far stated confidence is from the share that is right",
         _test("ece"), *_loss,
     ),
-    Row("Validation", "Best epoch", "the epoch with the lowest validation loss", lambda s: s.best_epoch, *_whole),
-    Row("Validation", "Loss at the best epoch", "", lambda s: s.best_val_loss, *_loss),
-    Row("Validation", "Accuracy at the best epoch", "", lambda s: s.best_val_accuracy, *_share),
-    Row("Validation", "Last epoch", "", lambda s: s.epochs_done or None, *_whole),
-    Row("Validation", "Loss at the last epoch", "", lambda s: s.final_val_loss, *_loss),
-    Row("Validation", "Accuracy at the last epoch", "", lambda s: s.final_val_accuracy, *_share),
-    Row("Cost", "Parameters", "weights that training adjusts", lambda s: s.parameters, *_whole),
-    Row("Cost", "Training time", "all epochs, evaluations included", lambda s: s.train_seconds, *_time),
-    Row("Cost", "File size", "of model.keras", lambda s: s.model_bytes, style.size, _signed(style.size)),
+    FigureRow("Validation", "Best epoch", "the epoch with the lowest validation loss", lambda s: s.best_epoch, *_whole),
+    FigureRow("Validation", "Loss at the best epoch", "", lambda s: s.best_val_loss, *_loss),
+    FigureRow("Validation", "Accuracy at the best epoch", "", lambda s: s.best_val_accuracy, *_share),
+    FigureRow("Validation", "Last epoch", "", lambda s: s.epochs_done or None, *_whole),
+    FigureRow("Validation", "Loss at the last epoch", "", lambda s: s.final_val_loss, *_loss),
+    FigureRow("Validation", "Accuracy at the last epoch", "", lambda s: s.final_val_accuracy, *_share),
+    FigureRow("Cost", "Parameters", "weights that training adjusts", lambda s: s.parameters, *_whole),
+    FigureRow("Cost", "Training time", "all epochs, evaluations included", lambda s: s.train_seconds, *_time),
+    FigureRow("Cost", "File size", "of model.keras", lambda s: s.model_bytes, style.size, _signed(style.size)),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Cell:
+class FigureCell:
     """A figure as it is shown, and its difference from the baseline."""
 
     text: str
@@ -136,12 +136,12 @@ class Cell:
 
 
 def cells(
-    row: Row,
+    row: FigureRow,
     summaries: Sequence[RunSummary],
     baseline: str,
     fingerprints: Mapping[str, str],
     seeds: Mapping[str, Sequence[RunSummary]] | None = None,
-) -> list[Cell]:
+) -> list[FigureCell]:
     """One line of the table: a cell for each run. Scores on other images than the baseline's carry no difference.
 
     seeds: run id → the figures of all seeds of its recipe; its cell then holds their mean, and the sample standard
@@ -154,7 +154,7 @@ def cells(
         of_recipe = seeds.get(item.id) or [item]
         value = _mean(row, of_recipe)
         if value is None:
-            found.append(Cell(ABSENT))
+            found.append(FigureCell(ABSENT))
             continue
         comparable = row.group == "Cost" or fingerprints[item.id] == fingerprints[baseline]
         shown = ""
@@ -164,15 +164,15 @@ def cells(
         values = _values(row, of_recipe)
         if len(set(values)) > 1:  # a value that is the same for all seeds, such as the parameters, is no mean
             text += f" ± {_written(row.text, sample(values).sd)}"
-        found.append(Cell(text, shown))
+        found.append(FigureCell(text, shown))
     return found
 
 
-def _values(row: Row, summaries: Sequence[RunSummary]) -> list[float | int]:
+def _values(row: FigureRow, summaries: Sequence[RunSummary]) -> list[float | int]:
     return [value for item in summaries if (value := row.value(item)) is not None and value == value]
 
 
-def _mean(row: Row, summaries: Sequence[RunSummary]) -> float | int | None:
+def _mean(row: FigureRow, summaries: Sequence[RunSummary]) -> float | int | None:
     values = _values(row, summaries)
     return values[0] if len(set(values)) == 1 else sample(values).mean if values else None
 

@@ -19,7 +19,7 @@ Found = Run | Literal["missing", "damaged"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """Progress of a set of runs.
 
     total: distinct runs. states: number of runs in each state; `missing` for those that are not in the store, deleted
@@ -51,7 +51,7 @@ def runs_of(runs: Runs, run_ids: Sequence[str]) -> list[Found]:
     return [read_run(runs, run_id) for run_id in run_ids]
 
 
-def progress_of(found: Sequence[Found]) -> Progress:
+def progress_of(found: Sequence[Found]) -> StudyProgress:
     """Return how far these runs, as `runs_of` reads them, are."""
     known = [run if isinstance(run, Run) else None for run in found]
     states: Counter[str] = Counter(run.state if isinstance(run, Run) else run for run in found)
@@ -74,7 +74,7 @@ def progress_of(found: Sequence[Found]) -> Progress:
         left = median(durations) * unfinished / states["running"]
     share = sum(shares) / len(shares) if shares else 1.0
     ended_well = sum(run is not None and run.ended_well for run in known)
-    return Progress(len(known), dict(states), share, left, complete=ended_well == len(known))
+    return StudyProgress(len(known), dict(states), share, left, complete=ended_well == len(known))
 
 
 def _share(run: Run) -> float:

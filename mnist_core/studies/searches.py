@@ -36,7 +36,7 @@ from mnist_core.runs.records import Origin, Pause, Seconds
 from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
-from mnist_core.studies.progress import Progress, cancel_runs, progress_of, runs_of
+from mnist_core.studies.progress import StudyProgress, cancel_runs, progress_of, runs_of
 from mnist_core.studies.shelf import Shelf
 from mnist_core.studies.study import StudyKind, StudyState
 
@@ -104,7 +104,7 @@ class Search(Frozen):
         """Number of trials planned, in words."""
         return f"{self.spec.trial_count} trials"
 
-    def progress(self, runs: Runs) -> Progress:
+    def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is; its share is that of the trials that are decided."""
         decided = sum(trial.state != "open" for trial in self.trials)
         found = progress_of(runs_of(runs, self.run_ids))

@@ -26,14 +26,14 @@ from mnist_core.studies.searches import Search
 from mnist_core.studies.study import Study
 
 
-class Choice(NamedTuple):
+class StudyChoice(NamedTuple):
     """The id of the run that a study has chosen so far, and how it stands."""
 
     run: str
     selection: Selection
 
 
-Choose = Callable[[Sequence[Run], AnyStudy], Choice | None]
+Choose = Callable[[Sequence[Run], AnyStudy], StudyChoice | None]
 
 
 def background(root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], runs: Sequence[Run]) -> Background:
@@ -75,7 +75,7 @@ def selections(
     return found
 
 
-def choice(everything: Sequence[Run], study: AnyStudy) -> Choice | None:
+def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
     """Return what a study has chosen so far; None where it had fewer than two to choose among.
 
     `everything`: all runs of the store, as other runs show how much chance makes.
@@ -100,7 +100,7 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> Choice | None:
     penalised = isinstance(study, Search)
     noise = _noise(everything, run, metric, dict(done)[winner], penalised=penalised) if run else None
     found = standing(metric, [value for _, value in done], noise)
-    return Choice(
+    return StudyChoice(
         winner,
         Selection(
             study.kind,
@@ -176,7 +176,7 @@ def _kept(run: Run) -> EpochRow | None:
 # -- looking at what was passed over -----------------------------------------------------------------------------------
 
 
-def reveal(root: Path, everything: Iterable[Run], study: Study, chosen: Choice | None) -> None:
+def reveal(root: Path, everything: Iterable[Run], study: Study, chosen: StudyChoice | None) -> None:
     """Count a look at the test results of the runs that a study has passed over. Raise StoreError if that fails.
 
     `root`: the store's folder. `everything`: all its runs. `chosen`: what `choice` returns.

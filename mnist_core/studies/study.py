@@ -10,7 +10,7 @@ from mnist_core.jobs.runners import Runner
 from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.run import Runs
 from mnist_core.runs.store import Store
-from mnist_core.studies.progress import Progress
+from mnist_core.studies.progress import StudyProgress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ class Study(Protocol):
     def size(self) -> str:
         """Planned size in words, such as ``90 runs``."""
 
-    def progress(self, runs: Runs) -> Progress:
+    def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is."""
 
     def state(self, store: Store) -> StudyState:

@@ -27,7 +27,7 @@ from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch, EpochRow, Origin, Seconds
 from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Store
-from mnist_core.studies.progress import Progress, cancel_runs, progress_of, read_run, runs_of
+from mnist_core.studies.progress import StudyProgress, cancel_runs, progress_of, read_run, runs_of
 from mnist_core.studies.shelf import Shelf
 from mnist_core.studies.study import StudyKind, StudyState
 
@@ -82,7 +82,7 @@ class Sweep(Frozen):
         """Number of points, in words."""
         return f"{len(self.points)} runs"
 
-    def progress(self, runs: Runs) -> Progress:
+    def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is."""
         return progress_of(runs_of(runs, self.run_ids))
 

@@ -17,7 +17,7 @@ from benchmarks.diagnosis_runs import configurations, read
 from mnist_core.cli import main
 from mnist_core.comparison.diagnosis.findings import Finding, UnseenResult
 from mnist_core.comparison.diagnosis.rules import diagnose, diagnose_run
-from mnist_core.comparison.diagnosis.series import Noise, Series, noise_of, pivots
+from mnist_core.comparison.diagnosis.series import CurveNoise, Series, noise_of, pivots
 from mnist_core.comparison.diagnosis.suggestions import Suggestion, runs_with_change
 from mnist_core.comparison.diagnosis.trends import loss_error
 from mnist_core.errors import ConfigError
@@ -494,7 +494,7 @@ def test_the_standard_error_of_a_difference_of_means_is_that_of_a_simulation(rho
         fresh = generator.normal(0, 1, 4000)
         values[:, index] = fresh if index == 0 else rho * values[:, index - 1] + math.sqrt(1 - rho**2) * fresh
     differences = values[:, :5].mean(axis=1) - values[:, -5:].mean(axis=1)
-    assert differences.std() == pytest.approx(Noise(1.0, rho).error(5), rel=0.05)
+    assert differences.std() == pytest.approx(CurveNoise(1.0, rho).error(5), rel=0.05)
 
 
 def test_pivots_are_where_a_curve_turns_for_good() -> None:

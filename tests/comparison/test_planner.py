@@ -15,7 +15,7 @@ import mnist_core as mc
 from mnist_core.cli import main
 from mnist_core.comparison import planner
 from mnist_core.comparison.decide import POWER, decide_one, detectable_mean, found_share
-from mnist_core.comparison.planner import Evidence, Plan, Spread, evidence, more_needed, power
+from mnist_core.comparison.planner import Evidence, Plan, PooledSpread, evidence, more_needed, power
 from mnist_core.comparison.recipe_verdicts import compare_recipes
 from mnist_core.comparison.recipes import group
 from mnist_core.comparison.verdicts import compare
@@ -144,7 +144,7 @@ def test_all_seeds_of_model_1_and_model_2_ship_with_predictions(shipped: Store) 
 def test_one_seed_a_side_is_planned_on_the_pooled_spread() -> None:
     rng = np.random.default_rng(0)
     tables = [rng.random((1, 1_000)) < 0.97 for _ in range(2)]
-    pooled = Spread(0.6, 30, 0.35, 0.05, 15, True)
+    pooled = PooledSpread(0.6, 30, 0.35, 0.05, 15, True)
     values = [table.mean(axis=1) for table in tables]
     found = evidence(values[0], values[1], tables[0], tables[1], pooled)
     assert found is not None

@@ -10,7 +10,7 @@ import pytest
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
 from mnist_core.jobs import estimates
-from mnist_core.jobs.estimates import Cost, Measured, cost, estimate, measured, time_left, total
+from mnist_core.jobs.estimates import Cost, TimedTraining, cost, estimate, measured, time_left, total
 from mnist_core.runs.records import LiveProgress
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -54,7 +54,7 @@ def test_without_measurements_there_is_no_estimate(small_config: RunConfig) -> N
 
 
 def test_one_measured_run_predicts_itself(small_config: RunConfig) -> None:
-    basis = [Measured(cost(small_config, 1000), 0.4, 1.5)]
+    basis = [TimedTraining(cost(small_config, 1000), 0.4, 1.5)]
     found = estimate(small_config, 1000, basis)
     assert found is not None
     assert found.epoch_s == pytest.approx(0.4, rel=0.01)
@@ -63,20 +63,20 @@ def test_one_measured_run_predicts_itself(small_config: RunConfig) -> None:
 
 
 def test_one_run_says_that_twice_the_images_take_twice_as_long(small_config: RunConfig) -> None:
-    found = estimate(small_config, 2048, [Measured(cost(small_config, 1024), 0.4, 0.0)])
+    found = estimate(small_config, 2048, [TimedTraining(cost(small_config, 1024), 0.4, 0.0)])
     assert found is not None
     assert found.epoch_s == pytest.approx(0.8, rel=0.01)
 
 
 def test_one_run_puts_half_of_its_time_on_the_batches_and_half_on_the_multiplications() -> None:
-    basis = [Measured(Cost(100, 1e9), 0.4, 0.0)]
+    basis = [TimedTraining(Cost(100, 1e9), 0.4, 0.0)]
     epoch_s = estimates._fitted(basis).epoch_s
     assert epoch_s(Cost(200, 1e9)) == pytest.approx(0.6, rel=0.01)
     assert epoch_s(Cost(100, 2e9)) == pytest.approx(0.6, rel=0.01)
 
 
 def test_many_trainings_take_the_sum_of_what_each_takes(small_config: RunConfig) -> None:
-    basis = [Measured(cost(small_config, 1_000), 0.5, 2.0)]
+    basis = [TimedTraining(cost(small_config, 1_000), 0.5, 2.0)]
     configs = [small_config, small_config.replace(training__epochs=7)]
     each = [estimate(config, 1_000, basis) for config in configs]
     assert total(configs, 1_000, basis) == pytest.approx(sum(one.seconds for one in each if one))
@@ -92,7 +92,7 @@ def test_both_prices_are_recovered_from_several_runs(small_config: RunConfig) ->
         cost(small_config.replace(model__layers__0__units=units, training__batch_size=batch), 60_000)
         for units, batch in ((16, 32), (64, 128), (400, 128), (400, 512))
     ]
-    basis = [Measured(price, seconds(price), 2.0) for price in costs]
+    basis = [TimedTraining(price, seconds(price), 2.0) for price in costs]
     asked = small_config.replace(model__layers__0__units=300, training__batch_size=64)
     found = estimate(asked, 60_000, basis)
     assert found is not None
@@ -100,7 +100,11 @@ def test_both_prices_are_recovered_from_several_runs(small_config: RunConfig) ->
 
 
 def test_noise_never_makes_a_price_negative(small_config: RunConfig) -> None:
-    basis = [Measured(Cost(100, 1e9), 1.0, 0.0), Measured(Cost(100, 2e9), 0.5, 0.0), Measured(Cost(50, 2e9), 0.6, 0.0)]
+    basis = [
+        TimedTraining(Cost(100, 1e9), 1.0, 0.0),
+        TimedTraining(Cost(100, 2e9), 0.5, 0.0),
+        TimedTraining(Cost(50, 2e9), 0.6, 0.0),
+    ]
     for images in (100, 10_000, 60_000):
         found = estimate(small_config, images, basis)
         assert found is not None

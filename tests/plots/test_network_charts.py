@@ -6,20 +6,20 @@ import vl_convert
 
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
-from mnist_core.plots.parameters import Network, parameter_chart, parameter_frame
+from mnist_core.plots.parameters import LabelledModel, parameter_chart, parameter_frame
 
 ONE, TWO = (PRESETS[f"notebook/model_{number}"].config.model for number in (1, 2))
 
 
 def test_the_segments_add_up_to_the_published_count() -> None:
-    frame = parameter_frame([Network("a", "model_1", ONE), Network("b", "model_2", TWO)])
+    frame = parameter_frame([LabelledModel("a", "model_1", ONE), LabelledModel("b", "model_2", TWO)])
     assert frame.groupby("run")["parameters"].sum().to_dict() == {"a": 55_050, "b": 437_310}
     assert frame.groupby("run")["total"].first().to_dict() == {"a": 55_050, "b": 437_310}
     assert not frame["layer"].str.contains("dropout").any()
 
 
 def test_the_bars_lie_end_to_end_in_the_colours_of_the_runs() -> None:
-    frame = parameter_frame([Network("a", 'the "first"', ONE), Network("b", "model_2", TWO)])
+    frame = parameter_frame([LabelledModel("a", 'the "first"', ONE), LabelledModel("b", "model_2", TWO)])
     spec = parameter_chart(frame, {"a": "#111111", "b": "#222222"}).to_dict()
     bars = spec["layer"][0]
     assert bars["encoding"]["color"]["scale"]["range"] == ["#111111", "#222222"]
@@ -66,12 +66,12 @@ def test_a_convolutional_network_is_drawn_with_its_shapes() -> None:
     assert frame.loc["conv 1", "half"] == 0.5
     chart = architecture_chart(frame.reset_index(), "#111111")
     assert vl_convert.vegalite_to_vega(chart.to_dict())["marks"]
-    counted = parameter_frame([Network("a", "cnn", cnn)])
+    counted = parameter_frame([LabelledModel("a", "cnn", cnn)])
     assert counted["parameters"].sum() == 129_194
 
 
 def test_both_pictures_compile_in_vega() -> None:
-    frame = parameter_frame([Network("a", "model_1", ONE), Network("b", "model_2", TWO)])
+    frame = parameter_frame([LabelledModel("a", "model_1", ONE), LabelledModel("b", "model_2", TWO)])
     for chart in (
         architecture_chart(architecture_frame(ONE), "#111111"),
         parameter_chart(frame, {"a": "#111111", "b": "#222222"}),

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import groups, looks, panels
-from dashboard.shared.figures import Column, figure_table, seed_figures, seed_label, text_table
+from dashboard.shared.figures import RunColumn, figure_table, seed_figures, seed_label, text_table
 from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
@@ -137,7 +137,9 @@ def results(ids: list[str]) -> None:
     uses = looks.count_caption(base, runs, figures)
 
     columns = [
-        Column(seed_label(labels[run.id], seeds.get(run.id)), colours[run.id], "baseline" if run.id == baseline else "")
+        RunColumn(
+            seed_label(labels[run.id], seeds.get(run.id)), colours[run.id], "baseline" if run.id == baseline else ""
+        )
         for run in runs
     ]
     with st.expander("All figures", key="all"):
@@ -207,7 +209,7 @@ def report_buttons(found: comparison_report.Content) -> None:
             )
 
 
-def configurations(runs: list[Run], labels: dict[str, str], columns: list[Column]) -> None:
+def configurations(runs: list[Run], labels: dict[str, str], columns: list[RunColumn]) -> None:
     """In which settings the runs differ."""
     panels.heading("What differs in the settings", "Only settings that are not the same in all chosen runs.")
     frame = tables.difference_frame(runs, [labels[run.id] for run in runs])

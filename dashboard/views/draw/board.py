@@ -36,7 +36,7 @@ _WEIGHTS = st.components.v2.component(
 )
 
 
-class Drawing(NamedTuple):
+class BoardDrawing(NamedTuple):
     """What is on the board. stamp: changes with every stroke. ink: uint8 of shape (112, 112)."""
 
     stamp: str
@@ -59,12 +59,12 @@ class Card(NamedTuple):
     other: Sequence[float] | None
 
 
-def current() -> Drawing | None:
+def current() -> BoardDrawing | None:
     """Return the drawing of this session; None before there is one. Raise DrawingError where it is damaged."""
     last = state.widget_value(LAST)
     if not isinstance(last, dict) or "stamp" not in last or "ink" not in last:
         return None
-    return Drawing(str(last["stamp"]), decoded(last["ink"]))
+    return BoardDrawing(str(last["stamp"]), decoded(last["ink"]))
 
 
 def put(stamp: str, ink: str) -> None:

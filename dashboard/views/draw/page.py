@@ -14,7 +14,7 @@ from dashboard.shared import explanations, panels
 from dashboard.shared.networks import with_network
 from dashboard.shared.run_picker import run_labels, run_picker, short_labels
 from dashboard.views.draw import board, edits, kept_panel
-from dashboard.views.draw.board import Card, Drawing
+from dashboard.views.draw.board import BoardDrawing, Card
 from mnist_core.data.drawings import board_of, edit_table, edited, encoded, seen
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError, DrawingError
@@ -132,7 +132,7 @@ def _take(key: str) -> None:
         state.fill({REFUSED: panels.markdown_sentence(error)})
 
 
-def _model_picture() -> tuple[Drawing, Pixels] | None:
+def _model_picture() -> tuple[BoardDrawing, Pixels] | None:
     """The drawing, and the picture that the networks see; None where the board is blank."""
     drawing = board.current()
     if drawing is None or not drawing.ink.any():

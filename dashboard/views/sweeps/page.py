@@ -12,7 +12,7 @@ from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.studies.kinds import SHELVES, AnyStudy
-from mnist_core.studies.progress import Progress, runs_of
+from mnist_core.studies.progress import StudyProgress, runs_of
 from mnist_core.studies.searches import Search
 from mnist_core.studies.study import StudyKind
 from mnist_core.studies.sweeps import Sweep
@@ -48,7 +48,7 @@ def picker(items: dict[str, AnyStudy]) -> str:
     return chosen
 
 
-def look_at(item: AnyStudy) -> tuple[Progress, Look, bool]:
+def look_at(item: AnyStudy) -> tuple[StudyProgress, Look, bool]:
     """How far it is, what keeps its runs from being trained, and whether something may change by itself."""
     runs = runs_of(resources.snapshot(), item.run_ids)
     look = resources.watch().look([run for run in runs if isinstance(run, Run)])
@@ -80,7 +80,7 @@ def head(item: AnyStudy) -> bool:
     return live
 
 
-def words(item: AnyStudy, done: Progress) -> str:
+def words(item: AnyStudy, done: StudyProgress) -> str:
     """How far it is, in words."""
     states = {state: count for state, count in done.states.items() if count}
     if isinstance(item, Search):

@@ -120,7 +120,7 @@ def read_history(history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequenc
     return History(epochs.astype(np.int64), arrays)
 
 
-class Noise(NamedTuple):
+class CurveNoise(NamedTuple):
     """The variation of a curve around its trend.
 
     sd: standard deviation, in the units of the curve. autocorrelation: between neighbouring epochs, 0 to 0.8.
@@ -139,7 +139,7 @@ class Noise(NamedTuple):
         return self.sd * math.sqrt(2 / window * more)
 
 
-def noise_of(values: Values) -> Noise:
+def noise_of(values: Values) -> CurveNoise:
     """Return the noise of a curve, from its last two thirds, where it bends least.
 
     Two estimates of the standard deviation are made, and the larger holds: from the second differences (variance 6σ²
@@ -150,7 +150,7 @@ def noise_of(values: Values) -> Noise:
     late = values[min(len(values) // 3, max(0, len(values) - NOISE_LEAST)) :]
     count = len(late)
     if count < 4:
-        return Noise(float(np.std(late)) if count else 0.0, 0.0)
+        return CurveNoise(float(np.std(late)) if count else 0.0, 0.0)
     second = np.diff(late, 2)
     by_differences = 1.4826 * float(np.median(np.abs(second))) / math.sqrt(6) * (1 + 2 / len(second))
     degree = max(1, min(3, (count - 2) // 2))
@@ -162,7 +162,7 @@ def noise_of(values: Values) -> Noise:
     measured = float((residuals[1:] * residuals[:-1]).sum()) / power if power > 0 else 0.0
     # with few values this is mere chance: an autocorrelation must be clear to count in full
     corrected = measured + (degree + 1) / count
-    return Noise(max(by_differences, by_residuals), min(0.8, max(0.0, corrected)))
+    return CurveNoise(max(by_differences, by_residuals), min(0.8, max(0.0, corrected)))
 
 
 class Series:
