@@ -63,7 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
-    common.add_argument("--store", type=Path, metavar="FOLDER", help="where runs live (default: artifacts)")
+    common.add_argument(
+        "--store",
+        type=Path,
+        metavar="FOLDER",
+        help="where runs live (default: artifacts in the project's folder; if installed, a folder of the user)",
+    )
 
     parser = argparse.ArgumentParser(
         prog="python -m mnist_core", description="Train small digit classifiers and compare them honestly."

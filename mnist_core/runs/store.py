@@ -42,6 +42,8 @@ from mnist_core.runs.writer import RunWriter
 STORE_VARIABLE = "MNIST_CORE_STORE"
 GONE = "the process that trained it is gone"
 """The reason of an interrupted run whose process left none."""
+INSTALLED_REFERENCE = Path(__file__).resolve().parents[1] / "reference"
+"""The reference runs in an installed package; in the project's folder they are in `artifacts/`, and this is missing."""
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -59,9 +61,28 @@ class Problem:
 
 
 def default_root() -> Path:
-    """Return `artifacts/` next to the packages, or the folder named by the environment variable MNIST_CORE_STORE."""
+    """Return the folder that the environment variable MNIST_CORE_STORE names, or else the usual one.
+
+    That is `artifacts/` in the project's folder; where the packages are installed, the user's own `user_root()`.
+    """
     given = os.environ.get(STORE_VARIABLE)
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "artifacts"
+    if given:
+        return Path(given)
+    return user_root() if INSTALLED_REFERENCE.is_dir() else Path(__file__).resolve().parents[2] / "artifacts"
+
+
+def user_root() -> Path:
+    """Return the user's folder for data of this program, such as `~/.local/share/mnist-core` on Linux."""
+    import platformdirs
+
+    return platformdirs.user_data_path("mnist-core", appauthor=False)
+
+
+def _reference_of(root: Path) -> Path:
+    """Return where the reference runs of a store are; the user's own store has those that are installed."""
+    if INSTALLED_REFERENCE.is_dir() and root.absolute() == user_root():
+        return INSTALLED_REFERENCE
+    return root / "reference"
 
 
 class Store:
@@ -77,7 +98,7 @@ class Store:
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = Path(root) if root is not None else default_root()
         self._runs = self.root / "runs"
-        self._reference = self.root / "reference"
+        self._reference = _reference_of(self.root)
         self._trash = self.root / "trash"
         self.roots = (self.root, self._reference)
         """Folders with sweeps and searches: the user's, which may be written, comes first."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -48,14 +49,24 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def start_server(store: Store, log: Path, *options: str) -> Server:
-    """Start `python -m dashboard` with these options on `store` and wait until it answers."""
+def start_server(
+    store: Store,
+    log: Path,
+    *options: str,
+    command: Sequence[str] = (sys.executable, "-m", "dashboard"),
+    folder: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """Start the dashboard with these options on `store` and wait until it answers.
+
+    `environment` takes the place of this process's own one, with `store` in it.
+    """
     port = free_port()
-    environment = os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "dashboard", "--server.headless", "true", "--server.port", str(port), *options]
+    given = environment or os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    whole = [*command, "--server.headless", "true", "--server.port", str(port), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            whole, cwd=folder, env=given, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
     server = Server(store, port, log, process)
     deadline = time.monotonic() + START_LIMIT_S
