@@ -1,4 +1,4 @@
-"""The command `import`: predictions and histories of other tools become runs."""
+"""The commands `import` and `export`: files of other tools become runs, and runs become such files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from pathlib import Path
 
 from mnist_core.cli.terminal import Reporter
 from mnist_core.errors import ConfigError
+from mnist_core.inspection.network_file import record_network
+from mnist_core.recording.exporting import KINDS, export
 from mnist_core.recording.importing import read
 from mnist_core.recording.record import record
+from mnist_core.recording.run_archive import unpack
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
 
@@ -20,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="predictions: .npz (labels, probabilities or predicted) or .csv (id, label, p0, p1 … or predicted); a "
-        "history: .csv of Keras's CSVLogger, .json of History.history, TensorBoard's event file or folder",
+        "history: .csv of Keras's CSVLogger, .json of History.history, TensorBoard's event file or folder; a network: "
+        ".keras; runs: .zip of `export`",
     )
     parser.add_argument("--history", type=Path, metavar="FILE", help="the history that belongs to the predictions")
     parser.add_argument("--name", help="display name (default: the name of the file)")
@@ -32,14 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def import_file(options: argparse.Namespace, reporter: Reporter) -> int:
     """Record what a file holds as a run, and show it."""
+    kind = options.file.suffix.lower()
+    if kind == ".zip":
+        return _import_archive(options, reporter)
+    if kind == ".keras":
+        history = None if options.history is None else _history(options.history)
+        name = options.name or options.file.stem[:80]
+        store = Store(options.store)
+        return _shown(
+            record_network(name, options.file, dataset=options.dataset, history=history, store=store), reporter
+        )
     given = read(options.file)
     history = given.history
     if options.history is not None:
         if history is not None:
             raise ConfigError(f"{options.file} is a history itself; give predictions, or leave --history out")
-        history = read(options.history).history
-        if history is None:
-            raise ConfigError(f"{options.history} holds predictions; give a history to --history")
+        history = _history(options.history)
     run = record(
         options.name or options.file.stem[:80],
         probabilities=given.probabilities,
@@ -54,6 +67,50 @@ def import_file(options: argparse.Namespace, reporter: Reporter) -> int:
         source="file",
         store=Store(options.store),
     )
+    return _shown(run, reporter)
+
+
+def _history(path: Path) -> dict[str, list[float | None]]:
+    found = read(path).history
+    if found is None:
+        raise ConfigError(f"{path} holds predictions; give a history to --history")
+    return found
+
+
+def _import_archive(options: argparse.Namespace, reporter: Reporter) -> int:
+    given = ("name", "dataset", "classes", "parameters", "history", "framework")
+    unused = [f"--{name}" for name in given if getattr(options, name)]
+    if unused:
+        raise ConfigError(f"{unused[0]} is for predictions of another tool; the runs of an archive have their own")
+    arrived = unpack(options.file, Store(options.store))
+    for run, new in arrived:
+        reporter.say(f"{run.name} ({run.id}) {'is in the store now' if new else 'was in the store already'}")
+    if reporter.as_json:
+        return reporter.json([run.to_json() | {"new": new} for run, new in arrived])
+    return 0
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `export` takes."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="id, the beginning of one, or name")
+    kinds = "; ".join(f"{kind or 'no ending'}: {what}" for kind, what in KINDS.items())
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=f"the ending says what is written. {kinds}"
+    )
+
+
+def export_runs(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Write runs into a file that other tools read."""
+    store = Store(options.store)
+    runs = [store.find(text) for text in options.runs]
+    export(runs, options.out)
+    if reporter.as_json:
+        return reporter.json({"file": str(options.out), "runs": [run.id for run in runs]})
+    reporter.say(f"{options.out} holds {', '.join(f'{run.name} ({run.id})' for run in runs)}")
+    return 0
+
+
+def _shown(run: Run, reporter: Reporter) -> int:
     if reporter.as_json:
         return reporter.json(run.to_json() | summarise(run).to_json())
     score = run.test_scores()

@@ -122,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
         command("import", importing.import_file, "make a run of the predictions or the history of another tool")
     )
 
+    importing.add_export_arguments(
+        command("export", importing.export_runs, "write runs into files that other tools read")
+    )
+
     show = command("show", _show, "show one run: configuration, history and figures")
     show.add_argument("run", metavar="RUN", help="id, the beginning of one, or name")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from mnist_core.constants import CLASSES, IMAGE_SHAPE
 from mnist_core.experiments.configs import (
     Augmentation,
@@ -13,6 +15,7 @@ from mnist_core.experiments.configs import (
     TrainingConfig,
 )
 from mnist_core.experiments.layers.base import image_part
+from mnist_core.text import for_markdown
 
 _OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
@@ -26,7 +29,32 @@ def keras_code(config: RunConfig) -> str:
     `.npz` file of its name; the weights that a run goes on from, from a copy of its parent's `model.keras` named after
     that run.
     """
-    parts = [
+    return "\n\n".join(_parts(config)) + "\n"
+
+
+def keras_notebook(config: RunConfig, title: str) -> str:
+    """Return the script of `keras_code` as a Jupyter notebook (format 4.5), a cell for each of its steps."""
+    heading = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {for_markdown(title)}"}
+    cells: list[dict[str, object]] = [
+        {
+            "cell_type": "code",
+            "id": f"step-{number}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": part,
+        }
+        for number, part in enumerate(_parts(config), start=1)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": [heading, *cells], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _parts(config: RunConfig) -> list[str]:
+    """Return the steps of the script."""
+    return [
         _imports(config),
         f"keras.utils.set_random_seed({config.training.seed})",
         _data(config.dataset),
@@ -41,7 +69,6 @@ def keras_code(config: RunConfig) -> str:
         "test_loss, test_accuracy = model.evaluate(x_test, y_test, verbose=0)\n"
         'print(f"test accuracy {test_accuracy:.4f}, test loss {test_loss:.4f}")',
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _imports(config: RunConfig) -> str:
@@ -101,12 +128,13 @@ def _data(dataset: DatasetConfig) -> str:
     return "\n".join([*lines, 'x_train = x_train.astype("float32") / 255', 'x_test = x_test.astype("float32") / 255'])
 
 
-# scikit-learn's 8x8 images, three times as large by linear interpolation, with a margin of two pixels; every fifth
-# image of each class is for testing, as in mnist_core.data.datasets
+# scikit-learn's 8x8 images, three times as large by linear interpolation, with a margin of two pixels and rounded half
+# up to whole grey values; every fifth image of each class is for testing, as in mnist_core.data.datasets
 _DIGITS = """\
 digits = load_digits()
 grow = np.array([np.interp((np.arange(24) - 1) / 3, np.arange(8), row) for row in np.eye(8)]).T
-x = np.pad(grow @ digits.images @ grow.T / 16, ((0, 0), (2, 2), (2, 2))).astype("float32")
+x = np.floor(grow @ digits.images @ grow.T * 255 / 16 + 0.5 + 1e-9)
+x = np.pad(x, ((0, 0), (2, 2), (2, 2))).astype("float32") / 255
 y = digits.target
 rank = np.zeros(len(y), int)
 for digit in range(10):

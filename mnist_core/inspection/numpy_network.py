@@ -7,23 +7,19 @@ pass, which for a few images is at once where importing TensorFlow alone takes s
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import re
-import zipfile
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mnist_core.data.images import Pixels
-from mnist_core.errors import StoreError
+from mnist_core.errors import DamagedFile, StoreError
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers.base import Activation, FloatArray, LayerRow, Part, Step
+from mnist_core.files import printable
+from mnist_core.runs.keras_file import read_weights
 
 _BLOCK_VALUES = 1_000_000
 """Values that one layer may hold at a time: larger blocks leave the processor's cache and are no faster."""
@@ -125,8 +121,7 @@ def dense_weights(model: ModelConfig, path: Path) -> list[DenseWeights] | None:
     """
     if model.convolutional:
         return None
-    with _stored(path) as weight:
-        layers = [(row, part, variables) for row, part, variables in _arrays(model, weight) if variables]
+    layers = [(row, part, variables) for row, part, variables in _stored(model, path) if variables]
     last = layers[-1][0]
     return [
         DenseWeights(kernel, bias, None if row is last else part.keras.options["activation"])
@@ -142,47 +137,25 @@ def load_network(model: ModelConfig, path: Path) -> Network:
     StoreError
         where the file is damaged, or its weights are not those of such a network.
     """
+    return network_of(_stored(model, path))
+
+
+def network_of(layers: Sequence[tuple[LayerRow, Part, list[FloatArray]]]) -> Network:
+    """Return the network of layers with their weights, as `read_weights` gives them."""
     steps: list[Step] = []
     most = 1
-    with _stored(path) as weight:
-        for _, part, variables in _arrays(model, weight):
-            if part.step is not None:
-                steps.append(part.step(*variables))
-            most = max(most, part.values, math.prod(part.output_shape))
+    for _, part, variables in layers:
+        if part.step is not None:
+            steps.append(part.step(*variables))
+        most = max(most, part.values, math.prod(part.output_shape))
     return Network(tuple(steps), max(1, _BLOCK_VALUES // most))
 
 
-_Weight = Callable[[str, int], FloatArray]
-"""From the name of a layer in the file and the number of its array to the array."""
-
-
-@contextlib.contextmanager
-def _stored(path: Path) -> Iterator[_Weight]:
-    """Open the weights of a `.keras` file; raise StoreError where they cannot be read, or do not fit."""
-    import h5py
-
+def _stored(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, list[FloatArray]]]:
+    """Return the layers with their weights; raise StoreError with the run's name where they cannot be read."""
     try:
-        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            yield lambda name, index: np.asarray(file[f"layers/{name}/vars/{index}"], np.float32)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        return read_weights(model, path)
+    except (OSError, DamagedFile) as error:
         raise StoreError(
-            f"the weights in {path.name} of {path.parent.name} cannot be read ({error}); train it again"
+            f"the weights of {path.parent.name} cannot be read: {printable(error)}; train it again"
         ) from error
-
-
-def _arrays(model: ModelConfig, weight: _Weight) -> Iterator[tuple[LayerRow, Part, list[FloatArray]]]:
-    """Return every layer of `model` with its arrays of weights; raise ValueError where these are of another size."""
-    seen: Counter[str] = Counter()
-    for row, part in model.parts():
-        name = _stored_name(part.keras.name)
-        stored = name if not seen[name] else f"{name}_{seen[name]}"
-        seen[name] += 1
-        variables = [weight(stored, index) for index in range(part.variables)]
-        if sum(variable.size for variable in variables) != part.parameters:
-            raise ValueError(f"layer {row.name} has other weights than its configuration says")
-        yield row, part, variables
-
-
-def _stored_name(layer: str) -> str:
-    """Return the name under which a `.keras` file holds the weights of the first layer of a class."""
-    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()

@@ -140,9 +140,10 @@ def _start(store: Store, run: Run) -> dict[str, Any]:
     """The weights to start from, as `train` takes them: those that the run's parent kept, where it has a parent."""
     if run.config.parent is None:
         return {}
-    from mnist_core.training.models import load_model
+    from mnist_core.runs.keras_file import read_weights
 
-    return {"initial_weights": load_model(store.parent(run.config)).get_weights()}
+    weights = read_weights(run.config.model, store.parent(run.config))
+    return {"initial_weights": [array for _, _, arrays in weights for array in arrays]}
 
 
 def _default_train() -> Train:

@@ -20,12 +20,13 @@ import numpy as np
 
 from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.errors import StoreError, WriteError
+from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.files import make_folder, read_json, try_writing, write_json
 from mnist_core.jobs.execution import environment, sentence
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from mnist_core.training.models import backend, load_model
+from mnist_core.training.models import backend, trained_model
 
 BATCHES = (1, 256)
 """One image, as a person who draws a digit; and many at once, as a service that has plenty to do."""
@@ -75,10 +76,10 @@ class Latency(Frozen):
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-def measure(model_file: Path) -> Latency:
+def measure(config: ModelConfig, model_file: Path) -> Latency:
     """Time a model in this process, which loads TensorFlow; some seconds."""
     tensorflow = backend().tf
-    model = load_model(model_file)
+    model = trained_model(config, model_file)
     found = environment()
     return Latency(
         batches=tuple(_batch_time(tensorflow, model, images) for images in BATCHES),
@@ -162,7 +163,7 @@ def measure_run(store: Store, run: Run) -> Latency:
     path = latency_file(store, run)
     make_folder(path.parent)
     try_writing(path.parent)
-    found = measure(model)
+    found = measure(run.config.model, model)
     write_json(path, found.model_dump(mode="json"), durable=False)
     return found
 

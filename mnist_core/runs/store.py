@@ -22,6 +22,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from pydantic import ValidationError
 
 from mnist_core.data.datasets import Catalog
 from mnist_core.errors import ConfigError, NoConfiguration, ReadOnlyRun, RunNotFound, StoreError, WriteError
+from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.frozen import damage, explain
 from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
@@ -347,6 +349,51 @@ class Store:
             return self.get(run_id), False
         finally:
             shutil.rmtree(staging, ignore_errors=True)  # if it was not moved
+        return self.get(run_id), True
+
+    @writing("the store")
+    def adopt(
+        self, run_id: str, files: Mapping[str, bytes], check: Callable[[Run], None] = lambda run: None
+    ) -> tuple[Run, bool]:
+        """Return the run that was made in another store, and whether it is new here; one that is here stays as it is.
+
+        Parameters
+        ----------
+        run_id
+            its id.
+        files
+            the content of its files by name; the caller has checked the names.
+        check
+            raises StoreError where the run, which is not in its place yet, is not to be taken.
+
+        Raises
+        ------
+        StoreError
+            where a file of the run is damaged, or it has not ended.
+        """
+        with contextlib.suppress(RunNotFound):
+            return self.get(run_id), False
+        self._make_folders()
+        staging = temporary_beside(self._trash / run_id)
+        folder = staging / run_id
+        try:
+            folder.mkdir(parents=True)
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+            found = self.read_folder(folder)
+            if isinstance(found, Problem):
+                raise StoreError(found.reason)
+            if not found.ended:
+                raise StoreError(f"run {run_id} is {found.state}; only runs that have ended can be taken over")
+            for path in folder.glob("predictions*.npz"):
+                if Predictions.read(path).classes != len(found.classes):
+                    raise StoreError(f"{path.name} of run {run_id} has another number of classes than the run")
+            found.test_scores()
+            check(found)
+            folder.rename(self._runs / run_id)
+            self._changed()
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
         return self.get(run_id), True
 
     def parent(self, config: RunConfig) -> Path:

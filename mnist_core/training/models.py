@@ -1,6 +1,6 @@
 """From a ModelConfig to a plain Keras model, and from a Keras model to probabilities.
 
-The models are nothing but standard layers, so their `.keras` files load anywhere with Keras's safe mode on. TensorFlow
+The models are nothing but standard layers, so their `.keras` files load anywhere with Keras. TensorFlow
 is imported by the functions that need it, never by importing this module.
 """
 
@@ -17,6 +17,7 @@ from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.data.images import Pixels
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers import KerasLayer
+from mnist_core.runs.keras_file import read_weights
 
 _INITIALIZER = 0x1417
 
@@ -84,9 +85,14 @@ def _keras_layer(layer: KerasLayer, name: str, seed: int) -> Any:
     return getattr(keras.layers, layer.name)(*layer.positional, **options, name=name)
 
 
-def load_model(path: Path) -> Any:
-    """The Keras model of a `.keras` file, loaded in safe mode: no code from the file is run."""
-    return backend().keras.saving.load_model(path, compile=False, safe_mode=True)
+def trained_model(config: ModelConfig, path: Path) -> Any:
+    """Return the Keras model of `config` with the weights of a `.keras` file.
+
+    Keras's own loader, which builds what the file names, is not used. Raises what `read_weights` raises.
+    """
+    model = build_model(config)
+    model.set_weights([array for _, _, arrays in read_weights(config, path) for array in arrays])
+    return model
 
 
 def predict(model: Any, images: Pixels) -> NDArray[np.float32]:

@@ -24,10 +24,10 @@ def parent(store: Store, small_config: RunConfig) -> Run:
 
 
 def weights(run: Run) -> list[np.ndarray]:
-    from mnist_core.training.models import load_model
+    from mnist_core.training.models import trained_model
 
     assert run.model_file is not None
-    return load_model(run.model_file).get_weights()
+    return trained_model(run.config.model, run.model_file).get_weights()
 
 
 def test_a_parent_is_part_of_identity_and_its_absence_is_not(small_config: RunConfig) -> None:

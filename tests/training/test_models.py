@@ -10,7 +10,7 @@ import pytest
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.training.models import build_model, load_model, predict
+from mnist_core.training.models import backend, build_model, predict, trained_model
 
 CONVOLUTIONAL = ModelConfig(
     layers=(
@@ -74,8 +74,10 @@ def test_a_saved_model_is_plain_keras_and_predicts_the_same(tmp_path: Path, conf
     model = build_model(config, seed=1)
     model.save(tmp_path / "model.keras")
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
-    probabilities = predict(load_model(tmp_path / "model.keras"), images)
+    probabilities = predict(trained_model(config, tmp_path / "model.keras"), images)
     assert probabilities.shape == (5, 10)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(probabilities, predict(model, images))
+    loaded = backend().keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_array_equal(probabilities, predict(loaded, images))

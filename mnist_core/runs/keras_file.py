@@ -1,0 +1,391 @@
+"""`.keras` files, read without Keras: the network by a list of what is allowed, and its weights.
+
+Keras's own loader builds whatever a file names, and has run code of strangers in safe mode too (CVE-2025-1550,
+CVE-2025-9906; CVE-2026-1669 for HDF5's external links). Nothing here imports Keras: `config.json` is read as data,
+layer by layer, and anything that is not on the list is refused by its name. HDF5 is opened in memory, and a link that
+leads out of it is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnist_core.constants import CLASSES, IMAGE_SHAPE, INPUT_SIZE
+from mnist_core.errors import ConfigError, DamagedFile
+from mnist_core.experiments.configs import ModelConfig
+from mnist_core.experiments.frozen import explain
+from mnist_core.experiments.layers import ACTIVATIONS
+from mnist_core.experiments.layers.base import FloatArray, LayerRow, Part, Shape
+from mnist_core.files import open_regular, parse_json, printable
+
+MOST_BYTES = 200 * 2**20
+"""The most that the parts of a file may take together, unpacked."""
+MOST_CONFIG_BYTES = 2**20
+_MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+_WHOLE_IMAGE = (IMAGE_SHAPE, (*IMAGE_SHAPE, 1), (INPUT_SIZE,))
+"""Shapes of one image in which a network may take it."""
+
+Layer = dict[str, Any]
+
+
+def read_network(path: Path) -> ModelConfig:
+    """Return the network of a `.keras` file: its layers, as far as the prediction depends on them, and its dropout.
+
+    It takes images with values from 0 to 1, or begins with `Rescaling(1 / 255)`, and ends in a softmax over 10 classes.
+
+    Raises
+    ------
+    DamagedFile
+        where the file is damaged or too large, or has a layer or a setting of one that is not read here; the message
+        names it.
+    OSError
+        where there is no file, or it may not be read.
+    """
+    content = _members(path, ("config.json",))["config.json"]
+    called = printable(path.name)
+    try:
+        layers = _chain(parse_json(content))
+        return _Network().read(layers)
+    except ConfigError as error:
+        raise DamagedFile(f"{called} holds a network that is not among those that are read here: {error}") from None
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = explain(error) if hasattr(error, "errors") else printable(error)  # type: ignore[arg-type]
+        raise DamagedFile(f"{called} holds a network that is not among those that are read here: {reason}") from None
+
+
+def read_weights(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, list[FloatArray]]]:
+    """Return every layer of `model` with its arrays of weights, float32, in Keras's order and of Keras's shapes.
+
+    Raises
+    ------
+    DamagedFile
+        where the file is damaged or too large; holds links to other files or places; or has weights that are not those
+        of such a network.
+    OSError
+        where there is no file, or it may not be read.
+    """
+    import h5py
+
+    content = _members(path, ("model.weights.h5",))["model.weights.h5"]
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            _refuse_links(file)
+            return list(_arrays(model, file))
+    # HDF5 reports damage as any of these
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise DamagedFile(f"{printable(path.name)} has weights that are not read: {printable(error)}") from None
+
+
+def _members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
+    """Return members of the archive; none is unpacked before the sizes of all are known to be small enough."""
+    called = printable(path.name)
+    with open_regular(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                found: dict[str, zipfile.ZipInfo] = {}
+                for member in archive.infolist():
+                    name = printable(member.filename)[:80]
+                    if member.filename not in _MEMBERS:
+                        raise ValueError(f"it holds {name!r}; there may be {', '.join(_MEMBERS)}")
+                    if name in found:
+                        raise ValueError(f"it holds {name} twice")
+                    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
+                        raise ValueError(f"{name} is encrypted, or compressed in a way that Keras does not use")
+                    found[name] = member
+                total = sum(member.file_size for member in found.values())
+                if total > MOST_BYTES or (
+                    "config.json" in found and found["config.json"].file_size > MOST_CONFIG_BYTES
+                ):
+                    raise ValueError(
+                        f"it would take {total / 2**20:,.0f} MB; at most {MOST_BYTES // 2**20} MB are read, "
+                        f"{MOST_CONFIG_BYTES // 2**20} MB of them its configuration"
+                    )
+                missing = [name for name in wanted if name not in found]
+                if missing:
+                    raise ValueError(f"it has no {missing[0]}")
+                made = {}
+                for name in wanted:
+                    with archive.open(found[name]) as member_file:
+                        made[name] = member_file.read(found[name].file_size + 1)
+                return made
+        except Exception as error:  # zipfile and zlib raise many kinds
+            raise DamagedFile(f"{called} is not a .keras file that can be used: {printable(error)}") from None
+
+
+def _refuse_links(file: Any) -> None:
+    """Raise ValueError where a link leads elsewhere: to another file, or by a path that may not exist."""
+    import h5py
+
+    def look(name: str, link: Any) -> str | None:  # it must not raise, and ends the visit by what it returns
+        if isinstance(link, h5py.HardLink):
+            return None
+        kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
+        return f"{printable(name)[:80]} is {kind}; weights must be in the file itself"
+
+    refused = file.visititems_links(look)
+    if refused:
+        raise ValueError(refused)
+
+
+def _arrays(model: ModelConfig, file: Any) -> list[tuple[LayerRow, Part, list[FloatArray]]]:
+    import h5py
+
+    seen: Counter[str] = Counter()
+    found: list[tuple[LayerRow, Part, list[FloatArray]]] = []
+    before: Shape = IMAGE_SHAPE
+    for row, part in model.parts():
+        kind = stored_name(part.keras.name)
+        stored = f"{kind}_{seen[kind]}" if seen[kind] else kind
+        seen[kind] += 1
+        arrays = []
+        for index, shape in enumerate(_shapes(part, before)):
+            place = f"layers/{stored}/vars/{index}"
+            data = file.get(place)
+            if not isinstance(data, h5py.Dataset):
+                raise ValueError(f"{place} is missing, which layer {row.name} needs")
+            if data.is_virtual or data.external:
+                raise ValueError(f"{place} is kept outside the file; weights must be in the file itself")
+            if data.shape != shape or data.dtype.kind != "f":
+                raise ValueError(
+                    f"layer {row.name} has other weights than its configuration says: {place} has shape {data.shape} "
+                    f"and dtype {data.dtype}, and it needs numbers of shape {shape}"
+                )
+            values = np.asarray(data[...], np.float32)
+            arrays.append(values)
+        found.append((row, part, arrays))
+        before = part.output_shape
+    return found
+
+
+def _shapes(part: Part, before: Shape) -> list[Shape]:
+    """Return the shapes of a layer's weights as Keras has them, for inputs of shape `before`."""
+    if not part.variables:
+        return []
+    units = part.output_shape[-1]
+    if part.keras.name == "Dense":
+        return [(before[0], units), (units,)]
+    if part.keras.name == "Conv2D":
+        side = part.keras.positional[1]
+        return [(side, side, before[-1], units), (units,)][: part.variables]
+    return [(units,)] * part.variables
+
+
+def stored_name(layer: str) -> str:
+    """Return the name under which a `.keras` file holds the weights of the first layer of a class."""
+    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()
+
+
+def _chain(config: Any) -> list[Layer]:
+    """Return the layers of a network in which each follows the one before; raise ValueError for any other."""
+    kind = config["class_name"]
+    if kind not in ("Sequential", "Functional") or config.get("registered_name") not in (None, kind):
+        raise ValueError(f"it is a {str(kind)[:80]}; Sequential and Functional models are read")
+    layers: list[Layer] = config["config"]["layers"]
+    if not isinstance(layers, list) or not 2 <= len(layers) <= 100:
+        raise ValueError("it must have 2 to 100 layers")
+    if kind == "Functional":
+        for first, second in itertools.pairwise(layers):
+            nodes = second["inbound_nodes"]
+            arguments: list[Any] = nodes[0]["args"] if len(nodes) == 1 else []
+            source = arguments[0]["config"]["keras_history"][0] if len(arguments) == 1 else None
+            if source != first["config"]["name"]:
+                raise ValueError(f"layer {_label(second)} does not follow {_label(first)} alone; branches are not read")
+    return layers
+
+
+def _label(layer: Layer) -> str:
+    return f"{str(layer['config'].get('name'))[:60]!r} ({str(layer['class_name'])[:60]})"
+
+
+class _Network:
+    """The layers of a ModelConfig while they are read."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+        self.shape: Shape | None = None
+        self.output = False
+        self.scaled = False
+        self.open: str | None = None
+        """What the last layer still needs: an `activation`, `normalisation` before it, or the `softmax`."""
+
+    def read(self, layers: list[Layer]) -> ModelConfig:
+        """Return the network of these layers; raise ValueError where one is not read, by its name."""
+        for layer in layers:
+            kind, options = layer["class_name"], layer["config"]
+            reader = self._READERS.get(kind)
+            if reader is None or layer.get("module") != "keras.layers" or layer.get("registered_name"):
+                raise ValueError(f"layer {_label(layer)} is not read; there may be {', '.join(self._READERS)}")
+            if self.output and kind not in ("Activation", "Softmax"):
+                raise ValueError(f"layer {_label(layer)} comes after the {CLASSES} classes; these must be last")
+            if self.open == "normalisation" and kind != "BatchNormalization":
+                raise ValueError(f"layer {_label(layer)} follows a convolution without a bias; normalise it first")
+            try:
+                reader(self, options)
+            except ValueError as error:
+                raise ValueError(f"layer {_label(layer)}: {error}") from None
+        if not self.output or self.open:
+            raise ValueError(f"it does not end in a softmax over {CLASSES} classes")
+        return ModelConfig.model_validate({"layers": self.layers})
+
+    def _input(self, options: Layer) -> None:
+        shape = tuple(options["batch_shape"][1:])
+        if self.shape is not None or shape not in _WHOLE_IMAGE:
+            raise ValueError(f"its shape is {shape}; an image has one of {_WHOLE_IMAGE}")
+        self.shape = shape
+
+    def _rescaling(self, options: Layer) -> None:
+        if self.layers or self.scaled or options["offset"] != 0 or not math.isclose(options["scale"], 1 / 255):
+            raise ValueError("it must be 1 / 255, without an offset, and the first layer")
+        self.scaled = True
+
+    def _reshape(self, options: Layer) -> None:
+        shape = tuple(options["target_shape"])
+        if self.layers or shape not in _WHOLE_IMAGE:
+            raise ValueError(f"it makes {shape}; only the image may be reshaped, to one of {_WHOLE_IMAGE}")
+        self.shape = shape
+
+    def _flatten(self, options: Layer) -> None:
+        _plain(options, data_format="channels_last")
+        if self.layers and self.layers[-1]["kind"] in ("conv", "pool"):
+            self._settled()
+            self.layers.append({"kind": "flatten"})
+        else:
+            self.shape = (INPUT_SIZE,) if not self.layers else self.shape
+
+    def _dense(self, options: Layer) -> None:
+        self._settled()
+        _plain(options, use_bias=True, lora_rank=None, quantization_config=None)
+        if not self.layers and self.shape != (INPUT_SIZE,):
+            raise ValueError("it gets an image; it needs a Flatten before it")
+        if self.layers and self.layers[-1]["kind"] in ("conv", "pool"):
+            raise ValueError("it gets feature maps; it needs a Flatten before it")
+        if options["activation"] == "softmax":
+            self._classes(options)
+            return
+        self.layers.append({"kind": "dense", "units": options["units"]})
+        self._activate(options["activation"])
+
+    def _classes(self, options: Layer) -> None:
+        if options["units"] != CLASSES:
+            raise ValueError(f"it has {options['units']} classes; the digits are {CLASSES}")
+        self.output, self.open = True, None
+
+    def _conv(self, options: Layer) -> None:
+        self._settled()
+        self._maps()
+        _plain(options, strides=[1, 1], dilation_rate=[1, 1], groups=1, data_format="channels_last", lora_rank=None)
+        side = _square(options["kernel_size"], "kernel_size")
+        self.layers.append(
+            {"kind": "conv", "filters": options["filters"], "kernel": side, "padding": options["padding"]}
+        )
+        self._activate(options["activation"])
+        if not options["use_bias"]:
+            if self.open is None:
+                raise ValueError("it has no bias; that is read only where batch normalisation follows")
+            self.open = "normalisation"
+
+    def _batch_norm(self, options: Layer) -> None:
+        _plain(options, center=True, scale=True, epsilon=0.001)
+        if self.open != "normalisation" or options["axis"] not in (-1, 3):
+            raise ValueError("it is read only after a convolution without bias and activation, over its maps")
+        self.layers[-1]["batch_norm"] = True
+        self.open = "activation"
+
+    def _activation(self, options: Layer) -> None:
+        self._close(options["activation"])
+
+    def _relu(self, options: Layer) -> None:
+        _plain(options, max_value=None, negative_slope=0.0, threshold=0.0)
+        self._close("relu")
+
+    def _softmax(self, options: Layer) -> None:
+        if options["axis"] != -1:
+            raise ValueError("its axis must be -1")
+        self._close("softmax")
+
+    def _close(self, name: Any) -> None:
+        if self.open != "activation":
+            raise ValueError("the layer before it has an activation already, or none is due")
+        if name == "softmax" and self.layers[-1]["kind"] == "dense":
+            self._classes(self.layers.pop())
+            return
+        self.open = None
+        self._activate(name)
+
+    def _pool(self, pooling: str, options: Layer) -> None:
+        self._settled()
+        self._maps()
+        _plain(options, padding="valid", data_format="channels_last")
+        side = _square(options["pool_size"], "pool_size")
+        if options["strides"] not in (None, [side, side]):
+            raise ValueError(f"its strides are {options['strides']}; they must be those of its tiles")
+        self.layers.append({"kind": "pool", "pooling": pooling, "size": side})
+
+    def _global_average(self, options: Layer) -> None:
+        self._settled()
+        _plain(options, keepdims=False, data_format="channels_last")
+        self.layers.append({"kind": "global_average"})
+
+    def _dropout(self, options: Layer) -> None:
+        self._settled()
+        # a dropout of single values after a flatten does what one before it does
+        able = next((layer for layer in reversed(self.layers) if layer["kind"] != "flatten"), None)
+        if able is None or able["kind"] == "global_average" or "dropout" in able:
+            raise ValueError("it must follow a dense, convolutional or pooling layer without one")
+        able["dropout"] = options["rate"]
+
+    def _maps(self) -> None:
+        if not self.layers and self.shape != (*IMAGE_SHAPE, 1):
+            raise ValueError(f"it gets {self.shape}; it needs an image of {(*IMAGE_SHAPE, 1)}")
+
+    def _settled(self) -> None:
+        if self.open is not None:
+            raise ValueError("the layer before it has no activation")
+
+    def _activate(self, name: Any) -> None:
+        if name == "linear":
+            self.open = "activation"
+        elif name in ACTIVATIONS:
+            self.layers[-1]["activation"] = name
+        else:
+            raise ValueError(f"its activation is {str(name)[:80]!r}; there may be {', '.join(ACTIVATIONS)}")
+
+    _READERS: Mapping[str, Any] = {
+        "InputLayer": _input,
+        "Rescaling": _rescaling,
+        "Reshape": _reshape,
+        "Flatten": _flatten,
+        "Dense": _dense,
+        "Conv2D": _conv,
+        "BatchNormalization": _batch_norm,
+        "Activation": _activation,
+        "ReLU": _relu,
+        "Softmax": _softmax,
+        "MaxPooling2D": lambda self, options: self._pool("max", options),
+        "AveragePooling2D": lambda self, options: self._pool("average", options),
+        "GlobalAveragePooling2D": _global_average,
+        "Dropout": _dropout,
+    }
+
+
+def _plain(options: Layer, **needed: Any) -> None:
+    """Raise ValueError where a setting is there and is not the one that is needed."""
+    for name, value in needed.items():
+        if options.get(name, value) != value:
+            raise ValueError(f"{name} is {str(options[name])[:80]}; only {value} is read")
+
+
+def _square(sides: Any, name: str) -> int:
+    if len(sides) != 2 or sides[0] != sides[1]:
+        raise ValueError(f"{name} is {str(sides)[:80]}; it must be square")
+    return int(sides[0])
