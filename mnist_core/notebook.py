@@ -32,6 +32,7 @@ from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
 from mnist_core.jobs.watch import Watch, sentence
+from mnist_core.plots.labels import run_labels
 from mnist_core.runs.columns import COLUMNS, FIGURES, run_row
 from mnist_core.runs.filters import parse
 from mnist_core.runs.find import resolve
@@ -273,7 +274,7 @@ def compare(
     everything = (store or Store()).runs()
     recipes = compare_recipes(found, found[0], everything, epoch, margin=margin)
     open_ones = plans(found, comparison, recipes, everything)
-    return ComparedRuns(found, comparison, {run.id: run.name for run in found}, tuple(recipes), tuple(open_ones))
+    return ComparedRuns(found, comparison, run_labels(list(found), states=False), tuple(recipes), tuple(open_ones))
 
 
 class Findings(tuple[Finding, ...]):

@@ -18,7 +18,13 @@ from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.decide import Decision
 from mnist_core.comparison.production import Candidate, Cost, Ranked, rank, recommend
 from mnist_core.comparison.words.numbers import number, sample_words
-from mnist_core.comparison.words.production import reason_words, recommendation_words, selection_words
+from mnist_core.comparison.words.production import (
+    networks_only_words,
+    reason_words,
+    recommendation_words,
+    selection_words,
+)
+from mnist_core.evaluation.statistics import Sample
 from mnist_core.jobs import latency
 from mnist_core.jobs.latency import Latency
 from mnist_core.plots import style
@@ -114,9 +120,11 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     candidates = [_candidate(run, times[run.id]) for run in runs]
     items = rank(candidates, said, margin=margin, recipes=_recipes(runs, margin))
     advice = recommend(items, cost)
-    st.markdown(f"#### {for_markdown(recommendation_words(advice, items, labels))}", help=SUFFICES, anchors=False)
+    seeds = {run.id: sample for run in runs if (sample := resources.recipe_sample(run))}
+    sentence = recommendation_words(advice, items, labels, seeds)
+    st.markdown(f"#### {for_markdown(sentence)}", help=SUFFICES, anchors=False)
     if len(items) > 1:
-        st.caption(for_markdown(selection_words(items)))
+        st.caption(for_markdown(f"{selection_words(items)} {networks_only_words(items, labels)}".rstrip()))
     _pareto(items, labels, colours, cost)
     for item in items:
         run_id = item.candidate.id
@@ -125,7 +133,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
             f"{for_markdown(reason_words(item, items, labels))}",
             unsafe_allow_html=True,
         )
-    _figures(runs, items, labels, times)
+    _figures(seeds, items, labels, times)
     _latency(runs, labels, times)
 
 
@@ -188,10 +196,12 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
 
 
 def _figures(
-    runs: Sequence[Run], items: Sequence[Ranked], labels: Mapping[str, str], times: Mapping[str, Latency | None]
+    seeds: Mapping[str, Sample],
+    items: Sequence[Ranked],
+    labels: Mapping[str, str],
+    times: Mapping[str, Latency | None],
 ) -> None:
     panels.heading("What was measured", "Of the kept weights: those in the model's file, which would be put to work.")
-    seeds = {run.id: sample for run in runs if (sample := resources.recipe_sample(run))}
     rows = []
     best = next(item.candidate.id for item in items if item.best)
     for item in items:

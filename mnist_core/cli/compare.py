@@ -34,6 +34,7 @@ from mnist_core.comparison.words.verdicts import (
 )
 from mnist_core.errors import ConfigError, StoreError, WriteError
 from mnist_core.jobs import estimates
+from mnist_core.plots.labels import run_labels
 from mnist_core.runs import test_set_uses
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -148,7 +149,7 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
     store, chosen = Store(options.store), options.epoch
     runs = found_runs(store, options.runs)
     summaries = [summarise(run, chosen) for run in runs]
-    names = {run.id: run.name for run in runs}
+    names = run_labels(runs, states=False)
     everything, problems = store.scan()
     report_problems(problems, reporter)
     known = background(store.root, everything, studies(store)[0], runs)

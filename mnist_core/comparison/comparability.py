@@ -131,6 +131,14 @@ def _held_out(runs: tuple[Run, Run], chosen: ChosenEpoch) -> Iterator[Concern]:
             yield Concern("held-out images", "worth knowing", "held_out_gap", which, (gap,))
 
 
+_OPTIONAL = {
+    "training.schedule": "learning-rate schedule",
+    "training.early_stopping": "early stopping",
+    "training.augmentation": "augmentation",
+}
+"""Parts that a training may do without; where one run does, the other's settings inside it are no differences."""
+
+
 class _Pair:
     """Two runs, and what differs between them, topic by topic."""
 
@@ -190,16 +198,23 @@ class _Pair:
             path for path in self.differing
             if not path.startswith(("model.", "training.validation")) and path not in single
         ]  # fmt: skip
-        for path in paths:
+        severity: Severity = "worth knowing" if taken else "compared"
+        absent = {item: which for item in _OPTIONAL if (which := self._without(item)) is not None}
+        for item, which in absent.items():
+            inside = {path: self.flat[1 - which].get(path) for path in paths if path.startswith(f"{item}.")}
+            yield Concern(_OPTIONAL[item], severity, "absent", which, (inside,))
+        alone = [path for path in paths if not path.startswith(tuple(f"{item}." for item in absent))]
+        for path in alone:
             values = (path, *(flat.get(path) for flat in self.flat))
-            yield Concern(setting_words(path), "worth knowing" if taken else "compared", "setting", values=values)
-        if len(paths) > 1 and not taken:
-            yield Concern("settings", "worth knowing", "several_settings", values=(len(paths),))
-        taken = taken or bool(paths)
+            yield Concern(setting_words(path), severity, "setting", values=values)
+        count = len(absent) + len(alone)
+        if count > 1 and not taken:
+            yield Concern("settings", "worth knowing", "several_settings", values=(count,))
+        taken = taken or bool(count)
         done = [run.epochs_done for run in self.runs]
         if done[0] != done[1]:
             far = max(done) >= FAR_FEWER * min(done)
-            severity: Severity = "compared" if not taken else "undermines" if far else "worth knowing"
+            severity = "compared" if not taken else "undermines" if far else "worth knowing"
             yield Concern("epochs", severity, "epochs", values=(*done, far))
             taken = True
         if self._seeds_differ:
@@ -220,6 +235,11 @@ class _Pair:
         machines = tuple((item["processor"], item["threads"]) for item in (first, second))
         if machines[0] != machines[1]:
             yield Concern("machine", "worth knowing", "machine", values=machines)
+
+    def _without(self, item: str) -> int | None:
+        """Return which of the two has no such part, 0 or 1; None where both have it, or neither."""
+        has = [any(path.startswith(f"{item}.") for path in flat) for flat in self.flat]
+        return has.index(False) if has[0] != has[1] else None
 
     @property
     def _seeds_differ(self) -> bool:

@@ -26,9 +26,10 @@ from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
-Reason = Literal["few_seeds", "one_parent", "no_spread"]
-"""Why no decision is possible. few_seeds: under FEWEST_SEEDS a side. one_parent: all seeds of a side continue the same
-trained network, and share its luck. no_spread: on each side, all seeds have the same accuracy.
+Reason = Literal["few_seeds", "not_stored", "one_parent", "no_spread"]
+"""Why no decision is possible. few_seeds: under FEWEST_SEEDS a side. not_stored: enough seeds are finished, but the
+results of the chosen epoch are stored for too few. one_parent: all seeds of a side continue the same trained network,
+and share its luck. no_spread: on each side, all seeds have the same accuracy.
 """
 
 
@@ -40,6 +41,7 @@ class RecipeVerdict:
     `reason`. superiority: P(a seed of this recipe > one of the baseline's), 0 to 1. with_images: True if the interval
     includes the chance of the test images; False where a side has no predictions, and it is about these images alone.
     estimate: what was decided on. continued: the ids of the two runs whose recipe continues one trained network.
+    chosen: whose weights are evaluated.
     """
 
     baseline: str
@@ -51,6 +53,7 @@ class RecipeVerdict:
     reason: Reason | None = None
     with_images: bool = False
     continued: tuple[str, ...] = ()
+    chosen: ChosenEpoch = "kept"
     estimate: MeanDifference | None = None
 
     @property
@@ -88,15 +91,15 @@ def compare_recipes(
     alike = [run for run in everything if not run.recorded and run.config.model in models]
     recipes = {(item.id, item.fingerprint): item.runs for item in group([*alike, *runs, baseline])}
 
-    def seeds(run: Run) -> list[tuple[Run, float]]:
-        return tested(recipes[run.recipe, run.status.fingerprint], chosen, reader)
+    def members(run: Run) -> Sequence[Run]:
+        return recipes[run.recipe, run.status.fingerprint]
 
     known, found = {baseline.recipe}, []
     estimates: dict[str, MeanDifference] = {}
     for run in runs:
         if run.status.fingerprint == baseline.status.fingerprint and run.recipe not in known:
             known.add(run.recipe)
-            verdict, estimate = _evidence(baseline, run, seeds(baseline), seeds(run), chosen, reader)
+            verdict, estimate = _evidence(baseline, run, members(baseline), members(run), chosen, reader)
             found.append(verdict)
             if estimate is not None:
                 estimates[run.id] = estimate
@@ -105,15 +108,16 @@ def compare_recipes(
 
 
 def _evidence(
-    baseline: Run, run: Run, first: list[tuple[Run, float]], second: list[tuple[Run, float]],
-    chosen: ChosenEpoch, reader: Reader,
+    baseline: Run, run: Run, firsts: Sequence[Run], seconds: Sequence[Run], chosen: ChosenEpoch, reader: Reader
 ) -> tuple[RecipeVerdict, MeanDifference | None]:  # fmt: skip
     """Return the verdict without its decision, and the difference to decide on; None if no decision is possible."""
+    first, second = (tested(side, chosen, reader) for side in (firsts, seconds))
     values = [tuple(value for _, value in side) for side in (first, second)]
-    verdict = RecipeVerdict(baseline.id, run.id, values[0], values[1])
+    verdict = RecipeVerdict(baseline.id, run.id, values[0], values[1], chosen=chosen)
     continued = tuple(item.id for item in (baseline, run) if item.parent is not None)
     if min(len(first), len(second)) < FEWEST_SEEDS:
-        return replace(verdict, reason="few_seeds"), None
+        finished = [len({item.seed for item in side if item.state == "finished"}) for side in (firsts, seconds)]
+        return replace(verdict, reason="not_stored" if min(finished) >= FEWEST_SEEDS else "few_seeds"), None
     if continued:
         return replace(verdict, reason="one_parent", continued=continued), None
     estimate = welch(*values)

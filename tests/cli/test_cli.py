@@ -13,6 +13,7 @@ import pytest
 
 from mnist_core.cli import main
 from mnist_core.runs.store import Store
+from tests.support.synthetic import MakeRun, config
 
 SMALL = ["notebook/model_1", "--dataset", "digits", "--epochs", "2", "--here"]
 
@@ -341,3 +342,14 @@ def test_a_search_is_carried_out_shown_and_listed(cli, tmp_path: Path) -> None:
     changed = json.loads(cli("search", str(path), "--here", "--epochs", "1", "--json")[1])
     assert changed["id"] != found["id"]
     assert {row["epochs"] for row in changed["results"]} == {1}
+
+
+def test_runs_of_one_name_are_told_apart_in_sentences(
+    capsys: pytest.CaptureFixture[str], store: Store, make_run: MakeRun
+) -> None:
+    first = make_run("model", config())
+    second = make_run("model", config(units=(32,)), errors=25)
+    main(["compare", first.id, second.id, "--store", str(store.root)])
+    out = capsys.readouterr().out
+    assert "model, 32 relu, dropout 0.2 and model, 64-64 relu, dropout 0.2 are " in out
+    assert "model and model" not in out

@@ -13,6 +13,7 @@ from mnist_core.cli import main
 from mnist_core.comparison.decide import decide_one
 from mnist_core.comparison.production import Candidate, Ranked, cost_ratios, dominated_by, rank, recommend
 from mnist_core.comparison.words.production import (
+    networks_only_words,
     reason_words,
     recommendation_words,
     selection_words,
@@ -21,7 +22,7 @@ from mnist_core.comparison.words.production import (
 from mnist_core.errors import ComparisonError, StoreError
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, MeanDifference
+from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, MeanDifference, Sample, sample
 from mnist_core.experiments.configs import ModelConfig, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.jobs import latency
@@ -49,8 +50,8 @@ def named(items: list[Ranked]) -> dict[str, str]:
     return {item.candidate.id: item.candidate.id for item in items}
 
 
-def advice(items: list[Ranked], cost: str = "parameters") -> str:
-    return recommendation_words(recommend(items, cost), items, named(items))  # type: ignore[arg-type]
+def advice(items: list[Ranked], cost: str = "parameters", seeds: dict[str, Sample] | None = None) -> str:
+    return recommendation_words(recommend(items, cost), items, named(items), seeds)  # type: ignore[arg-type]
 
 
 def reasons(items: list[Ranked]) -> dict[str, str]:
@@ -93,7 +94,51 @@ def test_a_worse_recipe_does_not_suffice_though_its_one_network_would() -> None:
     items = rank([SMALL, LARGE], SAID, margin=0.02, recipes={("small", "large"): worse})
     status = {item.candidate.id: item.status for item in items}
     assert status == {"small": "behind", "large": "suffices"}
-    assert "over its seeds shown to be worse than large" in reasons(items)["small"]
+    assert "Over its seeds it is shown to be worse than large." in reasons(items)["small"]
+    behind = rank([POOR, LARGE], SAID, margin=0.02, recipes={("poor", "large"): worse})
+    assert "It is shown to be worse than large, over its seeds too." in reasons(behind)["poor"]
+
+
+def test_where_only_the_seeds_leave_it_open_the_images_are_not_blamed() -> None:
+    wide = decide_one(MeanDifference(0.004, 0.004, 5), margin=0.002)
+    items = rank([LARGE, POOR], SAID, margin=0.002, recipes={("large", "poor"): wide})
+    assert {item.candidate.id: item.status for item in items} == {"large": "open", "poor": "behind"}
+    assert advice(items).startswith(
+        "These 1,000 images and seeds can't tell which one to take: none is shown, as a trained network and over its "
+        "seeds, to be at most 0.2 points worse than every other."
+    )
+    assert "Whether it is, over its seeds, at most 0.2 points worse than poor can't be told" in reasons(items)["large"]
+
+
+def test_seeds_are_named_where_there_are_some_and_missed_where_there_are_none() -> None:
+    items = rank([LARGE, POOR], SAID, margin=0.02)
+    seeds = {"large": sample([0.98, 0.976, 0.978])}
+    assert "it has the most right, 98.00 % (97.80 ± 0.20 % over 3 seeds), and no cheaper" in advice(items, seeds=seeds)
+    assert networks_only_words(items, named(items)) == (
+        "large and poor are weighed as trained networks only, as their recipes cannot be compared over seeds here: "
+        "another seed may change the order."
+    )
+    worse = decide_one(MeanDifference(-0.06, 0.001, 5), margin=0.002)
+    assert networks_only_words(rank([LARGE, POOR], SAID, recipes={("poor", "large"): worse}), named(items)) == ""
+    assert networks_only_words(items[:1], named(items)) == ""
+
+
+def test_the_cost_that_decides_is_named_and_comes_first() -> None:
+    large = candidate("large", 20, 400_000, seconds=10.0, bytes=300)
+    small = candidate("small", 24, 50_000, seconds=6.0, bytes=200)
+    items = rank([large, small], SAID, margin=0.02)
+    assert advice(items, "seconds").endswith(
+        "with 60 % of the training time and an eighth of the parameters. The cost is the training time."
+    )
+    # the smaller one is not dearer in a time that nobody has measured
+    assert advice(items, "one").endswith(
+        " As the time for one image is not known of any that suffices, the parameters decided."
+    )
+    equal = rank([candidate("large", 20, 50_000), candidate("small", 24, 50_000)], SAID, margin=0.02)
+    assert advice(equal) == (
+        "Take large: it has the most right, 98.00 %, and of the others within 2 points none is known to cost less. "
+        "The cost is the parameters."
+    )
 
 
 def test_a_model_that_is_truly_worse_than_the_margin_is_rarely_recommended() -> None:
@@ -172,7 +217,8 @@ def test_the_recommendation_is_the_cheapest_that_suffices() -> None:
     items = rank([LARGE, SMALL, POOR], SAID, margin=0.02)
     assert advice(items).startswith(
         "Take small: at most 2 points worse than any other one here, large included (0.40 points [−0.60, 1.45] fewer "
-        "right), with an eighth of the parameters. Where cost counts more, poor has 5.60 points ["
+        "right), with an eighth of the parameters. The cost is the parameters. Where the parameters count more, poor "
+        "has 5.60 points ["
     )
     assert advice(items).endswith("fewer right, with half the parameters.")
     sentences = reasons(items)
@@ -187,8 +233,8 @@ def test_where_the_images_cannot_tell_that_is_the_answer() -> None:
     assert advice(items) == (
         "These 1,000 images can't tell which one to take: none is shown to be at most 0.2 points worse than every "
         "other. large has the most right, 98.00 %. So few images never can: set a margin above 0.38 points, or test "
-        "on more. Where cost counts more, small has 0.40 points [−0.60, 1.45] fewer right, with an eighth of the "
-        "parameters."
+        "on more. Where the parameters count more, small has 0.40 points [−0.60, 1.45] fewer right, with an "
+        "eighth of the parameters."
     )
     assert "Whether it is at most 0.2 points worse than large can't be told here" in reasons(items)["small"]
 
@@ -215,7 +261,7 @@ def test_where_nothing_smaller_suffices_the_price_is_named() -> None:
     items = rank([LARGE, POOR], {"large": SAID["large"], "poor": SAID["poor"]})
     assert advice(items).startswith(
         "Take large: it has the most right, 98.00 %, and no cheaper one is shown to be within 0.2 points of all "
-        "others. Where cost counts more, poor has 6.00 points ["
+        "others. Where the parameters count more, poor has 6.00 points ["
     )
 
 

@@ -342,6 +342,27 @@ def test_under_three_seeds_a_side_it_cannot_tell(make: MakeRun, store: Store) ->
     assert recipe_json(found, named(*base, other))["sample"]["sd"] is None
 
 
+def test_where_seeds_are_trained_but_not_stored_nobody_is_told_to_train_more(make: MakeRun, store: Store) -> None:
+    base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(3)]
+    other = [
+        make(f"other, seed {s}", answers(range(50 - s)), training__seed=s, model__layers=[{"units": 99}])
+        for s in range(3)
+    ]
+    for side in (base, other):
+        said = side[0].predictions()
+        assert said is not None
+        # the best epoch is the second, the kept one the fourth: of these seeds, one has both
+        np.savez(side[0].predictions_file(2), labels=said.labels, probabilities=said.probabilities)
+    found = compare_recipes([base[0], other[0]], base[0], store.runs(), "best")[0]
+    assert (found.reason, len(found.values), found.outcome) == ("not_stored", 1, None)
+    assert recipe_words(found, named(*base, *other)) == (
+        "Whether other, seed 0 is better than base, seed 0 as a recipe can't be told by the best epoch: its results "
+        "are stored for 1 seed of the one and 1 of the other only, of at least 3 finished ones each. The kept epoch "
+        "has more."
+    )
+    assert compare_recipes([base[0], other[0]], base[0], store.runs())[0].decision is not None
+
+
 def test_seeds_of_one_recipe_and_runs_on_other_data_are_passed_over(make: MakeRun, store: Store) -> None:
     base, again = (make(f"seed {s}", answers(range(60)), training__seed=s) for s in (0, 1))
     elsewhere = make("elsewhere", answers(range(10)), fingerprint="6" * 16)
@@ -379,6 +400,19 @@ def test_several_settings_at_once_cannot_be_told_apart(make: MakeRun, base: Run)
     found = told(base, make("x", answers(range(5)), training__learning_rate=1e-4, training__batch_size=32))
     assert found["settings"][0] == "worth knowing"
     assert "2 settings differ at once" in found["settings"][1]
+
+
+def test_a_part_that_one_training_does_without_is_one_difference(make: MakeRun, base: Run) -> None:
+    stopping = {"patience": 2, "restore_best": True, "min_delta": 0.0001}
+    other = make("other", answers(range(50)), training__early_stopping=stopping)
+    found = compare([base, other], base).verdicts[0].concerns
+    (item,) = [concern for concern in found if concern.topic == "early stopping"]
+    assert item.severity == "compared"
+    assert concern_words(item, ("base", "other")) == (
+        "Early stopping: none in base; in other patience in epochs 2, restore the best epoch yes and least "
+        "improvement of the validation loss 0.0001."
+    )
+    assert not [concern for concern in found if concern.code in ("setting", "several_settings")]
 
 
 def test_settings_beside_another_network_may_have_a_part(make: MakeRun, base: Run) -> None:

@@ -50,6 +50,8 @@ def test_it_opens_on_model_1_and_says_what_is_missing(page: AppTest) -> None:
     assert "**55,050** parameters" in said
     assert "no run has been measured on this machine yet" in said
     assert "MNIST is not here: digits is used" in said
+    assert "No published figure on digits" in said
+    assert "Published on MNIST: " not in said
     assert "Nothing is training" in said
     assert "2 workers ready." in said
 

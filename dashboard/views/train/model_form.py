@@ -128,8 +128,14 @@ def _notes(base: Base) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if preset:
             accuracy = preset.published.test_accuracy
-            figure = f"Published on MNIST: {style.percent(accuracy)} right" if accuracy else "No test figure published"
-            st.caption(figure, width="content")
+            name = str(state.widget_value("train_dataset") or "mnist")
+            if accuracy is None:
+                figure = "No test figure published"
+            elif name == "mnist":
+                figure = f"Published on MNIST: {style.percent(accuracy)} right"
+            else:
+                figure = f"No published figure on {name}"
+            st.caption(for_markdown(figure), width="content")
             with st.popover("Source", type="tertiary", key="train_about"):
                 _about(preset.name)
         if not usable(resources.store().catalog, "mnist"):

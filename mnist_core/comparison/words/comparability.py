@@ -61,6 +61,10 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
         case "setting":
             end = "; part of the difference may come from this." if part else "."
             return f"{setting_words(v[0]).capitalize()}: {value_words(v[1])} against {value_words(v[2])}{end}"
+        case "absent":
+            inside = [f"{setting_words(path).rpartition(': ')[2]} {value_words(x)}" for path, x in v[0].items()]
+            end = "; part of the difference may come from this." if part else "."
+            return f"{item.topic.capitalize()}: none in {own}; in {other} {listed(inside)}{end}"
         case "several_settings":
             return f"{v[0]} settings differ at once: which of them made a difference, the two runs cannot tell."
         case "epochs":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mnist_core.comparison.decide import Decision, narrowest
 from mnist_core.comparison.production import (
@@ -14,8 +14,9 @@ from mnist_core.comparison.production import (
     beaten_everywhere,
     cost_ratios,
 )
-from mnist_core.comparison.words.numbers import listed, margin_words, number, percent, points_words
+from mnist_core.comparison.words.numbers import listed, margin_words, number, percent, points_words, sample_words
 from mnist_core.comparison.words.verdicts import Names
+from mnist_core.evaluation.statistics import Sample
 
 COST_WORDS: dict[Cost, str] = {
     "parameters": "the parameters",
@@ -36,42 +37,75 @@ _FRACTIONS = {2: "half", 3: "a third of", 4: "a quarter of", 5: "a fifth of", 6:
               8: "an eighth of", 9: "a ninth of", 10: "a tenth of"}  # fmt: skip
 
 
-def recommendation_words(found: Recommendation, items: Sequence[Ranked], names: Names) -> str:
-    """Return which model to take, in a sentence or two."""
-    pick, best = found.pick, found.best
+Seeds = Mapping[str, Sample]
+"""Run id → the test accuracies of the seeds of its recipe, of runs whose recipe has several."""
+
+
+def recommendation_words(
+    found: Recommendation, items: Sequence[Ranked], names: Names, seeds: Seeds | None = None
+) -> str:
+    """Return which model to take, in a few sentences."""
+    pick, best, cost = found.pick, found.best, found.cost
     own, name = pick.candidate, names[pick.candidate.id]
+    share = _share_words(own, seeds or {})
     if found.code == "only":
-        return f"{name} is the only tested model here: {percent(own.accuracy)} of the test images are right."
+        return f"{name} is the only tested model here: {share} of the test images are right."
     margin = margin_words(_margin(pick))
+    enough = [item for item in items if item.status == "suffices"]
     if found.code == "cannot_tell":
-        text = (
-            f"These {pick.images:,} images can't tell which one to take: none is shown to be at most {margin} worse "
-            f"than every other. {name} has the most right, {percent(own.accuracy)}."
-        )
+        if any(all(decision.not_worse for decision in item.against.values()) for item in items):
+            text = (
+                f"These {pick.images:,} images and seeds can't tell which one to take: none is shown, as a trained "
+                f"network and over its seeds, to be at most {margin} worse than every other."
+            )
+        else:
+            text = (
+                f"These {pick.images:,} images can't tell which one to take: none is shown to be at most {margin} "
+                "worse than every other."
+            )
+        text += f" {name} has the most right, {share}."
         if narrowest(pick.images) >= _margin(pick):
             text += (
                 f" So few images never can: set a margin above {100 * narrowest(pick.images):.2f} points, or test on "
                 "more."
             )
     elif pick is best:
-        text = f"Take {name}: it has the most right, {percent(own.accuracy)}"
-        rest = [item for item in items if item is not pick and item.status == "suffices"]
+        text = f"Take {name}: it has the most right, {share}"
         text += (
             f", and no cheaper one is shown to be within {margin} of all others."
-            if not rest
-            else f", and costs no more than others within {margin} of it."
+            if len(enough) == 1
+            else f", and of the others within {margin} none is known to cost less."
         )
     else:
-        gained = _saved(own, best.candidate, 2)
+        gained = _saved(own, best.candidate, 2, cost)
         text = f"Take {name}: at most {margin} worse than any other one here, {names[best.candidate.id]} included"
         text += f" ({_gap(pick.against[best.candidate.id])})" + (f", {gained}." if gained else ".")
+    if len(enough) > 1:
+        text += (
+            f" The cost is {COST_WORDS[cost]}."
+            if own.sure_cost(cost) is not None
+            else f" As {COST_WORDS[cost]} is not known of any that suffices, the parameters decided."
+        )
     if found.alternative is not None:
         other = found.alternative
         text += (
-            f" Where cost counts more, {names[other.candidate.id]} has {_gap(other.against[own.id])}, "
-            f"{_saved(other.candidate, own, 3)}."
+            f" Where {COST_WORDS[cost]} {'count' if cost == 'parameters' else 'counts'} more, "
+            f"{names[other.candidate.id]} has {_gap(other.against[own.id])}, {_saved(other.candidate, own, 3, cost)}."
         )
     return text
+
+
+def networks_only_words(items: Sequence[Ranked], names: Names) -> str:
+    """Return which models are weighed without their seeds; empty where each recipe is weighed too."""
+    single = [names[item.candidate.id] for item in items if not item.recipes]
+    if len(items) < 2 or not single:
+        return ""
+    one = len(single) == 1
+    return (
+        f"{listed(single)} {'is' if one else 'are'} weighed as {'a trained network' if one else 'trained networks'} "
+        f"only, as {'its recipe' if one else 'their recipes'} cannot be compared over seeds here: another seed may "
+        "change the order."
+    )
 
 
 def selection_words(items: Sequence[Ranked]) -> str:
@@ -96,7 +130,7 @@ def reason_words(item: Ranked, items: Sequence[Ranked], names: Names) -> str:
             text += f"; not shown to be better than {listed(open_)}"
     else:
         text = f"{_gap(item.against[best.candidate.id])} than {names[best.candidate.id]}"
-        saved = _saved(own, best.candidate, 5)
+        saved = _saved(own, best.candidate, len(COST_WORDS))
         text += f", {saved}" if saved else ", and no cheaper"
     if len(items) > 1:
         text += f". {_status_words(item, names)}"
@@ -110,16 +144,31 @@ def _status_words(item: Ranked, names: Names) -> str:
     margin = margin_words(_margin(item))
     if item.status == "suffices":
         return f"It is shown to be at most {margin} worse than every other one"
-    worse = [names[key] for key, decision in item.against.items() if decision.answer == "worse"]
-    as_recipe = [names[key] for key, decision in item.recipes.items() if decision.answer == "worse"]
     if item.status == "behind":
-        parts = [f"shown to be worse than {listed(worse)}"] if worse else []
-        parts += [f"over its seeds shown to be worse than {listed(as_recipe)}"] if as_recipe else []
-        return f"It is {' and '.join(parts)}"
-    open_ = {names[key] for key, decision in item.against.items() if not decision.not_worse}
-    open_ |= {names[key] for key, decision in item.recipes.items() if not decision.not_worse}
-    named = [name for name in names.values() if name in open_]
-    return f"Whether it is at most {margin} worse than {listed(named)} can't be told here"
+        worse = [names[key] for key, decision in item.against.items() if decision.answer == "worse"]
+        recipes = [names[key] for key, decision in item.recipes.items() if decision.answer == "worse"]
+        if worse == recipes:
+            return f"It is shown to be worse than {listed(worse)}, over its seeds too"
+        parts = [f"it is shown to be worse than {listed(worse)}"] if worse else []
+        parts += [f"over its seeds it is shown to be worse than {listed(recipes)}"] if recipes else []
+        text = "; ".join(parts)
+        return text[0].upper() + text[1:]
+    networks = [names[key] for key, decision in item.against.items() if not decision.not_worse]
+    recipes = [names[key] for key, decision in item.recipes.items() if not decision.not_worse]
+    if not networks:
+        return f"Whether it is, over its seeds, at most {margin} worse than {listed(recipes)} can't be told here"
+    if not recipes or networks == recipes:
+        return f"Whether it is at most {margin} worse than {listed(networks)} can't be told here"
+    return (
+        f"Whether it is at most {margin} worse than {listed(networks)}, and over its seeds than {listed(recipes)}, "
+        "can't be told here"
+    )
+
+
+def _share_words(own: Candidate, seeds: Seeds) -> str:
+    """Return the accuracy of a trained network, and that of its recipe: ``98.31 % (98.39 ± 0.08 % over 3 seeds)``."""
+    sample = seeds.get(own.id)
+    return percent(own.accuracy) + (f" ({sample_words(sample)})" if sample and sample.n > 1 else "")
 
 
 def _margin(item: Ranked) -> float:
@@ -135,9 +184,13 @@ def _gap(decision: Decision) -> str:
     return f"{points_words(shown)} {'more' if decision.value > 0 else 'fewer'} right"
 
 
-def _saved(own: Candidate, other: Candidate, most: int) -> str:
-    """Return what is cheaper and what is dearer: ``with half the parameters, but 1.6 times the training time``."""
+def _saved(own: Candidate, other: Candidate, most: int, first: Cost | None = None) -> str:
+    """Return what is cheaper and what is dearer: ``with half the parameters, but 1.6 times the training time``.
+
+    first: the cost that is named first; the others follow from the least on.
+    """
     ratios = cost_ratios(own, other)
+    ratios = {cost: ratio for cost, ratio in ratios.items() if cost == first} | ratios
     less = [f"{share_words(ratio)} {COST_WORDS[cost]}" for cost, ratio in ratios.items() if ratio < 1]
     more = [f"{ratio:.1f} times {COST_WORDS[cost]}" for cost, ratio in ratios.items() if ratio > 1]
     text = f"with {listed(less[:most])}" if less else ""

@@ -20,6 +20,12 @@ def recipe_words(item: RecipeVerdict, names: Names) -> str:
             f"{'' if second.n == 1 else 's'} of the one and {first.n} of the other can't tell: train at least "
             f"{FEWEST_SEEDS} of each."
         )
+    if item.reason == "not_stored":
+        return (
+            f"Whether {run} is better than {base} as a recipe can't be told by the {item.chosen} epoch: its results "
+            f"are stored for {second.n} seed{'' if second.n == 1 else 's'} of the one and {first.n} of the other only, "
+            f"of at least {FEWEST_SEEDS} finished ones each. The kept epoch has more."
+        )
     if item.reason == "one_parent":
         who = listed([names[one] for one in item.continued])
         return (
