@@ -148,12 +148,13 @@ def differs(value: float, error: float, freedom: float = math.inf) -> bool:
     return decide_one(MeanDifference(value, error, freedom)).differs
 
 
-def narrowest(images: int) -> float:
+def narrowest(images: int, level: float = LEVEL) -> float:
     """Return the largest difference that stays open even if two models are right on the very same of so many images.
 
     A share of the images, 0 to 1. Equivalence within a smaller margin cannot be shown on them, whatever the result.
+    level: of the interval that decides.
     """
-    return AccuracyDifference(Agreement(images, 0, 0, 0)).interval(LEVEL).high
+    return AccuracyDifference(Agreement(images, 0, 0, 0)).interval(level).high
 
 
 def detectable(images: int, discordant: int, level: float = LEVEL) -> float:

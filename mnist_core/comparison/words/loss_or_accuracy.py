@@ -9,6 +9,7 @@ from mnist_core.comparison.loss_or_accuracy import NOTABLE, Course, Relation, re
 from mnist_core.comparison.verdicts import Verdict
 from mnist_core.comparison.words.numbers import ANSWER_WORDS, listed, loss_words, p_words, percent, points_words
 from mnist_core.comparison.words.verdicts import Names, loss_verdict_words, verdict_words
+from mnist_core.runs.records import EpochRow
 
 
 def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
@@ -20,7 +21,7 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
     if best.epoch == last.epoch:
         return (
             f"{name}: the validation loss was lowest at the end, {best.val_loss:.4f} in epoch {best.epoch}, with "
-            f"{percent(best.val_accuracy)} right; so far, loss and accuracy tell the same story."
+            f"{percent(best.val_accuracy)} right."
         )
     points = 100 * (last.val_accuracy - best.val_accuracy)
     kept = f"{abs(points):.2f} points {'up' if points > 0 else 'down'}" if abs(points) >= 0.005 else "unchanged"
@@ -31,11 +32,15 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
     )
     if found.rise < NOTABLE:
         return text + " That is little of either."
-    ratio = found.last_cost / found.best_cost
-    if points > -0.1 and ratio > 1:
+    dearer = found.last_cost > found.best_cost  # false where no image is wrong in one of the epochs
+    if points <= -0.1:
+        text += " More images are wrong"
+    else:
+        text += " Hardly more images are wrong" if points < -1e-9 else " No more images are wrong"
+    if dearer and points > -0.1:
         text += (
-            f" {'Hardly' if points < 0 else 'No'} more images are wrong, but the wrong ones cost more: "
-            f"{found.last_cost:.1f} nats each on average instead of {found.best_cost:.1f}, {ratio:.2f} times as much"
+            f", but the wrong ones cost more: {found.last_cost:.1f} nats each on average instead of "
+            f"{found.best_cost:.1f}, {found.last_cost / found.best_cost:.2f} times as much"
         )
         sure = f"mean confidence {percent(best.val_confidence)}, then {percent(last.val_confidence)}"
         text += (
@@ -43,14 +48,27 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
             if last.val_confidence > best.val_confidence
             else "."
         )
-    elif ratio > 1:
-        text += (
-            f" More images are wrong, and each costs more: {found.last_cost:.1f} nats on average instead of "
-            f"{found.best_cost:.1f}."
-        )
+    elif dearer:
+        text += f", and each costs more: {found.last_cost:.1f} nats on average instead of {found.best_cost:.1f}."
     else:
-        text += " More images are wrong; each costs no more than before."
+        text += "; each costs no more than before." if found.last_cost <= found.best_cost else "."
+        text += _elsewhere(best, last)
     return text if overfits else text + " But this rise is not clearly more than the scatter from epoch to epoch."
+
+
+def _elsewhere(best: EpochRow, last: EpochRow) -> str:
+    """Return what else the loss rose by, where it is not that wrong images cost more."""
+    parts = []
+    if last.val_loss_correct > best.val_loss_correct:
+        parts.append(
+            f"the loss of the right images went from {best.val_loss_correct:.4f} to {last.val_loss_correct:.4f}"
+        )
+    if last.penalty > best.penalty:
+        parts.append(f"the penalty of L2 went from {best.penalty:.4f} to {last.penalty:.4f}")
+    if not parts:
+        return ""
+    text = listed(parts)
+    return f" {text[0].upper()}{text[1:]}."
 
 
 _SUMMARY: dict[Relation, str] = {

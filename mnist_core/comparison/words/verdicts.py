@@ -53,7 +53,7 @@ def accuracy_words(item: Decision, table: Agreement, run: str, base: str) -> str
         f"{run} is {item.answer} than {base} by {points_words(lead)}; "
         f"a difference this large {chance} by chance on these {images} images ({p})."
     )
-    return text + (f" It is less than the {margin_words(item.margin or 0)} that matter." if item.within_margin else "")
+    return text + (f" It is less than the margin of {margin_words(item.margin or 0)}." if item.within_margin else "")
 
 
 def open_words(verdict: Verdict) -> str:
@@ -66,15 +66,15 @@ def open_accuracy_words(item: Decision, table: Agreement) -> str:
     if item.answer != "undecided":
         return ""
     images = table.images
-    found = 100 * detectable(images, table.discordant)
+    found, least = 100 * detectable(images, table.discordant, item.level), narrowest(images, item.level)
     text = (
         f"These {images:,} images would show a difference of {found:.2f} points in {100 * POWER:.0f} of 100 such "
         "tests; a smaller one would more often be missed."
     )
-    if item.margin is not None and narrowest(images) >= item.margin:
+    if item.margin is not None and least >= item.margin:
         text += (
             f" Whatever the result, they cannot show that two models are within {margin_words(item.margin)}: "
-            f"set a margin above {100 * narrowest(images):.2f} points, or test on more images."
+            f"set a margin above {100 * least:.2f} points, or test on more images."
         )
     return text
 
