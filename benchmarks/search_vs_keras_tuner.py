@@ -62,7 +62,7 @@ class Took:
 
 def built(keras: Any, stack: dict[str, Any], rate: float) -> Any:
     """The network of these `stack.…` values, as KerasTuner's guide would build it."""
-    from mnist_core.experiments.grids import Stack
+    from mnist_core.experiments.stack import Stack
 
     model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()])
     for layer in Stack(**stack).layers():

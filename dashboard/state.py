@@ -276,3 +276,12 @@ def new_selection(key: str, name: str) -> list[dict[str, object]] | None:
     seen = st.session_state.get(f"{key}:seen", [])
     st.session_state[f"{key}:seen"] = found
     return None if event is None or found == seen else found
+
+
+def new_interval(key: str, name: str) -> dict[str, list[Any]] | None:
+    """What a drag has just selected in the chart of `fresh_key(key)`, by field; None where there is nothing new."""
+    event = st.session_state.get(fresh_key(key))
+    found = dict(event["selection"].get(name) or {}) if event else {}
+    seen = st.session_state.get(f"{key}:{name}:seen")
+    st.session_state[f"{key}:{name}:seen"] = found
+    return None if not found or found == seen else found

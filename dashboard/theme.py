@@ -43,3 +43,8 @@ def apply() -> None:
 def is_dark() -> bool:
     """True if the viewer sees the dark theme."""
     return st.context.theme.type == "dark"
+
+
+def standing_out() -> str:
+    """Return how what stands out from the background looks: ``darker`` or ``brighter``."""
+    return "brighter" if is_dark() else "darker"

@@ -11,7 +11,8 @@ from mnist_core.cli.options import changed_values, closing, make_available, make
 from mnist_core.cli.terminal import NamingReader, Notices, Reporter, report_problems
 from mnist_core.comparison.words.selection import chosen_words, lead_words, looked_at_words
 from mnist_core.errors import ConfigError, RunNotFound
-from mnist_core.experiments.grids import expand, plain_value, sweep_spec
+from mnist_core.experiments.axis_words import SAMPLED_DIGITS, axis_value, axis_words, plain_value, point_words
+from mnist_core.experiments.grids import expand, sweep_spec
 from mnist_core.experiments.spaces import search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
 from mnist_core.jobs.watch import Watch
@@ -127,15 +128,18 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
         selection = _selection_json(store, item, chosen)
         return reporter.json(_row(store, item) | {"best": best, "selection": selection, "results": records(table)})
     axes = item.axes or list(item.points[0].values)
-    rows = [row | {path: _shown(path, row[path]) for path in axes} for row in records(table)]
-    columns = [*axes, "run", "state", "parameters", "seconds", "train_error", "val_loss", "val_error"]
+    base = item.spec.base_config()
+    names = axis_words(axes, base)
+    rows = _in_words(records(stored.best_first(table)), names)
+    columns = [*names.values(), "val_loss", "val_error", "run", "state", "parameters", "seconds", "train_error"]
     reporter.table(rows, [*columns, *(["test_error"] if reveal else [])])
     if best is not None:
         found = next(row for row in rows if row["run"] == best)
+        settings = point_words({path: found[path] for path in axes}, base)
         how = "on the test set, so that its test figures are optimistic" if item.optimistic else "on held-out images"
         tested = found["test_accuracy"]
         reporter.say(
-            f"lowest validation loss: {', '.join(f'{path} {found[path]}' for path in axes)} ({best})"
+            f"lowest validation loss: {settings} ({best})"
             + (f", test accuracy {100 * tested:.2f} %" if tested is not None else "")
             + f"; chosen {how}"
         )
@@ -159,9 +163,14 @@ def _selection_json(store: Store, item: Study, chosen: StudyChoice | None) -> di
     return asdict(chosen.selection) | {"run": chosen.run, "looked_at": looked_at}
 
 
-def _shown(path: str, value: Any) -> Any:
-    value = plain_value(path, value)
-    return f"{value:g}" if isinstance(value, float) else value
+def _in_words(rows: list[dict[str, Any]], names: dict[str, str], digits: int = 6) -> list[dict[str, Any]]:
+    """Add the values of the settings to rows of results, in words, under their names; the figures keep theirs."""
+    named = [row | {"epochs done": row["epochs"]} for row in rows]  # a setting may be called epochs
+    return [row | {name: _shown(path, row[path], digits) for path, name in names.items()} for row in named]
+
+
+def _shown(path: str, value: Any, digits: int) -> Any:
+    return axis_value(path, value, digits) if isinstance(value, float) else plain_value(path, value)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -212,7 +221,7 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
         for trial in changed.trials:
             if trial.state != "open" and told.get(trial.number) != trial.state:
                 told[trial.number] = trial.state
-                which = f"trial {trial.number} of {changed.spec.trial_count}"
+                which = f"trial {trial.count} of {changed.spec.trial_count}"
                 value = f", {changed.spec.metric} {trial.value:.4f}" if trial.value is not None else ""
                 reporter.say(f"{which} is {trial.state} after epoch {trial.epochs}{value}")
 
@@ -286,19 +295,22 @@ def _report_search(store: Store, item: Search, reporter: Reporter, *, reveal: bo
             | {"selection": _selection_json(store, item, chosen), "results": records(table)}
             | {"importances": weights, "compared_after": epochs}
         )
-    paths = list(item.spec.space)
-    rows = [row | {path: _shown(path, row[path]) for path in paths} for row in records(table)]
-    columns = ["trial", *paths, "run", "trial_state", "epochs", "parameters", "seconds", "value"]
+    base = item.spec.base_config()
+    names = axis_words(item.spec.space, base)
+    ordered = stored.best_first(table, "value", higher_is_better=item.spec.metric == "val_accuracy")
+    rows = _in_words(records(ordered), names, SAMPLED_DIGITS)
+    columns = ["trial", *names.values(), "value", "run", "trial_state", "epochs done", "parameters", "seconds"]
     reporter.table(rows, [*columns, *(["test_error"] if reveal else [])])
     if item.winner:
-        found = next(row for row in rows if row["trial"] == item.winner.number)
+        found = next(row for row in rows if row["trial"] == item.winner.count)
         tested = found["test_accuracy"]
         reporter.say(
-            f"best {item.spec.metric} on held-out images: trial {item.winner.number} ({item.winner.run})"
+            f"best {item.spec.metric} on held-out images: trial {item.winner.count} of {len(item.trials)}, "
+            f"{point_words(item.winner.values, base, SAMPLED_DIGITS)} ({item.winner.run})"
             + (f", test accuracy {100 * tested:.2f} %" if tested is not None else "")
         )
         _say_choice(store, item, chosen, reporter, revealed=reveal)
     if weights:
-        shares = ", ".join(f"{path} {100 * share:.0f} %" for path, share in weights.items())
-        reporter.say(f"share of the spread after epoch {epochs} that each field explains: {shares}")
+        shares = ", ".join(f"{names[path]} {100 * share:.0f} %" for path, share in weights.items())
+        reporter.say(f"share of the spread after epoch {epochs} that each setting explains: {shares}")
     return 0

@@ -30,44 +30,15 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.configs import ModelConfig, RunConfig, with_values
-from mnist_core.experiments.declare import setting
-from mnist_core.experiments.fields import bounds
+from mnist_core.experiments.axis_words import point_words
+from mnist_core.experiments.configs import RunConfig, with_values
 from mnist_core.experiments.frozen import Frozen, explain
-from mnist_core.experiments.layers import Activation, DenseLayer
 from mnist_core.experiments.presets import preset
 from mnist_core.experiments.settings import LAYER_SETTINGS, SETTINGS, Setting, settings_of, values_of
+from mnist_core.experiments.stack import Stack
 from mnist_core.files import parse_json, printable, read_bytes
 
 MOST_RUNS = 1000
-_UNITS = bounds(DenseLayer, "units")
-_DEPTH = bounds(ModelConfig, "layers")
-
-
-class Stack(Frozen):
-    """A stack of dense layers by a few numbers, for axes such as ``stack.depth``."""
-
-    units: int = setting(
-        64, ge=_UNITS.minimum, le=_UNITS.maximum, label="Units of the first layer", link="stack_units",
-        help="Neurons in the first layer.", examples=(16, 32, 64, 128),
-    )  # fmt: skip
-    depth: int = setting(
-        2, ge=_DEPTH.minimum, le=_DEPTH.maximum, label="Number of layers", link="stack_depth",
-        help="Dense layers one after the other.", examples=(1, 2, 3),
-    )  # fmt: skip
-    ratio: float = setting(
-        1.0, gt=0.0, le=4.0, label="Width from layer to layer (1 constant, 0.5 halved)", link="stack_ratio",
-        help="From each width to the next: 1 constant, 0.5 halved.", examples=(1.0, 0.5),
-    )  # fmt: skip
-    activation: Activation = "relu"
-    dropout: float = 0.0
-    l2: float = 0.0
-
-    def layers(self) -> list[dict[str, Any]]:
-        """The layers as plain data, widths rounded to at least one neuron."""
-        widths = [max(1, round(self.units * self.ratio**index)) for index in range(self.depth)]
-        same = {"activation": self.activation, "dropout": self.dropout, "l2": self.l2}
-        return [{"units": width, **same} for width in widths]
 
 
 def axes(base: RunConfig) -> dict[str, Setting]:
@@ -152,7 +123,7 @@ def expand(spec: SweepSpec) -> list[Point]:
         try:
             points.append(Point(values, apply_point(spec.base_config(), spec.fixed, values)))
         except ConfigError as error:
-            raise ConfigError(f"the sweep {spec.name}, at {describe(values)}: {error}") from None
+            raise ConfigError(f"the sweep {spec.name}, at {point_words(values, spec.base_config())}: {error}") from None
     return points
 
 
@@ -192,32 +163,6 @@ def apply_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
             plain |= {f"{head}.{index}.{tail}": value for index in range(len(config.model.layers))}
     # a structure first, so that a field inside it is that of the new structure
     return with_values(config, dict(sorted(plain.items(), key=lambda item: item[0].count("."))))
-
-
-def describe(values: Mapping[str, Any]) -> str:
-    """The values of a point in a few words, such as ``units 64, ratio 0.5``."""
-    shown = {path: plain_value(path, value) for path, value in values.items()}
-    return ", ".join(
-        f"{short_path(path)} {value:g}" if isinstance(value, float) else f"{short_path(path)} {value}"
-        for path, value in shown.items()
-    )
-
-
-def short_path(path: str) -> str:
-    """A path without what is clear anyway: ``units`` for ``stack.units``, ``layers.0.units`` in full."""
-    if path.startswith("model.layers.*."):
-        return path.rpartition(".")[2]
-    return path.removeprefix("model.") if path.startswith("model.") else path.rpartition(".")[2]
-
-
-def plain_value(path: str, value: Any) -> Any:
-    """A value as one cell of a table: numbers and words as they are, layers in short, other structures as JSON."""
-    if path == "model.layers":
-        try:
-            return ModelConfig.model_validate({"layers": value}).summary()
-        except ValidationError:
-            return json.dumps(value)
-    return json.dumps(value, sort_keys=True) if isinstance(value, list | tuple | dict) else value
 
 
 # -- reading a spec ----------------------------------------------------------------------------------------------------

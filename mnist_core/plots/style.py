@@ -6,7 +6,7 @@ else is grey.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import altair as alt
 
@@ -19,7 +19,6 @@ RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B
 RUN_TEXT = ("#0072B2", "#C05500", "#008561", "#A16084", "#3A7A9E", "#9C6C00", "#882255")
 GREY = "#8A9099"
 Picture = TypeVar("Picture", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
-SEQUENTIAL: Literal["blues"] = "blues"
 
 
 def on_paper(colour: str) -> str:

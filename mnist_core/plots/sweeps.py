@@ -1,4 +1,4 @@
-"""Many runs at once: results of a sweep → frame → lines, heatmap or parallel coordinates.
+"""Many runs at once: results of a sweep → frame → lines, heat map, slices. `parallel` has all settings at once.
 
 Frames carry the ids of the runs behind each mark in `runs`, joined by commas, for clicks.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from mnist_core.plots.style import GREY, RUN_COLOURS, SEQUENTIAL, layer
+from mnist_core.plots.style import GREY, RUN_COLOURS, layer
 
 SELECTION = "pick"
 """Name of the selection that a click makes; its field is `runs`."""
@@ -23,6 +23,14 @@ SERIES = {"train": "training", "val": "validation", "test": "test"}
 _COLOURS = {"training": GREY, "validation": RUN_COLOURS[0], "test": RUN_COLOURS[1]}
 _DASHES = {"training": [4, 3], "validation": [1, 0], "test": [1, 0]}
 _LOGARITHMIC_FROM = 8.0
+ROW_PX = 44
+"""Height of a row of a heat map."""
+MOST_BINS = 5
+FEW_TICKS = 5
+CELLS, CELLS_DARK = ("#DCEAF7", "#08519C"), ("#22384F", "#BFE0FF")
+"""Colours of cells from the worst to the best, for a light and for a dark background."""
+LINES, LINES_DARK = ("#AE7F12", "#1F7A7A", "#0A1A4F"), ("#8377C9", "#3FB6A8", "#FFF3A3")
+"""Colours of thin marks from the worst or first to the best or last: the first has a contrast of 3 to 1 as well."""
 
 
 def is_numeric(values: pd.Series) -> bool:
@@ -42,6 +50,23 @@ def scale_of(values: pd.Series) -> str:
     if even or numbers[0] < 0 or positive[-1] / positive[0] < _LOGARITHMIC_FROM:
         return "linear"
     return "log" if numbers[0] > 0 else "symlog"
+
+
+def spread(values: pd.Series, scale: str) -> pd.Series:
+    """Numbers as places from 0 to 1 on a scale of `scale_of`; all in the middle where they are the same."""
+    numbers = values.astype(float)
+    if scale != "linear":
+        constant = numbers[numbers > 0].min()
+        numbers = (numbers / constant).map(math.log if scale == "log" else math.log1p)
+    span = numbers.max() - numbers.min()
+    return (numbers - numbers.min()) / span if span else numbers * 0 + 0.5
+
+
+def shown(value: Any) -> str:
+    """A setting's value on an axis: fractions with three significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def written(value: float, column: str) -> str:
@@ -84,30 +109,16 @@ def line_frame(table: pd.DataFrame, axis: str, quantity: str, *, series: Sequenc
 
 def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.LayerChart:
     """The lines of `line_frame`: means, with the range over the runs where several share a setting."""
-    numeric = is_numeric(frame["setting"])
-    scale = scale_of(frame["setting"]) if numeric else "linear"
-    kwargs: dict[str, Any] = {"type": scale, "nice": False, "padding": 12}
-    if scale == "symlog":
-        positive = [float(value) for value in frame["setting"] if value > 0]
-        kwargs["constant"] = min(positive)
-    axis = alt.Axis(
-        values=sorted(set(frame["setting"])), labelExpr="'' + datum.value", labelOverlap=True, labelFlush=False
-    )
-    order = list(dict.fromkeys(frame["setting"]))
-    x = (
-        alt.X("setting:Q", title=axis_title, scale=alt.Scale(**kwargs), axis=axis)
-        if numeric
-        else alt.X("setting:N", title=axis_title, sort=order, axis=alt.Axis(labelAngle=0))
-    )
+    x = _setting_axis(frame["setting"], axis_title)
     number = ".2%" if quantity != "loss" else ".4f"
-    shown = [name for name in _COLOURS if name in set(frame["series"])]
+    names = [name for name in _COLOURS if name in set(frame["series"])]
     base = alt.Chart(frame).encode(
         x=x,
         color=alt.Color(
             "series:N",
             title=None,
-            scale=alt.Scale(domain=shown, range=[_COLOURS[name] for name in shown]),
-            legend=alt.Legend(orient="top", symbolOpacity=1),
+            scale=alt.Scale(domain=names, range=[_COLOURS[name] for name in names]),
+            legend=alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, symbolSize=300),
         ),
         tooltip=[
             alt.Tooltip("setting", title=axis_title),
@@ -123,7 +134,7 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
     lines = base.mark_line(strokeWidth=2.5).encode(
         y=y,
         strokeDash=alt.StrokeDash(
-            "series:N", scale=alt.Scale(domain=shown, range=[_DASHES[name] for name in shown]), legend=None
+            "series:N", scale=alt.Scale(domain=names, range=[_DASHES[name] for name in names]), legend=None
         ),
     )
     ranges = (
@@ -137,133 +148,148 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
     return layer(ranges, lines, points).properties(height=360)
 
 
+def _setting_axis(values: pd.Series, title: str, *, ends_only: bool = False) -> alt.X:
+    """The x axis of a setting; with `ends_only` and more than a few numbers, the ends alone have labels."""
+    distinct = list(dict.fromkeys(values))
+    if not is_numeric(values):
+        return alt.X("setting:N", title=title, sort=distinct, axis=alt.Axis(labelAngle=0))
+    kwargs: dict[str, Any] = {"type": scale_of(values), "nice": False, "padding": 12}
+    if kwargs["type"] == "symlog":
+        kwargs["constant"] = min(float(value) for value in distinct if value > 0)
+    ticks = sorted(distinct)
+    if ends_only and len(ticks) > FEW_TICKS:
+        ticks = [ticks[0], ticks[-1]]
+    texts = json.dumps({f"{value:.12g}": shown(value) for value in ticks})
+    label = f"{texts}[format(datum.value, '.12~g')] || datum.label"
+    axis = alt.Axis(values=ticks, labelExpr=label, labelOverlap=True, labelFlush=False)
+    return alt.X("setting:Q", title=title, scale=alt.Scale(**kwargs), axis=axis)
+
+
 def heat_frame(table: pd.DataFrame, x: str, y: str, column: str) -> pd.DataFrame:
-    """One row a cell: x, y, value (the mean over the runs of the cell), count, runs."""
+    """One row a cell: x, y, value (the mean over the runs of the cell), count, runs; in the order of the axes.
+
+    `x` and `y` are columns of settings, or of `binned` ones.
+    """
     known = table[table[column].notna()]
-    grouped = known.groupby([x, y], sort=True)
+    grouped = known.groupby([x, y], sort=True, observed=True)
     frame = grouped[column].agg(value="mean", count="count").reset_index()
     frame["runs"] = [",".join(dict.fromkeys(runs)) for _, runs in grouped["run"]]
     return frame.set_axis(["x", "y", "value", "count", "runs"], axis=1)
 
 
-def heat_chart(frame: pd.DataFrame, x: str, y: str, title: str, *, higher_is_better: bool) -> alt.LayerChart:
-    """The cells of `heat_frame`: the darker, the better, with the number in each."""
+def binned(values: pd.Series, most: int = MOST_BINS) -> pd.Series:
+    """A setting's values as an ordered category: as they are, or numbers of more than `most` kinds in equal bins.
+
+    The bins are equally wide on the scale that suits the numbers (see `scale_of`).
+    """
+    distinct = sorted(set(values)) if is_numeric(values) else list(dict.fromkeys(values))
+    if not is_numeric(values) or len(distinct) <= most:
+        texts = {value: shown(value) for value in distinct}
+        return pd.Series(pd.Categorical([texts[value] for value in values], list(texts.values()), ordered=True))
+    places = spread(values, scale_of(values))
+    bins = [min(most - 1, int(place * most)) for place in places]
+    numbers = list(values)
+    words = {}
+    for number in sorted(set(bins)):
+        inside = [value for value, found in zip(numbers, bins, strict=True) if found == number]
+        ends = dict.fromkeys(_short(value) for value in (min(inside), max(inside)))
+        words[number] = "–".join(ends)
+    if len(set(words.values())) < len(words):  # two digits do not tell them apart
+        words = {number: f"{text} ({number + 1})" for number, text in words.items()}
+    return pd.Series(pd.Categorical([words[number] for number in bins], list(words.values()), ordered=True))
+
+
+def pair_frame(table: pd.DataFrame, x: str, y: str, column: str) -> pd.DataFrame:
+    """Return `heat_frame` of two settings whose values are `binned`."""
+    return heat_frame(table.assign(**{path: binned(table[path]) for path in (x, y)}), x, y, column)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+def heat_chart(
+    frame: pd.DataFrame, x: str, y: str, title: str, *, higher_is_better: bool, dark: bool = False
+) -> alt.LayerChart:
+    """The cells of `heat_frame` with the number in each; the better, the more a cell stands out from the background."""
     share = "loss" not in title
-    number = ".2%" if share else ".4f"
-    low, high = float(frame["value"].min()), float(frame["value"].max())
-    base = alt.Chart(frame).encode(
-        x=alt.X("x:O", title=x, axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("y:O", title=y),
+    number, unit = (".2f", ", %") if share else (".3f", "")
+    shown_frame = frame.assign(
+        x=frame["x"].map(shown).astype(object),
+        y=frame["y"].map(shown).astype(object),
+        shown=frame["value"] * (100 if share else 1),
+    )
+    base = alt.Chart(shown_frame).encode(
+        x=alt.X(
+            "x:O", title=x, sort=_in_order(frame["x"]), axis=alt.Axis(labelAngle=0, labelOverlap=True, labelLimit=130)
+        ),
+        y=alt.Y("y:O", title=y, sort=_in_order(frame["y"]), axis=alt.Axis(labelLimit=130)),
         tooltip=[
             alt.Tooltip("x", title=x),
             alt.Tooltip("y", title=y),
-            alt.Tooltip("value:Q", title=title, format=number),
+            alt.Tooltip("shown:Q", title=f"{title}{unit}", format=number),
             alt.Tooltip("count:Q", title="runs"),
         ],
     )
+    colours = list(reversed(CELLS_DARK if dark else CELLS))  # from the best to the worst
     cells = (
         base.mark_rect(cursor="pointer")
         .encode(
             color=alt.Color(
                 "value:Q",
-                title=title,
-                scale=alt.Scale(scheme=SEQUENTIAL, reverse=not higher_is_better),
-                legend=alt.Legend(format=number, orient="top"),
+                scale=alt.Scale(range=colours, reverse=higher_is_better),
+                legend=None,  # each cell has its number
             )
         )
         .add_params(alt.selection_point(name=SELECTION, fields=["runs"], toggle=False))
     )
-    middle = (low + high) / 2
-    dark = f"datum.value > {middle}" if higher_is_better else f"datum.value < {middle}"
+    black = alt.when("luminance(scale('color', datum.value)) > 0.18").then(alt.value("#000000"))
     numbers = base.mark_text(fontSize=13, cursor="pointer", aria=False).encode(
-        text=alt.Text("value:Q", format=number),
-        color=alt.when(dark).then(alt.value("#FFFFFF")).otherwise(alt.value("#1B1F24")),
+        text=alt.Text("shown:Q", format=number), color=black.otherwise(alt.value("#FFFFFF"))
     )
-    return layer(cells, numbers).properties(height=60 + 46 * frame["y"].nunique())
+    # a step a row: legends, axes and titles come on top of it and take nothing away
+    return layer(cells, numbers).properties(height=alt.Step(ROW_PX))
 
 
-def parallel_frame(table: pd.DataFrame, axes: Sequence[str], column: str) -> pd.DataFrame:
-    """One row a run and axis, for those with a value in `column`, which becomes the last axis.
+def _in_order(values: pd.Series) -> list[str]:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values)
+        return [str(value) for value in values.cat.categories if value in present]
+    distinct = list(dict.fromkeys(values))
+    return [shown(value) for value in (sorted(distinct) if is_numeric(values) else distinct)]
 
-    Returns
-    -------
-    Columns point (counted from 0), axis, position (0 to 1), text, value (of `column`), runs.
-    """
-    # the best is drawn last, over the others
+
+def slice_frame(table: pd.DataFrame, axis: str, column: str) -> pd.DataFrame:
+    """One row a trial that has a figure in `column`: setting, value, trial (counted from 1), runs."""
     known = table[table[column].notna()]
-    known = known.sort_values(column, ascending=column.endswith("accuracy")).reset_index(drop=True)
-    parts = []
-    for axis in [*axes, column]:
-        if axis == column:
-            positions, texts = _spread(known[axis], "linear"), known[axis].map(lambda value: written(value, column))
-        elif is_numeric(known[axis]):
-            positions, texts = _spread(known[axis], scale_of(known[axis])), known[axis].map(lambda value: f"{value:g}")
-        else:
-            texts = known[axis].map(str)
-            order = {text: index for index, text in enumerate(dict.fromkeys(texts))}
-            positions = texts.map(lambda text, order=order: order[text] / max(1, len(order) - 1))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "point": range(len(known)),
-                    "axis": axis,
-                    "position": list(positions),
-                    "text": list(texts),
-                    "value": list(known[column]),
-                    "runs": list(known["run"]),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(
+        {"setting": known[axis], "value": known[column], "trial": known["trial"], "runs": known["run"]}
+    ).reset_index(drop=True)
 
 
-def _spread(values: pd.Series, scale: str) -> pd.Series:
-    """Numbers as places from 0 to 1; all in the middle where they are the same."""
-    numbers = values.astype(float)
-    if scale != "linear":
-        constant = numbers[numbers > 0].min()
-        numbers = (numbers / constant).map(math.log if scale == "log" else math.log1p)
-    span = numbers.max() - numbers.min()
-    return (numbers - numbers.min()) / span if span else numbers * 0 + 0.5
+def slice_frames(table: pd.DataFrame, axes: Sequence[str], column: str) -> dict[str, pd.DataFrame]:
+    """Return `slice_frame` of several settings, by setting."""
+    return {axis: slice_frame(table, axis, column) for axis in axes}
 
 
-def parallel_chart(
-    frame: pd.DataFrame, titles: Mapping[str, str], *, higher_is_better: bool, dark: bool = False
-) -> alt.LayerChart:
-    """A line a run through all its settings to its value; the better, the more it stands out from the background."""
-    axes = list(dict.fromkeys(frame["axis"]))
-    names = "{" + ", ".join(f"{json.dumps(axis)}: {json.dumps(titles.get(axis, axis))}" for axis in axes) + "}"
-    x = alt.X(
-        "axis:N",
-        sort=axes,
-        title=None,
-        scale=alt.Scale(type="point", padding=0.35),
-        axis=alt.Axis(labelExpr=f"{names}[datum.value]", labelAngle=0, orient="top", grid=True, labelLimit=150),
+def slice_chart(frame: pd.DataFrame, axis_title: str, quantity: str, *, dark: bool = False) -> alt.Chart:
+    """The figure of each trial of `slice_frame` against one setting; the later, the more it stands out."""
+    number = ".4f" if "loss" in quantity else ".2%"
+    y_axis = alt.Axis(format="~g" if "loss" in quantity else "%", tickCount=5, labelFlush=False)
+    points = alt.Chart(frame).mark_point(filled=True, size=70, opacity=1, cursor="pointer", strokeWidth=0)
+    encoded = points.encode(
+        x=_setting_axis(frame["setting"], axis_title, ends_only=True),
+        y=alt.Y("value:Q", title=None, axis=y_axis, scale=alt.Scale(zero=False)),
+        color=alt.Color("trial:Q", legend=None, scale=alt.Scale(range=list(LINES_DARK if dark else LINES))),
+        tooltip=[
+            alt.Tooltip("trial:Q"),
+            alt.Tooltip("setting", title=axis_title),
+            alt.Tooltip("value:Q", title=quantity, format=number),
+        ],
     )
-    y = alt.Y("position:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04]))
-    colour = alt.Color("value:Q", legend=None, scale=alt.Scale(scheme="viridis", reverse=higher_is_better != dark))
-    tooltip = [alt.Tooltip("axis:N", title="setting"), alt.Tooltip("text:N", title="value")]
-    lines = (
-        alt.Chart(frame)
-        .mark_line(strokeWidth=1.6, opacity=0.65)
-        .encode(x=x, y=y, color=colour, detail=alt.Detail("point:N"))
-    )
-    points = (
-        alt.Chart(frame)
-        .mark_point(filled=True, size=60, cursor="pointer", opacity=0.9)
-        .encode(x=x, y=y, color=colour, tooltip=tooltip)
-        .add_params(alt.selection_point(name=SELECTION, fields=["runs"], toggle=False))
-    )
-    settings = frame[frame["axis"] != axes[-1]].drop_duplicates(["axis", "text"])
-    last = frame[frame["axis"] == axes[-1]]
-    ends = last.loc[sorted({last["value"].idxmin(), last["value"].idxmax()})]
-    ticks = pd.concat([settings[settings.groupby("axis")["text"].transform("count") <= 12], ends])
-    # each text on a halo of the background, as lines run behind it
-    text = alt.Chart(ticks).encode(x=x, y=y, text=alt.Text("text:N"))
-    style: dict[str, Any] = {"align": "right", "dx": -9, "fontSize": 12, "aria": False}
-    halo = text.mark_text(**style, stroke="#14171C" if dark else "#FFFFFF", strokeWidth=5, strokeJoin="round")
-    labels = text.mark_text(**style, color="#C9CED6" if dark else "#4A5159")
-    return layer(lines, points, halo, labels).properties(height=380)
+    picked = alt.selection_point(name=SELECTION, fields=["runs"], toggle=False)
+    chart: alt.Chart = encoded.add_params(picked).properties(height=210)
+    return chart
 
 
 def history_chart(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
@@ -283,12 +309,17 @@ def history_chart(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
 def importance_chart(shares: Mapping[str, float]) -> alt.LayerChart:
     """How much of the spread each setting explains, greatest first."""
     frame = pd.DataFrame({"setting": list(shares), "share": list(shares.values())})
-    y = alt.Y("setting:N", sort=list(shares), title=None, axis=alt.Axis(labelLimit=200, ticks=False))
-    x = alt.X("share:Q", axis=alt.Axis(format="%"), title="share of the spread", scale=alt.Scale(domain=[0, 1.1]))
+    y = alt.Y("setting:N", sort=list(shares), title=None, axis=alt.Axis(labelLimit=220, ticks=False))
+    x = alt.X(
+        "share:Q",
+        axis=alt.Axis(format="%", tickCount=4, labelFlush=False),
+        title="share of the spread",
+        scale=alt.Scale(domain=[0, 1.2 * max(shares.values())]),
+    )
     bars = alt.Chart(frame).mark_bar(color=RUN_COLOURS[0], size=18).encode(x=x, y=y)
     texts = (
         alt.Chart(frame)
         .mark_text(align="left", dx=5, fontSize=13, color=GREY)
         .encode(x=x, y=y, text=alt.Text("share:Q", format=".0%"))
     )
-    return layer(bars, texts).properties(height=40 + 30 * len(frame))
+    return layer(bars, texts).properties(height=alt.Step(30))

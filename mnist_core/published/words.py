@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mnist_core.evaluation.statistics import Sample
-from mnist_core.experiments.grids import describe
+from mnist_core.experiments.axis_words import point_words
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.published.claims import Claim
 from mnist_core.published.figures import Compared, Figure, is_loss
@@ -52,7 +52,7 @@ def reason(row: Row) -> str:
     """Return what the verdict on a row rests on, without the verdict itself."""
     text = _reason(row)
     if row.changed:
-        text += f" Run with other settings than described: {describe(row.changed)}."
+        text += f" Run with other settings than described: {point_words(row.changed)}."
     return text
 
 

@@ -13,7 +13,7 @@ import hashlib
 import math
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,6 @@ from pydantic import Field
 from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.experiments import spaces
 from mnist_core.experiments.frozen import Frozen
-from mnist_core.experiments.grids import describe
 from mnist_core.experiments.spaces import Observation, SearchSpec
 from mnist_core.files import writing
 from mnist_core.jobs import local_service
@@ -64,6 +63,11 @@ class Trial(Frozen):
     value: float | None = None
     epochs: int = 0
 
+    @property
+    def count(self) -> int:
+        """Which trial it is, counted from 1, as people count."""
+        return self.number + 1
+
 
 class Search(Frozen):
     """`search.json`. created_at: Unix seconds."""
@@ -88,6 +92,11 @@ class Search(Frozen):
     def complete(self) -> bool:
         """True if all trials have been requested and decided."""
         return len(self.trials) == self.spec.trial_count and all(trial.state != "open" for trial in self.trials)
+
+    @property
+    def settings(self) -> int:
+        """How many settings it varies."""
+        return len(self.spec.space)
 
     @property
     def kind(self) -> StudyKind:
@@ -301,7 +310,7 @@ class _Controller:
         wanted = [
             RunRequest(
                 search.spec.config(trial.values),
-                f"{search.name}: trial {trial.number}, {describe(trial.values)}"[:80],
+                f"{search.name.rpartition('/')[2]}, trial {trial.count}"[:80],
                 origin=Origin(kind="search", id=search.id),
                 pause=paused,
             )
@@ -457,14 +466,14 @@ def results(runs: Runs, search: Search, *, reader: Reader = PLAIN, reveal: bool 
     Returns
     -------
     pandas.DataFrame
-        as `sweeps.results`, with `trial`, `bracket`, `trial_state` and `value` in front. Figures on the test set are
-        left out for all but the winner of a complete search, unless `reveal` asks for them.
+        as `sweeps.results`, with `trial` (counted from 1), `bracket`, `trial_state` and `value` in front. Figures on
+        the test set are left out for all but the winner of a complete search, unless `reveal` asks for them.
     """
     winner = search.winner if search.complete else None
     tested = reader if reveal else sweeps.WinnerAlone(winner.run if winner else None)
     table = sweeps.frame([(trial.values, trial.run) for trial in search.trials], runs, reader=tested)
     front: dict[str, list[Any]] = {
-        "trial": [trial.number for trial in search.trials],
+        "trial": [trial.count for trial in search.trials],
         "bracket": [trial.bracket for trial in search.trials],
         "trial_state": [trial.state for trial in search.trials],
         "value": [math.nan if trial.value is None else trial.value for trial in search.trials],
@@ -475,29 +484,40 @@ def results(runs: Runs, search: Search, *, reader: Reader = PLAIN, reveal: bool 
 
 
 def history(search: Search) -> pd.DataFrame:
-    """The best value so far: one row a trial that has finished: `trial`, `value`, `best`."""
+    """The best value so far: one row a trial that has finished: `trial` (counted from 1), `value`, `best`."""
     import pandas as pd
 
     done = [trial for trial in search.trials if trial.state == "finished" and trial.value is not None]
-    frame = pd.DataFrame([{"trial": t.number, "value": t.value} for t in done], columns=["trial", "value"])
+    frame = pd.DataFrame([{"trial": t.count, "value": t.value} for t in done], columns=["trial", "value"])
     best = frame["value"].cummin() if search.spec.metric == "val_loss" else frame["value"].cummax()
     return frame.assign(best=best)
 
 
-def importances(runs: Runs, search: Search) -> tuple[dict[str, float], int]:
-    """Return each field's share of the variance, greatest first, and the number of epochs it was measured after.
+def compared(runs: Runs, search: Search) -> tuple[dict[int, float], int]:
+    """Return the metric of the trials after equally many epochs, by trial counted from 1, and after how many.
 
-    Trials are compared after equally many epochs: as many as the shortest of them has done.
+    As many epochs as the shortest of the finished and pruned trials has done; empty and 0 where there is none.
     """
-    known: list[tuple[Mapping[str, Any], list[float]]] = []
+    known: dict[int, list[float]] = {}
     for trial in search.trials:
+        if trial.state not in ("finished", "pruned"):
+            continue
         try:
             values = [getattr(row, search.spec.metric) for row in runs.get(trial.run).rows()]
         except StoreError:
             continue
-        if values and trial.state in ("finished", "pruned"):
-            known.append((trial.values, values))
-    if not known:
+        if values:
+            known[trial.count] = values
+    epochs = min(map(len, known.values()), default=0)
+    return {count: values[epochs - 1] for count, values in known.items()}, epochs
+
+
+def importances(runs: Runs, search: Search) -> tuple[dict[str, float], int]:
+    """Return each field's share of the variance, greatest first, and after how many epochs (see `compared`)."""
+    values, epochs = compared(runs, search)
+    if not values:
         return {}, 0
-    epochs = min(len(values) for _, values in known)
-    return spaces.importances(search.spec, [Observation(item, values[epochs - 1]) for item, values in known]), epochs
+    by_count = {trial.count: trial.values for trial in search.trials}
+    return spaces.importances(
+        search.spec, [Observation(by_count[count], value) for count, value in values.items()]
+    ), epochs

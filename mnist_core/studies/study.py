@@ -58,6 +58,10 @@ class Study(Protocol):
     def size(self) -> str:
         """Planned size in words, such as ``90 runs``."""
 
+    @property
+    def settings(self) -> int:
+        """How many settings it varies, where those that change together count as one."""
+
     def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is."""
 

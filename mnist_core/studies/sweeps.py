@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,10 @@ from pydantic import Field
 
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
+from mnist_core.experiments.axis_words import plain_value, point_words
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import Frozen
-from mnist_core.experiments.grids import Point, SweepSpec, describe, expand, plain_value
+from mnist_core.experiments.grids import Point, SweepSpec, expand
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.jobs.request import Requested, RunRequest, request_all
 from mnist_core.jobs.runners import Runner
@@ -71,6 +73,21 @@ class Sweep(Frozen):
         """The paths that vary, in the order of the grid."""
         paths = dict.fromkeys(path for point in self.points for path in point.values)
         return [path for path in paths if len({json.dumps(p.values.get(path)) for p in self.points}) > 1]
+
+    @property
+    def independent_axes(self) -> list[str]:
+        """Those of `axes` that vary by themselves; of linked ones, which change together, the first."""
+        linked = [set(paths) for name, values in self.spec.grid.items() if "." not in name for paths in values]
+        found: list[str] = []
+        for path in self.axes:
+            if not any(path in group and other in group for group in linked for other in found):
+                found.append(path)
+        return found
+
+    @property
+    def settings(self) -> int:
+        """How many settings it varies, where those that change together count as one."""
+        return len(self.independent_axes)
 
     @property
     def kind(self) -> StudyKind:
@@ -175,7 +192,7 @@ def start(
     wanted = [
         RunRequest(
             config,
-            f"{spec.name}: {describe(values[run_id])}"[:80],
+            run_name(spec, values[run_id]),
             _preset_of(config),
             origin=Origin(kind="sweep", id=sweep.id),
             keep_weights=keep_weights,
@@ -183,6 +200,17 @@ def start(
         for run_id, config in distinct.items()
     ]
     return sweep, request_all(store, runner, wanted, again=again)
+
+
+MOST_LETTERS = 80
+"""Letters of a run's name that a sweep gives."""
+
+
+def run_name(spec: SweepSpec, values: Mapping[str, Any]) -> str:
+    """Return what a run of a sweep is called: what is varied, and its values: ``model_1, dropout 0.4, units 64``."""
+    start = spec.base if isinstance(spec.base, str) else spec.name
+    text = f"{start.rpartition('/')[2]}, {point_words(values, spec.base_config())}"
+    return text if len(text) <= MOST_LETTERS else f"{re.split(r'[,;][^,;]*$', text[: MOST_LETTERS - 2])[0]}, …"
 
 
 def _preset_of(config: RunConfig) -> str | None:
@@ -318,3 +346,17 @@ def best(table: pd.DataFrame, metric: str = "val_loss") -> str | None:
         return None
     values = -done[metric] if metric.endswith("accuracy") else done[metric]
     return str(done["run"].iloc[int(values.to_numpy().argmin())])
+
+
+def best_first(table: pd.DataFrame, column: str = "val_loss", *, higher_is_better: bool = False) -> pd.DataFrame:
+    """Return a table of results with the best finished run first, then the other finished ones, then the rest.
+
+    `column` holds the figure that decides. What has the same figure stays in order; rows are counted from 0 anew.
+    """
+    if not len(table):
+        return table
+    state = table["trial_state"] if "trial_state" in table else table["state"]
+    # a run that was given up early has a figure of fewer epochs, which cannot be compared with the others
+    keys = table.assign(_open=state != "finished", _figure=-table[column] if higher_is_better else table[column])
+    order = keys.sort_values(["_open", "_figure"], kind="stable", na_position="last").index
+    return table.loc[order].reset_index(drop=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.sweeps import sweep_form
-from dashboard.views.sweeps.sweep_form import OWN, axis_words, example, values_of
+from dashboard.views.sweeps.sweep_form import OWN, choice_words, example, values_of
 from mnist_core.experiments.grids import axes, parse_spec
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.spaces import parse_search
@@ -120,12 +122,14 @@ def test_results_are_shown_and_held_out_choices_are_not_called_optimistic(
     assert not page.exception
     said = words(page)
     assert "3 runs: 3 finished." in said
-    assert "Lowest validation loss: **units" in said
+    assert "Lowest validation loss: **first width" in said
     assert "chosen on held-out images" in said
     assert "Optimistic" not in said
     (shown,) = [frame.value for frame in page.dataframe if {"state", "best"} <= set(frame.value)]
-    assert list(shown["units"]) == [4, 8, 64]
-    assert list(shown["best"]).count("★") == 1
+    assert sorted(shown["first width"]) == [4, 8, 64]
+    assert list(shown["best"]) == ["★", "", ""]
+    assert list(shown["val_loss"]) == sorted(shown["val_loss"])
+    assert list(shown)[:3] == ["best", "first width", "val_loss"]
     assert page.query_params["sweep"] in (f"sweep-{found.id}", [f"sweep-{found.id}"])
 
 
@@ -147,7 +151,7 @@ def test_several_settings_have_a_heatmap_and_parallel_lines(app: OpenPage, store
     page = app("views/sweeps/page.py")
     assert not page.exception
     said = words(page)
-    assert "Validation error by units and learning rate" in said
+    assert "Validation error by first width and learning rate" in said
     assert "All settings at once" in said
     page.selectbox(key="sweep_axis").set_value("training.learning_rate").run()
     assert "Error rate by learning rate" in words(page)
@@ -162,6 +166,75 @@ def test_a_click_opens_the_runs_in_compare(app: OpenPage, store: Store, runner: 
     assert not page.exception
     assert page.title[0].value == "Compare"
     assert page.multiselect(key="run_picker").value == found.run_ids[:2]
+
+
+GRID = {"stack.units": [4, 8], "stack.depth": [1, 2], "training.learning_rate": [0.01, 0.001]}
+
+
+def drag(page: AppTest, number: int, position: list[float], *axes: str) -> None:
+    """Drag in the chart of all settings, which has been drawn anew `number` times."""
+    page.session_state[f"sweep_parallel_{number}"] = {
+        "selection": {"brush": {"position": position, "axis": list(axes)}, "pick": []}
+    }
+    page.run()
+    assert not page.exception
+
+
+def test_a_drag_along_an_axis_filters_the_table_and_a_second_one_further_until_they_are_taken_back(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    sweep(store, **GRID)
+    page = app("views/sweeps/page.py")
+    assert len(shown_results(page)) == 8
+    drag(page, 0, [0.6, 1.02], "stack.units")
+    assert list(shown_results(page)["first width"]) == [8] * 4
+    assert "4 of 8 runs" in words(page)
+    drag(page, 1, [-0.02, 0.3], "training.learning_rate")
+    table = shown_results(page)
+    assert list(table["learning rate"]) == [0.001] * 2
+    assert set(table["layers"]) == {1, 2}
+    click(page, "first width: 8")
+    assert len(shown_results(page)) == 4
+    click(page, r"learning rate: 0\.001")
+    assert len(shown_results(page)) == 8
+    assert "All runs" in words(page)
+
+
+def test_a_brush_stays_with_the_sweep_that_it_was_made_in(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    first = sweep(store, **GRID)
+    sweep(store, **{**GRID, "stack.units": [4, 16]})
+    page = app("views/sweeps/page.py")
+    drag(page, 0, [0.6, 1.0], "stack.units")
+    assert len(shown_results(page)) == 4
+    page.selectbox(key="sweep_picker").set_value(f"sweep-{first.id}").run()
+    assert len(shown_results(page)) == 8
+
+
+def test_a_click_without_a_drag_filters_nothing(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    sweep(store, **GRID)
+    page = app("views/sweeps/page.py")
+    drag(page, 0, [0.5, 0.5], "stack.units")
+    assert len(shown_results(page)) == 8
+
+
+def test_a_setting_may_be_called_as_a_column_of_results(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    sweep(store, **{"training.epochs": [1, 2]})
+    page = app("views/sweeps/page.py")
+    assert not page.exception
+    assert sorted(shown_results(page)["epochs"]) == [1, 2]
+
+
+def test_without_a_link_the_page_opens_on_the_newest_own_sweep_and_else_on_the_one_that_is_easiest_to_read(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    shipped = Path(__file__).resolve().parents[2] / "artifacts" / "reference" / "sweeps"
+    shutil.copytree(shipped, store.root / "reference" / "sweeps")
+    page = app("views/sweeps/page.py")
+    assert not page.exception
+    neurons = next(item for item in sweeps.SHELF.all(store)[0] if item.name == "coursera/neurons")
+    assert page.selectbox(key="sweep_picker").value == f"sweep-{neurons.id}"
+    own = sweep(store)
+    assert app("views/sweeps/page.py").selectbox(key="sweep_picker").value == f"sweep-{own.id}"
 
 
 def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: Store, runner: FakeRunner) -> None:
@@ -179,10 +252,16 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
     assert "of the test images right" in said
     assert "Tested once" not in said
     assert "Which settings matter" in said
+    assert "Each setting by itself" in said
+    assert "Two settings at once" in said
+    assert "nothing is interpolated" in said
+    assert "All settings at once" in said
     (shown,) = [frame.value for frame in page.dataframe if {"trial", "best", "test_error"} <= set(frame.value)]
     assert shown["test_error"].notna().sum() == 1
     assert done.winner is not None
-    assert list(shown[shown["best"] == "★"]["trial"]) == [done.winner.number]
+    assert list(shown[shown["best"] == "★"]["trial"]) == [done.winner.count]
+    assert shown["best"].iloc[0] == "★"
+    assert f"Trial {done.winner.count} of 5" in said
 
 
 def test_a_search_is_started_in_a_process_of_its_own(
@@ -214,7 +293,7 @@ def test_every_axis_has_words_and_examples_that_can_be_trained(name: str) -> Non
     found = axes(PRESETS[name].config)
     assert {"training.learning_rate", "training.seed", "stack.depth"} <= set(found)
     for path, setting in found.items():
-        assert "_" not in axis_words(path, setting)
+        assert "_" not in choice_words(path, setting)
         parse_spec({"name": "example", "base": name, "grid": {path: values_of(example(setting))}})
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from mnist_core.errors import ConfigError
-from mnist_core.experiments.grids import SWEEPS, Stack, describe, expand, parse_spec, sweep_spec
+from mnist_core.experiments.axis_words import point_words
+from mnist_core.experiments.grids import SWEEPS, expand, parse_spec, sweep_spec
+from mnist_core.experiments.stack import Stack
 
 
 def spec(**data: Any) -> Any:
@@ -119,7 +121,7 @@ def test_a_sweep_is_read_from_a_file(tmp_path: Path, suffix: str) -> None:
         path.write_text('base = "readme/model_1"\n[grid]\n"training.learning_rate" = [0.1, 0.01]\n')
     found = sweep_spec(str(path))
     assert found.name == "mine"
-    assert [describe(point.values) for point in expand(found)] == ["learning_rate 0.1", "learning_rate 0.01"]
+    assert [point_words(point.values) for point in expand(found)] == ["learning rate 0.1", "learning rate 0.01"]
 
 
 @pytest.mark.parametrize(

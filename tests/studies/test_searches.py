@@ -79,7 +79,7 @@ def test_only_the_winner_is_tested_and_once(store: Store) -> None:
     search = carry_out(store, small())
     table = searches.results(store, search).set_index("trial")
     assert search.winner is not None
-    assert list(table.index[table["test_accuracy"].notna()]) == [search.winner.number]
+    assert list(table.index[table["test_accuracy"].notna()]) == [search.winner.count]
     unfinished = search.model_copy(update={"trials": search.trials[:3]})
     assert searches.results(store, unfinished)["test_accuracy"].isna().all()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mnist_core.errors import ConfigError, RunNotFound
@@ -52,7 +54,7 @@ def test_a_sweep_trains_every_point_and_is_found_again(trained: tuple[Store, swe
     assert sweeps.SHELF.find(store, "small") == sweeps.SHELF.find(store, sweep.id[:5]) == sweep
     assert sweep.axes == ["training.learning_rate", "stack.units"]
     run = store.get(sweep.points[1].run)
-    assert run.name == "small: learning_rate 0.1, units 8"
+    assert run.name == "small, learning rate 0.1, first width 8"
     assert (run.meta.origin, run.meta.tags) == (Origin(kind="sweep", id=sweep.id), ())
 
 
@@ -183,3 +185,39 @@ def test_a_damaged_file_is_reported_and_a_forgotten_sweep_leaves_its_runs(store:
     with pytest.raises(RunNotFound, match="no sweep is called 'small'"):
         sweeps.SHELF.find(store, "small")
     assert store.get(sweep.run_ids[0]).state == "finished"
+
+
+def test_a_run_of_a_sweep_has_a_short_name_in_words() -> None:
+    grid = SWEEPS["tuning/grid_90"]
+    values = {"stack.units": 512, "stack.ratio": 0.5, "stack.depth": 4, "stack.activation": "relu"}
+    text = "baseline, first width 512, width ratio 0.5, layers 4, activation relu"
+    assert sweeps.run_name(grid, values) == text
+    own = parse_spec({"name": "x", "base": "notebook/model_1", "grid": {"model.layers.*.dropout": [0.4]}})
+    assert sweeps.run_name(own, {"model.layers.*.dropout": 0.4}) == "model_1, dropout 0.4"
+    many = {f"model.layers.{layer}.units": 100 + layer for layer in range(6)}
+    assert sweeps.run_name(own, many).endswith(", …")
+    assert len(sweeps.run_name(own, many)) <= 80
+
+
+def test_the_best_finished_run_comes_first_and_what_is_not_comparable_last() -> None:
+    table = pd.DataFrame(
+        {
+            "run": ["worse", "early", "best", "missing"],
+            "state": ["finished", "cancelled", "finished", "missing"],
+            "val_loss": [0.2, 0.01, 0.1, float("nan")],
+        }
+    )
+    assert list(sweeps.best_first(table)["run"]) == ["best", "worse", "early", "missing"]
+    assert list(sweeps.best_first(table, higher_is_better=True)["run"])[:2] == ["worse", "best"]
+
+
+def test_linked_settings_count_as_one(tmp_path: Path) -> None:
+    widths = [
+        {"model.layers.0.units": 8, "model.layers.1.units": 4},
+        {"model.layers.0.units": 16, "model.layers.1.units": 8},
+    ]
+    grid = {"widths": widths, "training.learning_rate": [0.1, 0.01]}
+    base = {"model": {"layers": [{"units": 8}, {"units": 4}]}}
+    sweep, _ = sweeps.make(Store(tmp_path), parse_spec({"name": "linked", "base": base, "grid": grid}))
+    assert sweep.independent_axes == ["model.layers.0.units", "training.learning_rate"]
+    assert sweep.settings == 2

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
-from dashboard.views.sweeps import sweep_form, sweep_panels
+from dashboard.views.sweeps import parallel_panel, results_table, sweep_form, sweep_panels
 from mnist_core.errors import StoreError
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
@@ -21,9 +21,20 @@ TICK_S = 1.5
 
 
 def known() -> dict[str, AnyStudy]:
-    """All sweeps and searches by what the link calls them, the newest first."""
-    found = sorted(resources.studies().known, key=lambda item: -item.created_at)
-    return {f"{item.kind}-{item.id}": item for item in found}
+    """All sweeps and searches by what the link calls them: the user's own, the newest first, then those that ship.
+
+    Of those that ship, the one that is easiest to read is first: it varies the fewest settings, and of such it has the
+    most runs. So the page opens on one line that tells everything.
+    """
+    store = resources.store()
+    own = {item.id for item in resources.studies().known if SHELVES[item.kind].path(store.root, item.id).is_file()}
+
+    def place(item: AnyStudy) -> tuple[float, ...]:
+        if item.id in own:
+            return (0, -item.created_at)
+        return (1, item.settings, -len(item.run_ids))
+
+    return {f"{item.kind}-{item.id}": item for item in sorted(resources.studies().known, key=place)}
 
 
 def picker(items: dict[str, AnyStudy]) -> str:
@@ -92,7 +103,7 @@ def words(item: AnyStudy, done: StudyProgress) -> str:
     return f"{done.total} runs: {said}.{left}"
 
 
-sweep_panels.turn_page()
+results_table.turn_page()
 st.title("Sweeps")
 with panels.in_words():
     items = known()
@@ -111,9 +122,10 @@ with panels.in_words():
         @st.fragment(run_every=TICK_S if live else None)
         def following(key: str) -> None:
             """Everything about one sweep, drawn again while it is going on."""
-            sweep_panels.take_click()  # a click in here draws this part alone
             kind: StudyKind = "sweep" if key.startswith("sweep-") else "search"
             item_id = key.partition("-")[2]
+            sweep_panels.take_click()  # a click in here draws this part alone
+            parallel_panel.take_brush(item_id)
             store = resources.store()
             try:
                 item: AnyStudy = SHELVES[kind].get(store, item_id)

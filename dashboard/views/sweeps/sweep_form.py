@@ -12,6 +12,7 @@ from dashboard import resources, state
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from mnist_core.errors import ConfigError
+from mnist_core.experiments.axis_words import axis_words
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig, TrainingConfig
 from mnist_core.experiments.fields import bounds
 from mnist_core.experiments.grids import MOST_RUNS, SWEEPS, SweepSpec, axes, expand, parse_spec
@@ -40,8 +41,8 @@ def options() -> list[str]:
     return [*(f"sweep:{name}" for name in SWEEPS), *(f"search:{name}" for name in SEARCHES), OWN]
 
 
-def axis_words(path: str, setting: Setting) -> str:
-    """What an axis is called."""
+def choice_words(path: str, setting: Setting) -> str:
+    """What an axis is called in the boxes to choose from."""
     return f"{setting.words} of every layer" if path.startswith("model.layers.") else setting.words
 
 
@@ -156,7 +157,7 @@ def _own() -> SweepSpec:
         persist_state="session",
     )  # fmt: skip
     known = axes(PRESETS[str(base)].config)
-    words = {path: axis_words(path, setting) for path, setting in known.items()}
+    words = {path: choice_words(path, setting) for path, setting in known.items()}
     grid: dict[str, list[Any]] = {}
     for number, word in ((1, "Vary"), (2, "and vary")):
         fields = list(known) if number == 1 else [NONE, *known]
@@ -181,7 +182,8 @@ def _own() -> SweepSpec:
         if path in grid:
             raise ConfigError(f"{words[path]} is varied twice; choose another field for the second")
         grid[path] = values_of(text)
-    name = f"{base}, {' and '.join(words[path].partition(' (')[0] for path in grid)}"
+    varied = " × ".join(axis_words(grid, PRESETS[str(base)].config).values())
+    name = f"{str(base).rpartition('/')[2]}: {varied}"
     return parse_spec({"name": name[:60], "base": base, "grid": grid})
 
 

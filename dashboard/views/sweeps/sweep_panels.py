@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state, theme
+from dashboard.cache import kept
 from dashboard.shared import looks, panels
 from dashboard.shared.charts import Drawing
-from dashboard.shared.run_picker import MOST
-from mnist_core.experiments.grids import short_path
+from dashboard.views.sweeps.parallel_panel import parallel
+from dashboard.views.sweeps.results_table import open_in_compare, results_table
+from mnist_core.experiments.axis_words import SAMPLED_DIGITS, axis_words, point_words
 from mnist_core.plots import style
 from mnist_core.plots import sweeps as charts
 from mnist_core.studies import searches, sweeps
@@ -19,34 +19,13 @@ from mnist_core.studies.searches import Search
 from mnist_core.studies.sweeps import Sweep
 from mnist_core.text import for_markdown
 
-CLICKED = ("sweep_lines", "sweep_heat", "sweep_parallel")
-OPEN = "sweep_open"
+CLICKED = ("sweep_lines", "sweep_heat", "sweep_parallel", "search_pair")
+SLICES_ABREAST = 4
 QUANTITIES = {"error": "error rate", "accuracy": "accuracy", "loss": "loss"}
 OPTIMISTIC = (
     "These runs were judged on the test set while training. The best of many test results looks better than it is: "
     "on new images part of its lead would vanish. To choose honestly, hold out training images."
 )
-
-
-def titles(paths: list[str]) -> dict[str, str]:
-    """Short names of settings, in full where two would be the same."""
-    short = {path: short_path(path).replace("_", " ").replace("l2", "L2") for path in paths}
-    return {path: name if list(short.values()).count(name) == 1 else path for path, name in short.items()}
-
-
-def open_in_compare(run_ids: list[str]) -> None:
-    """Have the runs opened by `turn_page`, at most as many as there are colours."""
-    state.fill({OPEN: list(dict.fromkeys(run_ids))[:MOST]})
-    st.rerun()
-
-
-def turn_page() -> None:
-    """Turn to the Compare page where that was asked for, before anything of this one is drawn."""
-    wanted = state.widget_value(OPEN)
-    if isinstance(wanted, list) and wanted:
-        state.fill({OPEN: None})
-        state.choose(wanted)
-        st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(wanted)})
 
 
 def take_click() -> None:
@@ -68,7 +47,8 @@ def sweep_results(sweep: Sweep) -> None:
     if sweep.optimistic:
         looks.count_reveal(sweep)
     table = resources.of_study(sweeps.results, sweep, reader=resources.READER, reveal=revealed)
-    best = sweeps.best(table)
+    best, brushed = sweeps.best(table), None
+    names = axis_words(sweep.axes or sweep.points[0].values, sweep.spec.base_config())
     _answer(sweep, table, best)
     looks.choice_caption(sweep)
     if sweep.optimistic:
@@ -77,7 +57,6 @@ def sweep_results(sweep: Sweep) -> None:
     if len(done) < 2:
         st.caption("Pictures begin with the second finished run.")
     else:
-        names = titles(list(sweep.axes))
         quantity = st.segmented_control(
             "Show", list(QUANTITIES), default="error", format_func=QUANTITIES.__getitem__, required=True,
             key="sweep_quantity", persist_state="session",
@@ -85,18 +64,17 @@ def sweep_results(sweep: Sweep) -> None:
         # the test set was the validation set: the same curve twice would say nothing more
         series = ("train", "test") if sweep.optimistic else tuple(charts.SERIES) if revealed else ("train", "val")
         judged = f"{'test' if sweep.optimistic else 'val'}_{quantity}"
-        _pictures(done, names, str(quantity), series, judged)
+        brushed = _pictures(sweep, done, names, str(quantity), series, judged)
     if not sweep.optimistic:
         looks.reveal_switch(sweep)
-    results_table(table, titles(list(sweep.axes)), best, key=f"sweep_table_{sweep.id}", filename=f"sweep-{sweep.id}")
+    results_table(table, names, best, key=f"sweep_table_{sweep.id}", filename=f"sweep-{sweep.id}", kept=brushed)
 
 
 def _answer(sweep: Sweep, table: pd.DataFrame, best: str | None) -> None:
     if best is None:
         return
     row = table[table["run"] == best].iloc[0]
-    names = titles(list(sweep.axes) or list(sweep.points[0].values))
-    settings = ", ".join(f"{name} {_text(row[path])}" for path, name in names.items())
+    settings = point_words({path: row[path] for path in sweep.axes or sweep.points[0].values}, sweep.spec.base_config())
     text = f"Lowest validation loss: **{for_markdown(settings)}**"
     if pd.notna(row["test_accuracy"]):
         text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
@@ -106,12 +84,11 @@ def _answer(sweep: Sweep, table: pd.DataFrame, best: str | None) -> None:
     st.caption(f"The best of {count} finished runs, {chosen}, with one seed each unless the seed is varied.")
 
 
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _pictures(done: pd.DataFrame, names: dict[str, str], quantity: str, series: tuple[str, ...], judged: str) -> None:
-    axes = list(names)
+def _pictures(
+    sweep: Sweep, done: pd.DataFrame, names: dict[str, str], quantity: str, series: tuple[str, ...], judged: str
+) -> set[str] | None:
+    """Draw what each setting does; return the runs that were brushed, None for all."""
+    axes = [path for path in sweep.independent_axes if path in names]
     if axes:
         first = axes[0]
         if len(axes) > 1:
@@ -123,8 +100,12 @@ def _pictures(done: pd.DataFrame, names: dict[str, str], quantity: str, series: 
     if len(axes) >= 2:
         with st.container():
             _heat(done, axes, names, judged)
-    if len(axes) > 2:
-        parallel(done, names, judged)
+    return parallel(done, names, judged, word_of(judged), sweep.id) if len(axes) > 2 else None
+
+
+def word_of(column: str) -> str:
+    """Return what a column of results is called: ``validation loss`` for ``val_loss``."""
+    return column.replace("val_", "validation ").replace("_", " ")
 
 
 def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tuple[str, ...], several: bool) -> None:
@@ -155,75 +136,18 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: st
     if x not in axes or y not in axes or x == y:
         x, y = axes[-1], axes[0]
     frame = charts.heat_frame(done, x, y, judged)
-    word = judged.replace("val_", "validation ").replace("_", " ")
+    word = word_of(judged)
+    standing_out = theme.standing_out()
     panels.chart_with_table(
         Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=judged.endswith("accuracy")),
         frame.drop(columns="runs"),
-        title=f"{word.capitalize()} by {names[y]} and {names[x]}",
-        sentence="The darker, the better." + (" Means over the other settings." if len(axes) > 2 else ""),
-        alt_text=f"Heatmap of the {word} by {names[y]} and {names[x]}",
+        title=f"{word.capitalize()} by {names[y]} and {names[x]}{'' if judged.endswith('loss') else ', in %'}",
+        sentence=f"The {standing_out}, the better." + (" Means over the other settings." if len(axes) > 2 else ""),
+        alt_text=f"Heat map of the {word} by {names[y]} and {names[x]}",
         key=state.fresh_key("sweep_heat"),
-        filename="sweep-heatmap",
+        filename="sweep-heat-map",
         on_select="rerun",
     )
-
-
-def parallel(done: pd.DataFrame, names: dict[str, str], judged: str) -> None:
-    """All settings at once, a line a run."""
-    frame = charts.parallel_frame(done, list(names), judged)
-    standing_out = "brighter" if theme.is_dark() else "darker"
-    word = judged.replace("val_", "validation ").replace("_", " ")
-    panels.chart_with_table(
-        Drawing(charts.parallel_chart, frame, {**names, judged: word}, higher_is_better=judged.endswith("accuracy")),
-        done[["run", *names, judged]],
-        title="All settings at once",
-        sentence=f"Each line is a run, from its settings to its {word}; the {standing_out}, the better.",
-        alt_text=f"Parallel coordinates of {', '.join(names.values())} and the {word}",
-        key=state.fresh_key("sweep_parallel"),
-        filename="sweep-parallel",
-        on_select="rerun",
-    )
-
-
-def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, *, key: str, filename: str) -> None:
-    """The runs in a table that can be sorted; those that are ticked can be opened in Compare."""
-    panels.heading("All runs", "A click on a column's head sorts. Tick rows to compare their runs.")
-    columns = [*names, "state", "epochs", "parameters", "seconds", "train_error", "val_loss", "val_error", "test_error"]
-    if "trial" in table:
-        columns = ["trial", *names, "trial_state", *columns[len(names) + 1 :]]
-    shown = table[columns].rename(columns=names).rename(columns={"trial_state": "state"})
-    shown.insert(0, "best", ["★" if run == best else "" for run in table["run"]])
-    errors = {
-        "train_error": "training error, %", "val_error": "validation error, %", "test_error": "test error, %"
-    }  # fmt: skip
-    shown[list(errors)] *= 100  # the format "percent" drops zeros, so that a column does not line up
-    event = st.dataframe(
-        shown,
-        hide_index=True,
-        width="stretch",
-        key=key,
-        on_select="rerun",
-        selection_mode="multi-row",
-        placeholder="–",
-        column_config={
-            "best": st.column_config.TextColumn("", width=30),
-            "parameters": st.column_config.NumberColumn(format="localized"),
-            "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
-            "val_loss": st.column_config.NumberColumn("validation loss", format="%.4f"),
-        }
-        | {column: st.column_config.NumberColumn(title, format="%.2f") for column, title in errors.items()},
-    )
-    rows = list(event["selection"]["rows"])
-    ids = [str(table.iloc[row]["run"]) for row in rows if table.iloc[row]["state"] != "missing"]
-    with st.container(horizontal=True, gap="small"):
-        label = f"Compare the {len(ids)} ticked runs" if len(ids) > 1 else "Compare the ticked run"
-        if any(run_id != best for run_id in ids):
-            st.caption("Compare shows test results, also of runs that were not chosen; each comparison is counted.")
-        if ids and st.button(label, icon=":material/compare_arrows:", key=f"{key}_compare"):
-            open_in_compare(ids)
-        if len(ids) > MOST:
-            st.caption(f"Compare shows the first {MOST}.")
-        panels.csv_button(table, filename, key=f"{key}_csv")
 
 
 # -- a search ----------------------------------------------------------------------------------------------------------
@@ -232,20 +156,20 @@ def results_table(table: pd.DataFrame, names: dict[str, str], best: str | None, 
 def search_results(search: Search) -> None:
     """The pictures and the table of a search."""
     table = resources.of_study(searches.results, search, reader=resources.READER, reveal=looks.revealed(search))
-    names = titles(list(search.spec.space))
+    names = axis_words(search.spec.space, search.spec.base_config())
     winner = search.winner
     if winner is not None:
-        row = table[table["trial"] == winner.number].iloc[0]
-        settings = ", ".join(f"{name} {_text(row[path])}" for path, name in names.items())
+        row = table[table["trial"] == winner.count].iloc[0]
+        settings = point_words(winner.values, search.spec.base_config(), SAMPLED_DIGITS)
         text = f"Best on held-out images: **{for_markdown(settings)}**"
         if pd.notna(row["test_accuracy"]):
             text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
         st.markdown(f"#### {text}", anchors=False)
         pruned = sum(trial.state == "pruned" for trial in search.trials)
         said = f" {pruned} were given up early." if pruned else ""
-        st.caption(f"Trial {winner.number} of {len(search.trials)}.{said}")
+        st.caption(f"Trial {winner.count} of {len(search.trials)}.{said}")
         looks.choice_caption(search)
-    metric = search.spec.metric.replace("val_", "validation ")
+    metric = word_of(search.spec.metric)
     done = searches.history(search)
     left, right = st.columns(2, gap="medium")
     if len(done) > 1:
@@ -270,10 +194,67 @@ def search_results(search: Search) -> None:
                 alt_text="Importance: " + ", ".join(f"{name} {share:.0%}" for name, share in named.items()),
                 key="search_importance", filename=f"search-{search.id}-importance",
             )  # fmt: skip
-    judged = table[table["trial_state"].isin(["finished", "pruned"]) & table["value"].notna()]
-    if len(judged) > 1:
-        parallel(judged, names, search.spec.metric)
+    brushed = _trials(search, table, names, list(shares) or list(names))
     looks.reveal_switch(search)
     results_table(
-        table, names, winner.run if winner else None, key=f"search_table_{search.id}", filename=f"search-{search.id}"
+        table, names, winner.run if winner else None, key=f"search_table_{search.id}", filename=f"search-{search.id}",
+        kept=brushed, decides=("value", metric), higher_is_better=search.spec.metric == "val_accuracy",
+    )  # fmt: skip
+
+
+def _trials(search: Search, table: pd.DataFrame, names: dict[str, str], by_weight: list[str]) -> set[str] | None:
+    """Draw the trials against one setting, two and all; return the runs that were brushed, None for all."""
+    values, epochs = resources.of_study(searches.compared, search)
+    column = f"compared_{search.spec.metric}"
+    compared = table.assign(**{column: table["trial"].map(values)})
+    compared = compared[compared[column].notna()].reset_index(drop=True)
+    if len(compared) < 2:
+        return None
+    word = f"{word_of(search.spec.metric)} after epoch {epochs}"
+    _slices(compared, column, word, {path: names[path] for path in by_weight})
+    if len(by_weight) > 1:
+        _pair(compared, column, word, {path: names[path] for path in by_weight})
+    return parallel(compared, names, column, word, search.id)
+
+
+def _slices(compared: pd.DataFrame, column: str, word: str, names: dict[str, str]) -> None:
+    """A small chart for each setting, in the order of what they explain."""
+    standing_out = theme.standing_out()
+    panels.heading(
+        "Each setting by itself",
+        f"Each dot is a trial: its {word} against one of its settings; the {standing_out}, the later it was tried. "
+        "The other settings differ as well.",
+    )
+    paths = list(names)
+    frames = kept(charts.slice_frames, compared, paths, column)
+    for begin in range(0, len(paths), SLICES_ABREAST):
+        columns = st.columns(SLICES_ABREAST, gap="small")
+        for place, path in zip(columns, paths[begin : begin + SLICES_ABREAST], strict=False):
+            with place:
+                Drawing(charts.slice_chart, frames[path], names[path], word).show(
+                    key=f"search_slice_{path}", alt_text=f"{word} of each trial against {names[path]}"
+                )
+
+
+def _pair(compared: pd.DataFrame, column: str, word: str, names: dict[str, str]) -> None:
+    """Two settings at once: the mean of the trials in each cell, and nothing where none was made."""
+    paths = list(names)
+    standing_out = theme.standing_out()
+    panels.heading(
+        "Two settings at once",
+        f"Mean {word} of the trials in each cell; the {standing_out}, the better. A cell without a number has none, "
+        "and nothing is interpolated.",
+    )
+    left, right = st.columns(2)
+    y = str(left.selectbox("Rows", paths, format_func=names.__getitem__, key="search_rows"))
+    others = [path for path in paths if path != y]
+    x = str(right.selectbox("Columns", others, format_func=names.__getitem__, key="search_columns"))
+    frame = kept(charts.pair_frame, compared, x, y, column)
+    panels.chart_with_table(
+        Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=column.endswith("accuracy")),
+        frame.drop(columns="runs"),
+        alt_text=f"Heat map of the {word} by {names[y]} and {names[x]}",
+        key=state.fresh_key("search_pair"),
+        filename="search-two-settings",
+        on_select="rerun",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mnist_core.experiments.axis_words import plain_words
 from mnist_core.experiments.settings import setting_at, uncapitalised
 
 
@@ -12,10 +13,7 @@ def setting_words(path: str) -> str:
     setting, parts = setting_at(path), path.split(".")
     if parts[:2] == ["model", "layers"] and len(parts) > 2 and parts[2].isdigit():
         return f"layer {int(parts[2]) + 1}: {uncapitalised(setting.label) if setting else ' '.join(parts[3:])}"
-    if setting:
-        return setting.words
-    # the field that names a structure's kind has no setting
-    return " ".join(parts[1:] if parts[0] == "training" else parts).replace("_", " ")
+    return plain_words(path)
 
 
 def value_words(value: Any, absent: str = "none") -> str:

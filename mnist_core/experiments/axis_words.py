@@ -1,0 +1,109 @@
+"""What the settings that a sweep or a search varies are called, and their values: ``1st convolution: filters 32``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from mnist_core.experiments.configs import ModelConfig, RunConfig
+from mnist_core.experiments.layers import LAYER_KINDS
+from mnist_core.experiments.settings import LAYER_SETTINGS, LAYERS, Setting, setting_at, settings_of, uncapitalised
+from mnist_core.experiments.stack import Stack
+
+SAMPLED_DIGITS = 3
+"""Significant digits of a number that a sampler has drawn; more say nothing to a reader."""
+_STACK = settings_of(Stack, "stack.")
+
+
+def axis_words(paths: Iterable[str], base: RunConfig | None = None) -> dict[str, str]:
+    """Return what settings are called, by path, such as ``1st convolution: filters``.
+
+    Parameters
+    ----------
+    paths
+        dotted, as in a grid (see `grids`).
+    base
+        what is varied: its layers say which one a number in a path means.
+
+    Returns
+    -------
+    dict
+        The names differ from each other; where two would be the same, both are paths.
+    """
+    words = {path: ": ".join(filter(None, _parts(path, base))) for path in paths}
+    names = list(words.values())
+    return {path: name if names.count(name) == 1 else path for path, name in words.items()}
+
+
+def point_words(values: Mapping[str, Any], base: RunConfig | None = None, digits: int = 6) -> str:
+    """Return the values of a point: ``1st convolution: filters 32, kernel 3; learning rate 0.001``.
+
+    values: by path. base: as for `axis_words`. digits: significant ones of numbers that are not whole.
+    """
+    groups: dict[str, list[str]] = {}
+    for path, value in values.items():
+        group, name = _parts(path, base)
+        groups.setdefault(group, []).append(f"{name} {axis_value(path, value, digits)}")
+    parts = [f"{group}: {', '.join(items)}" if group else ", ".join(items) for group, items in groups.items()]
+    return ("; " if any(groups) else ", ").join(parts)
+
+
+def axis_value(path: str, value: Any, digits: int = 6) -> str:
+    """Return a value of a setting as a person writes it; `digits` as for `point_words`."""
+    value = plain_value(path, value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def plain_value(path: str, value: Any) -> Any:
+    """A value as one cell of a table: numbers and words as they are, layers in short, other structures as JSON."""
+    if path == "model.layers":
+        try:
+            return ModelConfig.model_validate({"layers": value}).summary()
+        except ValidationError:
+            return json.dumps(value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, list | tuple | dict) else value
+
+
+def plain_words(path: str) -> str:
+    """Return a path in words that belongs to no layer, such as ``learning rate``."""
+    found = _setting(path)
+    if found:
+        return found.words
+    parts = path.split(".")
+    # what kinds of a structure are told apart by has no setting of its own
+    return " ".join(parts[1:] if parts[0] in ("training", "stack", "model") and parts[1:] else parts).replace("_", " ")
+
+
+def _setting(path: str) -> Setting | None:
+    if path.startswith("stack."):
+        return _STACK.get(path) or LAYER_SETTINGS["dense"].get(path.rpartition(".")[2])
+    return setting_at(path)
+
+
+def _parts(path: str, base: RunConfig | None) -> tuple[str, str]:
+    """Return the layer that a path means, empty for none in particular, and what its field is called."""
+    head, _, rest = path.removeprefix(f"{LAYERS}.").partition(".")
+    if not path.startswith(f"{LAYERS}.") or not rest or not (head.isdigit() or head == "*"):
+        return "", plain_words(path)
+    kinds = [layer.kind for layer in base.model.layers] if base else []
+    if head == "*":
+        return "", plain_words(path)
+    index = int(head)
+    if index >= len(kinds):
+        return f"{_ordinal(index + 1)} layer", plain_words(path)
+    kind = kinds[index]
+    found = LAYER_SETTINGS[kind].get(rest)
+    label = uncapitalised(LAYER_KINDS[kind].label)
+    if kinds.count(kind) > 1:
+        label = f"{_ordinal(kinds[: index + 1].count(kind))} {label}"
+    return label, found.words if found else plain_words(path)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
