@@ -34,6 +34,7 @@ PAGES = {
         st.Page("views/draw/page.py", title="Draw", icon=":material/draw:", url_path="draw"),
         st.Page("views/exams/page.py", title="Exams", icon=":material/quiz:", url_path="exams"),
         st.Page("views/sweeps/page.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
+        st.Page("views/add.py", title="Add your own", icon=":material/upload_file:", url_path="add"),
     ],
     "Questions": [
         st.Page(

@@ -44,10 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Where REQUIRE_ALL_TESTS=1, a skipped test is a failed one."""
+    """Where REQUIRE_ALL_TESTS=1, a skipped test is a failed one, unless it is marked `optional`."""
     outcome = yield
     report = outcome.get_result()
-    if DEMANDED and report.skipped and not hasattr(report, "wasxfail"):
+    optional = item.get_closest_marker("optional") is not None
+    if DEMANDED and report.skipped and not optional and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, but REQUIRE_ALL_TESTS=1 asks for every test: {report.longrepr}"
 

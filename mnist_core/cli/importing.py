@@ -6,12 +6,8 @@ import argparse
 from pathlib import Path
 
 from mnist_core.cli.terminal import Reporter
-from mnist_core.errors import ConfigError
-from mnist_core.inspection.network_file import record_network
+from mnist_core.inspection.incoming import import_file
 from mnist_core.recording.exporting import KINDS, export
-from mnist_core.recording.importing import read
-from mnist_core.recording.record import record
-from mnist_core.recording.run_archive import unpack
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
@@ -35,54 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--framework", default="", help="what made the model, such as 'scikit-learn 1.7'")
 
 
-def import_file(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Record what a file holds as a run, and show it."""
-    kind = options.file.suffix.lower()
-    if kind == ".zip":
-        return _import_archive(options, reporter)
-    if kind == ".keras":
-        history = None if options.history is None else _history(options.history)
-        name = options.name or options.file.stem[:80]
-        store = Store(options.store)
-        return _shown(
-            record_network(name, options.file, dataset=options.dataset, history=history, store=store), reporter
-        )
-    given = read(options.file)
-    history = given.history
-    if options.history is not None:
-        if history is not None:
-            raise ConfigError(f"{options.file} is a history itself; give predictions, or leave --history out")
-        history = _history(options.history)
-    run = record(
-        options.name or options.file.stem[:80],
-        probabilities=given.probabilities,
-        predicted=given.predicted,
+def import_runs(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Record what a file holds as runs, and show them."""
+    arrived = import_file(
+        options.file,
+        name=options.name,
         dataset=options.dataset,
-        labels=given.labels,
-        images=given.images,
-        classes=options.classes.split(",") if options.classes else given.classes,
-        history=history,
+        classes=options.classes.split(",") if options.classes else None,
         parameters=options.parameters,
+        history=options.history,
         framework=options.framework,
-        source="file",
         store=Store(options.store),
     )
-    return _shown(run, reporter)
-
-
-def _history(path: Path) -> dict[str, list[float | None]]:
-    found = read(path).history
-    if found is None:
-        raise ConfigError(f"{path} holds predictions; give a history to --history")
-    return found
-
-
-def _import_archive(options: argparse.Namespace, reporter: Reporter) -> int:
-    given = ("name", "dataset", "classes", "parameters", "history", "framework")
-    unused = [f"--{name}" for name in given if getattr(options, name)]
-    if unused:
-        raise ConfigError(f"{unused[0]} is for predictions of another tool; the runs of an archive have their own")
-    arrived = unpack(options.file, Store(options.store))
+    if options.file.suffix.lower() != ".zip":
+        return _shown(arrived[0].run, reporter)
     for run, new in arrived:
         reporter.say(f"{run.name} ({run.id}) {'is in the store now' if new else 'was in the store already'}")
     if reporter.as_json:

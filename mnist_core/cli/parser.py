@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--where", metavar="CONDITION", help=f"only the runs of which this is true, such as '{EXAMPLE}'")
 
     importing.add_arguments(
-        command("import", importing.import_file, "make a run of the predictions or the history of another tool")
+        command("import", importing.import_runs, "make a run of the predictions or the history of another tool")
     )
 
     importing.add_export_arguments(

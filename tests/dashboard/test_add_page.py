@@ -1,0 +1,89 @@
+"""The page Add your own: the lines to copy are true, and an upload is taken as the command takes it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import mnist_core as mc
+from mnist_core.recording.exporting import as_bytes
+from mnist_core.recording.record import record
+from mnist_core.recording.run_archive import pack
+from mnist_core.runs.store import Store
+from tests.support.jobs import FakeRunner
+from tests.support.outside import labels_of, probabilities
+from tests.support.pages import click, text_of
+
+PAGE = "views/add.py"
+ROOT = Path(__file__).parents[2]
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def page(app: OpenPage, runner: FakeRunner) -> AppTest:
+    return app(PAGE)
+
+
+def upload(page: AppTest, name: str, content: bytes, dataset: str = "") -> AppTest:
+    """Choose a file and press Add."""
+    page.file_uploader(key="add_file").set_value((name, content, "application/octet-stream"))
+    page.text_input(key="add_dataset").set_value(dataset)
+    return click(page, "Add")
+
+
+def test_the_lines_to_copy_call_what_there_is(page: AppTest) -> None:
+    assert not page.exception
+    shown = [code.value for code in page.code if code.language == "python"]
+    calls = [node for text in shown for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    ours = [call for call in calls if ast.unparse(call.func).startswith("mc.")]
+    assert {ast.unparse(call.func) for call in ours} == {"mc.RunLogger", "mc.record", "mc.compare"}
+    for call in ours:
+        function = getattr(mc, ast.unparse(call.func).removeprefix("mc."))
+        inspect.signature(function).bind(*call.args, **{str(word.arg): word.value for word in call.keywords})
+    assert all(len(text.strip().splitlines()) == 3 for text in shown)
+
+
+def test_uploaded_predictions_become_a_run(page: AppTest, store: Store, tmp_path: Path) -> None:
+    labels = labels_of(10)
+    theirs = record(
+        "theirs", dataset="own", labels=labels, probabilities=probabilities(labels, 10), store=Store(tmp_path)
+    )
+    page = upload(page, "../strange/name.csv", as_bytes(theirs, ".csv"), "own")
+    assert not page.error
+    (run,) = store.runs()
+    assert run.dataset == "own"
+    assert run.id in text_of(page)
+    assert "is in the store now" in text_of(page)
+
+
+def test_an_uploaded_archive_brings_its_runs(page: AppTest, store: Store, tmp_path: Path) -> None:
+    labels = labels_of(10)
+    theirs = record("theirs", dataset="own", labels=labels, predicted=labels, store=Store(tmp_path / "theirs"))
+    pack([theirs], tmp_path / "x.zip")
+    page = upload(page, "x.zip", (tmp_path / "x.zip").read_bytes())
+    assert [run.id for run in store.runs()] == [theirs.id]
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.csv", "x.keras", "x.zip", "x.json"])
+def test_a_damaged_upload_is_refused_in_a_sentence(page: AppTest, store: Store, name: str) -> None:
+    page = upload(page, name, b"nothing that is read", "digits")
+    assert len(page.error) == 1
+    assert "Traceback" not in text_of(page)
+    assert store.runs() == []
+
+
+def test_the_limit_of_an_upload_is_that_of_the_server(page: AppTest) -> None:
+    assert "maxUploadSize = 64" in (ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    assert page.file_uploader(key="add_file").label == "File, up to 64 MB"
+
+
+def test_a_store_that_may_only_be_read_takes_nothing(app: OpenPage, runner: FakeRunner, monkeypatch) -> None:
+    monkeypatch.setattr(Store, "writable", property(lambda self: False))
+    page = app(PAGE)
+    assert not page.exception
+    assert list(page.file_uploader) == []
