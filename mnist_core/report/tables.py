@@ -110,7 +110,7 @@ ROWS: tuple[FigureRow, ...] = (
     FigureRow(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
     FigureRow(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
     FigureRow(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
-    FigureRow(_TEST, "Macro F1", "mean over the classes of precision and recall combined", _test("macro_f1"), *_loss),
+    FigureRow(_TEST, "Macro F1", "precision and recall, mean over classes that occur", _test("macro_f1"), *_loss),
     FigureRow(
         _TEST, "Calibration error (ECE)", "how far stated confidence is from the share that is right",
         _test("ece"), *_loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +212,12 @@ class TestMnist:
         assert mnist.x_train.shape == (60_000, 28, 28)
         found = {key: getattr(mnist, key) for key in datasets.ARRAYS}
         assert datasets.fingerprint(found) == mnist.fingerprint == constants.MNIST_FINGERPRINT
+
+
+def test_digits_say_that_their_test_images_are_hardly_by_new_writers(catalog: Catalog) -> None:
+    """By scikit-learn's description; every fifth image of a class cannot leave a writer of about 138 images out."""
+    from sklearn.datasets import load_digits
+
+    assert re.search(r"test set of the UCI.*different 13\s+to the test set", load_digits().DESCR, re.DOTALL)
+    assert "by 13 people" in catalog.describe("digits")
+    assert "hardly by new writers" in catalog.describe("digits")

@@ -151,7 +151,7 @@ def _scores(run: Run) -> None:
     assert found is not None
     panels.heading(
         "How well it knows each digit",
-        f"Averaged over the digits, F1 is {found.macro_f1:.4f} (macro F1: every digit counts the same).",
+        f"Averaged over the digits, F1 is {found.macro_f1:.4f} (macro F1: every digit that occurs counts the same).",
         help="**Precision**: of the images guessed as this digit, the share that really are. "
         "**Recall**: of the images of this digit, the share that was found. "
         "**F1**: their harmonic mean, high only where both are. **Support**: how many test images of it there are.",
