@@ -26,8 +26,10 @@ FOLDER = ROOT / "docs" / "screenshots"
 PAGES = (
     "compare",
     "train",
+    "runs",
     "mistakes",
     "disagreements",
+    "draw",
     "models",
     "published",
     "sweeps",
@@ -35,6 +37,8 @@ PAGES = (
     "loss-or-accuracy",
     "production",
 )
+WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw")
+"""Their charts are below the fold, or there are none at first."""
 SIZES = {1280: 1000, 390: 844}
 
 
@@ -63,7 +67,13 @@ def shoot(chromium: Browser, server: Server, name: str, query: str = "") -> None
             page = context.new_page()
             page.goto(f"{server.url}/{'' if name == 'compare' else name}?{query}")
             page.get_by_role("heading", level=1).wait_for()
-            if name not in ("sweeps", "published", "data"):  # theirs are below the fold, or not yet there
+            if name not in (
+                "sweeps",
+                "published",
+                "data",
+                "runs",
+                "draw",
+            ):  # theirs are below the fold, or not yet there
                 page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg.marks").first.wait_for()
             page.wait_for_timeout(2_500)
             suffix = "" if width == 1280 else f"-{width}"
