@@ -1,4 +1,4 @@
-"""Colours and numbers, the same on every page.
+"""What `.streamlit/config.toml` cannot say of fonts and colours, the same on every page.
 
 Runs take the colours of Okabe and Ito (2008), which people with a colour-vision deficiency can tell apart; everything
 else is grey.
@@ -10,12 +10,20 @@ import streamlit as st
 
 CSS = """
 <style>
-:root { font-variant-numeric: tabular-nums; }
-.block-container h1 { font-size: 2rem; padding: 0.4rem 0 0.2rem; }
+:root { font-variant-numeric: tabular-nums; --figures: "Source Code Pro", monospace; }
+.block-container h1 { padding: 0.4rem 0 0.2rem; }
+.block-container h2 { padding: 0.35rem 0 0.3rem; line-height: 1.3; }
+.st-key-headline h2 { font-size: 1.5rem; padding: 0.5rem 0 0.4rem; }
 .block-container { padding-top: 4rem; max-width: 1240px; }
-/* on a projector, all of the screen */
-@media (min-width: 1500px) { .block-container { max-width: 1880px; } }
-[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+/* on a projector all of the screen, and larger type: that of the charts is in mnist_core/plots/style.py */
+@media (min-width: 1600px) {
+  .block-container { max-width: none; padding-left: 3rem; padding-right: 3rem; }
+  html { font-size: 112.5%; }
+}
+/* the dark theme's blue can be read on its background, and white cannot be read on it */
+.stApp button[data-testid^="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1116); }
+span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
+[data-testid="stMetricValue"] { font-family: var(--figures); letter-spacing: -0.03em; }
 /* room for a job and for the card of its result, so that the curves stay where they are when it ends */
 .st-key-live_jobs { min-height: 10.5rem; }
 /* on a phone, the progress stays under the thumb */

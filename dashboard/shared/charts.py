@@ -82,11 +82,11 @@ class Drawing:
         """Return the chart with the shared styles, for the screen or for white paper."""
         options = self._options | ({"dark": dark} if self._themed else {})
         chart = self._function(*self._arguments, **options)
-        return style.styled(chart if self._height is None else chart.properties(height=self._height))
+        return style.styled(chart if self._height is None else chart.properties(height=self._height), dark=dark)
 
     def spec(self, *, dark: bool = False) -> dict[str, Any]:
         """Return the chart as Vega-Lite, its data sets as Arrow bytes; the caller's own, to be written into."""
-        key = key_of(self._function, self._arguments, self._options, self._height, dark and self._themed)
+        key = key_of(self._function, self._arguments, self._options, self._height, dark)
         text, data = KEPT.get(("spec", *key), lambda: _compiled(lambda: self.built(dark=dark)), _size)
         found: dict[str, Any] = json.loads(text)
         return found | {"datasets": dict(data)}

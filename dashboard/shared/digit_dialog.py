@@ -80,7 +80,12 @@ def digit_dialog(
             st.info("Its picture is not on this machine.", icon=":material/hide_image:")
         else:
             pixels = images[index] if theme.is_dark() else 255 - images[index]
-            st.image(png(pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1)), width=28 * ENLARGED)
+            st.image(
+                png(pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1)),
+                width=28 * ENLARGED,
+                output_format="PNG",
+                alt=described(said, true),
+            )
         st.caption(f"Test image {index:,}, counted from 0")
         if index in badges:
             st.info(badges[index], icon=":material/label_off:")
@@ -136,6 +141,14 @@ def _neighbours(order: list[int], index: int, page_size: int) -> None:
             )
         if place is not None:
             st.caption(f"{place + 1:,} of {len(order):,}")
+
+
+def described(opinions: Sequence[Opinion], true: int) -> str:
+    """The enlarged picture in words, such as ``a 4, guessed 9 by model_1 and 4 by model_2``."""
+    names = opinions[0].names if opinions else DIGITS
+    guesses = [f"{names[int(item.probabilities.argmax())]} by {item.label}" for item in opinions]
+    what = f"a {names[true]}" if names == DIGITS else names[true]
+    return what + (f", guessed {' and '.join(guesses)}" if guesses else "")
 
 
 def verdict(opinions: Sequence[Opinion], true: int) -> str:

@@ -28,7 +28,7 @@ table.figures th, table.figures td { border-bottom: 1px solid rgba(128,128,128,.
 table.figures th { font-weight: 600; text-align: right; vertical-align: bottom; }
 table.figures td { text-align: right; white-space: nowrap; }
 table.figures th:first-child, table.figures td:first-child { text-align: left; padding-left: 0; white-space: normal; }
-table.figures thead th { border-bottom: 2px solid rgba(128,128,128,.5); }
+table.figures thead th, table.figures thead td { border-bottom: 2px solid rgba(128,128,128,.5); }
 table.figures tr.group td { font-size: .82rem; opacity: .7; padding-top: .9rem; border-bottom: none; }
 table.figures .why { opacity: .62; font-size: .82rem; }
 table.figures .delta { opacity: .7; font-size: .86rem; padding-left: .45rem; }
@@ -150,7 +150,8 @@ def _head(first: str, columns: Sequence[RunColumn]) -> str:
         f"{f' <span class=why>{for_html(column.role)}</span>' if column.role else ''}</th>"
         for column in columns
     )
-    return f"<th>{for_html(first)}</th>{cells}"
+    corner = f"<th>{for_html(first)}</th>" if first else "<td></td>"  # a heading without words is none
+    return f"{corner}{cells}"
 
 
 def _table(head: str, body: str, kind: str = "figures") -> str:

@@ -30,8 +30,8 @@ function votes(list) {
     const one = span(vote.right ? "vote right" : "vote", "");
     const mark = span("mark", "");
     mark.style.background = vote.colour;
-    one.append(mark, span("said", vote.guess), span("sure", vote.sure));
-    all.append(one);
+    one.append(mark, span("said", vote.guess), " ", span("sure", vote.sure));
+    all.append(one, " ");
   }
   return all;
 }
@@ -40,13 +40,17 @@ function button(item, place, columns, size) {
   const element = document.createElement("button");
   element.type = "button";
   element.dataset.index = item.index;
-  element.setAttribute("aria-label", item.description);
+  // the name of a button contains what is written on it, for people who speak to their computer
+  const voted = (item.votes ?? []).flatMap((vote) => [vote.guess, vote.sure]);
+  const written = [item.guess, ...(item.votes ? voted : [item.sure]), item.badge].filter(Boolean).join(" ");
+  element.setAttribute("aria-label", `${written}. ${item.description}`);
   element.title = item.description;
   const picture = span("picture", "");
   const [row, column] = [Math.floor(place / columns), place % columns];
   picture.style.backgroundPosition = `${-column * size}px ${-row * size}px`;
-  element.append(picture, span("guess", item.guess), item.votes ? votes(item.votes) : span("sure", item.sure));
-  if (item.badge) element.append(span("badge", item.badge));
+  // the spaces are not drawn; they keep the parts apart where the button is read as text
+  element.append(picture, span("guess", item.guess), " ", item.votes ? votes(item.votes) : span("sure", item.sure));
+  if (item.badge) element.append(" ", span("badge", item.badge));
   return element;
 }
 

@@ -19,9 +19,15 @@ from mnist_core.text import for_csv, for_file_name, for_html, for_markdown
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
     """A panel's title, with one plain sentence under it and the longer explanation behind a help mark."""
-    st.markdown(f"##### {title}", help=help)
+    st.markdown(f"## {title}", help=help)
     if sentence:
         st.caption(sentence)
+
+
+def headline(text: str, help: str | None = None) -> None:
+    """The answer of a page (Markdown), once on it, in larger type than the titles of its panels."""
+    with st.container(key="headline"):
+        st.markdown(f"## {text}", help=help, anchors=False)
 
 
 def swatch(label: str, colour: str) -> str:
@@ -167,7 +173,7 @@ def empty_state(
 ) -> None:
     """Say what would be here, with the one button that brings it: it opens `page`, such as ``views/train/page.py``."""
     with st.container(border=True, horizontal_alignment="center", key=key):
-        st.markdown(f"### {icon} {title}", text_alignment="center")
+        st.markdown(f"## {icon} {title}", text_alignment="center", anchors=False)
         st.markdown(sentence, text_alignment="center")
         if button and page and st.button(button, type="primary", key=f"{key}_button"):
             st.switch_page(page)

@@ -131,10 +131,10 @@ def _answer(
         for item in found.verdicts
     ]
     if len(lines) > 1:
-        st.markdown(f"#### {for_markdown(relations_words(found.verdicts, labels))}", anchors=False)
+        panels.headline(for_markdown(relations_words(found.verdicts, labels)))
         st.markdown("\n".join(f"- {line}" for line in lines))
     elif lines:
-        st.markdown(f"#### {lines[0]}", anchors=False)
+        panels.headline(lines[0])
     for refusal in found.refusals:
         why = for_markdown(refusal_words(refusal, labels))
         st.caption(f":material/block: {for_markdown(labels[refusal.run])} is not compared: {why}.")

@@ -117,7 +117,7 @@ else:
     else:
         names = short_labels(chosen)
         palette = resources.colours([run.id for run in chosen])
-        st.markdown(f"#### {answer(chosen, names)}", anchors=False)
+        panels.headline(answer(chosen, names))
         panels.heading(
             "Layers",
             "From the pixels at the top to the ten digits at the bottom; a wider block has more outputs.",

@@ -122,7 +122,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     advice = recommend(items, cost)
     seeds = {run.id: sample for run in runs if (sample := resources.recipe_sample(run))}
     sentence = recommendation_words(advice, items, labels, seeds)
-    st.markdown(f"#### {for_markdown(sentence)}", help=SUFFICES, anchors=False)
+    panels.headline(for_markdown(sentence), help=SUFFICES)
     if len(items) > 1:
         st.caption(for_markdown(f"{selection_words(items)} {networks_only_words(items, labels)}".rstrip()))
     _pareto(items, labels, colours, cost)

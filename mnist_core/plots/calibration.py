@@ -13,9 +13,8 @@ import pandas as pd
 
 from mnist_core.evaluation.calibration import ReliabilityBin
 from mnist_core.plots.learning_curves import Curve
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import GREY, QUIET, layer
 
-GREY = "#8A9099"
 HEIGHT = 320
 
 
@@ -65,7 +64,9 @@ def reliability_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
     )
 
 
-def reliability_chart(frame: pd.DataFrame, colour: str, *, stretched: bool, height: int = HEIGHT) -> alt.LayerChart:
+def reliability_chart(
+    frame: pd.DataFrame, colour: str, *, stretched: bool, dark: bool = False, height: int = HEIGHT
+) -> alt.LayerChart:
     """Accuracy against confidence, a point a bin with its interval; on the diagonal, confidence can be trusted.
 
     Parameters
@@ -77,6 +78,8 @@ def reliability_chart(frame: pd.DataFrame, colour: str, *, stretched: bool, heig
     stretched
         axes on which 90, 99 and 99.9 % are equally far apart, for bins of equal counts: most of those are nearly sure,
         and would lie on one another. Else even axes, with the number of images at each point.
+    dark
+        whether the chart stands on the dark background.
     height
         in pixels.
     """
@@ -124,7 +127,7 @@ def reliability_chart(frame: pd.DataFrame, colour: str, *, stretched: bool, heig
     layers = [diagonal, interval, base.mark_line(color=colour, strokeWidth=1.5).encode(x=x, y=y), points]
     if not stretched:
         layers.append(
-            base.mark_text(align="left", dx=8, dy=12, fontSize=12, color=GREY).encode(
+            base.mark_text(align="left", dx=8, dy=12, fontSize=12, color=QUIET[dark]).encode(
                 x=x, y=y, text=alt.Text("images:Q", format=",d")
             )
         )
@@ -132,7 +135,13 @@ def reliability_chart(frame: pd.DataFrame, colour: str, *, stretched: bool, heig
 
 
 def temperature_chart(
-    frame: pd.DataFrame, colour: str, *, chosen: float, fitted: float | None, height: int = HEIGHT
+    frame: pd.DataFrame,
+    colour: str,
+    *,
+    chosen: float,
+    fitted: float | None,
+    dark: bool = False,
+    height: int = HEIGHT,
 ) -> alt.LayerChart:
     """Loss on the test images against temperature, with the chosen one and the fitted one marked.
 
@@ -144,6 +153,8 @@ def temperature_chart(
         of the run.
     chosen, fitted
         temperatures; the second None where there is nothing to fit it on.
+    dark
+        whether the chart stands on the dark background.
     height
         in pixels.
     """
@@ -167,7 +178,7 @@ def temperature_chart(
         rule = alt.Chart(pd.DataFrame({"temperature": [inside], "text": [f"fitted: {fitted:.2f}"]}))
         layers.append(rule.mark_rule(color=GREY, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x))
         layers.append(
-            rule.mark_text(align="left", dx=5, fontSize=13, fontWeight="bold", color=GREY).encode(
+            rule.mark_text(align="left", dx=5, fontSize=13, fontWeight="bold", color=QUIET[dark]).encode(
                 x=x, y=alt.value(10), text=alt.Text("text:N")
             )
         )

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import PAPER, as_text, ink_on, layer, over
 
 
 class LabelledModel(NamedTuple):
@@ -50,7 +50,7 @@ def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bo
 
     Segments that are long enough carry their layer's name.
     """
-    paper = "#14171C" if dark else "#FFFFFF"
+    paper = PAPER[dark]
     runs = list(dict.fromkeys(frame["run"]))
     labels = dict(zip(frame["run"], frame["label"], strict=True))
     longest = float(frame["total"].max())
@@ -78,25 +78,37 @@ def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bo
             y=y,
             color=colour,
             opacity=alt.Opacity(
-                "order:O", scale=alt.Scale(domain=list(range(1, len(_OPACITIES) + 1)), range=_OPACITIES), legend=None
+                "order:O",
+                scale=alt.Scale(type="ordinal", domain=list(range(1, len(_OPACITIES) + 1)), range=_OPACITIES),
+                legend=None,
             ),
             tooltip=tooltip,
         )
     )
     named = frame[frame["parameters"] > longest * 0.12]
+    fills = (
+        over(colours[run], _OPACITIES[order - 1], paper)
+        for run, order in zip(named["run"], named["order"], strict=True)
+    )
+    named = named.assign(ink=[ink_on(fill) for fill in fills])
     inside = (
         alt.Chart(named)
-        .mark_text(fontSize=12, color="#FFFFFF", fontWeight="bold")
-        .encode(x=alt.X("middle:Q", scale=x_scale, title="parameters"), y=y, text=alt.Text("layer:N"))
+        .mark_text(fontSize=13, fontWeight="bold")
+        .encode(
+            x=alt.X("middle:Q", scale=x_scale, title="parameters"),
+            y=y,
+            text=alt.Text("layer:N"),
+            color=alt.Color("ink:N", scale=None),
+        )
     )
     totals = (
-        alt.Chart(frame.drop_duplicates("run"))
+        alt.Chart(frame.drop_duplicates("run").assign(total_ink=[as_text(colours[run]) for run in runs]))
         .mark_text(align="left", dx=6, fontSize=14, fontWeight="bold")
         .encode(
             x=alt.X("total:Q", scale=x_scale, title="parameters"),
             y=y,
             text=alt.Text("total:Q", format=","),
-            color=colour,
+            color=alt.Color("total_ink:N", scale=None),
         )
     )
     return layer(bars, inside, totals).properties(height=60 + 44 * len(runs))

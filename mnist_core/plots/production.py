@@ -10,9 +10,8 @@ import pandas as pd
 
 from mnist_core.comparison.production import Cost, Ranked, dominated_by
 from mnist_core.comparison.words.production import STATUS_WORDS
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import GREY, PAPER, as_text, layer
 
-GREY = "#8A9099"
 HEIGHT = 380
 AXES: dict[Cost, tuple[str, float]] = {
     "parameters": ("parameters", 1.0),
@@ -90,7 +89,7 @@ def pareto_chart(
     y = alt.Y(
         "accuracy:Q", scale=y_scale, axis=alt.Axis(format=".0%" if wide else ".1%", tickCount=6), title="test accuracy"
     )
-    base = alt.Chart(frame)
+    base = alt.Chart(frame.assign(ink=[as_text(colours[run]) for run in frame["run"]]))
     tooltip = [
         alt.Tooltip("label:N", title="run"),
         alt.Tooltip("cost:Q", title=AXES[cost][0], format=",.4~g"),
@@ -100,7 +99,7 @@ def pareto_chart(
         alt.Tooltip("verdict:N"),
         alt.Tooltip("dominated:N", title="dominated by"),
     ]
-    paper = "#14171C" if dark else "#FFFFFF"
+    paper = PAPER[dark]
     front = alt.Chart(frame[frame["dominated"] == ""]).mark_line(
         interpolate="step-after", color=GREY, strokeDash=[4, 4], strokeWidth=1.5
     )
@@ -121,5 +120,5 @@ def pareto_chart(
             tooltip=tooltip,
         ),
         halo.encode(x=x, y=y, text=alt.Text("label:N")),
-        name.encode(x=x, y=y, text=alt.Text("label:N"), color=colour),
+        name.encode(x=x, y=y, text=alt.Text("label:N"), color=alt.Color("ink:N", scale=None)),
     ).properties(height=height)

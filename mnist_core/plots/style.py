@@ -18,6 +18,13 @@ RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B
 # The same hues, darker, for text on white: a contrast of at least 4.5 to 1.
 RUN_TEXT = ("#0072B2", "#C05500", "#008561", "#A16084", "#3A7A9E", "#9C6C00", "#882255")
 GREY = "#8A9099"
+INK, PAPER = ("#1B1F24", "#E8EBEF"), ("#FFFFFF", "#14171C")
+"""Of text, and of what is behind it: in the light theme and in the dark one."""
+QUIET = ("#4A5159", "#B4BAC4")
+"""Of labels, whose grey is dark enough to be read: `GREY` is for lines and areas."""
+FONT, FIGURES = "Source Sans, sans-serif", "Source Code Pro, monospace"
+LARGE_SCREEN = "windowSize()[0] >= 1600"
+"""A Vega expression; false where a chart is made into a picture without a browser."""
 Picture = TypeVar("Picture", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
 
 
@@ -31,8 +38,32 @@ def as_text(colour: str) -> str:
     return RUN_TEXT[RUN_COLOURS.index(colour)] if colour in RUN_COLOURS else colour
 
 
-def styled(chart: Picture) -> Picture:
-    """Put the fonts and quiet axes that all charts share on a chart, and return it."""
+def luminance(colour: str) -> float:
+    """Return the relative luminance, 0 to 1, of a colour such as ``#0072B2`` (WCAG 2.2, relative luminance)."""
+    shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2); text needs 4.5, lines need 3."""
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def over(colour: str, opacity: float, paper: str) -> str:
+    """Return the colour that is seen where `colour` with this opacity, 0 to 1, lies on `paper`."""
+    parts = ((int(colour[place : place + 2], 16), int(paper[place : place + 2], 16)) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(opacity * top + (1 - opacity) * below):02X}" for top, below in parts)
+
+
+def ink_on(fill: str) -> str:
+    """Return the text colour, nearly black or white, that has the larger contrast with `fill`."""
+    return max((INK[0], PAPER[0]), key=lambda ink: contrast(ink, fill))
+
+
+def styled(chart: Picture, *, dark: bool = False) -> Picture:
+    """Put the fonts and quiet axes that all charts share on a chart, and return it; `dark` for the dark background."""
     # not by `configure`, which makes a copy of the whole chart, data and all
     chart.config = alt.Config(
         axis=alt.AxisConfig(
@@ -47,7 +78,12 @@ def styled(chart: Picture) -> Picture:
         legend=alt.LegendConfig(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3),
         title=alt.TitleConfig(fontSize=15, anchor="start", fontWeight="bold"),
         view=alt.ViewConfig(strokeWidth=0),
+        font=FONT,
     )
+    quiet = QUIET[dark]
+    for part in (chart.config.axis, chart.config.legend):
+        part.labelColor = part.titleColor = quiet
+        part.labelFontSize = part.titleFontSize = alt.ExprRef(f"{LARGE_SCREEN} ? 16 : 13")
     return chart
 
 

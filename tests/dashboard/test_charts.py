@@ -77,11 +77,14 @@ def test_equal_arguments_are_built_once_and_others_anew(monkeypatch: pytest.Monk
     assert KEPT.made == before + 4
 
 
-def test_a_chart_that_is_the_same_in_both_themes_is_built_once() -> None:
+def test_the_themes_differ_in_the_colour_of_labels_and_each_is_built_once() -> None:
     KEPT.clear()
     before = KEPT.made
-    assert Drawing(class_chart, SHARES).spec() == Drawing(class_chart, SHARES).spec(dark=True)
-    assert KEPT.made == before + 1
+    light, dark = (Drawing(class_chart, SHARES).spec(dark=dark)["config"]["axis"] for dark in (False, True))
+    assert (light["labelColor"], dark["labelColor"]) == style.QUIET
+    for again in (False, True):
+        Drawing(class_chart, SHARES).spec(dark=again)
+    assert KEPT.made == before + 2
 
 
 def test_what_a_caller_writes_into_its_copy_is_not_kept() -> None:

@@ -35,7 +35,7 @@ def test_a_convolutional_network_is_shown_beside_a_dense_one(app: OpenPage, make
     page = app("views/models.py", runs=",".join(run.id for run in runs))
     assert not page.exception
     text = text_of(page)
-    assert "cnn is the largest with 129,194 parameters" in text
+    assert "cnn, on mnist is the largest with 129,194 parameters" in text
     assert "24×24×24" in text
     assert keras_code(runs[1].config).strip() in [code.value.strip() for code in page.code]
 

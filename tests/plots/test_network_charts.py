@@ -7,6 +7,7 @@ import vl_convert
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
 from mnist_core.plots.parameters import LabelledModel, parameter_chart, parameter_frame
+from mnist_core.plots.style import contrast, over
 
 ONE, TWO = (PRESETS[f"notebook/model_{number}"].config.model for number in (1, 2))
 
@@ -77,3 +78,18 @@ def test_both_pictures_compile_in_vega() -> None:
         parameter_chart(frame, {"a": "#111111", "b": "#222222"}),
     ):
         assert vl_convert.vegalite_to_vega(chart.to_dict())["marks"]
+
+
+def test_each_layer_of_a_bar_has_an_opacity_of_its_own_and_a_name_that_can_be_read_on_it() -> None:
+    frame = parameter_frame([LabelledModel("a", "model_1", ONE), LabelledModel("b", "model_2", TWO)])
+    vega = vl_convert.vegalite_to_vega(parameter_chart(frame, {"a": "#0072B2", "b": "#E69F00"}).to_dict())
+    scale = next(scale for scale in vega["scales"] if scale["name"] == "opacity")
+    assert (
+        scale["type"] == "ordinal"
+    )  # a point scale would take the first and the last of the range, and what is between
+    assert scale["range"][:3] == [1.0, 0.75, 0.55]
+    rows = [row for data in vega["data"] for row in data.get("values", []) if "ink" in row]
+    assert rows
+    for row in rows:
+        fill = over({"a": "#0072B2", "b": "#E69F00"}[row["run"]], scale["range"][row["order"] - 1], "#FFFFFF")
+        assert contrast(row["ink"], fill) >= 4.5

@@ -102,7 +102,7 @@ def run_lines(
             for_html(shown["Training time"][place].text),
         ]
         body.append(f'<tr class="{"muted" if apart else ""}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
-    titles = "".join(f"<th>{for_html(title)}</th>" for title in head)
+    titles = "".join(f"<th>{for_html(title)}</th>" if title else "<td></td>" for title in head)
     kind = "lines many" if len(runs) > MOST else "lines"
     st.html(
         f'{STYLE}<div class="{kind}" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'

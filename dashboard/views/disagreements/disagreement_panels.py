@@ -394,7 +394,7 @@ def _pick_wrong() -> None:
 
 def _heading(text: str, *, clear: bool, pick: Callable[[], None] | None = None) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", key="digits_heading"):
-        st.markdown(f"##### {text}", help=ORDER_HELP)
+        st.markdown(f"## {text}", help=ORDER_HELP)
         if pick is not None:
             st.button("Show all disagreements", key="clear_cell", type="tertiary", disabled=not clear, on_click=pick)
 

@@ -133,7 +133,7 @@ def _other(others: list[Run], labels: dict[str, str], *, place: bool) -> Run | N
 
 def _compare(pair: Panel, everybody: Panel) -> None:
     text = disagreement_words(pair.counts, pair.names[0], pair.names[1])
-    st.markdown(f"#### {for_markdown(text)}", help=MCNEMAR, anchors=False)
+    panels.headline(for_markdown(text), help=MCNEMAR)
     baseline, other = pair.runs
     found = resources.comparison(everybody.runs, baseline.id, pair.chosen, state.margin())
     verdict = found.of(other.id)

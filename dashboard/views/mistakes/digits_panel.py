@@ -53,7 +53,7 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
         frame = ordered(in_cell(everything, cell), order)
     with st.container(horizontal=True, horizontal_alignment="distribute", key="digits_heading"):
         st.markdown(
-            f"##### {for_markdown(_what(cell, order, len(frame), run.classes))}",
+            f"## {for_markdown(_what(cell, order, len(frame), run.classes))}",
             help=TERMS["loss" if order == "loss" else "confidence"],
         )
         st.button(

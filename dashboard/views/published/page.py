@@ -62,7 +62,7 @@ st.title("Published against measured")
 with panels.in_words():
     found = resources.published()
     counted = tally(found)
-    st.markdown(f"#### {words.summary(counted)}", help=RULE, anchors=False)
+    panels.headline(words.summary(counted), help=RULE)
     st.caption(
         f"{for_markdown(words.left_out(counted))} ✓ reproduces: no published figure differs by more than chance. "
         "≠ differs: at least one does. All on MNIST; accuracies are of its 10,000 test images."
@@ -81,7 +81,7 @@ with panels.in_words():
         )
     sources = list(dict.fromkeys(row.source for row in found))
     for source in sources:
-        st.markdown(f"##### {for_markdown(source[:1].upper() + source[1:])}")
+        st.markdown(f"## {for_markdown(source[:1].upper() + source[1:])}")
         if source == sources[0]:
             st.html(head())
         table([row for row in found if row.source == source])

@@ -80,7 +80,7 @@ def _answer(sweep: Sweep, table: pd.DataFrame, best: str | None) -> None:
         text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
     count = int((table["state"] == "finished").sum())
     chosen = "chosen by the test set itself" if sweep.optimistic else "chosen on held-out images"
-    st.markdown(f"#### {text}", anchors=False)
+    panels.headline(text)
     st.caption(f"The best of {count} finished runs, {chosen}, with one seed each unless the seed is varied.")
 
 
@@ -164,7 +164,7 @@ def search_results(search: Search) -> None:
         text = f"Best on held-out images: **{for_markdown(settings)}**"
         if pd.notna(row["test_accuracy"]):
             text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
-        st.markdown(f"#### {text}", anchors=False)
+        panels.headline(text)
         pruned = sum(trial.state == "pruned" for trial in search.trials)
         said = f" {pruned} were given up early." if pruned else ""
         st.caption(f"Trial {winner.count} of {len(search.trials)}.{said}")

@@ -1,0 +1,105 @@
+"""Accessibility of every page in both themes, looked for by axe-core in a real browser; and the fonts used."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from mnist_core.evaluation.mistakes import mistakes
+from tests.support.browser import Screen
+from tests.support.seed import LARGE, SMALL
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "", "train", "runs", "mistakes", "disagreements", "draw", "sweeps", "loss-or-accuracy", "production", "published",
+    "models", "data",
+)  # fmt: skip
+
+OURS_TOO = ("heading-order", "empty-table-header", "label-content-name-mismatch")
+"""Rules of less impact, or that axe-core holds for experimental, whose findings are mended all the same."""
+
+STREAMLITS = {
+    "empty-table-header": '[role="columnheader"]',
+}
+"""What axe-core finds in Streamlit's own elements, which a page cannot mend: rule → what the element's HTML contains.
+
+The hidden table that stands for a data grid has header cells without words where a column has none.
+"""
+
+
+def findings(screen: Screen, context: str | None = None) -> list[str]:
+    """What axe-core finds serious or critical, or by the rules of `OURS_TOO`, and Streamlit is not the cause of."""
+    options = {"rules": {rule: {"enabled": True} for rule in OURS_TOO}}
+    found: list[dict[str, Any]] = Axe().run(screen.page, context=context, options=options).response["violations"]
+    return [
+        f"{item['id']}: {node['html'][:160]} {[part['data'] for part in node['any'][:1]]}"
+        for item in found
+        if item["impact"] in ("serious", "critical") or item["id"] in OURS_TOO
+        for node in item["nodes"]
+        if not (item["id"] in STREAMLITS and _matches(screen, node["target"], STREAMLITS[item["id"]]))
+    ]
+
+
+def _matches(screen: Screen, target: list[Any], selector: str) -> bool:
+    """True if the element that axe-core names is one of the selector's; it names it by a path through shadow roots."""
+    return len(target) == 1 and bool(
+        screen.page.evaluate("([path, wanted]) => document.querySelector(path)?.matches(wanted)", [target[0], selector])
+    )
+
+
+def both(screen: Screen) -> str:
+    """The ids of both runs, as a link has them."""
+    return ",".join(screen.server.store.find(name).id for name in (SMALL, LARGE))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious_on(screen: Screen, path: str, scheme: str) -> None:
+    screen.page.emulate_media(color_scheme=scheme)
+    screen.open(path, runs=both(screen))
+    expect(screen.page.get_by_role("heading", level=1)).to_be_visible()
+    screen.settled()
+    screen.page.wait_for_timeout(600)  # colours of chips and buttons change slowly
+    assert findings(screen) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_an_enlarged_digit(screen: Screen, scheme: str) -> None:
+    screen.page.emulate_media(color_scheme=scheme)
+    run = screen.server.store.find(SMALL)
+    predictions = run.predictions()
+    assert predictions is not None
+    index = int(mistakes(predictions)["index"].iloc[0])
+    screen.open("mistakes", runs=both(screen), inspect=run.id, digit=index)
+    picture = screen.page.get_by_role("dialog").get_by_role("img", name=f"guessed {predictions.predicted[index]} by")
+    expect(picture).to_be_visible()
+    assert (picture.get_attribute("src") or "").endswith(".png")
+    assert findings(screen) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_empty_store_has_nothing_serious_either(empty_screen: Screen, scheme: str) -> None:
+    empty_screen.page.emulate_media(color_scheme=scheme)
+    for path in ("", "mistakes", "models"):
+        empty_screen.open(path)
+        assert findings(empty_screen) == []
+
+
+def test_text_and_figures_are_set_in_fonts_of_this_machine(screen: Screen) -> None:
+    asked: list[str] = []
+    screen.page.on("request", lambda request: asked.append(request.url))
+    screen.open("mistakes", runs=both(screen))
+    expect(screen.page.get_by_test_id("stMetricValue").first).to_be_visible()
+    families = """() => [
+        getComputedStyle(document.querySelector('[data-testid=stMarkdownContainer] p')).fontFamily,
+        getComputedStyle(document.querySelector('[data-testid=stMetricValue]')).fontFamily,
+    ]"""
+    text, figures = screen.page.evaluate(families)
+    assert text.startswith('"Source Sans"')
+    assert figures.startswith('"Source Code Pro"')
+    loaded = "[...document.fonts].filter((font) => font.status === 'loaded').map((font) => font.family)"
+    assert {"Source Sans", "Source Code Pro"} <= {name.strip('"') for name in screen.page.evaluate(loaded)}
+    local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+    assert [url for url in asked if not url.startswith(local)] == []
