@@ -124,7 +124,7 @@ def look(name: str) -> None:
                 sheet, width="stretch", output_format="PNG", alt=f"{SAMPLES} training images of each digit of {name}"
             )
         st.button(
-            "Others",
+            "Show other examples",
             icon=":material/casino:",
             type="tertiary",
             key="data_others",

@@ -54,6 +54,43 @@ function button(item, place, columns, size) {
   return element;
 }
 
+// One button of the gallery is a stop of the Tab key; the arrow keys lead to the others.
+function makeStop(root, chosen) {
+  for (const other of root.querySelectorAll("button")) other.tabIndex = other === chosen ? 0 : -1;
+}
+
+function move(root, event) {
+  const buttons = [...root.querySelectorAll("button")];
+  const from = buttons.indexOf(event.target.closest("button"));
+  const columns = buttons.filter((other) => other.offsetTop === buttons[0].offsetTop).length;
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+  const ends = { Home: 0, End: buttons.length - 1 };
+  const target = buttons[ends[event.key] ?? from + steps[event.key]];
+  if (from < 0 || !(event.key in steps || event.key in ends)) return;
+  event.preventDefault();
+  if (!target) return;
+  makeStop(root, target);
+  target.focus();
+}
+
+// When the enlarged digit is closed, the focus goes back to the digit that was shown last, not to the top of the page.
+function returnFocus(root, opened) {
+  let last = null;
+  const watch = new MutationObserver(() => {
+    if (document.querySelector('[role="dialog"]')) {
+      last = new URLSearchParams(location.search).get("digit") ?? last ?? opened.dataset.index;
+    } else if (last !== null) {
+      watch.disconnect();
+      const find = (index) => root.querySelector(`button[data-index="${index}"]`);
+      const target = find(last) ?? find(opened.dataset.index) ?? root.querySelector("button");
+      // after the dialog has given the focus to the page
+      if (target) setTimeout(() => (makeStop(root, target), target.focus()), 100);
+    }
+  });
+  watch.observe(document.body, { childList: true, subtree: true });
+  return watch;
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   const size = data.small ? SMALL : SIZE;
@@ -70,15 +107,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (known.items !== items) {
     known.items = items;
     root.replaceChildren(...data.items.map((item, place) => button(item, place, data.columns, size)));
+    makeStop(root, root.querySelector("button"));
   }
   root.classList.toggle("paper", isLight(getComputedStyle(root).getPropertyValue("--st-background-color").trim()));
   root.classList.toggle("small", Boolean(data.small));
   root.onclick = (event) => {
     const opened = event.target.closest("button");
-    if (opened) setTriggerValue("opened", Number(opened.dataset.index));
+    if (!opened) return;
+    makeStop(root, opened);
+    known.watch?.disconnect();
+    known.watch = returnFocus(root, opened);
+    setTriggerValue("opened", Number(opened.dataset.index));
   };
+  root.onkeydown = (event) => move(root, event);
   return () => {
     if (known.url) URL.revokeObjectURL(known.url);
+    known.watch?.disconnect();
     instances.delete(parentElement);
   };
 }

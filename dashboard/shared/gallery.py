@@ -21,7 +21,7 @@ COLUMNS = 20
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
     "digit_gallery",
-    html='<div class="gallery" role="group" aria-label="Digits; press one to enlarge it"></div>',
+    html='<div class="gallery" role="group" aria-label="Digits; arrow keys go through them, Enter enlarges one"></div>',
     css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
     js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
 )

@@ -127,6 +127,42 @@ def test_enter_on_a_digit_enlarges_it_and_its_neighbour_follows(
     screen.expect_no_exception()
 
 
+def test_the_gallery_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_it(screen: Screen, run: Run) -> None:
+    screen.open("mistakes", runs=run.id)
+    buttons = digits(screen)
+    expect(buttons.first).to_be_visible()
+    columns = buttons.evaluate_all("(all) => all.filter((one) => one.offsetTop === all[0].offsetTop).length")
+    assert 1 < columns < buttons.count()
+    buttons.first.focus()
+    for key, place in (("ArrowRight", 1), ("ArrowDown", 1 + columns), ("ArrowLeft", columns), ("ArrowUp", 0)):
+        screen.page.keyboard.press(key)
+        expect(buttons.nth(place)).to_be_focused()
+        assert buttons.evaluate_all("(all) => all.map((one) => one.tabIndex)").count(0) == 1
+
+
+def test_on_escape_the_focus_is_on_the_digit_that_was_shown_last(screen: Screen, run: Run) -> None:
+    screen.open("mistakes", runs=run.id)
+    digits(screen).first.focus()
+    screen.page.keyboard.press("Enter")
+    dialog = screen.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Next").click()
+    screen.expect_query(digit=digits(screen).nth(1).get_attribute("data-index"))
+    expect(dialog).to_contain_text("2 of ")
+    screen.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(digits(screen).nth(1)).to_be_focused()
+
+
+def test_the_map_of_what_the_network_sees_is_drawn_without_being_asked_for(screen: Screen, run: Run) -> None:
+    screen.open("mistakes", runs=run.id)
+    drawn = screen.page.locator("[class*=st-key-map_0] svg.marks").first
+    drawn.scroll_into_view_if_needed()
+    box = drawn.bounding_box()
+    assert box is not None
+    assert box["height"] > 400
+    screen.expect_no_exception()
+
+
 def test_an_enlarged_digit_is_explained_and_stays_so_at_its_neighbour(
     screen: Screen, run: Run, predictions: Predictions
 ) -> None:

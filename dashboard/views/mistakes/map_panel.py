@@ -1,4 +1,4 @@
-"""The map of a run's last hidden layer, drawn when it is asked for."""
+"""The map of a run's last hidden layer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def take_point() -> None:
 
 
 def map_panel(run: Run) -> None:
-    """Draw the map of a run that has predictions, if it is asked for."""
+    """Draw the map of a run that has predictions."""
     panels.heading(
         "A map of what the network sees",
         f"Each point is a test digit, placed by what the last hidden layer of {for_markdown(run.name)} makes of it. "
@@ -44,11 +44,11 @@ def map_panel(run: Run) -> None:
         "**t-SNE** bends space so that neighbours stay neighbours, and takes some seconds.",
     )
     wanted = state.link_text(KEY)
-    kind = wanted if wanted in KINDS else None
+    kind = wanted if wanted in KINDS else "pca"
     state.widget("map_kind", kind)
-    st.segmented_control("Draw it", list(KINDS), format_func=KINDS.__getitem__, key="map_kind", on_change=_choose)
-    if kind is None:
-        return
+    st.segmented_control(
+        "Map", list(KINDS), format_func=KINDS.__getitem__, key="map_kind", required=True, on_change=_choose
+    )
     with panels.in_words():
         if resources.network(run) is None:
             st.info(for_markdown(no_weights(run.name)), icon=":material/visibility_off:")

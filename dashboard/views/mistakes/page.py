@@ -102,9 +102,9 @@ def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
         matrix_panel(run, cell)
     with right, st.container(key="gallery_panel"):
         digits_panel(run, cell, judged, labels, colours)
+    map_panel(run)
     _scores(run)
     likely_panel(run)
-    map_panel(run)
 
 
 def _answer(run: Run) -> None:
