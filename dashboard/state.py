@@ -56,6 +56,11 @@ def choose(ids: list[str]) -> None:
         st.query_params[CHOSEN] = text
 
 
+def suggested(runs: list[Run]) -> list[Run]:
+    """The runs that somebody sees who has chosen none."""
+    return _default(runs)
+
+
 def _default(runs: list[Run]) -> list[Run]:
     """The shipped model_1 and model_2 on MNIST, else the two newest finished runs."""
     shipped = [run for run in runs if run.read_only and run.meta.preset in ("notebook/model_1", "notebook/model_2")]

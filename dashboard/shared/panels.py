@@ -170,12 +170,13 @@ def empty_state(
     page: str | None = None,
     icon: str = ":material/insights:",
     key: str = "empty_state",
+    on_click: Callable[[], None] | None = None,
 ) -> None:
-    """Say what would be here, with the one button that brings it: it opens `page`, such as ``views/train/page.py``."""
+    """Write what would be here, with the one button that brings it: it opens `page`, or does `on_click`, or both."""
     with st.container(border=True, horizontal_alignment="center", key=key):
         st.markdown(f"## {icon} {title}", text_alignment="center", anchors=False)
         st.markdown(sentence, text_alignment="center")
-        if button and page and st.button(button, type="primary", key=f"{key}_button"):
+        if button and st.button(button, type="primary", key=f"{key}_button", on_click=on_click) and page:
             st.switch_page(page)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.shared import groups
+from dashboard.shared import groups, panels
 from mnist_core.plots.labels import run_labels as run_labels
 from mnist_core.plots.labels import short_labels as short_labels
 from mnist_core.plots.style import RUN_COLOURS
@@ -103,6 +103,19 @@ def run_picker(
         said = ", ".join(f"{group.name}: seed {group.first.seed}" for group in several)
         st.caption(f"One seed of each recipe stands for all of them here. {for_markdown(said)}.")
     return [group.first for group in chosen]
+
+
+def nothing_chosen(runs: list[Run], sentence: str, *, verb: str = "Choose") -> None:
+    """Write what a page shows once a run is chosen, with a button that chooses those that a newcomer sees."""
+    suggested = state.suggested(runs)
+    names = " and ".join(short_labels(suggested)[run.id] for run in suggested)
+    panels.empty_state(
+        "No run is chosen",
+        sentence,
+        button=f"{verb} {for_markdown(names)}" if suggested else None,
+        icon=":material/checklist:",
+        on_click=lambda: state.choose([run.id for run in suggested]),
+    )
 
 
 def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) -> str:

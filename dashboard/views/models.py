@@ -12,7 +12,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.parameter_panel import parameter_panel
-from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from mnist_core.experiments.keras_code import keras_code
 from mnist_core.plots import style
 from mnist_core.plots.architecture import architecture_chart, architecture_frame, described
@@ -59,9 +59,9 @@ def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str
     """One column a run: its picture, its layers and its code."""
     tables = {run.id: run.config.model.layer_table() for run in runs}
     widest = max(math.prod(row.output_shape) for table in tables.values() for row in table)
-    tallest = max(len(table) for table in tables.values())
     for first in range(0, len(runs), PER_ROW):
         row = runs[first : first + PER_ROW]
+        tallest = max(len(tables[run.id]) for run in row)
         for run, place in zip(row, st.columns(max(2, len(row)), gap="medium"), strict=False):
             with place:
                 one(run, labels[run.id], colours[run.id], widest, tallest)
@@ -113,7 +113,7 @@ if not all_runs:
 else:
     chosen = run_picker(all_runs)
     if not chosen:
-        panels.empty_state("No run is chosen", "Choose one run above to see its layers, or several side by side.")
+        nothing_chosen(all_runs, "Choose one run above to see its layers, or several side by side.")
     else:
         names = short_labels(chosen)
         palette = resources.colours([run.id for run in chosen])

@@ -13,6 +13,8 @@ from mnist_core.plots.style import layer
 
 ROW_HEIGHT = 58
 GREY = "#8A9099"
+LEAST = 0.24
+"""Half the width of a block without outputs: the text of a small layer has room in its block all the same."""
 
 
 def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.DataFrame:
@@ -35,7 +37,8 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
     rows = []
     for order, (row, part) in enumerate(table):
         outputs = int(np.prod(row.output_shape))
-        half = float(np.log2(outputs + 1) / np.log2(widest + 1) / 2)
+        share = float(np.log2(outputs + 1) / np.log2(widest + 1))
+        half = LEAST + (0.5 - LEAST) * share
         rows.append(
             {
                 "order": order,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import vl_convert
 
 from mnist_core.experiments.presets import PRESETS
@@ -93,3 +95,12 @@ def test_each_layer_of_a_bar_has_an_opacity_of_its_own_and_a_name_that_can_be_re
     for row in rows:
         fill = over({"a": "#0072B2", "b": "#E69F00"}[row["run"]], scale["range"][row["order"] - 1], "#FFFFFF")
         assert contrast(row["ink"], fill) >= 4.5
+
+
+def test_the_text_of_every_layer_has_room_in_its_block_in_a_column_of_three() -> None:
+    models = [preset.config.model for preset in PRESETS.values()]
+    widest = max(math.prod(row.output_shape) for model in models for row in model.layer_table())
+    for model in models:
+        for row in architecture_frame(model, widest).to_dict("records"):
+            # a column is 370 pixels wide at 1280, and bold text of 13 pixels takes 6.6 a character
+            assert 6.6 * len(row["text"]) + 8 < 2 * row["half"] * 370 / 1.04, row["text"]

@@ -9,7 +9,7 @@ from dashboard.shared import panels
 from dashboard.shared.guesses import with_guesses
 from dashboard.shared.label_errors import label_effect, likely_panel
 from dashboard.shared.matrix_panel import chosen_cell, matrix_panel, take_click
-from dashboard.shared.run_picker import run_labels, run_picker
+from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker
 from dashboard.views.mistakes.digits_panel import digits_panel
 from dashboard.views.mistakes.map_panel import map_panel, take_point
 from mnist_core.evaluation.metrics import accuracy_interval, confusion_matrix
@@ -43,7 +43,7 @@ def main() -> None:
         )
         return
     if not chosen:
-        panels.empty_state("No run chosen", "Choose one above to see what it gets wrong.", icon=":material/checklist:")
+        nothing_chosen(runs, "Choose one above to see what it gets wrong.")
         return
     labels = run_labels(runs)
     judged = with_guesses(chosen, labels)
