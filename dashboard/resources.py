@@ -66,7 +66,7 @@ Made = TypeVar("Made")
 
 @functools.cache
 def store() -> Store:
-    """The store that the whole app reads and writes."""
+    """Return the store that the whole app reads and writes."""
     return Store()
 
 
@@ -115,7 +115,7 @@ def snapshot() -> Snapshot:
 
 
 def scan() -> tuple[list[Run], list[Problem]]:
-    """All runs and unreadable folders, of a snapshot."""
+    """Return all runs and unreadable folders, of a snapshot."""
     found = snapshot()
     return list(found.runs), list(found.problems)
 
@@ -135,7 +135,7 @@ class Studies(NamedTuple):
 
 
 def studies() -> Studies:
-    """All sweeps and searches, read again when one of their files has changed; not to be written into."""
+    """Return all sweeps and searches, read again when one of their files has changed; not to be written into."""
     files = _study_files()
     found: Studies = KEPT.get(
         ("studies", *files), lambda: _studies(files), lambda _: sum(size for _, _, size in files) * 8
@@ -144,7 +144,7 @@ def studies() -> Studies:
 
 
 def _study_files() -> tuple[tuple[str, int, int], ...]:
-    """The files of sweeps and searches: path, time of the last change, bytes."""
+    """Return the files of sweeps and searches: path, time of the last change, bytes."""
     from mnist_core.studies.kinds import SHELVES
 
     found = []
@@ -182,7 +182,7 @@ def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader |
 
 
 def history(run: Run) -> pd.DataFrame:
-    """The run's history, cached until it changes."""
+    """Return the run's history, cached until it changes."""
     return _history(run.id, run.version(), run)
 
 
@@ -192,7 +192,7 @@ def _history(run_id: str, version: Version, _run: Run) -> pd.DataFrame:
 
 
 def predictions(run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
-    """The run's predictions of an epoch, cached until they change."""
+    """Return the run's predictions of an epoch, cached until they change."""
     return _predictions(run.id, run.version(), chosen, run)
 
 
@@ -224,7 +224,7 @@ def _published(versions: tuple[object, ...]) -> list[Row]:
 
 
 def summary(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
-    """The run's figures, cached until they change; raises StoreError where its files are damaged."""
+    """Return the run's figures, cached until they change; raises StoreError where its files are damaged."""
     return _index(store()).summary(run, chosen)
 
 
@@ -250,7 +250,9 @@ READER = _CachedReader()
 def comparison(
     runs: Sequence[Run], baseline: str, chosen: ChosenEpoch, margin: float, background: Background = NOTHING_KNOWN
 ) -> Comparison:
-    """All other runs against the one with the id `baseline`, cached until one of them, or the background, changes."""
+    """Return the comparison of all other runs with the run `baseline` (an id), cached until a run or background
+    changes.
+    """
     known = background.selections, background.data
     return _comparison((*_key(runs), known), baseline, chosen, margin, runs, background)
 
@@ -333,7 +335,7 @@ def recipe_comparison(
     margin: float,
     everything: Sequence[Run] | None = None,
 ) -> list[RecipeVerdict]:
-    """The recipes of all other runs against that of the one with the id `baseline`, over all seeds in the store.
+    """Return the recipes of all other runs against that of the one with the id `baseline`, over all seeds in the store.
 
     Cached until one of the runs of these networks changes. everything: all runs of the store, where they are known.
     """
@@ -355,7 +357,7 @@ def _recipe_comparison(
 
 
 def recipe_sample(run: Run, chosen: ChosenEpoch = "kept") -> Sample | None:
-    """The test accuracies of all finished seeds of a run's recipe; None where it has one seed only."""
+    """Return the test accuracies of all finished seeds of a run's recipe; None where it has one seed only."""
     found = snapshot()
     return _recipe_sample(run.id, found.number, chosen, run, found.runs)
 
@@ -371,7 +373,7 @@ def _recipe_sample(
 
 
 def plans(runs: Sequence[Run], comparison: Comparison, recipes: Sequence[RecipeVerdict]) -> list[Plan]:
-    """What would settle what is undecided in `comparison` and `recipes`, cached until the store changes."""
+    """Return the plans that settle what is undecided in `comparison` and `recipes`, cached until the store changes."""
     found = snapshot()
     key = tuple(run.id for run in runs), found.number
     return _plans(key, comparison.baseline, comparison.chosen, comparison.margin, runs, comparison, recipes, found.runs)
@@ -388,7 +390,7 @@ def _plans(
 
 
 def dataset(name: str) -> Dataset:
-    """A dataset, loaded once for as long as its file stays the same; raises what `Catalog.load` raises."""
+    """Return a dataset, loaded once for as long as its file stays the same; raises what `Catalog.load` raises."""
     return _dataset(name, store().catalog.version(name))
 
 
@@ -403,7 +405,7 @@ def data_check(name: str) -> DataCheck:
 
 
 def colours(run_ids: list[str], *, printed: bool = False) -> dict[str, str]:
-    """A colour for each run, the same on every page and in every session; `printed` for those on white paper."""
+    """Return a colour for each run, the same on every page and in every session; `printed` for those on white paper."""
     return run_colours(store().root, run_ids, RUN_COLOURS_DARK if is_dark() and not printed else RUN_COLOURS)
 
 
@@ -446,7 +448,7 @@ _ENTRIES = _Entries()
 
 
 def entries() -> tuple[Entry, ...]:
-    """All runs of the store with their rows, oldest first, one and the same for all sessions until one changes."""
+    """Return all runs of the store with their rows, oldest first; one object for all sessions until one changes."""
     return _ENTRIES.of(snapshot())
 
 
@@ -460,24 +462,24 @@ def _entry(run: Run) -> Entry:
 
 
 def known_colours() -> dict[str, str]:
-    """The colours of the runs that have one already, on the screen."""
+    """Return the colours of the runs that have one already, on the screen."""
     return remembered_colours(store().root, RUN_COLOURS_DARK if is_dark() else RUN_COLOURS)
 
 
-def judged(run: Run) -> pd.DataFrame | None:
+def prediction_frame(run: Run) -> pd.DataFrame | None:
     """Every test image with the run's guess (see `mnist_core.evaluation.mistakes`); None before there are predictions.
 
     Shared by all sessions: not to be written into.
     """
-    return _judged(run.id, run.version(), run)
+    return _prediction_frame(run.id, run.version(), run)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _judged(run_id: str, version: Version, _run: Run) -> pd.DataFrame | None:
-    from mnist_core.evaluation.mistakes import judged
+def _prediction_frame(run_id: str, version: Version, _run: Run) -> pd.DataFrame | None:
+    from mnist_core.evaluation.mistakes import prediction_frame
 
     found = predictions(_run)
-    return judged(found) if found else None
+    return prediction_frame(found) if found else None
 
 
 def votes(runs: list[Run], chosen: ChosenEpoch = "kept") -> pd.DataFrame:
@@ -515,7 +517,7 @@ def _changes(
 
 
 def test_images(run: Run) -> Pixels:
-    """The images that the run's predictions are about, shape (n, 28, 28).
+    """Return the images that the run's predictions are about, shape (n, 28, 28).
 
     Raises
     ------
@@ -532,7 +534,7 @@ def test_images(run: Run) -> Pixels:
 
 
 def own_dataset(run: Run) -> Dataset:
-    """The data that the run was trained on.
+    """Return the data that the run was trained on.
 
     Raises
     ------
@@ -554,7 +556,7 @@ def own_dataset(run: Run) -> Dataset:
 
 
 def network(run: Run) -> Network | None:
-    """The run's trained network, to look inside it; None where no weights were kept."""
+    """Return the run's trained network, to look inside it; None where no weights were kept."""
     return _network(run.id, _weights_version(run), run)
 
 

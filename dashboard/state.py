@@ -24,7 +24,7 @@ MOST_AT_FIRST = 2
 
 
 def chosen_ids(runs: list[Run]) -> list[str]:
-    """The ids of the chosen runs that exist, in the order of choice; at first those in the URL, else a good default."""
+    """Return the ids of the chosen runs that exist, in order of choice; at first those in the URL, else a default."""
     known = {run.id for run in runs}
     wanted = _wanted()
     ids = [run_id for run_id in dict.fromkeys(wanted or []) if run_id in known]
@@ -42,7 +42,7 @@ def missing_ids(runs: list[Run]) -> list[str]:
 
 
 def _wanted() -> list[str] | None:
-    """The ids in the URL, else those last chosen in this session; None where nobody has chosen yet."""
+    """Return the ids in the URL, else those last chosen in this session; None where nobody has chosen yet."""
     if CHOSEN in st.query_params:
         return [part for part in st.query_params[CHOSEN].split(",") if part]
     return st.session_state.get(CHOSEN)
@@ -62,7 +62,7 @@ def suggested(runs: list[Run]) -> list[Run]:
 
 
 def _default(runs: list[Run]) -> list[Run]:
-    """The shipped model_1 and model_2 on MNIST, else the two newest finished runs."""
+    """Return the shipped model_1 and model_2 on MNIST, else the two newest finished runs."""
     shipped = [run for run in runs if run.read_only and run.meta.preset in ("notebook/model_1", "notebook/model_2")]
     for dataset in ("mnist", "digits"):
         found = [run for run in shipped if run.dataset == dataset and run.name == run.meta.preset]
@@ -105,13 +105,13 @@ def count_up(key: str) -> int:
 
 
 def pinned_baseline(ids: Collection[str]) -> str | None:
-    """The baseline that somebody has chosen, in the URL or before, where it is among `ids`; None for none."""
+    """Return the baseline that somebody has chosen, in the URL or before, where it is among `ids`; None for none."""
     wanted = st.query_params.get(BASELINE) or st.session_state.get(BASELINE)
     return wanted if wanted in ids else None
 
 
 def baseline_id(ids: list[str]) -> str | None:
-    """The run that the others are measured against: the one in the URL (`?baseline=…`), else the first chosen one."""
+    """Return the run that the others are compared with: the one in the URL (`?baseline=…`), else the first chosen."""
     wanted = st.query_params.get(BASELINE) or st.session_state.get(BASELINE)
     found = wanted if wanted in ids else (ids[0] if ids else None)
     # the first run is the default, and a default needs no place in the link
@@ -153,8 +153,8 @@ MARGIN_POINTS = (0.01, 10.0)
 
 
 def margin() -> float:
-    """The difference in accuracy that does not matter, on every page: that in the URL (`?margin=…`, in points), else
-    the last choice, as a share of the images.
+    """Return the difference in accuracy that does not matter, on every page: that in the URL (`?margin=…`, in points),
+    else the last choice, as a share of the images.
     """
     try:
         points = float(st.query_params.get(MARGIN) or st.session_state.get(MARGIN) or "")
@@ -178,17 +178,17 @@ def choose_margin(points: float) -> None:
 
 
 def link_text(name: str) -> str | None:
-    """A value in the URL (`?name=…`); None where it is absent."""
+    """Return a value in the URL (`?name=…`); None where it is absent."""
     return st.query_params.get(name) or None
 
 
 def link_texts() -> dict[str, str]:
-    """All values in the URL, by name."""
+    """Return all values in the URL, by name."""
     return st.query_params.to_dict()
 
 
 def link_number(name: str, low: int, high: int) -> int | None:
-    """A whole number in the URL; None where it is absent, no number, or outside `low` to `high`."""
+    """Return a whole number in the URL; None where it is absent, no number, or outside `low` to `high`."""
     try:
         value = int(st.query_params[name])
     except (KeyError, ValueError):
@@ -254,7 +254,7 @@ def page_number(number: int) -> int | None:
 
 
 def fresh_key(key: str) -> str:
-    """The key of a chart whose selection can be forgotten by `forget_selection`."""
+    """Return the key of a chart whose selection can be forgotten by `forget_selection`."""
     return f"{key}_{st.session_state.get(f'{key}:fresh', 0)}"
 
 
@@ -266,7 +266,7 @@ def forget_selection(key: str, *, only_used: bool = False) -> None:
     if only_used and not st.session_state.get(f"{key}:seen"):
         return
     st.session_state[f"{key}:fresh"] = st.session_state.get(f"{key}:fresh", 0) + 1
-    # else the same click in the new chart would pass for one that has been heard
+    # else the same click in the new chart would look like one that was handled before
     st.session_state[f"{key}:seen"] = []
 
 
@@ -284,7 +284,7 @@ def new_selection(key: str, name: str) -> list[dict[str, object]] | None:
 
 
 def new_interval(key: str, name: str) -> dict[str, list[Any]] | None:
-    """What a drag has just selected in the chart of `fresh_key(key)`, by field; None where there is nothing new."""
+    """Return what a drag has just selected in the chart of `fresh_key(key)`, by field; None if there is nothing new."""
     event = st.session_state.get(fresh_key(key))
     found = dict(event["selection"].get(name) or {}) if event else {}
     seen = st.session_state.get(f"{key}:{name}:seen")

@@ -66,7 +66,7 @@ def read_arrays(
 
 
 def _members(archive: zipfile.ZipFile, names: Collection[str] | None, others: bool) -> dict[str, zipfile.ZipInfo]:
-    """The members to read, by the names of their arrays."""
+    """Return the members to read, by the names of their arrays."""
     found: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy")

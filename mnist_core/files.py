@@ -90,7 +90,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def _number(error: OSError) -> int:
-    """The error's number; HDF5 gives it in the text only."""
+    """Return the error's number; HDF5 gives it in the text only."""
     if error.errno is None and (found := re.search(r"errno = (\d+)", str(error))):
         return int(found[1])
     return error.errno or 0
@@ -218,7 +218,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def _opened(path: Path) -> tuple[int, int]:
-    """A file descriptor, and how long the file is; raises as `open_regular`."""
+    """Return a file descriptor, and how long the file is; raises as `open_regular`."""
     handle = os.open(path, _FLAGS)
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
@@ -311,7 +311,7 @@ def append_json_line(path: Path, data: Any) -> None:
 
 
 def _end_of_lines(file: IO[bytes]) -> int:
-    """The size of a file after a torn last line is cut off."""
+    """Return the size of a file after a torn last line is cut off."""
     size = end = file.seek(0, os.SEEK_END)
     while end:
         start = max(0, end - 4096)

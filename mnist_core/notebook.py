@@ -1,4 +1,4 @@
-"""What a notebook needs in one call each: `import mnist_core as mc`, then `mc.fit`, `mc.runs`.
+"""Functions for notebooks, one call for each task: `import mnist_core as mc`, then `mc.fit`, `mc.runs`.
 
 A run is given as a `Run` or by its name; a preset by its name. Everything is kept in the usual store (`artifacts/`, or
 the folder named by MNIST_CORE_STORE), so that an open dashboard shows it.
@@ -187,7 +187,9 @@ class ComparedRuns:
 
     @property
     def details(self) -> list[str]:
-        """What the sentence leaves out: accuracy, loss and what is open, run by run, and what cannot be compared."""
+        """The details that the sentence leaves out: accuracy, loss and open questions, run by run, and runs that cannot
+        be compared.
+        """
         lines = []
         for item in self.comparison.verdicts:
             found = (verdict_words(item, self.names), open_words(item), loss_verdict_words(item, self.names))
@@ -251,7 +253,7 @@ def compare(
     margin: float = DEFAULT_MARGIN,
     store: Store | None = None,
 ) -> ComparedRuns:
-    """Return whether the other runs are better than the first, worse, equivalent, or whether it cannot be told.
+    """Return if the other runs are better than the first, worse or equivalent, or if it cannot be decided.
 
     Parameters
     ----------
@@ -262,7 +264,7 @@ def compare(
     margin
         a difference in accuracy this large does not matter: a share of the images, 0.002 for 0.2 points.
     store
-        where names are looked up; default: the usual store.
+        the store with these names; default: the usual store.
 
     Raises
     ------

@@ -33,7 +33,7 @@ TOLD = "data_told"
 
 @functools.cache
 def download() -> Download:
-    """The download of MNIST, shared by all viewers."""
+    """Return the download of MNIST, shared by all viewers."""
     return Download(resources.store())
 
 
@@ -201,7 +201,7 @@ def _mnist(was_running: bool) -> None:
             st.info(f"{for_markdown(ended.reason)}.", icon=":material/wifi_off:")
         if st.button("Download MNIST" if ended is None else "Try again", type="primary", key="data_download",
                      icon=":material/download:"):  # fmt: skip
-            with panels.in_words():
+            with panels.errors_as_messages():
                 fetching.start()
                 st.rerun()
 
@@ -227,7 +227,7 @@ def registered_panel(runs: list[Run]) -> None:
         path = right.text_input("Path of the file", key="data_path", placeholder="fashion.npz",
                                 help="On the machine that the dashboard runs on.")  # fmt: skip
         if st.form_submit_button("Register", icon=":material/add:"):
-            with panels.in_words():
+            with panels.errors_as_messages():
                 _register(catalog, name.strip(), path.strip())
     for known, file in sorted(catalog.registered().items()):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -240,7 +240,7 @@ def registered_panel(runs: list[Run]) -> None:
             )
             if st.button("Forget", key=f"data_forget_{known}", type="tertiary", icon=":material/close:",
                          help="Take it off the list; the file and its runs stay"):  # fmt: skip
-                with panels.in_words():
+                with panels.errors_as_messages():
                     catalog.forget(known)
                     _changed(f"{known} is off the list; its file and its runs stay.")
 

@@ -89,7 +89,7 @@ class Download:
             self._process.wait(10)
 
     def _last_words(self) -> str:
-        """The command's own sentence, which is its last line; a general one where it left none."""
+        """Return the command's own sentence, which is its last line; a general one where it left none."""
         lines = (
             self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
         )

@@ -110,7 +110,7 @@ def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], c
     near = found._replace(distances=found.distances / 255)
     _strip("By pixels", None, near, data.x_train, data.y_train, "")
     for run in runs:
-        with panels.in_words():
+        with panels.errors_as_messages():
             hidden = resources.hidden_digits(run)
             network = resources.network(run)
             if hidden is None or network is None:
@@ -160,7 +160,7 @@ def _strip(
 
 
 def picture(pixels: NDArray[np.uint8], side: int, alt: str) -> str:
-    """An `img` element of a grey (28, 28) or coloured (28, 28, 3) picture, `side` screen pixels wide."""
+    """Return an `img` element of a grey (28, 28) or coloured (28, 28, 3) picture, `side` screen pixels wide."""
     data = base64.b64encode(png(pixels)).decode()
     return (
         f"<img src='data:image/png;base64,{data}' width='{side}' height='{side}' alt='{for_html(alt)}' "
@@ -186,7 +186,7 @@ def _pixels(
     )
     figures = []
     for run in runs:
-        with panels.in_words():
+        with panels.errors_as_messages():
             network = resources.network(run)
             if network is None:
                 st.caption(for_markdown(no_weights(labels[run.id])))
@@ -211,7 +211,9 @@ def _pixels(
 
 
 def heat(image: Pixels, found: Occlusion, palette: tuple[Colour, Colour, Colour, Colour]) -> NDArray[np.uint8]:
-    """The image, shape (28, 28, 3), its ink coloured by what it speaks for; full colour is the strongest pixel."""
+    """Return the image, shape (28, 28, 3), its ink coloured by the guess it supports; the strongest pixel in full
+    colour.
+    """
     speaks_for, against, undecided, paper = (np.array(colour, float) for colour in palette)
     strength = (np.abs(found.weight) / max(np.abs(found.weight).max(), 1e-12))[..., None]
     hue = np.where(found.weight[..., None] > 0, speaks_for, against)
@@ -235,7 +237,7 @@ def weighing(found: Occlusion, true: int | None) -> str:
 
 
 def times(log_ratio: float) -> str:
-    """A fall of odds from its natural logarithm, such as ``to 1/120 of what they were``, to two digits."""
+    """Return a fall of odds from its natural logarithm, such as ``to 1/120 of what they were``, to two digits."""
     ratio = math.exp(min(log_ratio, 50.0))
     if ratio >= 1e6:
         return "to less than a millionth of what they were"

@@ -71,7 +71,7 @@ def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> st
 
 
 def seed_figures(groups: Sequence[Group], chosen: ChosenEpoch) -> dict[str, list[RunSummary]]:
-    """The figures of the finished seeds of each recipe that has several, by the id of the run that stands for them.
+    """Return the figures of the finished seeds of each recipe with several, by the id of the run that represents them.
 
     chosen: the epoch of which they tell.
     """
@@ -88,7 +88,7 @@ def seed_figures(groups: Sequence[Group], chosen: ChosenEpoch) -> dict[str, list
 
 
 def seed_label(label: str, seeds: Sequence[RunSummary] | None) -> str:
-    """The head of a column: for several seeds, what they are called without them, and how many there are."""
+    """Return the head of a column: for several seeds, what they are called without them, and how many there are."""
     if not seeds:
         return label
     return re.sub(r", seed \d+$", "", label) + f", n = {len(seeds)}"

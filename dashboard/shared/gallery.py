@@ -97,7 +97,7 @@ def items(frame: pd.DataFrame, names: Sequence[str] = DIGITS) -> list[Item]:
     Parameters
     ----------
     frame
-        columns as in `mnist_core.evaluation.mistakes.judged`.
+        columns as in `mnist_core.evaluation.mistakes.prediction_frame`.
     names
         of the classes, in the order of their numbers.
     """
@@ -157,7 +157,7 @@ def vote_items(
 
 
 def confidence_text(sure: float) -> str:
-    """A confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has.
+    """Return a confidence in per cent, such as ``97.1 %``; never rounded up to a certainty that no network has.
 
     Of a model that gives its guesses only, it is a dash.
     """
@@ -172,7 +172,7 @@ def _sheet(fingerprint: str, indices: tuple[int, ...], _images: Pixels) -> str:
 
 
 def png(pixels: Pixels) -> bytes:
-    """A grey picture as PNG."""
+    """Return a grey picture as PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()

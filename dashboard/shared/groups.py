@@ -50,7 +50,7 @@ def _key(run: Run) -> tuple[str, str]:
 
 
 def recipes_of(runs: Iterable[Run]) -> list[Group]:
-    """All recipes among `runs` that have several seeds, in the order of their first runs."""
+    """Return all recipes among `runs` that have several seeds, in the order of their first runs."""
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         found.setdefault(_key(run), []).append(run)
@@ -58,7 +58,7 @@ def recipes_of(runs: Iterable[Run]) -> list[Group]:
 
 
 def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[Group]:
-    """The chosen runs in the order of choice; recipes of which every seed is chosen are together.
+    """Return the chosen runs in the order of choice; recipes of which every seed is chosen are together.
 
     Parameters
     ----------
@@ -81,5 +81,5 @@ def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[Group]:
 
 
 def newest(ids: Sequence[str], runs: Iterable[Run], most: int) -> list[str]:
-    """The ids of the last `most` groups."""
+    """Return the ids of the last `most` groups."""
     return [run_id for group in grouped(ids, runs)[-most:] for run_id in group.ids]

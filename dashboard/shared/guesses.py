@@ -14,8 +14,8 @@ from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 
-def with_guesses(runs: Sequence[Run], labels: Mapping[str, str], chosen: ChosenEpoch = "kept") -> list[Run]:
-    """The runs that have predictions of an epoch's weights; the page says of each other one why it has none."""
+def runs_with_predictions(runs: Sequence[Run], labels: Mapping[str, str], chosen: ChosenEpoch = "kept") -> list[Run]:
+    """Return the runs that have predictions of an epoch's weights; the page says of each other one why it has none."""
     return [run for run in runs if _has_guesses(run, labels[run.id], chosen)]
 
 

@@ -31,7 +31,7 @@ def label_badges(run: Run) -> dict[int, str]:
 
 
 def badged(shown: Sequence[Item], run: Run) -> list[Item]:
-    """The items of a gallery of the run's test images, those with a known label error marked as such."""
+    """Return the items of a gallery of the run's test images, those with a known label error marked as such."""
     known = label_badges(run)
     return [
         {**item, "badge": BADGE, "description": f"{item['description']}. {known[item['index']]}"}
@@ -93,7 +93,7 @@ def likely_panel(run: Run) -> None:
     noted = sum(index in known for index in found["index"])
     st.markdown(_count(len(found), noted if known else None))
     shown = found.head(SHOWN)
-    everything = resources.judged(run)
+    everything = resources.prediction_frame(run)
     assert everything is not None
     try:
         images = resources.test_images(run)

@@ -62,7 +62,7 @@ def reveal_switch(study: AnyStudy) -> None:
 def count_reveal(study: AnyStudy) -> None:
     """Count a look at the test results that a study has passed over, where it is one; say so where that fails."""
     if revealed(study) or study.optimistic:
-        with panels.in_words():
+        with panels.errors_as_messages():
             selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))
 
 
@@ -83,7 +83,7 @@ def passed_over() -> frozenset[str]:
 
 def count_all_reveals() -> None:
     """Count a look at the test results that every study has passed over; say so where that fails."""
-    with panels.in_words():
+    with panels.errors_as_messages():
         for study in resources.studies().known:
             if not study.optimistic:
                 selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))

@@ -25,7 +25,7 @@ def take_click() -> None:
 
 
 def chosen_cell(classes: int) -> Cell:
-    """The cell, row or column that the link names, of a matrix of so many classes."""
+    """Return the cell, row or column that the link names, of a matrix of so many classes."""
     return Cell(state.link_number("true", 0, classes - 1), state.link_number("guess", 0, classes - 1))
 
 

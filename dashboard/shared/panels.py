@@ -154,7 +154,7 @@ def download(label: str, make: Callable[[], bytes], filename: str, mime: str, ke
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """The frame as CSV, unrounded, UTF-8; no text in it is a formula where a spreadsheet opens it."""
+    """Return the frame as CSV, unrounded, UTF-8; no text in it is a formula where a spreadsheet opens it."""
     safe = frame.rename(columns=for_csv)
     for place, kind in enumerate(frame.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
@@ -210,8 +210,8 @@ def read_only_note(store: Store) -> None:
 
 
 @contextlib.contextmanager
-def in_words() -> Iterator[None]:
-    """Show what mnist_core refuses as its sentence, in place of what was to be drawn."""
+def errors_as_messages() -> Iterator[None]:
+    """Show a MnistCoreError as an error message, in place of the part of the page that raised it."""
     try:
         yield
     except MnistCoreError as error:
@@ -219,11 +219,11 @@ def in_words() -> Iterator[None]:
 
 
 def sentence(error: MnistCoreError) -> str:
-    """An error's message as a sentence."""
+    """Return an error's message as a sentence."""
     text = str(error)
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def markdown_sentence(error: MnistCoreError) -> str:
-    """An error's message as a sentence of Markdown, in which names and paths are only text."""
+    """Return an error's message as a sentence of Markdown, in which names and paths are only text."""
     return for_markdown(sentence(error))

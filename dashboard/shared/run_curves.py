@@ -47,7 +47,7 @@ def before(run: Run) -> Before:
 def curves_of(
     groups: Sequence[Group], colours: Mapping[str, str], labels: Mapping[str, str] | None = None
 ) -> list[Curve]:
-    """A curve for each group that has begun.
+    """Return a curve for each group that has begun.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def curves_of(
 
 
 def _readable(group: Group) -> list[Run]:
-    """The runs of which there is a history; a single one that is damaged raises, as nothing would be left of it."""
+    """Return the runs with a readable history; if a single run is given and it is damaged, its error is raised."""
     found = []
     for run in group.runs:
         try:
@@ -93,7 +93,7 @@ def _readable(group: Group) -> list[Run]:
 
 
 def _bare(name: str) -> str:
-    """A name without the source of a preset before it."""
+    """Return a name without the source of a preset before it."""
     return re.sub(SOURCE, "", name)
 
 
@@ -102,7 +102,7 @@ def _shifted(history: pd.DataFrame, earlier: Before) -> pd.DataFrame:
 
 
 def seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The mean, the lowest and the highest value of each column of the history, by epoch.
+    """Return the mean, the lowest and the highest value of each column of the history, by epoch.
 
     Epochs that only one of several runs has reached are left out.
     """
@@ -123,7 +123,7 @@ def _seeds(
 
 
 def planned(groups: Sequence[Group]) -> int | None:
-    """The last epoch that the live ones of the runs are to reach; None where none is live."""
+    """Return the last epoch that the live ones of the runs are to reach; None where none is live."""
     ends = [
         before(run).epochs + (run.planned_epochs or run.epochs_done)
         for group in groups

@@ -17,7 +17,7 @@ MOST = len(RUN_COLOURS)
 """Largest number of chosen runs: more colours could not be distinguished."""
 
 MOST_COMPARED = 20
-"""Runs that can be compared at once, where those that share a colour can be told apart by pointing."""
+"""Largest number of runs compared at once; pointing at a line distinguishes runs that share a colour."""
 
 SEEDS = "seeds:"
 """Precedes the id of the first run in the option that stands for all seeds of a recipe."""
@@ -34,7 +34,7 @@ def run_picker(
 ) -> list[Run]:
     """Draw the chips and return the chosen runs, in the order of choice.
 
-    The seeds of one recipe are one choice, and one chip where all are chosen; each can be chosen by itself, too.
+    The seeds of one recipe are one choice, and one chip if all are chosen; each can be chosen by itself, too.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def run_picker(
     most
         how many can be chosen.
     label_shown
-        whether the label stands above the widget; a screen reader has it either way.
+        True to show the label above the widget; a screen reader has it either way.
     """
     missing = state.missing_ids(runs)
     ids = groups.newest(state.chosen_ids(runs), runs, most)
@@ -134,5 +134,5 @@ def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) ->
 
 
 def _css_string(text: str) -> str:
-    """The text as a CSS string in which nothing can end the string or the style element."""
+    """Return the text as a CSS string in which nothing can end the string or the style element."""
     return '"' + "".join(c if c.isalnum() or c in " -_.,()" else f"\\{ord(c):x} " for c in text) + '"'

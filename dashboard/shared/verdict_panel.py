@@ -225,7 +225,7 @@ def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -
 
 
 def mcnemar_table(item: Verdict, run: str, base: str) -> str:
-    """The 2×2 table of McNemar's test as HTML; the names are HTML already."""
+    """Return the 2×2 table of McNemar's test as HTML; the names are HTML already."""
     table = item.table
     return (
         f'<table class="mcnemar"><tr><th></th><th>{base} right</th><th>{base} wrong</th></tr>'

@@ -95,7 +95,7 @@ if resources.store().writable:
         if uploaded is None:
             st.error("Choose a file first.", icon=":material/error:")
         else:
-            with panels.in_words():
+            with panels.errors_as_messages():
                 _add(uploaded, called, data)
     for run_id, run_name, new in state.widget_value(DONE) or ():
         text = "is in the store now" if new else "was in the store already"

@@ -16,8 +16,8 @@ here = [name for name in names if datasets.usable(catalog, name)]
 datasets.mnist_panel()
 datasets.dataset_list(names, runs)
 name = st.segmented_control("Look at", here, format_func=for_markdown, key="data_look", default=here[0], required=True)
-with panels.in_words():
+with panels.errors_as_messages():
     datasets.look(str(name))
-with panels.in_words():
+with panels.errors_as_messages():
     datasets.registered_panel(runs)
 panels.store_problems(problems)

@@ -12,7 +12,7 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
-from dashboard.shared.guesses import with_guesses
+from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
 from mnist_core.comparison.loss_or_accuracy import course, mistake_cost, wrong_cost
@@ -53,7 +53,7 @@ HEIGHT = 300
 def main() -> None:
     """Draw the page."""
     st.title("Loss or accuracy?")
-    with panels.in_words():
+    with panels.errors_as_messages():
         runs, problems = resources.scan()
         _page(runs)
         panels.store_problems(problems)
@@ -76,7 +76,7 @@ def _page(runs: list[Run]) -> None:
     labels = short_labels(chosen)
     colours = resources.colours([run.id for run in chosen])
     epoch = epoch_switch()
-    tested = with_guesses(trained, labels, epoch)
+    tested = runs_with_predictions(trained, labels, epoch)
     said = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
     _answer([run for run in trained if _intact(run, epoch)], labels, colours, said)
     _histories(trained, labels, colours)
@@ -101,7 +101,7 @@ def _histories(runs: list[Run], labels: Mapping[str, str], colours: Mapping[str,
 
 
 def _intact(run: Run, epoch: ChosenEpoch) -> bool:
-    """True unless the run's predictions are damaged, which `with_guesses` has reported already."""
+    """True unless the run's predictions are damaged, which `runs_with_predictions` has reported already."""
     try:
         resources.predictions(run, epoch)
     except StoreError:
@@ -267,7 +267,7 @@ def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def _fitted(run_id: str, version: Version, chosen: ChosenEpoch, _said: Predictions) -> float | None:
-    """The temperature that suits the held-out images best; None where there are none."""
+    """Return the temperature that suits the held-out images best; None where there are none."""
     if _said.val_labels is None or _said.val_probabilities is None:
         return None
     return fit_temperature(_said.val_labels, _said.val_probabilities)
@@ -306,7 +306,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
     elif fitted is None:
         st.caption(
             "No fitted temperature: this run's validation images are the test images, so nothing was held out to fit "
-            "it on, and the lowest point of the line below would be chosen on the very images it is judged on. Train "
+            "it on, and the lowest point of the line below would be chosen on the images it is evaluated on. Train "
             "with a held-out part of the training images to get one."
         )
     else:

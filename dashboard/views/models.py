@@ -41,7 +41,7 @@ def answer(runs: list[Run], labels: dict[str, str]) -> str:
 
 
 def layer_frame(run: Run) -> pd.DataFrame:
-    """The layer table as it is shown."""
+    """Return the layer table as it is shown."""
     rows = [
         {
             "layer": row.name.replace("_", " "),

@@ -12,7 +12,7 @@ from dashboard import resources
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
-from dashboard.shared.guesses import with_guesses
+from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.run_picker import run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.decide import Decision
@@ -58,7 +58,7 @@ TIMED = (
 def main() -> None:
     """Draw the page."""
     st.title("Which one for production?")
-    with panels.in_words():
+    with panels.errors_as_messages():
         runs, problems = resources.scan()
         _page(runs)
         panels.store_problems(problems)
@@ -75,7 +75,7 @@ def _page(runs: list[Run]) -> None:
         return
     chosen = run_picker(runs)
     labels = short_labels(chosen)
-    tested = with_guesses(chosen, labels)
+    tested = runs_with_predictions(chosen, labels)
     if not tested:
         panels.empty_state("Nothing to weigh yet", "Choose runs above whose training has ended and been tested.")
         return
@@ -249,7 +249,7 @@ def _latency(runs: list[Run], labels: Mapping[str, str], times: Mapping[str, Lat
         else:
             label = "Measure latency" if missing else "Measure latency again"
             if able and st.button(label, key="measure", icon=":material/timer:", help=TIMED):
-                with panels.in_words():
+                with panels.errors_as_messages():
                     with st.spinner("Handing over to the training service …"):
                         for run in missing or able:
                             resources.runner().measure_latency(run.id)

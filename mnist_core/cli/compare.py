@@ -136,7 +136,7 @@ def _margin(text: str) -> float:
 
 
 def found_runs(store: Store, texts: list[str]) -> list[Run]:
-    """The runs that these name; raises ConfigError where they are not two or more."""
+    """Return the runs that these name; raises ConfigError where they are not two or more."""
     runs = [store.find(text) for text in texts]
     runs = list({run.id: run for run in runs}.values())
     if len(runs) < 2:

@@ -53,7 +53,7 @@ def import_runs(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `export` takes."""
+    """Add the arguments of `export`."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="id, the beginning of one, or name")
     kinds = "; ".join(f"{kind or 'no ending'}: {what}" for kind, what in KINDS.items())
     parser.add_argument(

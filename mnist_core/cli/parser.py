@@ -310,7 +310,7 @@ def _more_seeds(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _continuation(store: Store, text: str, values: dict[str, Any]) -> tuple[Run, RunConfig]:
-    """The run that `text` means, and the configuration of its child."""
+    """Return the run that `text` means, and the configuration of its child."""
     parent = store.find(text)
     config = with_values(parent.config, {"parent": parent.id, **values})
     store.parent(config)  # refuses early what cannot be continued

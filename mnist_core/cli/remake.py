@@ -188,9 +188,9 @@ def ship(run: Run, target: Path, *, whole: bool, predictions: bool = False) -> N
     staging.mkdir(parents=True)
     for file in files:
         shutil.copy(file, staging / file.name)
-    judged = None if whole or predictions else run.test_scores()
-    if judged:
-        write_json(staging / SCORES, judged._asdict())
+    scores = None if whole or predictions else run.test_scores()
+    if scores:
+        write_json(staging / SCORES, scores._asdict())
     shutil.rmtree(target / run.id, ignore_errors=True)
     staging.rename(target / run.id)
 

@@ -38,7 +38,7 @@ def settings(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _every() -> list[tuple[str, Setting]]:
-    """All settings, those of layers with the kind."""
+    """Return all settings, those of layers with the kind."""
     layers = [(kind, item) for kind, fields in LAYER_SETTINGS.items() for item in fields.values()]
     return [*(("", item) for item in SETTINGS.values()), *layers]
 

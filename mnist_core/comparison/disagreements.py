@@ -25,7 +25,7 @@ Group = Literal["both_right", "only_a", "only_b", "same_wrong", "different_wrong
 """The runs that are right: both, only A, only B, or neither, with the same wrong guess or with different ones."""
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-Order = Literal["apart", "confident", "unsure", "index"]
+VoteOrder = Literal["apart", "confident", "unsure", "index"]
 """apart: first where the runs give the true digit the most different probabilities. confident: surest wrong guess
 first. unsure: least sure one first. index: as in the test set."""
 
@@ -120,7 +120,7 @@ def votes(said: Sequence[Predictions]) -> pd.DataFrame:
 
 
 def groups(frame: pd.DataFrame) -> NDArray[np.str_]:
-    """The group of each image of the `votes` of two runs, shape (n,)."""
+    """Return the group of each image of the `votes` of two runs, shape (n,)."""
     true, a, b = (frame[column].to_numpy() for column in ("true", "guess_0", "guess_1"))
     found: NDArray[np.str_] = np.select(
         [(a == true) & (b == true), a == true, b == true, a == b], GROUPS[:4], default=GROUPS[4]
@@ -135,7 +135,7 @@ def counts(frame: pd.DataFrame) -> Counts:
 
 
 def difference_matrix(first: Predictions, second: Predictions) -> NDArray[np.int64]:
-    """The confusion matrix of B minus that of A, shape (K, K): row = true digit, column = guess.
+    """Return the confusion matrix of B minus that of A, shape (K, K): row = true digit, column = guess.
 
     Every row sums to 0, as both runs guess the same images.
     """
@@ -148,7 +148,7 @@ def _matrix(said: Predictions, chosen: Any = slice(None)) -> NDArray[np.int64]:
 
 
 def difference_frame(first: Predictions, second: Predictions) -> pd.DataFrame:
-    """The signed difference matrix, one row a cell: true, guess, a, b, difference, entered, left.
+    """Return the signed difference matrix, one row a cell: true, guess, a, b, difference, entered, left.
 
     a, b: images that A and B have in the cell. difference: b − a. entered: images that are in the cell of B but not in
     that of A. left: the other way round. difference = entered − left.
@@ -173,7 +173,7 @@ def difference_frame(first: Predictions, second: Predictions) -> pd.DataFrame:
 
 
 def moved(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    """The images of the `votes` of two runs that are in this cell for one of them and not for the other.
+    """Return the images of the `votes` of two runs that are in this cell for one of them and not for the other.
 
     Where `cell` names only a true digit, those of that digit on which the guesses differ; where only a guess, those
     that one run and not the other guesses so; where neither, all disagreements.
@@ -255,12 +255,12 @@ def wrong_counts(frame: pd.DataFrame, runs: int) -> NDArray[np.int64]:
 
 
 def wrong_by(frame: pd.DataFrame, times: int, *, at_least: bool = False) -> pd.DataFrame:
-    """The images of a `votes` frame that exactly, or at least, `times` of the runs get wrong."""
+    """Return the images of a `votes` frame that exactly, or at least, `times` of the runs get wrong."""
     return frame[frame["wrong"] >= times] if at_least else frame[frame["wrong"] == times]
 
 
-def ordered(frame: pd.DataFrame, by: Order) -> pd.DataFrame:
-    """The images of a `votes` frame sorted; equal ones keep the order of the test set."""
+def ordered(frame: pd.DataFrame, by: VoteOrder) -> pd.DataFrame:
+    """Return the images of a `votes` frame sorted; equal ones keep the order of the test set."""
     column, ascending = {
         "apart": ("apart", False),
         "confident": ("surest", False),

@@ -1,4 +1,4 @@
-"""What would settle an undecided comparison of two recipes: how many more seeds of each, or why no number would.
+"""Plans that settle an undecided comparison of two recipes: how many more seeds of each, or why no number would.
 
 The plan is for the decision that `compare_recipes` will make: the variance of its estimate with more seeds, and how
 often its t interval then leaves out 0 if the true difference is the wanted one. The seeds that are there are among
@@ -7,9 +7,9 @@ answer; it does not depend on how large the present difference is, which would m
 recipes.
 
 With k seeds a side on n images, the variance of a difference of accuracies is τ₁²/k₁ + τ₂²/k₂ + σ²/n. τ² is that
-between seeds, of which the part e²/n is luck on single images; σ² is that, between images, of the true difference.
-More seeds leave σ²/n as it is. A few seeds say little of τ², so it is taken together with a pooled value, and the power
-is the mean over what τ² and σ² may be.
+between seeds, of which the part e²/n is luck on single images; σ² is that, between images, of the true difference. More
+seeds leave σ²/n as it is. A few seeds determine τ² poorly, so it is combined with a pooled value, and the power is the
+mean over the possible values of τ² and σ².
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOST_MORE = 20
 """So many more seeds of each are planned at most."""
 
 LARGEST_FREEDOM = 10
-"""What is pooled counts for no more degrees of freedom than this, so that the recipes' own seeds are heard."""
+"""Largest number of degrees of freedom of the pooled value, so that the recipes' own seeds keep their weight."""
 
 POOLED_FREEDOM = 50
 """Degrees of freedom of the pooled e²/w: it differs by about a fifth, √(2/50), between the recipes that ship."""
@@ -48,12 +48,12 @@ _UNBOUNDED = 10_000
 """So many seeds stand for any number."""
 
 _SHARES = (np.arange(5) + 0.5) / 5
-"""What is uncertain is taken at these shares of its distribution."""
+"""Quantiles at which the uncertain variances are evaluated."""
 
 
 @dataclass(frozen=True)
 class PooledSpread:
-    """How far the seeds of a recipe lie apart, measured over many recipes.
+    """The spread of the seeds of a recipe, measured over many recipes.
 
     All is per wrong image, as recipes differ far less in this than in the spread itself.
 
@@ -74,7 +74,7 @@ class PooledSpread:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of two recipes, the baseline's first.
+    """The data on two recipes, the baseline's first.
 
     images: of the test set. seeds: tested ones. variances, freedoms: those between the accuracies of seeds. residuals:
     e². square, square_freedom: variance over the images of the difference of the shares of seeds that get one right,
@@ -93,12 +93,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would show a wanted difference between two recipes with a power of `decide.POWER`.
+    """The seeds needed to show a wanted difference between two recipes with a power of `decide.POWER`.
 
     code: seeds, `more` of each would; images, no number of seeds would on so few images; many, more than MOST_MORE of
     each would be needed. wanted: the difference, as a share of the images. detectable: the smallest difference that the
-    present seeds and images show with that power; None where there are too few seeds to decide on. pooled: where the
-    spread between seeds comes from if a recipe has one seed only; else None.
+    present seeds and images show with that power; None if there are too few seeds to decide on. pooled: the source of
+    the spread between seeds if a recipe has one seed only; else None.
     """
 
     baseline: str
@@ -230,7 +230,7 @@ def evidence(
         square = square * freedom + LARGEST_FREEDOM * (pooled.between * sum(errors) + luck)
         freedom += LARGEST_FREEDOM
         square /= freedom
-    # what is not known of the luck is not known of the rest either
+    # the doubt about the luck is also doubt about the rest
     freedom = square**2 / (square**2 / freedom + sum(doubts)) if square else 1.0
     return Evidence(
         images, (len(baseline), len(run)), (variances[0], variances[1]), (freedoms[0], freedoms[1]),

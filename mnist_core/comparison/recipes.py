@@ -79,7 +79,7 @@ def with_seed_name(name: str, seed: int) -> str:
 
 
 def without_seed(name: str, seed: int) -> str:
-    """A run's display name without the seed at its end, which `train --seeds` gives it."""
+    """Return a run's display name without the seed at its end, which `train --seeds` gives it."""
     return name.removesuffix(f", seed {seed}")
 
 
@@ -111,7 +111,7 @@ class Recipe:
 
 
 def group(runs: Iterable[Run]) -> list[Recipe]:
-    """The recipes among `runs`, in the order of their first runs; runs on other data are another recipe's."""
+    """Return the recipes among `runs`, in the order of their first runs; runs on other data are another recipe's."""
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         found.setdefault((run.recipe, run.status.fingerprint), []).append(run)
@@ -122,7 +122,7 @@ def group(runs: Iterable[Run]) -> list[Recipe]:
 
 
 def curves(runs: Sequence[Run]) -> pd.DataFrame:
-    """The history of several runs as means with their spread.
+    """Return the history of several runs as means with their spread.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class Dataset:
     fingerprint: str
 
     def split(self, validation: Validation, seed: int) -> Split:
-        """The training and validation images for a run; a held-out part is drawn by class, seeded by `seed`."""
+        """Return the training and validation images for a run; a held-out part is drawn by class, seeded by `seed`."""
         if isinstance(validation, TestValidation):
             return Split(self.x_train, self.y_train, self.x_test, self.y_test)
         held = validation.size(len(self.y_train))
@@ -81,7 +81,7 @@ class Split:
 
 
 def _stratified(labels: NDArray[np.uint8], held: int, seed: int) -> NDArray[np.bool_]:
-    """A mask of `held` images in which each class has its share, to the nearest image."""
+    """Return a mask of `held` images in which each class has its share, to the nearest image."""
     generator = np.random.default_rng([seed, 0x5B117])
     order = generator.permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
@@ -102,7 +102,7 @@ def fingerprint(arrays: dict[str, NDArray[np.uint8]]) -> str:
 
 
 def read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """The four arrays of a dataset file, checked.
+    """Return the four arrays of a dataset file, checked.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def arriving() -> Path:
 
 
 def find_mnist() -> Path | None:
-    """The MNIST file that would be used: from the environment variable, else the Keras cache; None where neither is."""
+    """Return the MNIST file that `load` reads: of the environment variable, else the Keras cache; None if neither."""
     given = os.environ.get(MNIST_VARIABLE)
     if given:
         return Path(given)
@@ -234,7 +234,7 @@ class Catalog:
         self._registry = root / "datasets.json"
 
     def names(self) -> list[str]:
-        """The built-in names, then the registered ones."""
+        """Return the built-in names, then the registered ones."""
         return [*BUILT_IN, *sorted(self.registered())]
 
     def registered(self) -> dict[str, Path]:
@@ -292,7 +292,7 @@ class Catalog:
         return find_mnist() if name == "mnist" else self.registered().get(name)
 
     def load(self, name: str) -> Dataset:
-        """The dataset, checked.
+        """Return the dataset, checked.
 
         Raises
         ------
@@ -314,7 +314,7 @@ class Catalog:
         return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
 
     def fingerprint(self, name: str) -> str:
-        """The dataset's fingerprint; for `mnist` without reading it, as its bytes are pinned."""
+        """Return the dataset's fingerprint; for `mnist` without reading it, as its bytes are pinned."""
         return MNIST_FINGERPRINT if name == "mnist" else self.load(name).fingerprint
 
     def register(self, name: str, path: Path) -> Dataset:

@@ -46,7 +46,7 @@ class ReliabilityBin(NamedTuple):
 def reliability(
     labels: IntArray, probabilities: FloatArray, *, bins: int = BINS, equal_counts: bool = True
 ) -> list[ReliabilityBin]:
-    """The images binned by the confidence of the guess, least sure first; bins without images are left out.
+    """Return the images binned by the confidence of the guess, least sure first; bins without images are left out.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ _MNIST = {
 
 
 def known_errors(fingerprint: str) -> dict[int, LabelError]:
-    """The known label errors by index, for the dataset of this fingerprint; none for any data but MNIST."""
+    """Return the known label errors by index, for the dataset of this fingerprint; none for any data but MNIST."""
     return dict(_MNIST) if fingerprint == MNIST_FINGERPRINT else {}
 
 

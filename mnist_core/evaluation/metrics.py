@@ -49,7 +49,7 @@ class LossSplit(NamedTuple):
 
 
 def split_loss(labels: IntArray, probabilities: FloatArray) -> LossSplit:
-    """The mean cross-entropy split by whether the image is classified correctly; the two add up to the mean."""
+    """Return the mean cross-entropy split by whether the image is classified correctly; the two add up to the mean."""
     losses = image_losses(labels, probabilities)
     correct = probabilities.argmax(axis=1) == labels
     return LossSplit(float(losses[correct].sum() / len(labels)), float(losses[~correct].sum() / len(labels)))

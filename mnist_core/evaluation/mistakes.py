@@ -37,7 +37,7 @@ class Confusion(NamedTuple):
     times: int
 
 
-def judged(predictions: Predictions) -> pd.DataFrame:
+def prediction_frame(predictions: Predictions) -> pd.DataFrame:
     """Every test image, in order, with the guess made of it.
 
     Returns
@@ -65,13 +65,13 @@ def judged(predictions: Predictions) -> pd.DataFrame:
 
 
 def mistakes(predictions: Predictions) -> pd.DataFrame:
-    """Return the misclassified test images, in order; columns as in `judged`, without `correct`."""
-    frame = judged(predictions)
+    """Return the misclassified test images, in order; columns as in `prediction_frame`, without `correct`."""
+    frame = prediction_frame(predictions)
     return frame[~frame["correct"]].drop(columns="correct").reset_index(drop=True)
 
 
 def in_cell(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    """Return the images of a `judged` frame in a cell; for a row, a column or the whole matrix, the mistakes only."""
+    """Return the images of a `prediction_frame` in a cell; for a row, a column or the whole, the mistakes only."""
     keep = frame["correct"] if cell.correct else ~frame["correct"]
     if cell.true is not None:
         keep &= frame["true"] == cell.true
@@ -81,7 +81,7 @@ def in_cell(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
 
 
 def ordered(frame: pd.DataFrame, by: Order) -> pd.DataFrame:
-    """The images sorted; equal ones keep the order of the test set."""
+    """Return the images sorted; equal ones keep the order of the test set."""
     column, ascending = {
         "confident": ("confidence", False),
         "unsure": ("confidence", True),
@@ -92,7 +92,7 @@ def ordered(frame: pd.DataFrame, by: Order) -> pd.DataFrame:
 
 
 def top_confusions(matrix: NDArray[np.int64], most: int = 3) -> list[Confusion]:
-    """The most frequent confusions of a matrix of shape (K, K), most frequent first; none that never happened."""
+    """Return the most frequent confusions of a matrix of shape (K, K), most frequent first; none with count 0."""
     errors = matrix.copy()
     np.fill_diagonal(errors, 0)
     flat = errors.ravel()
@@ -102,7 +102,7 @@ def top_confusions(matrix: NDArray[np.int64], most: int = 3) -> list[Confusion]:
 
 
 def confusion_frame(predictions: Predictions) -> pd.DataFrame:
-    """The confusion matrix, one row a cell: true, guess, count, share.
+    """Return the confusion matrix, one row a cell: true, guess, count, share.
 
     `share` is that of the true digit's images, 0 to 1; NaN where there are none.
     """

@@ -96,7 +96,7 @@ class Predictions:
         return np.flatnonzero(self.predicted != self.labels)
 
     def scores(self) -> Scores:
-        """Return what they are worth; what needs probabilities is None where there are guesses only."""
+        """Return the scores; those that need probabilities are None if there are guesses only."""
         found = scores(self.labels, self.probabilities)
         return found._replace(loss=None, ece=None, mean_confidence=None) if self.guesses_only else found
 

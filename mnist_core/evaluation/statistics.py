@@ -240,7 +240,7 @@ def loss_difference(baseline: Predictions, run: Predictions) -> MeanDifference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values adjusted for there being several (Holm 1979), in the order given.
+    """Return the p values adjusted for there being several (Holm 1979), in the order given.
 
     The i-th smallest of m is multiplied by m−i+1; none becomes less than a smaller one's, and none more than 1.
     """

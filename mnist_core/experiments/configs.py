@@ -96,7 +96,7 @@ class ModelConfig(Config):
         return [row for row, _ in self.parts()]
 
     def parameter_count(self) -> int:
-        """All parameters; equal to `count_params()` of the Keras model."""
+        """Return all parameters; equal to `count_params()` of the Keras model."""
         return sum(row.parameters for row in self.layer_table())
 
     def trainable_count(self) -> int:
@@ -247,7 +247,7 @@ class StepSchedule(Config):
     )
 
     def rate(self, first: float, epoch: int, epochs: int) -> float:
-        """The rate in `epoch` (from 1), where it began at `first`."""
+        """Return the rate in `epoch` (from 1), where it began at `first`."""
         return first * self.factor ** ((epoch - 1) // self.every)
 
 
@@ -330,8 +330,8 @@ class TrainingConfig(Config):
     )  # fmt: skip
     validation: Validation = setting(
         TestValidation(), label="Validate on", widget="list", named="validated on {}",
-        help="The images on which each epoch is judged. Judged on the test set, as in the course notebooks, the test "
-        "score is no longer that of unseen images; holding out part of the training images avoids this.",
+        help="The images on which each epoch is evaluated. If these are the test set, as in the course notebooks, the "
+        "test score is no longer that of unseen images; holding out part of the training images avoids this.",
     )  # fmt: skip
     early_stopping: EarlyStopping | None = setting(
         None, label="Early stopping", help="End the training when the validation loss has stopped falling."
@@ -380,12 +380,12 @@ class RunConfig(Config):
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     def run_id(self, fingerprint: str) -> str:
-        """The run's identity: 12 hexadecimal digits of a SHA-256 over configuration, data and schema version."""
+        """Return the run's identity: 12 hexadecimal digits of a SHA-256 over configuration, data and schema version."""
         text = f"{SCHEMA_VERSION}\n{fingerprint}\n{self.canonical_json()}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def replace(self, **paths: Any) -> RunConfig:
-        """A copy with values replaced by dotted path, written with ``__``: ``replace(training__epochs=5)``."""
+        """Return a copy with values replaced by dotted path, written with ``__``: ``replace(training__epochs=5)``."""
         return with_values(self, {path.replace("__", "."): value for path, value in paths.items()})
 
 
@@ -404,7 +404,7 @@ def _leave_out_newer(config: Any, data: Any) -> None:
 
 
 def parse_config(data: Mapping[str, Any]) -> RunConfig:
-    """A RunConfig from plain data.
+    """Return a RunConfig from plain data.
 
     Raises
     ------
@@ -418,7 +418,7 @@ def parse_config(data: Mapping[str, Any]) -> RunConfig:
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """A copy of `config` with the values at dotted paths replaced, such as ``{"model.layers.0.dropout": 0.3}``.
+    """Return a copy of `config` with the values at dotted paths replaced, such as ``{"model.layers.0.dropout": 0.3}``.
 
     Raises
     ------

@@ -20,7 +20,7 @@ class Bounds:
 
 
 def bounds(config_type: type[BaseModel], field: str) -> Bounds:
-    """The bounds that `config_type` declares for `field`; for a tuple field, those of its length."""
+    """Return the bounds that `config_type` declares for `field`; for a tuple field, those of its length."""
     low: float | None = None
     high: float | None = None
     for item in config_type.model_fields[field].metadata:
@@ -35,7 +35,7 @@ def bounds(config_type: type[BaseModel], field: str) -> Bounds:
 
 
 def flatten(config: RunConfig) -> dict[str, Any]:
-    """The configuration as dotted paths to plain values, for tables of differences."""
+    """Return the configuration as dotted paths to plain values, for tables of differences."""
     flat: dict[str, Any] = {}
 
     def walk(node: Any, path: str) -> None:

@@ -399,7 +399,7 @@ PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
 
 
 def on_dataset(item: Preset, dataset: str, fingerprint: str) -> RunConfig:
-    """The preset's configuration on a dataset; what it continues is then that preset's run on the same dataset."""
+    """Return the preset's configuration on a dataset; a parent is then that preset's run on the same dataset."""
     config = item.config.replace(dataset__name=dataset)
     if not item.continues:
         return config

@@ -87,7 +87,7 @@ class Bracket:
 
 
 def brackets(rule: Hyperband, epochs: int) -> list[Bracket]:
-    """The brackets for trainings of `epochs` epochs, the one with the most and shortest trials first."""
+    """Return the brackets for trainings of `epochs` epochs, the one with the most and shortest trials first."""
     most, ratio = 0, epochs / rule.min_epochs
     while rule.factor ** (most + 1) <= ratio:
         most += 1
@@ -120,15 +120,15 @@ class SearchSpec(Frozen):
     assumptions: tuple[str, ...] = ()
 
     def base_config(self) -> RunConfig:
-        """The configuration that the trials change."""
+        """Return the configuration that the trials change."""
         return self.base if isinstance(self.base, RunConfig) else preset(self.base).config
 
     def config(self, values: Mapping[str, Any]) -> RunConfig:
-        """The configuration of a trial; raises ConfigError."""
+        """Return the configuration of a trial; raises ConfigError."""
         return apply_point(self.base_config(), self.fixed, values)
 
     def with_fixed(self, values: Mapping[str, Any]) -> SearchSpec:
-        """A copy with more fixed values, which are then no longer searched; checked anew."""
+        """Return a copy with more fixed values, which are then no longer searched; checked anew."""
         space = {path: item for path, item in self.space.items() if path not in values}
         data = self.model_dump(mode="json")
         kept = {path: item for path, item in data["space"].items() if path in space}
@@ -160,7 +160,7 @@ def extreme_values(spec: SearchSpec, end: int) -> dict[str, Any]:
 
 
 def parse_search(data: Mapping[str, Any]) -> SearchSpec:
-    """A search from plain data, its extreme combinations checked.
+    """Return a search from plain data, its extreme combinations checked.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def _lies_in(item: Range | tuple[Any, ...], value: Any) -> bool:
 
 
 def search_spec(text: str) -> SearchSpec:
-    """The published search of this name, or the one described by a TOML or JSON file; raises ConfigError."""
+    """Return the published search of this name, or the one described by a TOML or JSON file; raises ConfigError."""
     return SEARCHES[text] if text in SEARCHES else parse_search(read_table(text, "search", SEARCHES))
 
 
@@ -230,7 +230,7 @@ class Observation:
 
 
 def suggest(spec: SearchSpec, observations: Sequence[Observation]) -> dict[str, Any]:
-    """The values of the next trial: a function of the spec and of what is known, so that a search can be taken up."""
+    """Return the values of the next trial; they depend on spec and observations only, so a search can be resumed."""
     import optuna
 
     distributions = _distributions(spec)

@@ -42,7 +42,7 @@ def _evenly(count: int, most: int) -> NDArray[np.intp]:
 
 
 def pca_map(values: NDArray[np.floating[Any]]) -> Map:
-    """The two directions in which points of shape (n, units) differ most: principal components (Pearson 1901).
+    """Return the two directions in which points of shape (n, units) differ most: principal components (Pearson 1901).
 
     A straight projection, the same every time: what is far apart on it is far apart in truth, though what is near may
     not be. The sign of each axis is chosen so that its largest loading is positive. Of a single unit the second axis is

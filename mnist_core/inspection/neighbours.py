@@ -28,7 +28,7 @@ class Neighbours(NamedTuple):
 
 
 def nearest(points: NDArray[np.generic], query: NDArray[np.generic], k: int) -> Neighbours:
-    """The `k` of `points` that are nearest to `query` by Euclidean distance; of equally near ones the first.
+    """Return the `k` of `points` that are nearest to `query` by Euclidean distance; of equally near ones the first.
 
     Parameters
     ----------

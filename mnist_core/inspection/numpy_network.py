@@ -130,7 +130,7 @@ def dense_weights(model: ModelConfig, path: Path) -> list[DenseWeights] | None:
 
 
 def load_network(model: ModelConfig, path: Path) -> Network:
-    """The network of a `.keras` file that was made from `model`.
+    """Return the network of a `.keras` file that was made from `model`.
 
     Raises
     ------

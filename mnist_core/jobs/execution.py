@@ -153,7 +153,7 @@ def _default_train() -> Train:
 
 
 def _rows(run: Run) -> tuple[list[EpochRow], list[EpochRow]]:
-    """The finished epochs as the history has them, and as the checkpoint has them, which is written first."""
+    """Return the finished epochs as the history has them, and as the checkpoint has them, which is written first."""
     try:
         history = run.rows()
     except StoreError:  # damaged; the checkpoint has the same, or training begins anew
@@ -170,7 +170,7 @@ class _Attempt(BaseModel):
 
 
 def _attempts(path: Path) -> list[_Attempt]:
-    """The attempts so far; none where the file is damaged, which only lets a run try more often."""
+    """Return the attempts so far; none where the file is damaged, which only lets a run try more often."""
     try:
         return [_Attempt.model_validate(line) for line in read_json_lines(path)]
     except (OSError, ValueError):
@@ -330,7 +330,7 @@ def _failed(run: Run, writer: RunWriter, error: Exception) -> RunState | None:
 
 
 def sentence(error: BaseException) -> str:
-    """The error in one line for a person."""
+    """Return the error in one line for a person."""
     text = " ".join(str(error).split())
     if isinstance(error, MnistCoreError):
         return text

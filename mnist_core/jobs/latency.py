@@ -69,7 +69,7 @@ class Latency(Frozen):
         return self.load is None or self.load <= self.cores + 0.5
 
     def batch(self, images: int) -> BatchTime:
-        """The times for this number of images, one of `BATCHES`."""
+        """Return the times for this number of images, one of `BATCHES`."""
         return next(item for item in self.batches if item.images == images)
 
 

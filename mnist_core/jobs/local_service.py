@@ -71,7 +71,7 @@ class ServiceStatus:
 
 
 def record_path(root: Path) -> Path:
-    """The address file of the store at `root`."""
+    """Return the address file of the store at `root`."""
     return root / "service.json"
 
 
@@ -98,7 +98,7 @@ def write_record(root: Path, record: Record) -> None:
 
 
 def running(root: Path) -> Record | None:
-    """The service of the store at `root`, where one is running and can be reached."""
+    """Return the service of the store at `root`, where one is running and can be reached."""
     _reap()
     try:
         record = _RECORD.validate_python(read_json(record_path(root)))
@@ -128,7 +128,7 @@ def _reap() -> None:
 
 
 def start(root: Path, *options: str) -> Record:
-    """The running service of the store at `root`, started where there is none.
+    """Return the running service of the store at `root`, started where there is none.
 
     Raises
     ------

@@ -343,7 +343,7 @@ class ServiceRunner:
     # -- the connection ----------------------------------------------------------------------------------------------
 
     def _connected(self, *, limit_s: float | None = None, start: bool = True) -> Any:
-        """A client that is connected to the scheduler as it is now; a local one is started only where `start` is."""
+        """Return a client connected to the present scheduler; a local scheduler is started only if `start` is True."""
         address, record = self.address, None
         if address is None:
             record = local_service.start(self._root, *self._options) if start else local_service.running(self._root)

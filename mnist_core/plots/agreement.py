@@ -44,7 +44,7 @@ def group_words(first: str, second: str) -> dict[Group, str]:
 
 
 def group_frame(counts: Counts, first: str, second: str, picked: Group | None = None) -> pd.DataFrame:
-    """The five groups as the chart needs them, one row each.
+    """Return the five groups as the chart needs them, one row each.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def group_frame(counts: Counts, first: str, second: str, picked: Group | None = 
 def group_chart(
     frame: pd.DataFrame, first: str, second: str, colours: tuple[str, str], *, dark: bool = False
 ) -> alt.LayerChart:
-    """The groups of `group_frame` as McNemar's two by two boxes, the one where both are wrong cut in two.
+    """Return the groups of `group_frame` as McNemar's two by two boxes, the one where both are wrong cut in two.
 
     A click selects a group by the selection `SELECTION`; the picked one is framed by the data, so that a link or a
     list box can pick one as well.
@@ -199,7 +199,7 @@ def wrong_frame(counts: NDArray[np.int64], picked: Sequence[int] = ()) -> pd.Dat
 
 
 def wrong_chart(frame: pd.DataFrame, *, dark: bool = False) -> alt.LayerChart:
-    """The bars of `wrong_frame`, one a row; a click selects one by the selection `WRONG_SELECTION`."""
+    """Return the bars of `wrong_frame`, one a row; a click selects one by the selection `WRONG_SELECTION`."""
     shades = DARK if dark else LIGHT
     order = frame["runs"].tolist()
     tooltip = [

@@ -18,7 +18,7 @@ LEAST = 0.24
 
 
 def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.DataFrame:
-    """The layers as blocks whose width grows with the logarithm of their outputs.
+    """Return the layers as blocks whose width grows with the logarithm of their outputs.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ _BARE = ["flatten", "image", "pool", "activation"]
 def architecture_chart(
     frame: pd.DataFrame, colour: str, *, dark: bool = False, rows: int | None = None
 ) -> alt.LayerChart:
-    """The blocks of `architecture_frame`: filled where there are parameters, dashed outlines for dropout.
+    """Return the blocks of `architecture_frame`: filled where there are parameters, dashed outlines for dropout.
 
     Parameters
     ----------
@@ -118,5 +118,5 @@ def architecture_chart(
 
 
 def described(frame: pd.DataFrame, label: str) -> str:
-    """The picture in words, from top to bottom."""
+    """Return the picture in words, from top to bottom."""
     return f"Layers of {label}, from input to output: " + "; ".join(frame["text"]) + "."

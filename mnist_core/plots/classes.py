@@ -27,7 +27,7 @@ def class_frame(dataset: Dataset) -> pd.DataFrame:
 
 
 def class_chart(frame: pd.DataFrame) -> alt.Chart:
-    """The share of each digit in both parts, side by side: shares, as the parts differ in size."""
+    """Return the share of each digit in both parts, side by side: shares, as the parts differ in size."""
     chart: alt.Chart = (
         alt.Chart(frame)
         .mark_bar()

@@ -42,7 +42,7 @@ DARK = Shades("#1F3550", "#9CCBFF", "#262C35", "#5C6672", "#E8EBEF", "#10141A", 
 def confusion_cells(
     frame: pd.DataFrame, *, shares: bool = False, picked: Cell = ALL, names: Sequence[str] = DIGITS
 ) -> pd.DataFrame:
-    """The cells as the chart needs them, one row each.
+    """Return the cells as the chart needs them, one row each.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def confusion_cells(
 def difference_cells(
     frame: pd.DataFrame, first: str, second: str, *, picked: Cell | None = None, names: Sequence[str] = DIGITS
 ) -> pd.DataFrame:
-    """The cells of a signed difference matrix as the chart needs them, one row each.
+    """Return the cells of a signed difference matrix as the chart needs them, one row each.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _a(name: str) -> str:
 
 
 def signed(difference: int) -> str:
-    """A difference of counts with its sign, such as ``+12`` or ``−3``."""
+    """Return a difference of counts with its sign, such as ``+12`` or ``−3``."""
     return f"{difference:+,d}".replace("-", "−") if difference else "0"
 
 
@@ -156,7 +156,7 @@ def confusion_chart(
     dark: bool = False,
     names: Sequence[str] = DIGITS,
 ) -> alt.LayerChart:
-    """The matrix of `confusion_cells`, with a number in every cell and the diagonal muted.
+    """Return the matrix of `confusion_cells`, with a number in every cell and the diagonal muted.
 
     A click selects a cell by the selection `SELECTION`. The picked cells are framed by the data, not by the selection,
     so that a link or a list box can pick one as well.
@@ -183,7 +183,7 @@ def confusion_chart(
 def difference_chart(
     cells: pd.DataFrame, colours: tuple[str, str], *, dark: bool = False, names: Sequence[str] = DIGITS
 ) -> alt.LayerChart:
-    """The signed difference of `difference_cells`, in the colour of the run that has more in a cell.
+    """Return the signed difference of `difference_cells`, in the colour of the run that has more in a cell.
 
     Without colour where they have the same; the diagonal is muted, and clicks select as in `confusion_chart`.
 
@@ -212,7 +212,7 @@ def difference_chart(
 
 
 def _top(cells: pd.DataFrame) -> float:
-    """The largest value off the diagonal, at which the colours end; 1 where there is none."""
+    """Return the largest value off the diagonal, at which the colours end; 1 where there is none."""
     values = cells.loc[cells["kind"] == "error", "value"].abs()
     return float(values.max()) or 1.0 if len(values) else 1.0
 
@@ -231,7 +231,7 @@ def _matrix(
     tooltip: list[alt.Tooltip],
     names: Sequence[str],
 ) -> alt.LayerChart:
-    """A heatmap with a number in every cell; `strong` is the Vega expression of the cells that need light numbers."""
+    """Return a heatmap with a number in each cell; `strong` is a Vega expression: the cells that need light numbers."""
     many, word = len(names) > MOST_NUMBERED, _word(names)
     numbers_of = list(range(len(names)))
     axis: dict[str, Any] = {

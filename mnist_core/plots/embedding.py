@@ -22,19 +22,19 @@ CLASS_COLOURS_DARK = (
 )  # fmt: skip
 
 
-def map_frame(judged: pd.DataFrame, indices: np.ndarray, found: Map) -> pd.DataFrame:
+def map_frame(test_images: pd.DataFrame, indices: np.ndarray, found: Map) -> pd.DataFrame:
     """One row a point: index, true, guess, correct, confidence (per cent), x, y.
 
     Parameters
     ----------
-    judged
-        all test images, as of `mnist_core.evaluation.mistakes.judged`.
+    test_images
+        all test images, as of `mnist_core.evaluation.mistakes.prediction_frame`.
     indices
         which of them are on the map, in its order.
     found
         the map.
     """
-    frame = judged.iloc[indices][["index", "true", "guess", "correct", "confidence"]].reset_index(drop=True)
+    frame = test_images.iloc[indices][["index", "true", "guess", "correct", "confidence"]].reset_index(drop=True)
     return frame.assign(confidence=100 * frame["confidence"], x=found.places[:, 0], y=found.places[:, 1])
 
 

@@ -33,7 +33,7 @@ _unwritten: dict[Path, dict[str, int]] = {}
 
 
 def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
-    """A label for each run by id: its name, what tells it from others of that name, and its state unless finished."""
+    """Return a label for each run by id: its name, a mark if the name is not unique, and its state unless finished."""
     names: dict[str, list[Run]] = {}
     for run in runs:
         names.setdefault(run.name, []).append(run)
@@ -57,9 +57,9 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
 
 
 def short_labels(runs: list[Run]) -> dict[str, str]:
-    """Labels for charts and sentences: without state, and without a preset's source where all runs share one.
+    """Return labels for charts and sentences: without state, and without a preset's source if all runs share one.
 
-    Without its source, readme/model_3 beside notebook/model_1 would be taken for the notebook's. Where the runs are on
+    Without its source, readme/model_3 next to notebook/model_1 would look like the notebook's. If the runs are on
     several datasets, each label names its own.
     """
     labels = run_labels(runs, states=False)
@@ -78,7 +78,7 @@ _WRITING = threading.Lock()
 
 
 def _slots(path: Path) -> dict[str, int]:
-    """The colours by run that are remembered, as places in the palette; a damaged entry is as good as none."""
+    """Return the colours by run that are remembered, as places in the palette; a damaged entry is as good as none."""
     try:
         found = read_json(path)
     except (OSError, ValueError):
@@ -95,7 +95,7 @@ def remembered_colours(root: Path, palette: Sequence[str]) -> dict[str, str]:
 
 
 def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
-    """A colour of `palette` for each run, the same for ever: remembered in the store at `root`.
+    """Return a colour of `palette` for each run, the same for ever: remembered in the store at `root`.
 
     Where that cannot be written, this process remembers them for as long as it lives.
 

@@ -102,7 +102,7 @@ def curve_frame(
     kinds: Sequence[Kind] = ("training", "validation"),
     smoothing: float = 0.0,
 ) -> pd.DataFrame:
-    """The curves as a long frame.
+    """Return the curves as a long frame.
 
     Parameters
     ----------
@@ -154,12 +154,12 @@ def curve_frame(
 
 
 def strongest_kind(kinds: Sequence[Kind]) -> Kind | None:
-    """The kind of line among `kinds` that a run is named and judged by."""
+    """Return the kind of line among `kinds` that carries a run's name and its best value."""
     return max(kinds, key=WIDTH.__getitem__, default=None)
 
 
 def member_frame(curves: Sequence[Curve], metric: Metric, *, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """The strongest line of each seed: columns run (id of the curve), member (from 0), epoch, seconds, value."""
+    """Return the strongest line of each seed: columns run (id of the curve), member (from 0), epoch, seconds, value."""
     kind = strongest_kind(kinds)
     parts = [
         pd.DataFrame(
@@ -318,7 +318,7 @@ def end_names(
 
 
 def _apart(pixels: np.ndarray, gap: float) -> np.ndarray:
-    """The positions, moved so that neighbours are at least `gap` apart; each cluster stays centred on where it was."""
+    """Return the positions, moved until neighbours are at least `gap` apart; each cluster keeps its centre."""
     order = np.argsort(pixels, kind="stable")
     clusters: list[list[int]] = []
     for index in order:
@@ -338,7 +338,7 @@ def _apart(pixels: np.ndarray, gap: float) -> np.ndarray:
 
 
 def hover_frame(frame: pd.DataFrame, x: Axis) -> tuple[pd.DataFrame, list[str]]:
-    """What the tooltip says at each place: one row a value of `x`, one column a line, values as text.
+    """Return the texts of the tooltip at each place: one row a value of `x`, one column a line, values as text.
 
     On the axis of seconds, a run shows its newest finished epoch at that time.
     """
@@ -377,7 +377,7 @@ def curves_chart(
     bright: Sequence[str] | None = None,
     headroom: int = 0,
 ) -> alt.LayerChart:
-    """The curves of `curve_frame`, overlaid; the names of the runs stand in the right margin.
+    """Return the curves of `curve_frame`, overlaid; the names of the runs stand in the right margin.
 
     Parameters
     ----------
@@ -421,7 +421,7 @@ def curves_chart(
     kinds = [kind for kind in DASH if (frame["kind"] == kind).any()]
     few = len(runs) <= FEW
     last = float(frame[x].max()) if len(frame) else 1.0
-    # where only continued runs are shown, there is nothing to see before them
+    # if only continued runs are shown, there is nothing to see before them
     first = float(frame[x].min()) if x == "epoch" and len(frame) else 0.0
     x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
     marked = mark_frame(frame, marks, x, x_domain) if marks and few and not zoom else None
@@ -605,7 +605,7 @@ def _names(
 
 
 def _shortened(label: str) -> str:
-    """A name without its middle where it is long: names of one family begin alike, those of seeds end in a number."""
+    """Return a name, without its middle if it is long: related names begin alike; those of seeds end in a number."""
     if len(label) <= NAME_LETTERS:
         return label
     head = NAME_LETTERS // 2 - 1
@@ -619,11 +619,11 @@ def _best_text(value: float, metric: Metric) -> str:
 def mark_frame(
     frame: pd.DataFrame, marks: Mapping[str, tuple[int, str]], x: Axis, x_domain: Sequence[float]
 ) -> pd.DataFrame:
-    """Where each mark stands: a row a run whose validation line is drawn at that epoch.
+    """Return the place of each mark: a row a run whose validation line is drawn at that epoch.
 
     Returns
     -------
-    The rows of `frame` with the columns text, and left: whether the text goes to the left of its rule, as there is no
+    The rows of `frame` with the columns text, and left: True if the text goes to the left of its rule, as there is no
     room to the right.
     """
     validation = frame[frame["kind"] == "validation"]
@@ -697,7 +697,7 @@ def _hover(
     )
     if over is None:
         return [rule.add_params(near)]
-    # which run is near is told by points, so that these take the pointer for both
+    # points find the run near the pointer, so they take the pointer for both
     near_points = (
         alt.Chart(points).mark_point(opacity=0).encode(x=horizontal, y=value, tooltip=tooltip).add_params(near, over)
     )
@@ -705,9 +705,9 @@ def _hover(
 
 
 def _faded(near: alt.Parameter, chosen: float, other: float, *, empty: bool | None = None) -> alt.OpacityValue:
-    """The opacity of what a selection holds, and of the rest; Altair takes far longer to read a bare condition.
+    """Return the opacity of the selected lines and of the others; Altair takes far longer to read a bare condition.
 
-    empty: whether all is held while nothing is selected, where that is not as the selection has it.
+    empty: True if all lines count as selected while none is, False if none do; None keeps the selection's own setting.
     """
     options = {} if empty is None else {"empty": empty}
     condition = alt.condition(near, alt.value(chosen), alt.value(other), **options)["condition"]
@@ -715,19 +715,19 @@ def _faded(near: alt.Parameter, chosen: float, other: float, *, empty: bool | No
 
 
 def _nearest(name: str, field: str, *, empty: bool) -> alt.Parameter:
-    """The selection of what is nearest to the pointer. empty: whether all is selected while there is no pointer."""
+    """Return the selection of the nearest point. empty: True if all is selected while there is no pointer."""
     return alt.selection_point(
         name=name, fields=[field], nearest=True, on="pointerover", empty=empty, clear="pointerout"
     )
 
 
 def _wide(domain: tuple[float, float] | None) -> bool:
-    """Whether whole per cents tell the ticks of an accuracy axis apart."""
+    """True if whole per cents distinguish the ticks of an accuracy axis."""
     return domain is None or domain[1] - domain[0] > 0.04
 
 
 def described(frame: pd.DataFrame, metric: Metric) -> str:
-    """What the chart shows, in words: for each run its last validation value and that of its best epoch."""
+    """Return a description of the chart: for each run its last validation value and that of its best epoch."""
     parts = []
     for _, part in frame[frame["kind"] == "validation"].groupby("run", sort=False):
         last = part.iloc[-1]

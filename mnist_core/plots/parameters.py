@@ -46,7 +46,7 @@ def parameter_frame(networks: Sequence[LabelledModel]) -> pd.DataFrame:
 
 
 def parameter_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, dark: bool = False) -> alt.LayerChart:
-    """The bars of `parameter_frame`: length = parameters, one segment a layer, the total at the end.
+    """Return the bars of `parameter_frame`: length = parameters, one segment a layer, the total at the end.
 
     Segments that are long enough carry their layer's name.
     """

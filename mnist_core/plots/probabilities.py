@@ -102,5 +102,5 @@ def probability_chart(
 
 
 def _names(opinions: Sequence[Opinion]) -> str:
-    """A Vega expression: run id → its label."""
+    """Return a Vega expression: run id → its label."""
     return f"({json.dumps({opinion.run_id: opinion.label for opinion in opinions})})[datum.value]"

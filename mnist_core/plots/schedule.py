@@ -21,7 +21,7 @@ def rate_frame(training: TrainingConfig) -> pd.DataFrame | None:
 
 
 def rate_chart(frame: pd.DataFrame) -> alt.Chart:
-    """The rate of `rate_frame` as steps: it is the same for a whole epoch."""
+    """Return the rate of `rate_frame` as steps: it is the same for a whole epoch."""
     chart: alt.Chart = (
         alt.Chart(frame)
         .mark_line(color=GREY, strokeWidth=2.5, interpolate="step-after", point=len(frame) == 1)

@@ -19,7 +19,7 @@ LINE = 5
 
 
 def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:
-    """All numbers of the verdicts, one row a run.
+    """Return all numbers of the verdicts, one row a run.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def verdict_chart(
 
 
 def verdict_table(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:
-    """The numbers as a person reads them, one row a run; `verdict_frame` has them unrounded."""
+    """Return the numbers as a person reads them, one row a run; `verdict_frame` has them unrounded."""
     return pd.DataFrame(
         [
             {

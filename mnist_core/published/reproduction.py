@@ -42,7 +42,7 @@ DATASET = "mnist"
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["model", "sweep", "search"]
+RowKind = Literal["model", "sweep", "search"]
 Reproduction = Literal["reproduces", "differs", "chosen to match", "nothing to compare", "not trained"]
 
 REPRODUCTIONS: tuple[Reproduction, ...] = get_args(Reproduction)
@@ -85,7 +85,7 @@ class Winner:
     gap: Compared | None = None
 
 
-Progress = tuple[Literal["runs", "trials", "no_winner", "untested"], int, int]
+RowProgress = tuple[Literal["runs", "trials", "no_winner", "untested"], int, int]
 """Why a sweep or search is not finished: so many of so many runs have ended or trials are decided; no run has finished;
 or the winner has not been tested."""
 
@@ -102,7 +102,7 @@ class Row:
     """
 
     name: str
-    kind: Kind
+    kind: RowKind
     source: str
     assumptions: tuple[str, ...]
     parameters: int | None
@@ -119,7 +119,7 @@ class Row:
     claims: tuple[Claim, ...] = ()
     stored: str | None = None
     opens: tuple[str, ...] = ()
-    progress: Progress | None = None
+    progress: RowProgress | None = None
     changed: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -134,7 +134,7 @@ class Row:
 
 
 def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
-    """All that is published, in the order of the sources: models, then sweeps, then searches.
+    """Return all that is published, in the order of the sources: models, then sweeps, then searches.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def _essence(spec: SweepSpec | SearchSpec) -> str:
     return json.dumps(data, sort_keys=True)
 
 
-def _blank(spec: SweepSpec | SearchSpec, kind: Kind, planned: str) -> Row:
+def _blank(spec: SweepSpec | SearchSpec, kind: RowKind, planned: str) -> Row:
     chose = CHOSE.get(spec.name)
     return Row(
         name=spec.name,
@@ -353,7 +353,7 @@ def _stored(blank: Row, found: Study) -> Row:
 
 
 def _ends(table: pd.DataFrame, best: str | None) -> tuple[str, ...]:
-    """The first and the last run of a line, and the best."""
+    """Return the first and the last run of a line, and the best."""
     ids = [str(table["run"].iloc[0]), *([best] if best else []), str(table["run"].iloc[-1])]
     return tuple(dict.fromkeys(ids))
 
@@ -385,7 +385,7 @@ class Tally:
 
 
 def tally(found: Sequence[Row]) -> Tally:
-    """Return what came of all rows, those that rest on assumptions apart from those that do not."""
+    """Return a summary of all rows, those that rest on assumptions apart from those that do not."""
 
     def count(rows: list[Row]) -> Count:
         return Count(sum(row.outcome == "reproduces" for row in rows), len(rows))

@@ -3,7 +3,7 @@
     archive.json                 {"format": 1, "runs": {<id>: {<file>: {"bytes": …, "sha256": …}}}}
     runs/<id>/<file>             as in the store
 
-An archive may come from a stranger. Its names are held against a list before anything is unpacked, then sizes and
+An archive may come from a stranger. Its names are compared with a list before anything is unpacked, then sizes and
 checksums against `archive.json`, and each run is read as the store reads it before it takes its place. Nothing in it is
 executed; weights are read as numbers (see `keras_file`).
 """

@@ -77,7 +77,7 @@ class Content:
 def compared(
     store: Store, runs: Sequence[Run], chosen: ChosenEpoch = "kept", margin: float = DEFAULT_MARGIN
 ) -> Content:
-    """The runs compared with the first of them, with labels and colours as on the dashboard."""
+    """Return the runs compared with the first of them, with labels and colours as on the dashboard."""
     everything = store.runs()
     known = background(store.root, everything, studies(store)[0], runs)
     summaries = [summarise(run, chosen) for run in runs]
@@ -103,7 +103,7 @@ def _counted(store: Store, runs: Sequence[Run], summaries: Sequence[RunSummary])
 
 
 def compose(found: Content, now: datetime.datetime) -> list[Block]:
-    """The report as blocks; `now` is the date that it carries."""
+    """Return the report as blocks; `now` is the date that it carries."""
     names = [found.labels[run.id] for run in found.runs]
     return [
         Heading(1, f"Comparison of {', '.join(names)}"),
@@ -118,12 +118,12 @@ def compose(found: Content, now: datetime.datetime) -> list[Block]:
 
 
 def as_html(found: Content, now: datetime.datetime) -> bytes:
-    """The report as one HTML file."""
+    """Return the report as one HTML file."""
     return to_html(compose(found, now)).encode()
 
 
 def as_markdown(found: Content, now: datetime.datetime) -> bytes:
-    """The report as one Markdown file, with its pictures in it."""
+    """Return the report as one Markdown file, with its pictures in it."""
     return to_markdown(compose(found, now)).encode()
 
 

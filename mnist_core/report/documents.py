@@ -107,7 +107,7 @@ def _html(block: Block, number: int) -> str:
 
 
 def to_markdown(blocks: Sequence[Block], place: Place | None = None) -> str:
-    """The same as Markdown; pictures are within it as data URIs, unless `place` puts them elsewhere.
+    """Return the same as Markdown; pictures are within it as data URIs, unless `place` puts them elsewhere.
 
     GitHub does not show data URIs; most editors and pandoc do.
     """
@@ -115,7 +115,7 @@ def to_markdown(blocks: Sequence[Block], place: Place | None = None) -> str:
 
 
 def data_uri(picture: Picture) -> str:
-    """The picture itself as an address."""
+    """Return the picture itself as an address."""
     return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
 
 

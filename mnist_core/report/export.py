@@ -11,7 +11,7 @@ EXPORT_WIDTH = 640
 
 
 def picture(chart: alt.TopLevelMixin, kind: Literal["png", "svg"]) -> bytes:
-    """The chart as a PNG at twice the size, or as an SVG, on white."""
+    """Return the chart as a PNG at twice the size, or as an SVG, on white."""
     if isinstance(chart, alt.Chart | alt.LayerChart) and chart.width is alt.Undefined:
         chart = chart.properties(width=EXPORT_WIDTH)
     chart = chart.properties(background="white")

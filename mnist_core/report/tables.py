@@ -106,7 +106,7 @@ _TEST = "On the test images"
 _time = (style.duration, _signed(style.duration))
 
 ROWS: tuple[FigureRow, ...] = (
-    FigureRow(_TEST, "Epoch", "the one whose weights are judged here", lambda s: s.tested_epoch, *_whole),
+    FigureRow(_TEST, "Epoch", "the one whose weights are tested here", lambda s: s.tested_epoch, *_whole),
     FigureRow(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
     FigureRow(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
     FigureRow(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
@@ -178,12 +178,12 @@ def _mean(row: FigureRow, summaries: Sequence[RunSummary]) -> float | int | None
 
 
 def _written(text: Callable[[Any], str], value: float) -> str:
-    """A figure as it is written; a mean of whole numbers with one decimal."""
+    """Return a figure as it is written; a mean of whole numbers with one decimal."""
     return text(round(value, 1) if isinstance(value, float) and text in _WHOLE else value)
 
 
 def exact_frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
-    """The table of figures with unrounded numbers, one row a run, for the CSV."""
+    """Return the table of figures with unrounded numbers, one row a run, for the CSV."""
     rows = []
     for item in summaries:
         low, high = item.test_accuracy_interval or (None, None)

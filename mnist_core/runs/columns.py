@@ -14,7 +14,7 @@ from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
 
-Kind = Literal["number", "text", "texts", "time", "flag"]
+ColumnKind = Literal["number", "text", "texts", "time", "flag"]
 Row = dict[str, Any]
 """One run: column → value. A number, a text, a tuple of texts, Unix seconds, True or False; None for missing."""
 
@@ -29,13 +29,13 @@ class Column:
 
     name: str
     label: str
-    kind: Kind
+    kind: ColumnKind
     help: str
     share: bool = False
     choices: tuple[str, ...] = ()
 
 
-def _figure(name: str, label: str, kind: Kind, help: str, **more: Any) -> Column:
+def _figure(name: str, label: str, kind: ColumnKind, help: str, **more: Any) -> Column:
     return Column(name, label, kind, help, **more)
 
 
@@ -78,7 +78,7 @@ FIGURES: dict[str, Column] = {
 ALIASES = {"accuracy": "test_accuracy", "loss": "test_loss", "macro_f1": "test_macro_f1", "data": "dataset"}
 """Short names in expressions."""
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, ColumnKind] = {
     "number": "number", "whole number": "number", "choice": "text", "switch": "flag", "text": "text",
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, NoReturn
 
 from mnist_core.errors import FilterError
 from mnist_core.experiments.frozen import shortened
-from mnist_core.runs.columns import ALIASES, COLUMNS, PATHS, Column, Kind
+from mnist_core.runs.columns import ALIASES, COLUMNS, PATHS, Column, ColumnKind
 
 EXAMPLE = "accuracy > 0.98 and dropout == 0.2"
 MOST_LETTERS = 1000
@@ -53,7 +53,7 @@ class Filter:
 class _Part:
     """A part of an expression. constant: its value where it has one without a row. words: what errors call it."""
 
-    kind: Kind | Literal["nothing", "list"]
+    kind: ColumnKind | Literal["nothing", "list"]
     value: Value
     words: str
     column: Column | None = None
@@ -164,7 +164,7 @@ class _Parser:
         words = shortened(value, 40)
         if value is None:
             return _Part("nothing", lambda row: None, words)
-        kind: Kind
+        kind: ColumnKind
         if isinstance(value, bool):
             kind = "flag"
         elif isinstance(value, int | float):

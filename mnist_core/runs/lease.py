@@ -107,14 +107,14 @@ class _Holder(BaseModel):
 
 
 def _holder(path: Path) -> _Holder | None:
-    """The holder in a lease file, None where it was released; raises OSError, or ValueError where it is damaged."""
+    """Return the holder in a lease file, None if it was released; raises OSError, or ValueError if it is damaged."""
     data = read_json(path)
     # a released lease is empty, or says why the run's end could not be written down
     return None if isinstance(data, dict) and set(data) <= {"reason"} else _Holder.model_validate(data)
 
 
 def attempts(folder: Path) -> int:
-    """The highest attempt claimed so far, 0 for none."""
+    """Return the highest attempt claimed so far, 0 for none."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -124,7 +124,7 @@ def attempts(folder: Path) -> int:
 
 
 def claim(folder: Path) -> Lease | None:
-    """The next attempt at the run in `folder`, or None where a living process holds it.
+    """Return the next attempt at the run in `folder`, or None where a living process holds it.
 
     Raises WriteError where the lease cannot be written, and remembers that for `failure`.
     """
@@ -185,7 +185,7 @@ def held(folder: Path) -> bool:
 
 
 def holder_pid(folder: Path) -> int | None:
-    """The process on this machine that holds the run, or None."""
+    """Return the process on this machine that holds the run, or None."""
     if not held(folder):
         return None
     try:

@@ -1,6 +1,6 @@
-"""What is known of a run that was made outside: by `model.fit`, in another framework, or by hand.
+"""The record of a run that was made outside: by `model.fit`, in another framework, or by hand.
 
-Its only obligation are its predictions. It has no configuration, so that nothing here can train it again.
+Only its predictions are required. It has no configuration, so nothing here can train it again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from mnist_core.experiments.frozen import Frozen, explain
 DIGITS = tuple(str(digit) for digit in range(CLASSES))
 """The names of the classes of the digit datasets."""
 OUTSIDE = "recorded from outside: no configuration"
-"""What stands where a configuration would."""
+"""The text shown in place of a configuration."""
 FORMAT = 1
 
 Source = Literal["record", "keras", "file"]
-"""Where a run was recorded: by `record`, by the Keras callback, or from a file."""
+"""The way a run was recorded: by `record`, by the Keras callback, or from a file."""
 
 
 class LayerNote(Frozen):

@@ -196,7 +196,7 @@ class Run:
         return tuple(stamps)
 
     def rows(self) -> list[EpochRow]:
-        """The finished epochs, in order.
+        """Return the finished epochs, in order.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class Run:
             ) from error
 
     def history(self) -> pd.DataFrame:
-        """The finished epochs as a frame, one row an epoch, columns as the fields of EpochRow."""
+        """Return the finished epochs as a frame, one row an epoch, columns as the fields of EpochRow."""
         import pandas as pd
 
         return pd.DataFrame(self.rows(), columns=list(HISTORY_COLUMNS))
@@ -228,7 +228,7 @@ class Run:
             return None
 
     def epoch(self, chosen: ChosenEpoch) -> int | None:
-        """The number of an epoch, from 1; None where there is none of that kind (yet)."""
+        """Return the number of an epoch, from 1; None where there is none of that kind (yet)."""
         if chosen == "kept":
             return self.status.kept_epoch
         if chosen == "last" and self.recorded and self.ended and self.status.kept_epoch is not None:
@@ -332,7 +332,7 @@ class Run:
         return self.path / "checkpoint.npz"
 
     def to_json(self) -> dict[str, Any]:
-        """The run as plain data, for machines."""
+        """Return the run as plain data, for machines."""
         return {
             "id": self.id,
             "name": self.name,

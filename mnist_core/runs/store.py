@@ -147,7 +147,7 @@ class Store:
         return sorted(runs.values(), key=lambda run: (run.status.created_at, run.id)), problems
 
     def _scan_folder(self, folder: Path) -> tuple[dict[str, Run], list[Problem]]:
-        """The runs in a folder by id, and what could not be read."""
+        """Return the runs in a folder by id, and what could not be read."""
         runs: dict[str, Run] = {}
         problems: list[Problem] = []
         try:
@@ -193,18 +193,18 @@ class Store:
         return known[1]
 
     def runs(self) -> list[Run]:
-        """All readable runs, oldest first."""
+        """Return all readable runs, oldest first."""
         return self.scan()[0]
 
     def get(self, run_id: str) -> Run:
-        """The run with exactly this id; raises RunNotFound."""
+        """Return the run with exactly this id; raises RunNotFound."""
         for folder in (self._runs, self._reference):
             if _ID.fullmatch(run_id) and (folder / run_id).is_dir():
                 return self._read(folder / run_id)
         raise RunNotFound(f"there is no run {run_id!r} in {self.root}")
 
     def find(self, text: str) -> Run:
-        """The run that `text` means: an id, the beginning of one (4 characters or more), or a name.
+        """Return the run that `text` means: an id, the beginning of one (4 characters or more), or a name.
 
         Raises
         ------
@@ -397,7 +397,7 @@ class Store:
         return self.get(run_id), True
 
     def parent(self, config: RunConfig) -> Path:
-        """The weights of the run that `config` continues, as a Keras file.
+        """Return the weights of the run that `config` continues, as a Keras file.
 
         Raises
         ------
@@ -445,14 +445,14 @@ class Store:
             write_json(run.path / "pause.json", pause.model_dump(mode="json"), durable=False)
 
     def pause(self, run_id: str) -> Pause | None:
-        """The epoch after which the run is to stop; None where it is to go on to its end."""
+        """Return the epoch after which the run is to stop; None where it is to go on to its end."""
         try:
             return Pause.model_validate(read_json(self.get(run_id).path / "pause.json"))
         except (OSError, ValueError):
             return None
 
     def open_writer(self, run_id: str) -> RunWriter | None:
-        """The right to train a run; None where a living process already does, or the run is not one to train."""
+        """Return the right to train a run; None where a living process already does, or the run is not one to train."""
         run = self.get(run_id)
         self._refuse_read_only(run)
         held = lease.claim(run.path)
@@ -571,7 +571,7 @@ class Store:
         self._changed()
 
     def trash(self) -> tuple[list[Run], list[Problem]]:
-        """The deleted runs, oldest first, and the folders in the trash that could not be read."""
+        """Return the deleted runs, oldest first, and the folders in the trash that could not be read."""
         runs, problems = self._scan_folder(self._trash)
         return sorted(runs.values(), key=lambda run: (run.status.created_at, run.id)), problems
 
@@ -614,7 +614,7 @@ def _parse_source(data: Any) -> RunConfig | Recorded:
 
 
 def checked_meta(**data: Any) -> Meta:
-    """A Meta from what a person typed; raises ConfigError."""
+    """Return a Meta from what a person typed; raises ConfigError."""
     try:
         return Meta.model_validate(data)
     except ValidationError as error:
@@ -661,7 +661,7 @@ def unlisted(folder: Path, error: OSError) -> Problem:
 
 
 def _name_of(path: Path) -> str:
-    """The display name of a damaged run, empty where that cannot be read either."""
+    """Return the display name of a damaged run, empty where that cannot be read either."""
     try:
         return Meta.model_validate(read_json(path / "meta.json")).name
     except (OSError, ValueError):

@@ -43,7 +43,7 @@ class RunSummary:
     val_losses: tuple[float, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as plain data, without the losses by epoch, which are the history's."""
+        """Return the summary as plain data, without the losses by epoch, which are the history's."""
         data = asdict(self)
         del data["val_losses"]
         data["test"] = self.test._asdict() if self.test else None
@@ -52,7 +52,7 @@ class RunSummary:
 
 
 def summarise(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
-    """The figures of a run, from its history and its stored predictions of the chosen epoch."""
+    """Return the figures of a run, from its history and its stored predictions of the chosen epoch."""
     rows = run.rows()
     finite = [row for row in rows if row.val_loss == row.val_loss]
     best = min(finite, key=lambda row: row.val_loss, default=None)

@@ -21,7 +21,7 @@ from mnist_core.errors import StoreError, WriteError
 from mnist_core.files import parse_json, read_bytes, writing
 
 FILE = "test_set_uses.jsonl"
-Kind = Literal["comparison", "reveal"]
+UseKind = Literal["comparison", "reveal"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Use:
     """
 
     fingerprint: str
-    kind: Kind
+    kind: UseKind
     key: str
     runs: tuple[str, ...]
 
@@ -76,7 +76,7 @@ def record(root: Path, uses: Iterable[Use]) -> None:
 def seen(root: Path, fingerprint: str) -> Uses:
     """Return how often the test images of the data with this fingerprint have been used in the store at `root`."""
     keys = _read(root).keys
-    return Uses(*(len(keys.get((fingerprint, kind), ())) for kind in get_args(Kind)))
+    return Uses(*(len(keys.get((fingerprint, kind), ())) for kind in get_args(UseKind)))
 
 
 def runs_seen(root: Path) -> frozenset[str]:
@@ -88,7 +88,7 @@ class _Known(NamedTuple):
     """All uses on record; their keys by (fingerprint, kind); and the runs of all of them."""
 
     all: frozenset[Use]
-    keys: Mapping[tuple[str, Kind], frozenset[str]]
+    keys: Mapping[tuple[str, UseKind], frozenset[str]]
     runs: frozenset[str]
 
 
@@ -109,12 +109,12 @@ def _parsed(path: Path, version: tuple[int, ...]) -> _Known:
     except (OSError, StoreError):
         lines = []
     uses = set()
-    keys: dict[tuple[str, Kind], set[str]] = {}
+    keys: dict[tuple[str, UseKind], set[str]] = {}
     for line in lines:
         try:
             data = parse_json(line)
             kind = data["kind"]
-            if kind in get_args(Kind):
+            if kind in get_args(UseKind):
                 use = Use(str(data["fingerprint"]), kind, str(data["key"]), tuple(str(run) for run in data["runs"]))
                 uses.add(use)
                 keys.setdefault((use.fingerprint, use.kind), set()).add(use.key)

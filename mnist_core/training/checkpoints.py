@@ -106,7 +106,7 @@ class State:
     lowest_epoch: int = 0
 
     def shared_lowest(self) -> Arrays | None:
-        """The weights of the lowest validation loss, where they are among the others; None where they are not."""
+        """Return the weights of the lowest validation loss if they are among the others; None if they are not."""
         if self.lowest_epoch == self.epoch:
             return self.weights
         if self.best_weights and self.lowest_epoch == self.stopper.best_epoch:
@@ -149,7 +149,7 @@ class _Progress(BaseModel):
 
 
 def load(path: Path, identity: str) -> State | None:
-    """The state in the checkpoint at `path`.
+    """Return the state in the checkpoint at `path`.
 
     None where there is no file, where it cannot be read, or where it belongs to another configuration or dataset:
     training then begins at the first epoch, which costs time but gives the same result.

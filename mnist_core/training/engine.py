@@ -31,7 +31,7 @@ Totals = tuple[float, int]
 
 
 def shuffled(images: int, seed: int, epoch: int) -> NDArray[np.int32]:
-    """The order of `images` training images in an epoch: a function of seed and epoch alone."""
+    """Return the order of `images` training images in an epoch: a function of seed and epoch alone."""
     return np.random.default_rng([seed, _SHUFFLE, epoch]).permutation(images).astype(np.int32)
 
 
@@ -194,7 +194,7 @@ class Engine:
         return result
 
     def penalty(self) -> float:
-        """The L2 penalty of the present weights."""
+        """Return the L2 penalty of the present weights."""
         return float(sum(regularizer(self._variables[index]) for index, regularizer in self._penalised))
 
     def arrays(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:

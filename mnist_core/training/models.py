@@ -51,7 +51,7 @@ def initializer_seed(seed: int, layer: int) -> int:
 
 
 def build_model(config: ModelConfig, seed: int = 0) -> Any:
-    """A Keras model with freshly drawn weights.
+    """Return a Keras model with freshly drawn weights.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def build_optimizer(config: TrainingConfig) -> Any:
 
 @cache
 def _fused_optimizers() -> dict[str, Any]:
-    """The three classes; made on first use, since their bases are imported with TensorFlow."""
+    """Return the three classes; made on first use, since their bases are imported with TensorFlow."""
     tf, keras = backend()
     raw = tf.raw_ops
 

@@ -109,13 +109,13 @@ def train(
     ending = run.epochs()
     held_out = isinstance(config.training.validation, HeldOutValidation)
 
-    def judge() -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def predict() -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         validation = run.engine.probabilities(run.split.x_val) if held_out else None
         return run.engine.probabilities(dataset.x_test), validation
 
-    others = {} if ending.state == "cancelled" else {epoch: judge() for epoch in run.other_epochs()}
+    others = {} if ending.state == "cancelled" else {epoch: predict() for epoch in run.other_epochs()}
     kept = run.keep(ending.state)
-    probabilities, val_probabilities = judge() if kept else (None, None)
+    probabilities, val_probabilities = predict() if kept else (None, None)
     result = TrainingResult(
         state=ending.state,
         reason=ending.reason,
@@ -229,8 +229,8 @@ class _Training:
         self.engine.set_rate(rate)
         loss, accuracy = self._pass(epoch)
         penalty, labels = self.engine.penalty(), self.split.y_val
-        clean, judged = self._probabilities(self.clean_images), self._probabilities(self.split.x_val)
-        parts = metrics.split_loss(labels, judged)
+        clean, val_probabilities = self._probabilities(self.clean_images), self._probabilities(self.split.x_val)
+        parts = metrics.split_loss(labels, val_probabilities)
         return EpochRow(
             epoch=epoch,
             loss=loss,
@@ -238,18 +238,18 @@ class _Training:
             clean_loss=float(metrics.image_losses(self.clean_labels, clean).mean()) + penalty,
             clean_accuracy=_accuracy(self.clean_labels, clean),
             val_loss=parts.correct + parts.wrong + penalty,
-            val_accuracy=_accuracy(labels, judged),
+            val_accuracy=_accuracy(labels, val_probabilities),
             val_loss_correct=parts.correct,
             val_loss_wrong=parts.wrong,
             penalty=penalty,
-            val_confidence=float(metrics.confidence(judged).mean()),
-            val_ece=metrics.expected_calibration_error(labels, judged),
+            val_confidence=float(metrics.confidence(val_probabilities).mean()),
+            val_ece=metrics.expected_calibration_error(labels, val_probabilities),
             learning_rate=rate,
             seconds=time.perf_counter() - began,
         )
 
     def _rate(self, epoch: int) -> float:
-        """The learning rate of an epoch."""
+        """Return the learning rate of an epoch."""
         schedule, first = self.config.schedule, self.config.learning_rate
         if isinstance(schedule, PlateauSchedule):
             return self.state.plateau.rate

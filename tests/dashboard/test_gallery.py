@@ -9,7 +9,7 @@ from PIL import Image
 
 from dashboard.shared import gallery
 from dashboard.shared.digit_dialog import verdict
-from mnist_core.evaluation.mistakes import judged
+from mnist_core.evaluation.mistakes import prediction_frame
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots import style
 from mnist_core.plots.probabilities import Opinion
@@ -18,7 +18,7 @@ from mnist_core.plots.probabilities import Opinion
 def test_a_button_says_true_and_guessed_digit_and_confidence() -> None:
     probabilities = np.full((2, 10), 0.02, np.float32)
     probabilities[0, 9], probabilities[1, 3] = 0.82, 0.82
-    wrong, right = gallery.items(judged(Predictions(np.array([4, 3], np.uint8), probabilities)))
+    wrong, right = gallery.items(prediction_frame(Predictions(np.array([4, 3], np.uint8), probabilities)))
     assert wrong == {
         "index": 0,
         "guess": "4 → 9",

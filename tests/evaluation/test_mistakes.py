@@ -10,9 +10,9 @@ from mnist_core.evaluation.mistakes import (
     Confusion,
     confusion_frame,
     in_cell,
-    judged,
     mistakes,
     ordered,
+    prediction_frame,
     score_frame,
     top_confusions,
 )
@@ -42,7 +42,7 @@ def random_predictions() -> Predictions:
 
 
 def test_judged_has_every_image_with_its_guess_and_loss() -> None:
-    frame = judged(FIVE)
+    frame = prediction_frame(FIVE)
     assert frame["index"].tolist() == [0, 1, 2, 3, 4]
     assert frame["true"].tolist() == [4, 4, 4, 7, 3]
     assert frame["guess"].tolist() == [9, 4, 9, 2, 3]
@@ -62,7 +62,7 @@ def test_loss_is_that_of_scikit_learn(random_predictions: Predictions) -> None:
     probabilities = random_predictions.probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     expected = sklearn_metrics.log_loss(random_predictions.labels, probabilities, labels=range(10))
-    assert judged(random_predictions)["loss"].mean() == pytest.approx(expected, rel=1e-5)
+    assert prediction_frame(random_predictions)["loss"].mean() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_loss_is_that_of_scikit_learn(random_predictions: Predictions) -> None:
     ],
 )
 def test_a_cell_selects_its_images_and_only_the_diagonal_selects_correct_ones(cell: Cell, indices: list[int]) -> None:
-    assert in_cell(judged(FIVE), cell)["index"].tolist() == indices
+    assert in_cell(prediction_frame(FIVE), cell)["index"].tolist() == indices
 
 
 def test_selecting_leaves_the_frame_as_it_was() -> None:
-    frame = judged(FIVE)  # it is cached by the dashboard, so writing into it would spoil every later view
+    frame = prediction_frame(FIVE)  # it is cached by the dashboard, so writing into it would spoil every later view
     before = frame.copy()
     in_cell(frame, Cell(4, 4))
     in_cell(frame, Cell(4, 9))
@@ -100,14 +100,14 @@ def test_loss_and_confidence_are_different_orders() -> None:
     # the second is less sure of its wrong guess, but gives the true digit less
     predictions = guesses((1, 2, 0.6), (1, 2, 0.5))
     predictions.probabilities[1, 1] = 0.001
-    assert ordered(judged(predictions), "confident")["index"].tolist() == [0, 1]
-    assert ordered(judged(predictions), "loss")["index"].tolist() == [1, 0]
+    assert ordered(prediction_frame(predictions), "confident")["index"].tolist() == [0, 1]
+    assert ordered(prediction_frame(predictions), "loss")["index"].tolist() == [1, 0]
 
 
 def test_equal_confidences_keep_the_order_of_the_test_set() -> None:
     predictions = guesses((1, 2, 0.5), (1, 3, 0.5), (1, 4, 0.5))
     for order in ("confident", "unsure"):
-        assert ordered(judged(predictions), order)["index"].tolist() == [0, 1, 2]  # type: ignore[arg-type]
+        assert ordered(prediction_frame(predictions), order)["index"].tolist() == [0, 1, 2]  # type: ignore[arg-type]
 
 
 def test_top_confusions_are_the_largest_cells_off_the_diagonal(random_predictions: Predictions) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_core.evaluation.mistakes import judged
+from mnist_core.evaluation.mistakes import prediction_frame
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.inspection.embedding import Map
 from mnist_core.plots.embedding import CLASS_COLOURS, CLASS_COLOURS_DARK, map_chart, map_frame
@@ -19,7 +19,9 @@ def frame() -> pd.DataFrame:
     probabilities[np.arange(30), labels] = 0.91
     probabilities[4, [4, 9]] = 0.01, 0.91
     places = np.arange(10.0).reshape(5, 2)
-    return map_frame(judged(Predictions(labels, probabilities)), np.array([3, 4, 5, 6, 14]), Map(places, (0.5, 0.25)))
+    return map_frame(
+        prediction_frame(Predictions(labels, probabilities)), np.array([3, 4, 5, 6, 14]), Map(places, (0.5, 0.25))
+    )
 
 
 def test_each_point_is_a_digit_with_its_place_and_guess(frame: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""What the curves of the chosen runs say: marks for the loss chart, and the sentences with the rules behind them."""
+"""The diagnosis of the chosen runs: marks for the loss chart, and the sentences with the rules behind them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MARKS: dict[Code, str] = {
     "spike": "spike",
     "plateau": "levels off",
 }
-"""What is written into the chart; a finding about the end of a curve, or all of it, needs no place there."""
+"""Texts of the marks in the chart; a finding about the end of a curve, or all of it, has no mark."""
 
 STYLE = """
 <style>
@@ -108,7 +108,7 @@ def diagnosis_panel(
 
 
 def _counted(group: Group) -> str:
-    """How many of a recipe's seeds have each finding, and whose sentences follow."""
+    """Return how many of a recipe's seeds have each finding, and whose sentences follow."""
     titles = Counter(title for run in group.runs for title in {TITLES[item.code] for item in _findings(run)})
     many = len(group.runs)
     counts = ", ".join(f"{title} in {count}" for title, count in titles.most_common()) or "no epoch is finished yet"
@@ -117,7 +117,7 @@ def _counted(group: Group) -> str:
 
 
 def _findings(run: Run) -> list[Finding]:
-    with contextlib.suppress(StoreError):  # a damaged run is told of where the runs are listed
+    with contextlib.suppress(StoreError):  # the list of runs reports a damaged one
         return resources.diagnosis(run)
     return []
 

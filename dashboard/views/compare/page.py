@@ -224,7 +224,7 @@ st.html(STYLE)
 with st.container(horizontal=True, vertical_alignment="center", key="page_head"):
     st.title("Compare", width="content", anchor=False)
     st.markdown(WHAT, width="stretch")
-    with panels.in_words():
+    with panels.errors_as_messages():
         all_runs, problems = resources.scan()
     st.page_link(
         "views/runs/page.py", label="All runs", icon=":material/table_rows:", width="content",

@@ -1,4 +1,4 @@
-"""What would settle an undecided comparison, with a button that trains exactly that."""
+"""The panel of plans that settle an undecided comparison, each with a button that trains exactly its seeds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _seconds(configs: list[RunConfig], everything: list[Run]) -> float | None:
 
 def _train(plan: Plan, sides: Sequence[Run], everything: Sequence[Run]) -> None:
     """Queue the seeds of a plan, and choose all seeds of both recipes, so that the page follows them."""
-    with panels.in_words():
+    with panels.errors_as_messages():
         with st.spinner("Handing over to the training service …"):
             asked = request_more_seeds(resources.store(), resources.runner(), sides, plan.more)
             resources.watch().again()

@@ -69,7 +69,7 @@ def strip(
 
 
 def _items(found: pd.DataFrame, labels: Sequence[str], colours: Sequence[str]) -> list[Item]:
-    """What the buttons say: the two guesses alone."""
+    """Return the buttons: the two guesses alone."""
     items = vote_items(found, labels, colours)
     for item in items:
         item["guess"] = ""

@@ -24,7 +24,7 @@ from dashboard.shared.matrix_panel import chosen_cell, draw_matrix
 from mnist_core.comparison.disagreements import (
     GROUPS,
     Counts,
-    Order,
+    VoteOrder,
     counts,
     difference_frame,
     groups,
@@ -42,7 +42,7 @@ from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 ANY = "any"
-ORDERS: dict[Order, str] = {
+ORDERS: dict[VoteOrder, str] = {
     "apart": "Furthest apart first",
     "confident": "Surest wrong guess first",
     "unsure": "Least sure first",
@@ -399,7 +399,7 @@ def _heading(text: str, *, clear: bool, pick: Callable[[], None] | None = None) 
             st.button("Show all disagreements", key="clear_cell", type="tertiary", disabled=not clear, on_click=pick)
 
 
-def _order_boxes(default: Order) -> Order:
+def _order_boxes(default: VoteOrder) -> VoteOrder:
     """The boxes for order and page size; returns the order."""
     order = state.one_of(state.link_text("sort"), ORDERS, default)
     sort_box(ORDERS, order)

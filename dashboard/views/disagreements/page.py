@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
-from dashboard.shared.guesses import with_guesses
+from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.run_picker import run_labels, run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
 from dashboard.views.disagreements import disagreement_panels
@@ -50,8 +50,8 @@ def main() -> None:
         )
         return
     epoch = state.chosen_epoch()
-    judged = with_guesses(chosen, run_labels(runs), epoch)
-    if len(judged) < 2:
+    tested = runs_with_predictions(chosen, run_labels(runs), epoch)
+    if len(tested) < 2:
         if epoch != "kept":
             epoch_switch()
         panels.empty_state(
@@ -62,13 +62,13 @@ def main() -> None:
             icon=":material/hourglass_empty:",
         )
         return
-    labels = short_labels(judged)
-    many = len(judged) > 2
+    labels = short_labels(tested)
+    many = len(tested) > 2
     with right:
         first, second = st.columns(2, gap="small")
         with first:
-            baseline = _baseline(judged, labels, place=many)
-        together = _together(baseline, judged, labels, epoch)
+            baseline = _baseline(tested, labels, place=many)
+        together = _together(baseline, tested, labels, epoch)
         with second:
             other = _other(together[1:], labels, place=many)
     if other is None:
@@ -78,13 +78,13 @@ def main() -> None:
             icon=":material/rule:",
         )
         return
-    colours = resources.colours([run.id for run in judged])
+    colours = resources.colours([run.id for run in tested])
     _compare(Panel([baseline, other], labels, colours, epoch), Panel(together, labels, colours, epoch))
 
 
-def _baseline(judged: list[Run], labels: dict[str, str], *, place: bool) -> Run:
+def _baseline(tested: list[Run], labels: dict[str, str], *, place: bool) -> Run:
     """A: the baseline that the link names, else the first; with a box to choose it where there are many."""
-    ids = [run.id for run in judged]
+    ids = [run.id for run in tested]
     found = state.baseline_id(ids) or ids[0]
     if place:
         state.widget("pair_a", found)
@@ -95,13 +95,13 @@ def _baseline(judged: list[Run], labels: dict[str, str], *, place: bool) -> Run:
             key="pair_a",
             on_change=lambda: state.choose_baseline(str(state.widget_value("pair_a"))),
         )
-    return judged[ids.index(found)]
+    return tested[ids.index(found)]
 
 
-def _together(baseline: Run, judged: list[Run], labels: dict[str, str], epoch: ChosenEpoch) -> list[Run]:
+def _together(baseline: Run, tested: list[Run], labels: dict[str, str], epoch: ChosenEpoch) -> list[Run]:
     """Return the baseline and the runs tested on the same images; the page states why it leaves out each other one."""
     found = [baseline]
-    for run in judged:
+    for run in tested:
         if run.id == baseline.id:
             continue
         pair = paired(baseline, run, epoch, resources.READER)

@@ -14,7 +14,7 @@ from mnist_core.data.images import Pixels
 
 KEY = "board"
 LAST = "draw:last"
-"""Where the session keeps the drawing, so that it is there after a visit to another page."""
+"""Session key of the drawing, so that it is still there after a visit to another page."""
 FRESH = "draw:fresh"
 """True in the first run of the fragment after the whole page ran: the board may be new, and empty."""
 
@@ -37,7 +37,7 @@ _WEIGHTS = st.components.v2.component(
 
 
 class BoardDrawing(NamedTuple):
-    """What is on the board. stamp: changes with every stroke. ink: uint8 of shape (112, 112)."""
+    """The drawing on the board. stamp: changes with every stroke. ink: uint8 of shape (112, 112)."""
 
     stamp: str
     ink: Pixels

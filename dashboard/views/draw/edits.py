@@ -1,4 +1,4 @@
-"""How the picture that the networks see is changed by hand: placed otherwise, shifted, turned, made noisy."""
+"""Changes that the user makes to the picture before the networks see it: centring, shift, rotation, noise."""
 
 from __future__ import annotations
 

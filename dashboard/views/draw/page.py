@@ -53,7 +53,7 @@ def main() -> None:
 def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     """The board and the answers: what runs anew after each stroke."""
     drawing = None
-    with panels.in_words():
+    with panels.errors_as_messages():
         drawing = board.current()
     edit, centred = edits.chosen(), edits.centred()
     table = edit_table(edit) if edits.changes(edit) else None
@@ -133,7 +133,7 @@ def _take(key: str) -> None:
 
 
 def _model_picture() -> tuple[BoardDrawing, Pixels] | None:
-    """The drawing, and the picture that the networks see; None where the board is blank."""
+    """Return the drawing, and the picture that the networks see; None where the board is blank."""
     drawing = board.current()
     if drawing is None or not drawing.ink.any():
         return None
@@ -142,7 +142,7 @@ def _model_picture() -> tuple[BoardDrawing, Pixels] | None:
 
 @st.fragment
 def _why(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """What decided: explained for the drawing as it is when that is asked for."""
+    """Draw what decided, explained for the drawing as it is at the time of the request."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = explanations.choice()
         if chosen:
@@ -151,7 +151,7 @@ def _why(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, s
             )
     if chosen is None or not runs:
         return
-    with panels.in_words():
+    with panels.errors_as_messages():
         found = _model_picture()
         if found is None:
             st.caption("The board is blank: draw a digit first.")

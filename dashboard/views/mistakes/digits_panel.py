@@ -30,21 +30,21 @@ TERMS = {
 }
 
 
-def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
+def digits_panel(run: Run, cell: Cell, tested: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
     """Draw the digits of a cell, or all mistakes, of a run that has predictions.
 
     Parameters
     ----------
     run
-        whose guesses these are.
+        the run with these guesses.
     cell
-        what is chosen in the matrix.
-    judged
-        the runs that have their say on an enlarged digit.
+        the cell chosen in the matrix.
+    tested
+        the runs whose predictions the enlarged digit shows.
     labels, colours
         of those runs, by id.
     """
-    everything = resources.judged(run)
+    everything = resources.prediction_frame(run)
     assert everything is not None
     order = _order(cell)
     if order == "correct":
@@ -71,7 +71,7 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
         run,
         items=lambda shown: items(shown, run.classes),
         as_table=lambda shown: _as_table(shown, run.classes),
-        voters=judged,
+        voters=tested,
         labels=labels,
         colours=colours,
     )
@@ -79,7 +79,7 @@ def digits_panel(run: Run, cell: Cell, judged: list[Run], labels: dict[str, str]
 
 
 def _order(cell: Cell) -> Order | Literal["correct"]:
-    """The order in the link, else the telling one: of mistakes the surest, of right guesses the least sure."""
+    """Return the order in the link, else the telling one: of mistakes the surest, of right guesses the least sure."""
     orders = [name for name in ORDERS if name != "correct" or cell == Cell()]
     return state.one_of(state.link_text("sort"), orders, "unsure" if cell.correct else "confident")
 

@@ -49,7 +49,7 @@ def map_panel(run: Run) -> None:
     st.segmented_control(
         "Map", list(KINDS), format_func=KINDS.__getitem__, key="map_kind", required=True, on_change=_choose
     )
-    with panels.in_words():
+    with panels.errors_as_messages():
         if resources.network(run) is None:
             st.info(for_markdown(no_weights(run.name)), icon=":material/visibility_off:")
             return
@@ -58,7 +58,7 @@ def map_panel(run: Run) -> None:
         except DatasetError as error:
             st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
             return
-        everything = resources.judged(run)
+        everything = resources.prediction_frame(run)
         assert everything is not None
         frame = map_frame(everything, indices, found)
         wrong, all_wrong = int((~frame["correct"]).sum()), int((~everything["correct"]).sum())

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
-from dashboard.shared.guesses import with_guesses
+from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.label_errors import label_effect, likely_panel
 from dashboard.shared.matrix_panel import chosen_cell, matrix_panel, take_click
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker
@@ -46,8 +46,8 @@ def main() -> None:
         nothing_chosen(runs, "Choose one above to see what it gets wrong.")
         return
     labels = run_labels(runs)
-    judged = with_guesses(chosen, labels)
-    if not judged:
+    tested = runs_with_predictions(chosen, labels)
+    if not tested:
         panels.empty_state(
             "Nothing to show yet",
             "A run guesses the test images when its training ends. Choose a finished run above, or wait.",
@@ -57,17 +57,17 @@ def main() -> None:
         )
         return
     with right:
-        run = _inspected(judged, labels)
-        if len(judged) > 1:
+        run = _inspected(tested, labels)
+        if len(tested) > 1:
             st.page_link(
                 "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
             )
-    _inspect(run, judged, labels)
+    _inspect(run, tested, labels)
 
 
-def _inspected(judged: list[Run], labels: dict[str, str]) -> Run:
-    """The run to look at: the one in the link, else the first; with a choice where there are several."""
-    ids = [run.id for run in judged]
+def _inspected(tested: list[Run], labels: dict[str, str]) -> Run:
+    """Return the run to look at: the one in the link, else the first; with a choice where there are several."""
+    ids = [run.id for run in tested]
     wanted = state.link_text("inspect")
     found = wanted if wanted in ids else ids[0]
     if len(ids) > 1:
@@ -80,28 +80,28 @@ def _inspected(judged: list[Run], labels: dict[str, str]) -> Run:
             key="inspect",
             on_change=_inspect_other,
         )
-    return judged[ids.index(found)]
+    return tested[ids.index(found)]
 
 
 def _inspect_other() -> None:
     state.set_link(inspect=state.widget_value("inspect"), page=None, digit=None)
 
 
-def _inspect(run: Run, judged: list[Run], labels: dict[str, str]) -> None:
-    colours = resources.colours([item.id for item in judged])
+def _inspect(run: Run, tested: list[Run], labels: dict[str, str]) -> None:
+    colours = resources.colours([item.id for item in tested])
     with st.container(key="answer"):
         st.html(f"<style>.st-key-answer {{ border-left: 6px solid {colours[run.id]}; padding-left: 1rem; }}</style>")
         _answer(run)
     take_click()
     take_point()
     cell = chosen_cell(len(run.classes))
-    # with many digits on a page, the matrix stays in view beside them
+    # with many digits on a page, the matrix stays in view next to them
     st.html(f"<style>{IN_VIEW}</style>")
     left, right = st.columns([9, 11], gap="medium")
     with left, st.container(key="matrix_panel"):
         matrix_panel(run, cell)
     with right, st.container(key="gallery_panel"):
-        digits_panel(run, cell, judged, labels, colours)
+        digits_panel(run, cell, tested, labels, colours)
     map_panel(run)
     _scores(run)
     likely_panel(run)

@@ -59,7 +59,7 @@ def table(rows: list[Row]) -> None:
 
 
 st.title("Published against measured")
-with panels.in_words():
+with panels.errors_as_messages():
     found = resources.published()
     counted = tally(found)
     panels.headline(words.summary(counted), help=RULE)

@@ -33,7 +33,7 @@ FILES = {
     "meta.json": "its name, tags and note",
     "scores.json": "its figures on the test set",
 }
-"""What a run's folder may hold, in the order of the list; predictions of other epochs come after."""
+"""The files of a run's folder, in the order of the list; predictions of other epochs come after."""
 _OTHERS = 12
 """Relatives of a run that are named one by one."""
 
@@ -60,7 +60,7 @@ def _content(entry: Entry, entries: Sequence[Entry]) -> None:
     st.caption(f"{run.id} · {run.state} · on {for_markdown(run.dataset)} · {for_markdown(run.model_words)}")
     if run.status.reason and run.state != "finished":
         st.warning(for_markdown(f"{run.state}: {run.status.reason}"), icon=":material/report:")
-    with panels.in_words():
+    with panels.errors_as_messages():
         overview, configuration, log, files, lineage = st.tabs(
             ["Overview", "Configuration", "Log", "Files", "Lineage"], key=f"drawer_{run.id}"
         )
@@ -93,7 +93,7 @@ def _describe(run: Run) -> None:
             )  # fmt: skip
             note = st.text_area("Note", run.meta.note, max_chars=4000, key=f"describe_note_{run.id}", height=80)
             if st.form_submit_button("Save", type="primary"):
-                with panels.in_words():
+                with panels.errors_as_messages():
                     resources.store().describe(run.id, name=name.strip(), tags=table.clean_tags(tags), note=note)
                     table.redraw()
                     st.rerun()
@@ -161,7 +161,7 @@ def _configuration(run: Run) -> None:
 
 
 def _recorded(run: Run, recorded: Recorded) -> None:
-    """What is known of a run from outside in place of a configuration."""
+    """Draw the record of a run from outside in place of a configuration."""
     st.caption(f"It was {OUTSIDE}.")
     if not recorded.pictures:
         st.caption("No pictures: its test images are those of no data set that is known here.")
@@ -237,7 +237,7 @@ def _mime(path: Path) -> str:
 
 
 def _lineage(run: Run, entries: Sequence[Entry]) -> None:
-    """What it was made from, what was made from it, and its recipe's other seeds."""
+    """Draw the run it continues, the runs that continue it, and its recipe's other seeds."""
     by_id = {entry.run.id: entry for entry in entries}
     recipe = by_id[run.id].row["recipe"]
     if run.meta.preset:

@@ -16,7 +16,7 @@ MEANS = (
     "epochs", "best_epoch", "val_loss", "val_accuracy", "best_val_loss", "test_loss", "test_accuracy", "test_macro_f1",
     "seconds",
 )  # fmt: skip
-"""What a line for a recipe shows as the mean of its seeds."""
+"""The columns that a line for a recipe shows as the mean of its seeds."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Line:
 
 @dataclass(frozen=True)
 class View:
-    """What a person wants to see.
+    """The view of the table that a person has chosen.
 
-    text: words that must occur. test: a condition, None for none. sort: a column. hidden: ids of runs that are left
-    out. by_recipe: one line for all seeds of a recipe; those in `unfolded` show their seeds below. pinned: the id of
-    the baseline, which comes first and is never left out.
+    text: words that must occur. test: a condition, None for none. sort: a column. hidden: ids of runs left out.
+    by_recipe: one line for all seeds of a recipe; those in `unfolded` show their seeds below. pinned: the id of the
+    baseline, which comes first and is never left out.
     """
 
     text: str = ""
@@ -135,7 +135,7 @@ def _sorted(lines: list[Line], view: View) -> list[Line]:
         return found.casefold() if isinstance(found, str) else found
 
     known = sorted((line for line in lines if value(line) is not None), key=value, reverse=view.descending)
-    return known + [line for line in lines if value(line) is None]  # what is missing is never the best
+    return known + [line for line in lines if value(line) is None]  # a missing value is never the best
 
 
 def _pinned(lines: list[Line], entries: Sequence[Entry], pinned: str | None) -> list[Line]:

@@ -102,7 +102,7 @@ def _count_reveals() -> None:
 
 
 def without_passed_over(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """Return the runs without the test results that nobody has asked for; filters and order cannot tell them either."""
+    """Return the runs without the test results that nobody has requested; filters and order do not show them either."""
     hidden = frozenset[str]() if state.widget_value(REVEAL) else looks.passed_over()
     if not hidden:
         return entries
@@ -111,7 +111,7 @@ def without_passed_over(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 
 def condition(text: str) -> Filter | None:
-    """The condition that was written; where it cannot be read, the reason is shown, and all runs are listed."""
+    """Return the condition that was written; where it cannot be read, the reason is shown, and all runs are listed."""
     if not text.strip():
         return None
     try:
@@ -240,7 +240,7 @@ def content(everything: Sequence[Entry]) -> None:
 
 st.title("Runs")
 table.carry_out(frozenset(_ids(UNFOLD)), _unfold, MOST)
-with panels.in_words():
+with panels.errors_as_messages():
     all_runs, problems = resources.scan()
 if not all_runs:
     panels.empty_state(

@@ -41,7 +41,7 @@ ROW_PX, MOST_ROWS = 35, 16
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The editor as it was first drawn: what it showed then, so that its own changes can be told from ours."""
+    """The editor's content when it was first drawn, so that its own changes can be distinguished from ours."""
 
     key: str
     lines: tuple[tuple[str, ...], ...]
@@ -50,11 +50,11 @@ class _Drawn:
 
     @property
     def click_key(self) -> str:
-        """Where the last click on a button in a line is."""
+        """Key of the last click on a button in a line."""
         return f"{self.key}_click"
 
     def edits(self) -> list[tuple[int, str, Any]]:
-        """All changes since it was first drawn: row, column, value."""
+        """Return all changes since it was first drawn: row, column, value."""
         found = state.widget_value(self.key) or {}
         return [
             (int(row), column, value)
@@ -63,7 +63,7 @@ class _Drawn:
         ]
 
     def ticks_now(self) -> tuple[bool, ...]:
-        """The ticks that it shows."""
+        """Return the ticks that it shows."""
         ticks = list(self.ticks)
         for row, column, value in self.edits():
             if column == TICK:
@@ -77,7 +77,7 @@ def with_spread(shown: Sequence[str]) -> list[str]:
 
 
 def ticked(runs: Sequence[str]) -> list[str]:
-    """The ids of the runs that are ticked, of those that are there; at first the chosen ones."""
+    """Return the ids of the runs that are ticked, of those that are there; at first the chosen ones."""
     found = state.widget_value(TICKED)
     known = set(runs)
     return [run_id for run_id in (found if isinstance(found, list) else []) if run_id in known]

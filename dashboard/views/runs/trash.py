@@ -58,11 +58,11 @@ def _undo(ids: Sequence[str]) -> None:
 
 
 def trash_panel() -> None:
-    """What is in the trash, folded; it is read only while it is open."""
+    """Draw the content of the trash, folded; it is read only while it is open."""
     with st.expander("Trash", icon=":material/delete:", key="runs_trash", on_change="rerun") as panel:
         if not panel.open:
             return
-        with panels.in_words():
+        with panels.errors_as_messages():
             _content()
 
 

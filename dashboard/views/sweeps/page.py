@@ -73,14 +73,14 @@ def head(item: AnyStudy) -> bool:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(words(item, done), width="stretch")
         if live and st.button("Cancel", icon=":material/stop:", type="tertiary", key="sweep_cancel"):
-            with panels.in_words():
+            with panels.errors_as_messages():
                 item.cancel(store, runner)
                 st.rerun()
         if not live and not done.complete and st.button(
             "Go on", icon=":material/play_arrow:", type="tertiary", key="sweep_resume",
             help="Train what is not finished; nothing is trained twice",
         ):  # fmt: skip
-            with panels.in_words():
+            with panels.errors_as_messages():
                 with st.spinner("Handing over to the training service …"):
                     sweep_form.hand_over(item.spec)
                 st.rerun()
@@ -105,7 +105,7 @@ def words(item: AnyStudy, done: StudyProgress) -> str:
 
 results_table.turn_page()
 st.title("Sweeps")
-with panels.in_words():
+with panels.errors_as_messages():
     items = known()
     wanted = not items or state.link_text("start") is not None
     with st.expander("Start a sweep or a search", expanded=wanted, icon=":material/add:", key="sweep_start"):

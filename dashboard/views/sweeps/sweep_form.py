@@ -126,7 +126,7 @@ def start_form() -> None:
         st.warning(f"Not used of the link: {for_markdown('; '.join(told))}.", icon=":material/link_off:")
     choice = st.selectbox("What to train", options(), format_func=_label, key="sweep_what", persist_state="session")
     spec: SweepSpec | SearchSpec | None = None
-    with panels.in_words():
+    with panels.errors_as_messages():
         if choice == OWN:
             spec = _own()
         else:

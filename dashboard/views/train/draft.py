@@ -55,7 +55,7 @@ def read_values(read: Callable[[str], Any]) -> dict[str, Any]:
 
 
 def addable(layers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The kinds of layers of which there may be one more."""
+    """Return the kinds of layers of which there may be one more."""
     if len(layers) >= MOST_LAYERS:
         return []
     kinds = [layer["kind"] for layer in layers]
@@ -67,7 +67,7 @@ def addable(layers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def with_layer_added(values: Mapping[str, Any], kind: str = "dense") -> dict[str, Any]:
-    """The values with one more layer, a copy of the last of its kind, where it can stand.
+    """Return the values with one more layer, a copy of the last of its kind, where it can stand.
 
     A dense layer comes last; the others follow the last layer that works on pixels.
     """
@@ -82,7 +82,7 @@ def with_layer_added(values: Mapping[str, Any], kind: str = "dense") -> dict[str
 
 
 def without_layer(values: Mapping[str, Any], layer: int) -> dict[str, Any]:
-    """The values without one layer; those after it move up. The only layer stays."""
+    """Return the values without one layer; those after it move up. The only layer stays."""
     layers = layers_in(values)
     if len(layers) <= 1:
         return dict(values)
@@ -90,7 +90,7 @@ def without_layer(values: Mapping[str, Any], layer: int) -> dict[str, Any]:
 
 
 def with_layer_moved(values: Mapping[str, Any], layer: int, by: int) -> dict[str, Any]:
-    """The values with one layer moved by so many places, as far as there are places."""
+    """Return the values with one layer moved by so many places, as far as there are places."""
     layers = layers_in(values)
     moved = layers.pop(layer)
     layers.insert(max(0, layer + by), moved)
@@ -192,7 +192,7 @@ def _change(setting: Setting, values: Mapping[str, Any]) -> str:
 
 
 def suggested_name(base_name: str, base: RunConfig, config: RunConfig) -> str:
-    """A name for `config` made from `base`: the base's, and what is different."""
+    """Return a name for `config` made from `base`: the base's, and what is different."""
     return ", ".join([base_name, *changes(base, config)])[:80]
 
 

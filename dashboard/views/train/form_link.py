@@ -109,7 +109,7 @@ def _fill(source: str, name: str, config: RunConfig, preset: str, start: dict[st
 
 
 def _nearest(start: Mapping[str, Any]) -> str:
-    """The preset from which the fewest settings differ."""
+    """Return the preset from which the fewest settings differ."""
     return min(PRESETS, key=lambda name: len(links.differences(values_of(PRESETS[name].config), start)))
 
 

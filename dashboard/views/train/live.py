@@ -58,7 +58,7 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
 
 
 def _jobs_of(runs: list[Run], look: Look) -> list[Run]:
-    """The runs that are queued, running, or interrupted and about to go on."""
+    """Return the runs that are queued, running, or interrupted and about to go on."""
     waited = {run.id for run in look.waited}
     return [run for run in runs if run.live or run.id in waited]
 
@@ -82,7 +82,7 @@ def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> No
         _jobs(runs, live, chosen)
     shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state != "queued")])
              if run_id in by_id]  # fmt: skip
-    with panels.in_words():
+    with panels.errors_as_messages():
         ids = groups.newest([run.id for run in shown], runs, MOST)
         _curves([by_id[run_id] for run_id in ids], runs)
     _recent(runs, live)
@@ -117,7 +117,7 @@ def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
             st.caption(service_sentence(service), width="stretch")
         waiting = [run for run in live if run.state == "queued" and not run.recorded]
         if service.state == "stopped" and waiting and st.button("Start the waiting runs", key="live_submit"):
-            with panels.in_words():
+            with panels.errors_as_messages():
                 for run in waiting:
                     resources.runner().submit(run.id)
                 resources.watch().again()
@@ -147,7 +147,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
     for run in last:
         _ended(run, labels[run.id], colours[run.id])
         if run.state == "finished" and run.id in chosen:
-            with panels.in_words():
+            with panels.errors_as_messages():
                 result_card(run, chosen, runs)
         with contextlib.suppress(MnistCoreError):  # `_ended` has shown what is damaged
             found = resources.diagnosis(run)
@@ -158,7 +158,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
 
 
 def dot(colour: str) -> str:
-    """A dot in a run's colour, as HTML."""
+    """Return a dot in a run's colour, as HTML."""
     return f'<span style="color:{colour}" aria-hidden="true">●</span>'
 
 
@@ -172,11 +172,11 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
                 "Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
                 help="End the process; finished epochs are kept",
             ):  # fmt: skip
-                with panels.in_words():
+                with panels.errors_as_messages():
                     resources.runner().kill(run.id)
         elif st.button("Cancel", key=f"live_cancel_{run.id}", type="tertiary", icon=":material/stop:",
                        help="Stop after the current step; finished epochs are kept"):  # fmt: skip
-            with panels.in_words():
+            with panels.errors_as_messages():
                 resources.runner().cancel(run.id)
                 stopping = True
     share, text = progress_words(run, place, stopping, time.time())
@@ -217,7 +217,7 @@ def _share(run: Run) -> float:
 
 
 def recently_ended(runs: list[Run]) -> list[Run]:
-    """The runs of this store that are no longer live, the latest first; those that ship with the project left out."""
+    """Return the runs of this store that are no longer live, the latest first; runs that ship are left out."""
     own = [run for run in runs if not run.live and not run.read_only]
     return sorted(
         own, key=lambda run: run.status.ended_at or run.status.started_at or run.status.created_at, reverse=True
@@ -284,7 +284,7 @@ def _watch(run: Run) -> None:
 
 def _do(action: Callable[[], object]) -> None:
     """Carry out a click and draw the page anew; say in words why it cannot be done."""
-    with panels.in_words():
+    with panels.errors_as_messages():
         with st.spinner("Handing over to the training service …"):
             action()
         state.fill({NOTICE: None})

@@ -54,7 +54,7 @@ class TrainingRequest:
     seeds: int = 1
 
     def run_requests(self) -> list[RunRequest]:
-        """The runs to ask for; several are named by their seeds, so that they are called by one name together."""
+        """Return the runs to request; several differ in the seed at the end of their name."""
         if self.seeds == 1:
             return [RunRequest(self.config, self.name, self.preset)]
         stem = without_seed(self.name, self.config.training.seed)
@@ -297,7 +297,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
 
 
 def _trained(config: RunConfig, runs: list[Run]) -> Run | None:
-    """The finished run of this very configuration, on the data as they are here; None where there is none."""
+    """Return the finished run of this very configuration, on the data as they are here; None where there is none."""
     mine = (run for run in runs if run.recorded is None and run.state == "finished")
     return next((run for run in mine if run.config == config), None)
 

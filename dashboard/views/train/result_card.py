@@ -54,7 +54,7 @@ def result_card(run: Run, chosen: list[str], runs: list[Run]) -> None:
 
 
 def _original(run: Run, own: groups.Group, chosen: list[str], runs: list[Run]) -> Run | None:
-    """The baseline, else the first other chosen run, if it was tested on the same data."""
+    """Return the baseline, else the first other chosen run, if it was tested on the same data."""
     by_id = {other.id: other for other in runs}
     fitting = [
         run_id
@@ -69,8 +69,8 @@ def _original(run: Run, own: groups.Group, chosen: list[str], runs: list[Run]) -
 
 
 def _seeds_words(own: groups.Group) -> str:
-    """The mean over the finished seeds of the recipe, where there are several."""
-    with panels.in_words():
+    """Return the mean over the finished seeds of the recipe, where there are several."""
+    with panels.errors_as_messages():
         figures = seed_figures([own], "kept").get(own.first.id, [])
         accuracies = [item.test.accuracy for item in figures if item.test is not None]
         if len(accuracies) > 1:

@@ -93,7 +93,7 @@ def preview(place: DeltaGenerator, augmentation: Augmentation | None, dataset: s
         if augmentation is None:
             st.caption("None: all sliders are at 0.")
             return
-        with panels.in_words():
+        with panels.errors_as_messages():
             images = resources.dataset(dataset).x_train
             shown = int(str(state.widget_value("train_preview_digit") or 0))
             # not one after the other, so that each press brings another kind of digit

@@ -49,7 +49,7 @@ def diagnose_run(run: Run) -> list[Finding]:
 
 
 def _guessing(run: Run) -> Chance:
-    """Return what guessing is worth on a run's data."""
+    """Return the results of guessing on a run's data."""
     if not run.recorded:
         return DIGITS
     found = run.predictions()

@@ -59,11 +59,11 @@ class History:
         return "clean_loss" if "clean_loss" in self.columns else "loss"
 
     def only(self, kept: Any) -> History:
-        """The epochs that a slice or a mask selects."""
+        """Return the epochs that a slice or a mask selects."""
         return History(self.epochs[kept], {name: values[kept] for name, values in self.columns.items()})
 
     def finite_part(self) -> History:
-        """The epochs before the first one in which a loss, or an accuracy, is not finite."""
+        """Return the epochs before the first one in which a loss, or an accuracy, is not finite."""
         checked = [
             self.columns[name]
             for name in ("loss", "val_loss", "clean_loss", "accuracy", "val_accuracy", "clean_accuracy")

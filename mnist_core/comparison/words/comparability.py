@@ -101,7 +101,7 @@ def other_data_words(baseline: Run, others: Sequence[Run], names: Mapping[str, s
 
 
 def _with_data(run: Run, names: Mapping[str, str]) -> str:
-    """A run's name with its dataset, which a label may name already."""
+    """Return a run's name with its dataset, which a label may name already."""
     name = names[run.id]
     return name if name.endswith(f"on {run.dataset}") else f"{name} (on {run.dataset})"
 

@@ -1,4 +1,4 @@
-"""What would settle an undecided comparison, in sentences."""
+"""Sentences on what would settle an undecided comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model to put to work, and what speaks for and against each, in sentences made of the measured numbers."""
+"""Sentences on which model to use in production, with the reasons for and against each from the measured numbers."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def selection_words(items: Sequence[Ranked]) -> str:
 
 
 def reason_words(item: Ranked, items: Sequence[Ranked], names: Names) -> str:
-    """Return what speaks for or against putting a model to work, in a sentence."""
+    """Return the reason for or against using a model in production, in a sentence."""
     own = item.candidate
     best = next(other for other in items if other.best)
     if item.best:

@@ -1,0 +1,110 @@
+"""What a program can check of docs/style.md: docstrings and comments in plain English, one word for one thing."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(path for room in ("mnist_core", "dashboard") for path in (ROOT / room).rglob("*.py"))
+
+PENDING = ("dashboard/views/sweeps/", "mnist_core/plots/sweeps.py", "mnist_core/experiments/axis_words.py")
+"""Files whose texts are still to be rewritten. The list may only shrink."""
+
+PLAINLY = {
+    "judge": "evaluate, test or compare",
+    "judged": "evaluated, tested or compared",
+    "told": "given, reported or shown",
+    "beside": "next to, or besides",
+    "let go of": "closed or released",
+    "one's own": "the user's",
+    "whereupon": "a new sentence with 'then'",
+    "lest": "so that … not",
+    "save for": "except",
+    "as it were": "nothing",
+    "came to grief": "failed",
+    "comes to": "Return the …",
+    "came to": "the result is",
+    "is made of": "consists of",
+    "hold against": "compare with",
+    "held against": "compared with",
+}
+"""Phrases that docs/style.md avoids, and what to write in their place."""
+
+AVOIDED = re.compile(rf"\b({'|'.join(map(re.escape, PLAINLY))})\b", re.IGNORECASE)
+
+QUESTIONS = ("Whether ", "What ")
+"""Beginnings of a docstring that leave open what a function does."""
+
+Text = tuple[int, str]
+
+
+def docstrings(source: str) -> Iterator[Text]:
+    """Yield line and text of each docstring, those after an attribute or a constant included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
+
+
+def comments(source: str) -> Iterator[Text]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def avoided(source: str) -> list[str]:
+    """Return, for each avoided phrase in a docstring or a comment, its line and the plain words."""
+    return [
+        f"{line}: {found[0]!r}; write {PLAINLY[found[0].lower()]}"
+        for line, text in [*docstrings(source), *comments(source)]
+        for found in AVOIDED.finditer(" ".join(re.sub(r"`[^`]*`", "", text).split()))
+    ]
+
+
+def not_a_verb(source: str) -> list[str]:
+    """Return the functions whose docstring begins with a question word in place of a verb or a noun."""
+    return [
+        f"{node.lineno}: {node.name}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (ast.get_docstring(node) or "").startswith(QUESTIONS)
+    ]
+
+
+def test_the_checks_find_what_they_look_for() -> None:
+    source = '''
+def at(x):
+    """Whether `judged` is judged."""
+    # what x came to
+'''
+    assert avoided(source) == [
+        "3: 'judged'; write evaluated, tested or compared",
+        "4: 'came to'; write the result is",
+    ]
+    assert not_a_verb(source) == ["2: at"]
+
+
+REWRITTEN = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(PENDING)]
+
+
+@pytest.mark.parametrize("path", REWRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_docstrings_and_comments_are_in_plain_english(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert avoided(source) == []
+    assert not_a_verb(source) == []
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    places = defaultdict(list)
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
