@@ -20,7 +20,7 @@ from mnist_core.errors import WriteError
 from mnist_core.files import append_json_line, placing, read_json, read_json_lines, replacing, sweep, write_json
 from tests.support.disks import fill, refusing, tmpfs
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @contextmanager

@@ -252,7 +252,7 @@ def test_on_train_the_button_is_on_the_first_screen_and_the_first_click_trains(s
 
 def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) -> None:
     screen.page.set_viewport_size({"width": 390, "height": 844})
-    run = start(screen, "on a phone", long=True)
+    run = start(screen, "on a phone", long=True, less=5)
     progress = screen.key("live_jobs")
     expect(progress.get_by_text(re.compile(r"epoch \d+ of"))).to_be_visible(timeout=LONG_MS)
     box = progress.bounding_box()
