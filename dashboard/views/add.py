@@ -14,8 +14,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.inspection.incoming import ENDINGS, import_file
 from mnist_core.text import for_markdown
 
-MOST_UPLOAD_MB = 64
-"""As `server.maxUploadSize` in Streamlit's configuration."""
+MOST_UPLOAD_MB = 64  # as `server.maxUploadSize` in Streamlit's configuration
 DONE = "add_done"
 
 KERAS = """\
@@ -102,4 +101,5 @@ if resources.store().writable:
         st.success(f"{for_markdown(run_name)} ({run_id}) {text}.", icon=":material/check:")
         st.page_link("views/runs/page.py", label="See it on the Runs page", icon=":material/table_rows:")
 else:
-    st.caption("This store is read-only, so that nothing can be added.")
+    st.caption("Nothing can be added to a store that may only be read.")
+panels.store_problems(resources.scan()[1])
