@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.jobs.runners import Runner
-from mnist_core.jobs.watch import Notice, Watch, sentence
+from mnist_core.jobs.watch import Look, Notice, Watch, sentence
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -152,6 +155,10 @@ class Notices:
                 self._reporter.say("training goes on")
 
 
+LookAt = Callable[[Sequence[Run]], Look]
+"""What a watch finds out about runs."""
+
+
 def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Runner) -> None:
     """Wait until the runs have ended, showing how far they are: bars on a terminal, a line an epoch elsewhere.
 
@@ -161,14 +168,47 @@ def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Run
     waiting = [run for run in map(store.get, dict.fromkeys(run_ids)) if not run.ended]
     if not waiting:
         return
-    with Watch(store, runner) as watch:
+    with kept_interrupts() as raise_if_pressed, Watch(store, runner) as watch:
+
+        def look(runs: Sequence[Run]) -> Look:
+            raise_if_pressed()
+            return watch.look(runs)
+
         if reporter.as_json or not sys.stderr.isatty():
-            _follow_by_lines(store, waiting, reporter, watch)
+            _follow_by_lines(store, waiting, reporter, look)
         else:
-            _follow_by_bars(store, waiting, reporter, watch)
+            _follow_by_bars(store, waiting, reporter, look)
 
 
-def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
+@contextlib.contextmanager
+def kept_interrupts() -> Iterator[Callable[[], None]]:
+    """Yield a function that raises KeyboardInterrupt if Ctrl-C was pressed since.
+
+    Ctrl-C raises it at once, as always. But Python drops an exception that is raised in a destructor or a callback, and
+    then the command would go on as if nothing had been pressed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    pressed = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    def raise_if_pressed() -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield raise_if_pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, look_at: LookAt) -> None:
     told = {run.id: 0 for run in waiting}
     report = Notices(reporter)
     while waiting:
@@ -181,14 +221,14 @@ def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch
                         f"{run.name}: epoch {row.epoch}/{run.planned_epochs or '?'}, loss {row.loss:.4f}, "
                         f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"
                     )
-        look = watch.look(runs)
+        look = look_at(runs)
         report(look.notice)
         waiting = look.waited
         if waiting:
             time.sleep(POLL_S)
 
 
-def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
+def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, look_at: LookAt) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -204,7 +244,7 @@ def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, watch:
             runs = [store.get(run.id) for run in waiting]
             for run in runs:
                 bars.update(tasks[run.id], completed=_share(run), detail=_detail(run))
-            look = watch.look(runs)
+            look = look_at(runs)
             report(look.notice)
             waiting = look.waited
             if waiting:
