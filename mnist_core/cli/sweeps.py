@@ -185,8 +185,8 @@ def follow_sweep(store: Store, item: Sweep, reporter: Reporter, runner: Runner) 
     Runs whose training was lost are handed to `runner` again. Returns early where they can't be trained, after
     reporting why.
     """
-    told, report = -1, Notices(reporter)
-    with Watch(store, runner) as watch:
+    told = -1
+    with Notices(reporter) as report, Watch(store, runner) as watch:
         while True:
             runs = runs_of(store, item.run_ids)
             done = progress_of(runs)
@@ -227,7 +227,8 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
 
     with closing(runner):
         try:
-            item = stored_searches.run(store, runner, item.id, on_change=tell, on_notice=Notices(reporter))
+            with Notices(reporter) as report:
+                item = stored_searches.run(store, runner, item.id, on_change=tell, on_notice=report)
         except KeyboardInterrupt:
             item.cancel(store, runner)
             raise

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -17,7 +17,7 @@ from mnist_core.errors import StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.jobs.runners import Runner
-from mnist_core.jobs.watch import Look, Notice, Watch, sentence
+from mnist_core.jobs.watch import Notice, Watch, sentence
 from mnist_core.runs.reader import Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -138,14 +138,38 @@ def _shown(column: str, value: Any) -> str:
 
 
 class Notices:
-    """Reports what keeps runs from being trained, each time that changes."""
+    """What a command reports while it waits: what keeps runs from being trained, each time that changes.
+
+    Within `with`, Ctrl-C is kept too. It raises KeyboardInterrupt at once, as always; but Python drops an exception
+    that is raised in a destructor or a callback, and then the command would go on as if nothing had been pressed. So
+    the next notice raises it again.
+    """
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._last: str | None = None
+        self._pressed = False
+        self._before: Any = None
+
+    def __enter__(self) -> Notices:
+        if threading.current_thread() is threading.main_thread():  # no other may handle signals
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
 
     def __call__(self, notice: Notice | None) -> None:
-        """Report a notice that is new, or that training goes on."""
+        """Report a notice that is new, or that training goes on.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            if Ctrl-C was pressed and its own exception was dropped.
+        """
+        if self._pressed:
+            raise KeyboardInterrupt
         code = notice.code if notice else None
         if code != self._last:
             self._last = code
@@ -154,9 +178,9 @@ class Notices:
             else:
                 self._reporter.say("training goes on")
 
-
-LookAt = Callable[[Sequence[Run]], Look]
-"""What a watch finds out about runs."""
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._pressed = True
+        raise KeyboardInterrupt
 
 
 def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Runner) -> None:
@@ -168,49 +192,15 @@ def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Run
     waiting = [run for run in map(store.get, dict.fromkeys(run_ids)) if not run.ended]
     if not waiting:
         return
-    with kept_interrupts() as raise_if_pressed, Watch(store, runner) as watch:
-
-        def look(runs: Sequence[Run]) -> Look:
-            raise_if_pressed()
-            return watch.look(runs)
-
+    with Notices(reporter) as report, Watch(store, runner) as watch:
         if reporter.as_json or not sys.stderr.isatty():
-            _follow_by_lines(store, waiting, reporter, look)
+            _follow_by_lines(store, waiting, reporter, watch, report)
         else:
-            _follow_by_bars(store, waiting, reporter, look)
+            _follow_by_bars(store, waiting, watch, report)
 
 
-@contextlib.contextmanager
-def kept_interrupts() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises KeyboardInterrupt if Ctrl-C was pressed since.
-
-    Ctrl-C raises it at once, as always. But Python drops an exception that is raised in a destructor or a callback, and
-    then the command would go on as if nothing had been pressed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    pressed = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        pressed.set()
-        raise KeyboardInterrupt
-
-    def raise_if_pressed() -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield raise_if_pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, look_at: LookAt) -> None:
+def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch, report: Notices) -> None:
     told = {run.id: 0 for run in waiting}
-    report = Notices(reporter)
     while waiting:
         runs = [store.get(run.id) for run in waiting]
         for run in runs:
@@ -221,14 +211,15 @@ def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, look_
                         f"{run.name}: epoch {row.epoch}/{run.planned_epochs or '?'}, loss {row.loss:.4f}, "
                         f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"
                     )
-        look = look_at(runs)
+        look = watch.look(runs)
         report(look.notice)
         waiting = look.waited
         if waiting:
             time.sleep(POLL_S)
 
 
-def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, look_at: LookAt) -> None:
+def _follow_by_bars(store: Store, waiting: list[Run], watch: Watch, report: Notices) -> None:
+    """Show bars; what is reported is printed above them."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -237,14 +228,13 @@ def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, look_a
         TextColumn("{task.fields[detail]}", markup=False), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    report = Notices(reporter)  # printed above the bars
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks = {run.id: bars.add_task(for_terminal(run.name), total=1.0, detail="waiting") for run in waiting}
         while waiting:
             runs = [store.get(run.id) for run in waiting]
             for run in runs:
                 bars.update(tasks[run.id], completed=_share(run), detail=_detail(run))
-            look = look_at(runs)
+            look = watch.look(runs)
             report(look.notice)
             waiting = look.waited
             if waiting:

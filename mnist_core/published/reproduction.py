@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.errors import ConfigError, StoreError
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 RowKind = Literal["model", "sweep", "search"]
 Reproduction = Literal["reproduces", "differs", "chosen to match", "nothing to compare", "not trained"]
 
-REPRODUCTIONS: tuple[Reproduction, ...] = get_args(Reproduction)
 
 Note = Literal["unhealthy_parent", "leak", "assumed", "version", "trained_longer"]
 """Why a result may differ. unhealthy_parent: the source continued a network that was not healthy. leak: its validation

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from mnist_core.cli.terminal import kept_interrupts
+from mnist_core.cli.terminal import Notices, Reporter
 
 
 class Dropping:
@@ -20,14 +20,14 @@ class Dropping:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_that_python_drops_is_raised_at_the_next_look() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with kept_interrupts() as raise_if_pressed:
-        raise_if_pressed()  # nothing was pressed yet
+    with Notices(Reporter(as_json=False)) as report:
+        report(None)  # nothing was pressed yet
         Dropping()
         with pytest.raises(KeyboardInterrupt):
-            raise_if_pressed()
+            report(None)
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interrupt_is_raised_at_once_elsewhere() -> None:
-    with pytest.raises(KeyboardInterrupt), kept_interrupts():
+    with pytest.raises(KeyboardInterrupt), Notices(Reporter(as_json=False)):
         os.kill(os.getpid(), signal.SIGINT)

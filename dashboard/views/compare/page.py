@@ -14,7 +14,7 @@ from dashboard.shared.figures import RunColumn, figure_table, seed_figures, seed
 from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
-from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.run_picker import MOST_COMPARED, run_picker, short_labels
 from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
@@ -29,7 +29,6 @@ from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 WHAT = "Small networks read handwritten digits: which reads better, and can we be sure?"
-MOST = 20  # more lines could not be followed, however faint most of them are
 STYLE = """
 <style>
 .block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
@@ -241,7 +240,7 @@ if not all_runs:
 else:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="choice"):
         with st.container(width="stretch", gap=None):
-            chosen = run_picker(all_runs, every_seed=True, most=MOST, label_shown=False)
+            chosen = run_picker(all_runs, every_seed=True, most=MOST_COMPARED, label_shown=False)
         if chosen:
             measured_against([group.first for group in groups.grouped([run.id for run in chosen], all_runs)])
     if not chosen:

@@ -48,11 +48,6 @@ def margin_words(margin: float) -> str:
     return f"{points} point{'' if points == '1' else 's'}"
 
 
-def level_words(item: Decision) -> str:
-    """Return what kind of interval it is: ``95 % interval``, or with the level that Holm's method gave it."""
-    return f"{100 * item.level:.3g} % interval"
-
-
 def intervals_words(comparisons: int) -> str:
     """Return what the intervals of several comparisons are."""
     return f"{100 * LEVEL:.0f} % intervals" + (f", widened for {comparisons} comparisons" if comparisons > 1 else "")
