@@ -30,6 +30,8 @@ PAGES = (
     "mistakes",
     "disagreements",
     "draw",
+    "exams",
+    "add",
     "models",
     "published",
     "sweeps",
@@ -37,7 +39,7 @@ PAGES = (
     "loss-or-accuracy",
     "production",
 )
-WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw")
+WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw", "add")
 """Their charts are below the fold, or there are none at first."""
 SIZES = {1280: 1000, 390: 844}
 
