@@ -34,7 +34,6 @@ PAGES = {
         st.Page("views/draw/page.py", title="Draw", icon=":material/draw:", url_path="draw"),
         st.Page("views/exams/page.py", title="Exams", icon=":material/quiz:", url_path="exams"),
         st.Page("views/sweeps/page.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
-        st.Page("views/add.py", title="Add your own", icon=":material/upload_file:", url_path="add"),
     ],
     "Questions": [
         st.Page(
@@ -54,6 +53,7 @@ PAGES = {
         st.Page("views/published/page.py", title="Published", icon=":material/menu_book:", url_path="published"),
         st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
         st.Page("views/data.py", title="Data", icon=":material/dataset:", url_path="data"),
+        st.Page("views/add.py", title="Add your own", icon=":material/upload_file:", url_path="add"),
     ],
 }
 

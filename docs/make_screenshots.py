@@ -69,13 +69,7 @@ def shoot(chromium: Browser, server: Server, name: str, query: str = "") -> None
             page = context.new_page()
             page.goto(f"{server.url}/{'' if name == 'compare' else name}?{query}")
             page.get_by_role("heading", level=1).wait_for()
-            if name not in (
-                "sweeps",
-                "published",
-                "data",
-                "runs",
-                "draw",
-            ):  # theirs are below the fold, or not yet there
+            if name not in WITHOUT_CHART:
                 page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg.marks").first.wait_for()
             page.wait_for_timeout(2_500)
             suffix = "" if width == 1280 else f"-{width}"

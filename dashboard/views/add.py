@@ -37,7 +37,7 @@ st.markdown(
     "backend, a network in PyTorch, a forest of scikit-learn, a table from a colleague. Predictions are all that is "
     "needed. They must be of all test images, in their order."
 )
-st.subheader("Three lines of Python")
+st.header("Three lines of Python")
 st.markdown("**While a Keras model trains.** Its curves grow here, and its predictions are kept at the end.")
 st.code(KERAS, language="python")
 st.markdown(
@@ -68,7 +68,7 @@ def _add(given: Any, name: str, dataset: str) -> None:
     state.fill({DONE: [(item.run.id, item.run.name, item.new) for item in arrived]})
 
 
-st.subheader("Upload a file")
+st.header("Upload a file")
 st.markdown(
     "- predictions: `.npz` with `labels` and `probabilities` or `predicted`; `.csv` with `id, label, p0, p1 …` or "
     "`id, label, predicted`\n"

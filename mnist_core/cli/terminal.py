@@ -192,34 +192,34 @@ def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Run
     waiting = [run for run in map(store.get, dict.fromkeys(run_ids)) if not run.ended]
     if not waiting:
         return
-    with Notices(reporter) as report, Watch(store, runner) as watch:
+    with Watch(store, runner) as watch:
         if reporter.as_json or not sys.stderr.isatty():
-            _follow_by_lines(store, waiting, reporter, watch, report)
+            _follow_by_lines(store, waiting, reporter, watch)
         else:
-            _follow_by_bars(store, waiting, watch, report)
+            _follow_by_bars(store, waiting, reporter, watch)
 
 
-def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch, report: Notices) -> None:
+def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
     told = {run.id: 0 for run in waiting}
-    while waiting:
-        runs = [store.get(run.id) for run in waiting]
-        for run in runs:
-            if not reporter.as_json:
-                for row in run.rows()[told[run.id] :]:
-                    told[run.id] = row.epoch
-                    reporter.say(
-                        f"{run.name}: epoch {row.epoch}/{run.planned_epochs or '?'}, loss {row.loss:.4f}, "
-                        f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"
-                    )
-        look = watch.look(runs)
-        report(look.notice)
-        waiting = look.waited
-        if waiting:
-            time.sleep(POLL_S)
+    with Notices(reporter) as report:
+        while waiting:
+            runs = [store.get(run.id) for run in waiting]
+            for run in runs:
+                if not reporter.as_json:
+                    for row in run.rows()[told[run.id] :]:
+                        told[run.id] = row.epoch
+                        reporter.say(
+                            f"{run.name}: epoch {row.epoch}/{run.planned_epochs or '?'}, loss {row.loss:.4f}, "
+                            f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"
+                        )
+            look = watch.look(runs)
+            report(look.notice)
+            waiting = look.waited
+            if waiting:
+                time.sleep(POLL_S)
 
 
-def _follow_by_bars(store: Store, waiting: list[Run], watch: Watch, report: Notices) -> None:
-    """Show bars; what is reported is printed above them."""
+def _follow_by_bars(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -228,7 +228,8 @@ def _follow_by_bars(store: Store, waiting: list[Run], watch: Watch, report: Noti
         TextColumn("{task.fields[detail]}", markup=False), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    # what is reported is printed above the bars
+    with Notices(reporter) as report, Progress(*columns, console=Console(stderr=True)) as bars:
         tasks = {run.id: bars.add_task(for_terminal(run.name), total=1.0, detail="waiting") for run in waiting}
         while waiting:
             runs = [store.get(run.id) for run in waiting]

@@ -57,6 +57,23 @@ def test_on_a_laptop_answer_figures_and_both_curves_are_on_the_first_screen(scre
     assert (left["top"], left["height"]) == (right["top"], right["height"])
 
 
+def test_no_figure_of_two_runs_is_cut_off_however_long_their_names(screen: Screen) -> None:
+    """A long name used to push the training time out of the table."""
+    store = screen.server.store
+    small = store.find(seed.SMALL)
+    long = "a name as long as people write them, dropout 0.5"
+    store.describe(small.id, name=long)
+    try:
+        screen.page.set_viewport_size({"width": 1280, "height": 800})
+        screen.open(runs=",".join((small.id, store.find(seed.LARGE).id)))
+        lines = screen.key("figures").locator(".lines")
+        expect(lines.get_by_text(long)).to_be_visible()
+        assert lines.evaluate("e => e.scrollWidth <= e.clientWidth")
+        assert box(lines.get_by_text(long))["left"] > box(lines.locator(".dot").first)["right"]
+    finally:
+        store.describe(small.id, name=seed.SMALL)
+
+
 def test_on_a_phone_the_sentence_and_the_first_chart_are_on_the_first_screen(screen: Screen) -> None:
     opened(screen, 390, 844)
     assert box(screen.key("answer"))["bottom"] < box(chart(screen, "loss"))["top"]

@@ -24,19 +24,22 @@ STYLE = """
 /* a row is cut, so that it is seen that there are more */
 .lines.many { max-height: 7.6rem; }
 .lines table { border-collapse: collapse; width: 100%; border: none; }
-.lines th, .lines td { border: none; padding: .16rem .7rem; text-align: right; white-space: nowrap; }
+.lines th, .lines td { border: none; padding: .16rem .4rem; text-align: right; white-space: nowrap; }
 .lines th { font-size: .8rem; font-weight: 400; opacity: .75; position: sticky; top: 0; }
-.lines td { border-top: 1px solid rgba(128,128,128,.22); }
-.lines th:first-child, .lines td:first-child { text-align: left; padding-left: 0; }
+.lines tbody td { border-top: 1px solid rgba(128,128,128,.22); }
+/* a long name goes on in a second line, so that the last figure is not cut off */
+.lines tbody td:first-child { text-align: left; padding-left: 1.2rem; position: relative; white-space: normal; }
 .lines .who { font-weight: 600; overflow-wrap: anywhere; }
-.lines .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .45rem; }
+.lines .dot { position: absolute; left: 0; top: calc(50% - .35rem); width: .7rem; height: .7rem; border-radius: 50%; }
 .lines .large { font-size: 1.2rem; font-weight: 600; }
-.lines .quiet { font-size: .85rem; opacity: .75; margin-left: .4rem; }
+.lines .quiet { font-size: .85rem; opacity: .75; }
+.lines .large + .quiet { margin-left: .4rem; }
 .lines .quiet.below { display: block; margin-left: 0; font-size: .8rem; line-height: 1.1; }
 .lines tr.muted .large { font-size: 1rem; font-weight: 400; }
 @media (max-width: 640px) {
   .lines.many { max-height: none; }
   .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
+  .lines tbody td:first-child { padding-left: 1.2rem; }
   .lines .quiet { display: block; margin-left: 0; }
 }
 </style>
@@ -89,7 +92,7 @@ def run_lines(
             role = "not comparable: tested on other images"
         label = seed_label(labels[run.id], seeds.get(run.id))
         name = (
-            f'<span class="dot" style="background:{colours[run.id]}"></span><span class="who">{for_html(label)}</span>'
+            f'<span class="dot" style="background:{colours[run.id]}"></span><span class="who">{for_html(label)}</span> '
             f'<span class="quiet">{for_html(role)}</span>'
         )
         found = comparison.of(run.id)

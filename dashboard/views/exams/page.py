@@ -144,6 +144,8 @@ def _digits(run: Run, name: str, count: int) -> None:
     st.image(
         png((sheet if theme.is_dark() else 255 - sheet).repeat(2, 0).repeat(2, 1)),
         caption=f"{_label(name)}: severity 0 to 5, from the top",
+        alt=f"{SHOWN} test digits in six rows, each row spoiled more than the one above by {_label(name)}",
+        output_format="PNG",
         width="stretch",
     )
 

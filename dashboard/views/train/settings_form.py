@@ -103,6 +103,7 @@ def preview(place: DeltaGenerator, augmentation: Augmentation | None, dataset: s
             st.image(
                 np.kron(sheet, np.ones((3, 3), np.uint8)),
                 width="stretch",
+                alt="One training digit as it is, and moved as augmentation may move it",
                 caption=f"The same digit under it: {augmentation.summary()}. The first is the digit as it is.",
             )
             st.button(
