@@ -1,5 +1,6 @@
 """Accessibility of every page in both themes, looked for by axe-core in a real browser; and the fonts used."""
 
+import re
 from typing import Any
 
 import pytest
