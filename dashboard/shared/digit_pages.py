@@ -19,6 +19,7 @@ from mnist_core.plots.probabilities import Opinion
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
+NEVER = "There is no such digit: this never happened on the test images."
 SIZES = (24, 60, 120, 200)
 
 
@@ -58,6 +59,7 @@ def digit_pages(
     labels: Mapping[str, str],
     colours: Mapping[str, str],
     chosen: ChosenEpoch = "kept",
+    nothing: str = NEVER,
 ) -> None:
     """Draw one page of digits, the buttons to the other pages, and the enlarged digit that the link names.
 
@@ -75,6 +77,8 @@ def digit_pages(
         of the voters, by id.
     chosen
         the epoch whose predictions are shown.
+    nothing
+        the sentence where there are no digits.
     """
     predictions = resources.predictions(run, chosen)
     assert predictions is not None
@@ -84,7 +88,7 @@ def digit_pages(
     shown = frame.iloc[(number - 1) * size : number * size]
     images = _images(run)
     if frame.empty:
-        st.info("There is no such digit: this never happened on the test images.", icon=":material/check:")
+        st.info(nothing, icon=":material/check:")
     elif images is None:
         as_table(shown)
     else:

@@ -2,12 +2,6 @@
 const [SIZE, SMALL] = [84, 56]; // 3 × 28 pixels, and 2 × 28
 const instances = new WeakMap();
 
-// The sheet is decoded once and shared by all buttons through a CSS variable.
-function sheetUrl(base64) {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  return URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
-}
-
 function isLight(colour) {
   const probe = document.createElement("canvas").getContext("2d");
   probe.fillStyle = colour || "#fff";
@@ -46,8 +40,7 @@ function button(item, place, columns, size) {
   element.setAttribute("aria-label", `${written}. ${item.description}`);
   element.title = item.description;
   const picture = span("picture", "");
-  const [row, column] = [Math.floor(place / columns), place % columns];
-  picture.style.backgroundPosition = `${-column * size}px ${-row * size}px`;
+  showPicture(picture, place, columns, size);
   // the spaces are not drawn; they keep the parts apart where the button is read as text
   element.append(picture, span("guess", item.guess), " ", item.votes ? votes(item.votes) : span("sure", item.sure));
   if (item.badge) element.append(" ", span("badge", item.badge));
@@ -96,13 +89,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const size = data.small ? SMALL : SIZE;
   const known = instances.get(parentElement) ?? {};
   instances.set(parentElement, known);
-  if (known.sheet !== data.sheet) {
-    if (known.url) URL.revokeObjectURL(known.url);
-    known.sheet = data.sheet;
-    known.url = sheetUrl(data.sheet);
-    root.style.setProperty("--sheet", `url("${known.url}")`);
-    root.style.setProperty("--sheet-width", `${data.columns * size}px`);
-  }
+  useSheet(root, known, data.sheet, data.columns, size);
   const items = JSON.stringify(data.items);
   if (known.items !== items) {
     known.items = items;
@@ -121,7 +108,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   root.onkeydown = (event) => move(root, event);
   return () => {
-    if (known.url) URL.revokeObjectURL(known.url);
+    dropSheet(known);
     known.watch?.disconnect();
     instances.delete(parentElement);
   };

@@ -19,11 +19,13 @@ COLUMNS = 20
 """Digits to a row of the sheet; the screen arranges them by its width."""
 
 _HERE = Path(__file__).parent
+SHEET_JS = (_HERE / "sheet.js").read_text(encoding="utf-8")
+"""JavaScript that shows pictures of a sheet; it comes before that of a component."""
 _COMPONENT = st.components.v2.component(
     "digit_gallery",
     html='<div class="gallery" role="group" aria-label="Digits; arrow keys go through them, Enter enlarges one"></div>',
     css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
-    js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
+    js=SHEET_JS + (_HERE / "gallery.js").read_text(encoding="utf-8"),
 )
 
 
@@ -62,7 +64,7 @@ def gallery(
     indices = tuple(item["index"] for item in items)
     _COMPONENT(
         key=key,
-        data={"sheet": _sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items), "small": small},
+        data={"sheet": sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items), "small": small},
         on_opened_change=opened,
     )
 
@@ -167,7 +169,8 @@ def confidence_text(sure: float) -> str:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _sheet(fingerprint: str, indices: tuple[int, ...], _images: Pixels) -> str:
+def sheet(fingerprint: str, indices: tuple[int, ...], _images: Pixels) -> str:
+    """Return the images at these indices on one sheet, `COLUMNS` to a row, as PNG in base64."""
     return base64.b64encode(png(sprite(_images[list(indices)], COLUMNS))).decode()
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 from mnist_core.inspection.embedding import Map
 from mnist_core.plots.style import layer
 
-SELECTION = "digit"
 HEIGHT = 560
 # ten hues that differ in lightness too; each class also has its digit written on it, so hue is never needed alone
 CLASS_COLOURS = (
@@ -52,7 +51,6 @@ def map_chart(frame: pd.DataFrame, found: Map, *, dark: bool = False) -> alt.Lay
         alt.Tooltip("guess:N", title="guessed"),
         alt.Tooltip("confidence:Q", title="confidence in %", format=".1f"),
     ]
-    clicked = alt.selection_point(name=SELECTION, fields=["index"], toggle=False)
     points = (
         alt.Chart(frame)
         .mark_point(filled=True, strokeWidth=1.5)
@@ -66,21 +64,33 @@ def map_chart(frame: pd.DataFrame, found: Map, *, dark: bool = False) -> alt.Lay
             stroke=alt.condition("datum.correct", alt.value("transparent"), alt.value(ink)),
             order=alt.Order("correct:N", sort="descending"),
         )
-        .add_params(clicked)
     )
-    right = frame[frame["correct"]]
-    middles = right.groupby("true", as_index=False)[["x", "y"]].median()
-    digits = alt.Chart(middles).encode(x=x, y=y, text=alt.Text("true:N"))
+    digits = alt.Chart(class_middles(frame)).encode(x=x, y=y, text=alt.Text("true:N"))
     halo = digits.mark_text(fontSize=30, fontWeight="bold", stroke=paper, strokeWidth=6, color=paper)
     return layer(points, halo, digits.mark_text(fontSize=30, fontWeight="bold").encode(color=colour)).properties(
         height=HEIGHT
     )
 
 
+def axis_titles(found: Map) -> tuple[str, str] | None:
+    """Return what the two axes are, and the share of the variance that each keeps; None where they mean nothing."""
+    if found.explained is None:
+        return None
+    first, second = (
+        f"{name} principal component ({100 * share:.0f} % of the variance)"
+        for name, share in zip(("first", "second"), found.explained, strict=True)
+    )
+    return first, second
+
+
+def class_middles(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return where the name of each class stands: true, x, y, the medians of its right guesses of a `map_frame`."""
+    return frame[frame["correct"]].groupby("true", as_index=False)[["x", "y"]].median()
+
+
 def _axis(found: Map, number: int) -> dict[str, Any]:
     """An axis says how much of the variance it keeps, or, where it means nothing, nothing at all."""
-    if found.explained is None:
+    titles = axis_titles(found)
+    if titles is None:
         return {"axis": None, "scale": alt.Scale(zero=False)}
-    names = ("first", "second")
-    title = f"{names[number]} principal component ({100 * found.explained[number]:.0f} % of the variance)"
-    return {"title": title, "axis": alt.Axis(labels=False, ticks=False), "scale": alt.Scale(zero=False)}
+    return {"title": titles[number], "axis": alt.Axis(labels=False, ticks=False), "scale": alt.Scale(zero=False)}

@@ -31,7 +31,7 @@ def test_a_button_says_true_and_guessed_digit_and_confidence() -> None:
 def test_the_sheet_holds_the_chosen_images_in_their_order() -> None:
     images = np.random.default_rng(0).integers(0, 256, (50, 28, 28)).astype(np.uint8)
     indices = (7, 3, 49, *range(10, 31))
-    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(gallery._sheet("f" * 16, indices, images)))))
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(gallery.sheet("f" * 16, indices, images)))))
     assert sheet.shape == (56, 28 * gallery.COLUMNS)
     for place, index in enumerate(indices):
         row, column = divmod(place, gallery.COLUMNS)
@@ -40,7 +40,7 @@ def test_the_sheet_holds_the_chosen_images_in_their_order() -> None:
 
 def test_another_dataset_with_the_same_indices_is_another_sheet() -> None:
     dark, light = np.zeros((3, 28, 28), np.uint8), np.full((3, 28, 28), 255, np.uint8)
-    assert gallery._sheet("a" * 16, (0, 1), dark) != gallery._sheet("b" * 16, (0, 1), light)
+    assert gallery.sheet("a" * 16, (0, 1), dark) != gallery.sheet("b" * 16, (0, 1), light)
 
 
 def test_the_verdict_names_each_runs_guess_and_escapes_its_name() -> None:

@@ -146,6 +146,62 @@ def test_a_cell_that_never_happened_says_so(app, run: Run) -> None:
     assert "never happened" in words(test)
 
 
+@pytest.fixture
+def mapped(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run whose map holds the images 0 to 19 in a row: one step right for each, and all wrong guesses among them."""
+    from dashboard import resources
+    from mnist_core.inspection.embedding import Map
+
+    places = np.column_stack([np.arange(20.0), np.arange(20.0) % 2])
+    monkeypatch.setattr(resources, "network", lambda run: object())
+    monkeypatch.setattr(resources, "digit_map", lambda run, kind: (np.arange(20), Map(places, (0.5, 0.25))))
+    return run
+
+
+FIRST_TEN = "0.0-500.0-500.1000-0.1000"
+"""Corners of the left half of the map: the images 0 to 9."""
+
+
+def test_an_area_on_the_map_lists_its_digits_the_wrong_ones_first(app, mapped: Run) -> None:
+    test = app(PAGE, runs=mapped.id)
+    test.query_params["area"] = f"{mapped.id[:6]}~{FIRST_TEN}"
+    test.run()
+    assert not test.exception
+    indices = [item["index"] for item in gallery_items(test)]
+    assert indices[:2] == [4, 7]
+    assert sorted(indices) == list(range(10))
+    assert "10 digits in the area: 2 guessed wrong, 8 right" in words(test)
+
+
+def test_a_cell_and_an_area_show_what_is_in_both_and_all_mistakes_come_back(app, mapped: Run) -> None:
+    test = app(PAGE, runs=mapped.id)
+    test.query_params["area"] = f"{mapped.id[:6]}~{FIRST_TEN}"
+    test.query_params["true"] = "4"
+    test.run()
+    assert [item["index"] for item in gallery_items(test)] == [4]
+    assert "1 digit in the area: a true 4, guessed wrong" in words(test)
+    test.button("clear_cell").click().run()
+    assert "area" not in test.query_params
+    assert [item["index"] for item in gallery_items(test)] == [4, 7, 14]
+
+
+@pytest.mark.parametrize("area", ["{run}~1.1-2.2", "{run}", "abcdef~0.0-500.0-500.1000", "{run}~0.0-0.0-a.b", "~"])
+def test_an_area_of_another_run_and_nonsense_are_ignored(app, mapped: Run, area: str) -> None:
+    test = app(PAGE, runs=mapped.id)
+    test.query_params["area"] = area.format(run=mapped.id[:6])
+    test.run()
+    assert not test.exception
+    assert [item["index"] for item in gallery_items(test)] == [4, 7, 14]
+
+
+def test_an_area_without_digits_says_so(app, mapped: Run) -> None:
+    test = app(PAGE, runs=mapped.id)
+    test.query_params["area"] = f"{mapped.id[:6]}~0.0-10.0-10.10"
+    test.run()
+    assert "No digit of the map is in the area." in words(test)
+    assert "There is no such digit in the area." in words(test)
+
+
 def test_pages_of_a_long_list(app, make_run, fingerprint: str) -> None:
     run = make_run("many", config(), errors=60, fingerprint=fingerprint)
     test = app(PAGE, runs=run.id)

@@ -153,13 +153,64 @@ def test_on_escape_the_focus_is_on_the_digit_that_was_shown_last(screen: Screen,
     expect(digits(screen).nth(1)).to_be_focused()
 
 
-def test_the_map_of_what_the_network_sees_is_drawn_without_being_asked_for(screen: Screen, run: Run) -> None:
+def test_a_line_around_points_of_the_map_lists_their_digits_and_a_point_shows_its_picture(
+    screen: Screen, run: Run, predictions: Predictions
+) -> None:
     screen.open("mistakes", runs=run.id)
-    drawn = screen.page.locator("[class*=st-key-map_0] svg.marks").first
-    drawn.scroll_into_view_if_needed()
-    box = drawn.bounding_box()
+    plane, mouse = screen.key("map").locator("svg").first, screen.page.mouse
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    gallery = screen.key("gallery").bounding_box()
     assert box is not None
+    assert gallery is not None
     assert box["height"] > 400
+    # the gallery is next to the map, and in view with it
+    assert gallery["x"] > box["x"] + box["width"]
+    assert gallery["y"] < 800
+
+    wrong = screen.key("map").locator("circle.wrong").last
+    index = int(wrong.get_attribute("data-index") or -1)
+    place = wrong.bounding_box()
+    assert place is not None
+    mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    card = screen.key("map").locator(".card")
+    expect(card).to_be_visible()
+    expect(card).to_contain_text(f"true {predictions.labels[index]}\nguessed {predictions.predicted[index]}")
+    shown = card.bounding_box()
+    assert shown is not None
+    assert box["x"] <= shown["x"]
+    assert shown["x"] + shown["width"] <= box["x"] + box["width"]
+
+    # around the left half; the line ends where it began only roughly, as a hand does
+    left, right, top, bottom = box["x"] + 3, box["x"] + box["width"] / 2, box["y"] + 3, box["y"] + box["height"] - 3
+    mouse.move(left, top)
+    mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 5)):
+        mouse.move(x, y, steps=4)
+    mouse.up()
+    centres = (
+        screen.key("map")
+        .locator("circle[data-index]")
+        .evaluate_all("(all) => all.map((one) => [Number(one.dataset.index), Number(one.getAttribute('cx'))])")
+    )
+    # points on the line itself may be on either side
+    surely = {index for index, x in centres if x < box["width"] / 2 - 4}
+    perhaps = {index for index, x in centres if x < box["width"] / 2 + 4}
+    assert 0 < len(surely) <= len(perhaps) < len(centres)
+    inside = screen.key("map").locator("circle.inside")
+    expect(inside.first).to_be_attached()
+    found = {int(text) for text in inside.evaluate_all("(all) => all.map((one) => one.dataset.index)")}
+    assert surely <= found <= perhaps
+    said = f"{len(found)} digits in the area: {sum(index in predictions.wrong for index in found)} guessed wrong"
+    expect(screen.key("gallery_panel")).to_contain_text(said)
+    assert {int(digit.get_attribute("data-index") or -1) for digit in digits(screen).all()} <= found
+
+    # the link draws it again, and the button removes it
+    screen.reload()
+    expect(inside).to_have_count(len(found))
+    screen.key("map").get_by_role("button", name="Clear the area").click()
+    screen.expect_query(area=None)
+    expect(screen.key("gallery_panel")).to_contain_text(f"{len(predictions.wrong)} digits guessed wrong")
     screen.expect_no_exception()
 
 

@@ -10,8 +10,10 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import matrix_panel, panels
-from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
+from dashboard.shared.digit_pages import NEVER, digit_pages, size_box, sort_box
 from dashboard.shared.gallery import items
+from dashboard.views.mistakes.digit_map import DrawnArea
+from dashboard.views.mistakes.map_panel import AREA
 from mnist_core.evaluation.mistakes import Cell, Order, in_cell, mistakes, ordered
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -30,8 +32,10 @@ TERMS = {
 }
 
 
-def digits_panel(run: Run, cell: Cell, tested: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
-    """Draw the digits of a cell, or all mistakes, of a run that has predictions.
+def digits_panel(
+    run: Run, cell: Cell, area: DrawnArea | None, tested: list[Run], labels: dict[str, str], colours: dict[str, str]
+) -> None:
+    """Draw the digits of a cell, of an area of the map, or all mistakes, of a run that has predictions.
 
     Parameters
     ----------
@@ -39,6 +43,8 @@ def digits_panel(run: Run, cell: Cell, tested: list[Run], labels: dict[str, str]
         the run with these guesses.
     cell
         the cell chosen in the matrix.
+    area
+        the area drawn on the map; with a cell, the digits that are in both are shown.
     tested
         the runs whose predictions the enlarged digit shows.
     labels, colours
@@ -47,22 +53,18 @@ def digits_panel(run: Run, cell: Cell, tested: list[Run], labels: dict[str, str]
     everything = resources.prediction_frame(run)
     assert everything is not None
     order = _order(cell)
-    if order == "correct":
-        frame = ordered(everything[everything["correct"]], "unsure")
-    else:
-        frame = ordered(in_cell(everything, cell), order)
+    frame = _digits(everything, cell, area, order)
     with st.container(horizontal=True, horizontal_alignment="distribute", key="digits_heading"):
         st.markdown(
-            f"## {for_markdown(_what(cell, order, len(frame), run.classes))}",
+            f"## {for_markdown(_what(cell, area, order, frame, run.classes))}",
             help=TERMS["loss" if order == "loss" else "confidence"],
         )
         st.button(
             "Show all mistakes",
             key="clear_cell",
             type="tertiary",
-            disabled=cell == Cell(),
-            on_click=matrix_panel.choose_cell,
-            args=(Cell(),),
+            disabled=cell == Cell() and area is None,
+            on_click=_show_all,
         )
     st.caption("True → guessed digit, with the network’s confidence in its guess. Press a picture to enlarge it.")
     _controls(cell, order, run.classes)
@@ -74,6 +76,7 @@ def digits_panel(run: Run, cell: Cell, tested: list[Run], labels: dict[str, str]
         voters=tested,
         labels=labels,
         colours=colours,
+        nothing=NEVER if area is None else "There is no such digit in the area.",
     )
     _export(run)
 
@@ -84,9 +87,28 @@ def _order(cell: Cell) -> Order | Literal["correct"]:
     return state.one_of(state.link_text("sort"), orders, "unsure" if cell.correct else "confident")
 
 
-def _what(cell: Cell, order: str, count: int, names: Sequence[str]) -> str:
+def _digits(
+    everything: pd.DataFrame, cell: Cell, area: DrawnArea | None, order: Order | Literal["correct"]
+) -> pd.DataFrame:
+    """Return the digits to show, in their order; of an area all, the wrong guesses first."""
+    if area is not None:
+        everything = everything[everything["index"].isin(area.indices)]
+    if order == "correct":
+        return ordered(everything[everything["correct"]], "unsure")
+    found = ordered(in_cell(everything, cell), order)
+    if area is None or cell != Cell():
+        return found
+    return pd.concat([found, ordered(everything[everything["correct"]], order)])
+
+
+def _what(cell: Cell, area: DrawnArea | None, order: str, frame: pd.DataFrame, names: Sequence[str]) -> str:
+    if area is not None and cell == Cell() and order != "correct":
+        return area.summary
     true, guess = (None if number is None else names[number] for number in cell)
+    count = len(frame)
     digits = f"{count:,} digit" if count == 1 else f"{count:,} digits"
+    if area is not None:
+        digits += " in the area"
     if order == "correct":
         return f"{digits} guessed right"
     if cell.correct:
@@ -96,6 +118,11 @@ def _what(cell: Cell, order: str, count: int, names: Sequence[str]) -> str:
     if cell.true is None:
         return f"{digits} wrongly guessed {guess}"
     return f"{digits}: a true {true}, guessed {'wrong' if guess is None else guess}"
+
+
+def _show_all() -> None:
+    matrix_panel.choose_cell(Cell())
+    state.set_link(**{AREA: None})
 
 
 def _controls(cell: Cell, order: str, names: Sequence[str]) -> None:

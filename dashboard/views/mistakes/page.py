@@ -11,7 +11,7 @@ from dashboard.shared.label_errors import label_effect, likely_panel
 from dashboard.shared.matrix_panel import chosen_cell, matrix_panel, take_click
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker
 from dashboard.views.mistakes.digits_panel import digits_panel
-from dashboard.views.mistakes.map_panel import map_panel, take_point
+from dashboard.views.mistakes.map_panel import chosen_area, map_panel
 from mnist_core.evaluation.metrics import accuracy_interval, confusion_matrix
 from mnist_core.evaluation.mistakes import score_frame, top_confusions
 from mnist_core.plots import style
@@ -19,9 +19,20 @@ from mnist_core.runs.recorded import DIGITS
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
-IN_VIEW = """
+# On a wide screen matrix and map are on the left, and the gallery, which shows the digits of both, is on the right. The
+# shorter of map and gallery stays in view. On a narrow screen the gallery stands between the two.
+SIDE_BY_SIDE = """
+.st-key-gallery_panel { scroll-margin-top: 4.5rem; }
 @media (min-width: 800px) {
-  [data-testid="stLayoutWrapper"]:has(> .st-key-matrix_panel) { position: sticky; top: 4.5rem; }
+  .st-key-matrix_map_gallery {
+    display: grid;
+    grid-template: "matrix gallery" auto "map gallery" 1fr / minmax(0, 9fr) minmax(0, 11fr);
+    gap: 1rem 2rem;
+  }
+  .st-key-matrix_map_gallery > * { width: 100%; align-self: start; }
+  .st-key-matrix_map_gallery > :has(> .st-key-matrix_panel) { grid-area: matrix; }
+  .st-key-matrix_map_gallery > :has(> .st-key-gallery_panel) { grid-area: gallery; position: sticky; top: 4.5rem; }
+  .st-key-matrix_map_gallery > :has(> .st-key-map_panel) { grid-area: map; position: sticky; top: 4.5rem; }
 }
 """
 
@@ -93,16 +104,15 @@ def _inspect(run: Run, tested: list[Run], labels: dict[str, str]) -> None:
         st.html(f"<style>.st-key-answer {{ border-left: 6px solid {colours[run.id]}; padding-left: 1rem; }}</style>")
         _answer(run)
     take_click()
-    take_point()
-    cell = chosen_cell(len(run.classes))
-    # with many digits on a page, the matrix stays in view next to them
-    st.html(f"<style>{IN_VIEW}</style>")
-    left, right = st.columns([9, 11], gap="medium")
-    with left, st.container(key="matrix_panel"):
-        matrix_panel(run, cell)
-    with right, st.container(key="gallery_panel"):
-        digits_panel(run, cell, tested, labels, colours)
-    map_panel(run)
+    cell, area = chosen_cell(len(run.classes)), chosen_area(run)
+    st.html(f"<style>{SIDE_BY_SIDE}</style>")
+    with st.container(key="matrix_map_gallery"):
+        with st.container(key="matrix_panel"):
+            matrix_panel(run, cell)
+        with st.container(key="gallery_panel"):
+            digits_panel(run, cell, area, tested, labels, colours)
+        with st.container(key="map_panel"):
+            map_panel(run, area)
     _scores(run)
     likely_panel(run)
 
