@@ -72,7 +72,8 @@ st.header("Upload a file")
 st.markdown(
     "- predictions: `.npz` with `labels` and `probabilities` or `predicted`; `.csv` with `id, label, p0, p1 …` or "
     "`id, label, predicted`\n"
-    "- a history, for its curves alone: `.csv` of Keras's CSVLogger, `.json` of `History.history`\n"
+    "- a history, for its curves alone: `.csv` of Keras's CSVLogger or of Trackio, `.json` of `History.history`, "
+    "`mlflow.db` of MLflow (its folders: `import` on the command line)\n"
     "- a network: `.keras`, which is read by a list of what is allowed and never loaded by Keras; name the data set "
     "on whose test images it is to be tried\n"
     "- runs: a `.zip` that `export` wrote, with names and data of their own"

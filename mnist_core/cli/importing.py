@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnist_core.cli.terminal import Reporter
 from mnist_core.inspection.incoming import import_file
-from mnist_core.recording.exporting import KINDS, export
+from mnist_core.recording.exporting import KINDS, TOOLS, export
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
@@ -20,11 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="predictions: .npz (labels, probabilities or predicted) or .csv (id, label, p0, p1 … or predicted); a "
-        "history: .csv of Keras's CSVLogger, .json of History.history, TensorBoard's event file or folder; a network: "
+        "history: .csv of Keras's CSVLogger or of Trackio, .json of History.history, TensorBoard's event file or "
+        "folder; runs of MLflow: its folder (mlruns, an experiment or a run) or mlflow.db; a network: "
         ".keras; runs: .zip of `export`",
     )
-    parser.add_argument("--history", type=Path, metavar="FILE", help="the history that belongs to the predictions")
-    parser.add_argument("--name", help="display name (default: the name of the file)")
+    parser.add_argument(
+        "--history", type=Path, nargs="+", default=[], metavar="FILE",
+        help="the history that belongs to the predictions; or further columns, as Trackio writes a file a metric",
+    )  # fmt: skip
+    parser.add_argument("--name", help="display name (default: the run's name in the file, or the name of the file)")
     parser.add_argument("--dataset", help="mnist, digits, a registered name, or a name for data of your own")
     parser.add_argument("--classes", metavar="NAMES", help="names of the classes in their order, with commas between")
     parser.add_argument("--parameters", type=int, metavar="N", help="how many numbers the model learned")
@@ -43,7 +47,7 @@ def import_runs(options: argparse.Namespace, reporter: Reporter) -> int:
         framework=options.framework,
         store=Store(options.store),
     )
-    if options.file.suffix.lower() != ".zip":
+    if options.file.suffix.lower() != ".zip" and len(arrived) == 1:
         return _shown(arrived[0].run, reporter)
     for run, new in arrived:
         reporter.say(f"{run.name} ({run.id}) {'is in the store now' if new else 'was in the store already'}")
@@ -59,13 +63,14 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help=f"the ending says what is written. {kinds}"
     )
+    parser.add_argument("--to", choices=TOOLS, help="the tool that reads the folder (default: tensorboard)")
 
 
 def export_runs(options: argparse.Namespace, reporter: Reporter) -> int:
     """Write runs into a file that other tools read."""
     store = Store(options.store)
     runs = [store.find(text) for text in options.runs]
-    export(runs, options.out)
+    export(runs, options.out, options.to)
     if reporter.as_json:
         return reporter.json({"file": str(options.out), "runs": [run.id for run in runs]})
     reporter.say(f"{options.out} holds {', '.join(f'{run.name} ({run.id})' for run in runs)}")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mnist_core.errors import ConfigError
 from mnist_core.inspection.network_file import record_network
-from mnist_core.recording.importing import read
+from mnist_core.recording.importing import Given, joined, read_all
 from mnist_core.recording.record import record
 from mnist_core.recording.run_archive import Arrived, unpack
 from mnist_core.runs.store import Store
 
-ENDINGS = (".npz", ".csv", ".tsv", ".json", ".keras", ".zip")
-"""Of the files that are read; event files of TensorBoard have none of their own."""
+ENDINGS = (".npz", ".csv", ".tsv", ".json", ".keras", ".zip", ".db")
+"""Of the files that are read; event files of TensorBoard have none of their own, and ``.db`` is MLflow's database."""
 
 
 def import_file(
@@ -24,7 +24,7 @@ def import_file(
     dataset: str | None = None,
     classes: Sequence[str] | None = None,
     parameters: int | None = None,
-    history: Path | None = None,
+    history: Sequence[Path] = (),
     framework: str = "",
 ) -> list[Arrived]:
     """Return the runs that a file holds, which are in the store then.
@@ -32,13 +32,14 @@ def import_file(
     Parameters
     ----------
     path
-        predictions, a history, a network (``.keras``) or an archive of runs (``.zip``).
+        predictions, a history, runs of MLflow or Trackio, a network (``.keras``) or an archive of runs (``.zip``).
     store
         where the runs are kept.
     name
-        what the run is called; default: the name of the file.
+        what the run is called; default: as the file calls it, or the name of the file.
     history
-        the file of the history that belongs to predictions or to a network.
+        the files of the history that belongs to predictions or to a network; or of further columns of a history, as
+        Trackio writes a file for each metric.
     dataset, classes, parameters, framework
         as `record` takes them; the runs of an archive have their own.
 
@@ -57,34 +58,33 @@ def import_file(
         if unused:
             raise ConfigError(f"{unused[0]} is for predictions of another tool; the runs of an archive have their own")
         return unpack(path, store)
-    called = name or path.stem[:80]
-    rows = None if history is None else _history(history)
     before = {run.id for run in store.runs()}
     if kind == ".keras":
-        run = record_network(called, path, dataset=dataset, history=rows, store=store)
-    else:
-        found = read(path)
-        if found.history is not None and rows is not None:
-            raise ConfigError(f"{path} is a history itself; give predictions, or leave --history out")
-        run = record(
-            called,
-            probabilities=found.probabilities,
-            predicted=found.predicted,
-            dataset=dataset,
-            labels=found.labels,
-            images=found.images,
-            classes=classes or found.classes,
-            history=found.history if rows is None else rows,
+        rows = joined([Given()], history)[0].history
+        run = record_network(name or path.stem[:80], path, dataset=dataset, history=rows, store=store)
+        return [Arrived(run, run.id not in before)]
+    found = joined(read_all(path), history)
+    if len(found) > 1 and (name or parameters is not None):
+        unwanted = "--name" if name else "--parameters"
+        raise ConfigError(
+            f"{unwanted} is for one run, and {path.name} holds {len(found)}; leave it out, or give one run"
+        )
+    runs = [
+        record(
+            name or (item.name or path.stem)[:80],
+            probabilities=item.probabilities,
+            predicted=item.predicted,
+            dataset=dataset or item.dataset,
+            labels=item.labels,
+            images=item.images,
+            classes=classes or item.classes,
+            history=item.history,
             parameters=parameters,
-            framework=framework,
+            framework=framework or item.framework,
+            note=item.note,
             source="file",
             store=store,
         )
-    return [Arrived(run, run.id not in before)]
-
-
-def _history(path: Path) -> dict[str, list[float | None]]:
-    found = read(path).history
-    if found is None:
-        raise ConfigError(f"{path} holds predictions; give a history to --history")
-    return found
+        for item in found
+    ]
+    return [Arrived(run, run.id not in before) for run in runs]

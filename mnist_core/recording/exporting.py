@@ -1,4 +1,4 @@
-"""Runs as files that other tools read: predictions, Keras code, weights, an archive, event files."""
+"""Runs as files that other tools read: predictions, Keras code, weights, an archive, event files, a store of MLflow."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.keras_code import keras_code, keras_notebook
 from mnist_core.files import make_folder, printable, read_bytes, replacing
 from mnist_core.recording.event_files import write_events
+from mnist_core.recording.mlflow_files import write_mlflow
+from mnist_core.recording.mlflow_store import PREDICTIONS
 from mnist_core.recording.run_archive import MOST_FILE_BYTES, pack
 from mnist_core.runs.run import Run
 
@@ -24,14 +27,17 @@ KINDS = {
     ".ipynb": "the configuration as a notebook",
     ".keras": "the trained network",
     ".zip": "all that is stored of one or more runs, for `import`",
-    "": "a folder with an event file of TensorBoard for each run",
+    "": "a folder for another tool, see --to: TensorBoard's event files, or a file store of MLflow",
 }
 """What is written, by the ending of the file's name."""
 _MANY = (".zip", "")
+Tool = Literal["tensorboard", "mlflow"]
+TOOLS: tuple[Tool, ...] = get_args(Tool)
+"""The tools for which a folder is written."""
 
 
-def export(runs: Sequence[Run], path: Path) -> None:
-    """Write runs into a file of the kind that the ending of its name says, see `KINDS`.
+def export(runs: Sequence[Run], path: Path, to: Tool | None = None) -> None:
+    """Write runs into a file of the kind that the ending of its name says, see `KINDS`; a folder is for the tool `to`.
 
     Raises
     ------
@@ -50,9 +56,13 @@ def export(runs: Sequence[Run], path: Path) -> None:
         )
     if len(runs) != 1 and kind not in _MANY:
         raise ConfigError(f"{printable(path.name)} is for one run, and there are {len(runs)}; write a .zip of them")
+    if to is not None and kind:
+        raise ConfigError(f"{printable(path.name)} is a file, and {to} needs a folder; give a name without an ending")
     make_folder(path.parent)
     if kind == ".zip":
         pack(runs, path)
+    elif to == "mlflow":
+        write_mlflow(runs, path, _artifacts)
     elif kind == "":
         write_events(runs, path)
     else:
@@ -76,6 +86,15 @@ def as_bytes(run: Run, kind: str) -> bytes:
             if run.model_file is None:
                 raise StoreError(f"run {run.name} has kept no weights; train it here to have a .keras file of it")
             return read_bytes(run.model_file, MOST_FILE_BYTES)
+
+
+def _artifacts(run: Run) -> dict[str, bytes]:
+    found = {}
+    if run.predictions() is not None:
+        found[PREDICTIONS] = as_bytes(run, ".npz")
+    if run.model_file is not None:
+        found["model.keras"] = as_bytes(run, ".keras")
+    return found
 
 
 def _predictions(run: Run) -> Predictions:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.archives import read_arrays
-from mnist_core.errors import DamagedFile, DatasetMissing
+from mnist_core.errors import ConfigError, DamagedFile, DatasetMissing, MnistCoreError
 from mnist_core.files import parse_json, printable, read_bytes
 from mnist_core.recording.history import column
+from mnist_core.recording.mlflow_store import (
+    DATASET_TAG,
+    FRAMEWORK_TAG,
+    PREDICTIONS,
+    MlflowRun,
+    is_mlflow,
+    read_mlflow,
+)
 from mnist_core.recording.tensorboard import LARGEST_LOG, is_event_file, read_events
 
 MOST_BYTES = 256 * 2**20
@@ -30,7 +38,7 @@ _PROBABILITY = re.compile(r"p_?([0-9]+)")
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """The content of a file, as arguments of `record`; None for what the file does not have."""
+    """A run in a file, as arguments of `record`; None, or nothing, for what the file does not have."""
 
     probabilities: NDArray[Any] | None = None
     predicted: NDArray[Any] | None = None
@@ -38,15 +46,35 @@ class Given:
     images: NDArray[Any] | None = None
     classes: tuple[str, ...] | None = None
     history: dict[str, list[float | None]] | None = None
+    key: str = ""
+    """The run's identity in the file of a tool, by which other files of the tool are about the same run."""
+    name: str | None = None
+    dataset: str | None = None
+    framework: str = ""
+    note: str = ""
+
+    @property
+    def has_predictions(self) -> bool:
+        """True if the file has predictions of the run."""
+        return self.probabilities is not None or self.predicted is not None
 
 
 def read(path: Path) -> Given:
-    """Return the content of a file of predictions or a history.
+    """Return the only run in a file; raises as `read_all`, and ConfigError where there are several."""
+    found = read_all(path)
+    if len(found) > 1:
+        raise ConfigError(f"{printable(path.name)} holds {len(found)} runs; give a file or a folder of one")
+    return found[0]
+
+
+def read_all(path: Path) -> list[Given]:
+    """Return the runs in a file of predictions or histories: at least one.
 
     It may be an `.npz` (labels, probabilities or predicted, classes, images); a `.csv` of predictions (id, label, p0,
-    p1 … or predicted), with or without labels; a `.csv` of a history, as Keras's CSVLogger writes it (epoch, loss, …);
-    a `.json` of a history, as in `model.fit(…).history`; or a log of TensorBoard (events.out.tfevents…), or the
-    folder of some.
+    p1 … or predicted), with or without labels; a `.csv` of a history, as Keras's CSVLogger writes it (epoch, loss, …),
+    or as Trackio does (step, loss, …, of one run, or of several with a column `run`); a `.json` of a history, as in
+    `model.fit(…).history`; a log of TensorBoard (events.out.tfevents…), or the folder of some; a folder of MLflow, with
+    one run or many, or its database.
 
     Raises
     ------
@@ -59,13 +87,15 @@ def read(path: Path) -> Given:
     if not path.exists():
         raise DatasetMissing(f"{printable(path)} does not exist; check the path")
     try:
+        if is_mlflow(path):
+            return _mlflow(called, read_mlflow(path))
         if path.is_dir() or is_event_file(path):
-            return Given(history=read_events(path))
+            return [Given(history=read_events(path))]
         ending = path.suffix.lower()
         if ending == ".npz":
-            return _npz(path)
+            return [_npz(path)]
         if ending == ".json":
-            return Given(history=_json(called, parse_json(read_bytes(path, MOST_HISTORY_BYTES), finite=False)))
+            return [Given(history=_json(called, parse_json(read_bytes(path, MOST_HISTORY_BYTES), finite=False)))]
         if ending in (".csv", ".log", ".tsv"):
             return _csv(called, read_bytes(path, MOST_BYTES))
     except DamagedFile:
@@ -73,9 +103,37 @@ def read(path: Path) -> Given:
     except (OSError, ValueError) as error:
         raise DamagedFile(f"{called} cannot be read: {printable(error)}") from error
     raise DamagedFile(
-        f"{called} is of no kind that is read; give an .npz, a .csv, a .json, or an event file of TensorBoard of up to "
-        f"{LARGEST_LOG // 2**20} MB"
+        f"{called} is of no kind that is read; give an .npz, a .csv, a .json, a folder or a database of MLflow, or an "
+        f"event file of TensorBoard of up to {LARGEST_LOG // 2**20} MB"
     )
+
+
+def joined(runs: Sequence[Given], history: Sequence[Path]) -> list[Given]:
+    """Return runs with the columns of further files, as Trackio writes a file for each metric.
+
+    Raises
+    ------
+    ConfigError
+        where a file has no history, a column that a run has already, or no part for one of several runs.
+    DamagedFile
+        as `read_all`.
+    """
+    found = list(runs)
+    for path in history:
+        further = read_all(path)
+        parts = {item.key: item for item in further}
+        for place, item in enumerate(found):
+            part = further[0] if len(found) == len(further) == 1 else parts.get(item.key)
+            if part is None:
+                which = f"there is none of {item.name}" if item.name else "it is not known which of them is meant"
+                raise ConfigError(f"{printable(path)} holds {len(further)} runs, and {which}; give the history of one")
+            columns = item.history or {}
+            if not part.history:
+                raise ConfigError(f"{printable(path)} holds predictions; give a history to --history")
+            if twice := [name for name in part.history if name in columns]:
+                raise ConfigError(f"{printable(path)} has the column {twice[0]} again; give it in one file only")
+            found[place] = replace(item, history={**columns, **part.history})
+    return found
 
 
 def _npz(path: Path) -> Given:
@@ -99,7 +157,7 @@ def _json(called: str, data: Any) -> dict[str, list[float | None]]:
     return {str(name): list(values) for name, values in data.items() if isinstance(values, list)}
 
 
-def _csv(called: str, content: bytes) -> Given:
+def _csv(called: str, content: bytes) -> list[Given]:
     text = content.decode("utf-8-sig")
     first = text.split("\n", 1)[0]
     separator = max(",;\t", key=first.count)
@@ -115,13 +173,91 @@ def _csv(called: str, content: bytes) -> Given:
         raise DamagedFile(f"{called} has two columns of one name in {', '.join(header)[:200]}; give each its own")
     numbered = {name: int(match[1]) for name in header if (match := _PROBABILITY.fullmatch(name))}
     if numbered or "predicted" in table:
-        return _predictions(called, table, sorted(numbered, key=numbered.__getitem__), sorted(numbered.values()))
+        return [_predictions(called, table, sorted(numbered, key=numbered.__getitem__), sorted(numbered.values()))]
     if any(column(name) for name in header):
-        return Given(history={name: _numbers(called, name, table[name]) for name in header if column(name)})
+        known = {name: _numbers(called, name, table[name]) for name in header if column(name)}
+        if "step" in map(str.lower, header) or "run" in header:
+            return _by_run(table, _positions(called, table), known)
+        return [Given(history=known)]
     raise DamagedFile(
         f"{called} has the columns {', '.join(header)[:200]}; predictions need p0, p1 … or predicted, "
         "a history needs loss, accuracy, val_loss or val_accuracy"
     )
+
+
+def _positions(called: str, table: Mapping[str, list[str]]) -> list[float]:
+    """Return where each line of Trackio's file stands: its epoch where that is a whole number, else its step."""
+    lower = {name.lower(): name for name in table}
+    count = len(next(iter(table.values())))
+    for name in ("epoch", "step", "time"):
+        if name in lower:
+            found = _numbers(called, lower[name], table[lower[name]])
+            if name != "epoch" or all(value is not None and value == round(value) for value in found):
+                return [float(place) if value is None else value for place, value in enumerate(found)]
+    return [float(place) for place in range(count)]
+
+
+def _by_run(
+    table: Mapping[str, Sequence[str]], positions: Sequence[float], known: Mapping[str, Sequence[float | None]]
+) -> list[Given]:
+    """Return the runs of Trackio's file: a line has the values of one call, and a step may have several lines."""
+    names = table.get("run", [""] * len(positions))
+    keys = table.get("series_key", names)
+    rows: dict[str, dict[float, dict[str, float]]] = {}
+    called = dict(zip(reversed(keys), reversed(names), strict=True))
+    for place, key in enumerate(keys):
+        values = {name: value for name, listed in known.items() if (value := listed[place]) is not None}
+        rows.setdefault(key, {}).setdefault(positions[place], {}).update(values)
+    return [
+        Given(
+            history={name: [steps[step].get(name) for step in sorted(steps)] for name in known},
+            key=key,
+            name=called[key] or None,
+        )
+        for key, steps in rows.items()
+    ]
+
+
+def _mlflow(called: str, runs: Sequence[MlflowRun]) -> list[Given]:
+    """Return the runs of MLflow that have a history or predictions here; the others hold nothing to compare."""
+    found = [_of_mlflow(run) for run in runs]
+    usable = [item for item in found if item.history or item.has_predictions]
+    if not usable:
+        logged = sorted({name for run in runs for name in run.metrics})
+        raise DamagedFile(
+            f"{called} has the metrics {', '.join(map(printable, logged))[:200] or 'none'}; "
+            "a history needs loss, accuracy, val_loss or val_accuracy"
+        )
+    return usable
+
+
+def _of_mlflow(run: MlflowRun) -> Given:
+    chosen: dict[str, str] = {}
+    for name in sorted(run.metrics, key=lambda item: (item != column(item), -len(run.metrics[item]), item)):
+        if (target := column(name)) is not None:
+            chosen.setdefault(target, name)
+    notes = [run.tags.get("mlflow.note.content", "")[:1000]]
+    if run.status and run.status != "FINISHED":
+        notes.append(f"In MLflow, this run is {run.status}.")
+    if run.params:
+        shown = [f"{name} {value[:100]}" for name, value in sorted(run.params.items())]
+        notes.append(f"Parameters in MLflow: {', '.join(shown)}."[:2500])
+    given = Given(
+        history=run.columns(list(chosen.values())) or None,
+        key=run.id,
+        name=run.name,
+        dataset=run.tags.get(DATASET_TAG),
+        framework=run.tags.get(FRAMEWORK_TAG, run.tags.get("mlflow.autologging", ""))[:200],
+    )
+    file = None if run.folder is None else run.folder / "artifacts" / PREDICTIONS
+    if file is not None and file.is_file() and not file.is_symlink():
+        try:
+            made = _npz(file)
+        except MnistCoreError as error:
+            notes.append(f"Its predictions were not read: {error}"[:400])
+        else:
+            given = replace(given, **{name: getattr(made, name) for name in _NPZ})
+    return replace(given, note="\n".join(filter(None, notes)))
 
 
 def _predictions(called: str, table: dict[str, list[str]], names: Sequence[str], numbers: Sequence[int]) -> Given:

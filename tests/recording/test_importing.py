@@ -81,6 +81,69 @@ def test_a_history_as_json_belongs_to_predictions_where_it_is_given_with_them(st
     assert run.history()["val_loss"].tolist() == HISTORY["val_loss"]
 
 
+# -- Trackio -----------------------------------------------------------------------------------------------------------
+
+
+def trackio(path: Path, metric: str, runs: dict[str, list[float]], place: str = "step") -> Path:
+    """Write what the button "Download this plot's data" of Trackio 0.43 writes: one metric of the chosen runs."""
+    lines = [
+        f"{step},{values[step]},4ffb0361-{name},{name}"
+        for step in range(max(map(len, runs.values())))
+        for name, values in runs.items()
+        if step < len(values)
+    ]
+    path.write_text("\n".join([f"{place},{metric},series_key,run", *lines]))
+    return path
+
+
+def test_the_plots_of_trackio_become_the_runs_that_they_show(store, tmp_path) -> None:
+    longer = {name: [*values, 0.5] for name, values in HISTORY.items()}
+    loss, *further = [
+        trackio(tmp_path / f"{tag.replace('/', '_')}.csv", tag, {"net-a": HISTORY[name], "b": longer[name]})
+        for tag, name in (("train/loss", "loss"), ("val/loss", "val_loss"), ("val/accuracy", "val_accuracy"))
+    ]
+    assert imported(store, loss, "--history", *further) == 0
+    for run, given in (("net-a", HISTORY), ("b", longer)):
+        history = store.find(run).history()
+        for name in ("loss", "val_loss", "val_accuracy"):
+            assert history[name].tolist() == given[name]
+        assert np.isnan(history["accuracy"]).all()
+
+
+@pytest.mark.parametrize(
+    ("further", "says"),
+    [
+        ("step,val/loss,series_key,run\n0,1,4ffb0361-b,b", "holds 1 runs, and there is none of net-a"),
+        ("step,train/loss,series_key,run\n0,1,4ffb0361-net-a,net-a", "has the column train/loss again"),
+        ("step,val/loss,series_key,run\n0,1,4ffb0361-net-a,net-a", "have different lengths"),
+        ("id,p0,p1\n0,0.5,0.5", "holds predictions; give a history"),
+    ],
+)
+def test_a_further_plot_that_does_not_fit_is_refused(store, tmp_path, capsys, further, says) -> None:
+    runs = {"net-a": HISTORY["loss"]} | ({"c": [1.0]} if "none of" in says else {})
+    loss = trackio(tmp_path / "train_loss.csv", "train/loss", runs)
+    (tmp_path / "further.csv").write_text(further)
+    assert imported(store, loss, "--history", tmp_path / "further.csv") == 2
+    assert says in capsys.readouterr().err
+    assert not [run for run in store.runs() if run.recorded]
+
+
+def test_a_table_of_steps_becomes_one_run_with_a_row_a_step(store, tmp_path) -> None:
+    """The form that `trackio.import_csv` reads; a call for each metric makes two lines of a step."""
+    text = "timestamp,step,train/loss,val/loss\nx,1,0.5,\nx,0,1.0,\nx,0,,0.9\nx,1,,0.6\n"
+    (tmp_path / "log.csv").write_text(text)
+    assert imported(store, tmp_path / "log.csv") == 0
+    history = store.find("log").history()
+    assert (history["loss"].tolist(), history["val_loss"].tolist()) == ([1.0, 0.5], [0.9, 0.6])
+
+
+def test_lines_of_one_epoch_are_one_row_where_epochs_are_whole(tmp_path) -> None:
+    (tmp_path / "log.csv").write_text("step,epoch,loss,val_loss\n0,1,1.0,\n1,1,0.8,\n2,1,,0.9\n3,2,0.5,\n")
+    assert read(tmp_path / "log.csv").history == {"loss": [0.8, 0.5], "val_loss": [0.9, None]}
+    (tmp_path / "log.csv").write_text("step,epoch,loss\n0,0.5,1.0\n1,1.0,0.8\n")
+    assert read(tmp_path / "log.csv").history == {"loss": [1.0, 0.8]}
+
+
 # -- TensorBoard -------------------------------------------------------------------------------------------------------
 
 
