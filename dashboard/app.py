@@ -48,6 +48,12 @@ PAGES = {
             icon=":material/rocket_launch:",
             url_path="production",
         ),
+        st.Page(
+            "views/abstention.py",
+            title="When to say “I don't know”?",
+            icon=":material/help:",
+            url_path="i-dont-know",
+        ),
     ],
     "Background": [
         st.Page("views/published/page.py", title="Published", icon=":material/menu_book:", url_path="published"),

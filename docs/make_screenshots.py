@@ -38,6 +38,7 @@ PAGES = (
     "data",
     "loss-or-accuracy",
     "production",
+    "i-dont-know",
 )
 WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw", "add")
 """Their charts are below the fold, or there are none at first."""

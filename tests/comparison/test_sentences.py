@@ -56,6 +56,7 @@ DIAGNOSIS, EXAMPLE = (
     "tests/comparison/test_diagnosis.py",
     r"all else equal: with dropout \(dropout 0.3, lowest",
 )
+ABSTENTION = "tests/comparison/test_abstention.py"
 EXAMS = "tests/dashboard/test_exams_page.py"
 PUBLISHED = "tests/published/test_published.py"
 RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
@@ -67,6 +68,14 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "example_lead": ("the change that was made", DIAGNOSIS, EXAMPLE),
         "example_end": ("lowest validation losses of both runs", DIAGNOSIS, EXAMPLE),
         "example_sentence": ("lowest validation losses of both runs", DIAGNOSIS, EXAMPLE),
+    },
+    "comparison/words/abstention.py": {
+        "chosen_words": ("how the images were split", ABSTENTION),
+        "answered_words": ("what a model answers with a threshold", ABSTENTION),
+        "compared_words": ("the decision on the images answered rightly", ABSTENTION),
+        "cascade_words": ("a Cascade", ABSTENTION),
+        "decided_words": ("a decision", ABSTENTION, "better, "),
+        "cost_words": ("multiplications of a Cascade and of both models", ABSTENTION),
     },
     "comparison/words/captions.py": {
         "largest_layer_words": ("parameters of each layer", "tests/comparison/test_captions.py"),

@@ -62,7 +62,14 @@ def test_a_page_shows_the_healthy_runs_beside_chosen_ones_with_damaged_predictio
     bad += [damaged.unpredictable["scores, deep"], damaged.harmless[0]]
     page = app(name, **{state.CHOSEN: ",".join([bad[0], damaged.healthy[0], *bad[1:], damaged.healthy[1]])})
     assert not page.exception
-    of_chosen_runs = ("compare/page", "mistakes/page", "disagreements/page", "loss_or_accuracy", "production")
+    of_chosen_runs = (
+        "compare/page",
+        "mistakes/page",
+        "disagreements/page",
+        "loss_or_accuracy",
+        "production",
+        "abstention",
+    )
     if name in [f"views/{view}.py" for view in of_chosen_runs]:
         assert bad[0] in shown(page).replace("\\", "")
         assert HEALTHY[0] in shown(page) or HEALTHY[1] in shown(page) or page.metric

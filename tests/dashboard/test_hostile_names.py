@@ -30,8 +30,8 @@ from tests.support.pages import page_file
 from tests.support.synthetic import MakeRun, config, guesses
 
 PAGES = (
-    "compare", "train", "mistakes", "disagreements", "sweeps", "loss_or_accuracy", "production", "published", "models",
-    "data",
+    "compare", "train", "mistakes", "disagreements", "sweeps", "loss_or_accuracy", "production", "abstention",
+    "published", "models", "data",
 )  # fmt: skip
 
 FIRST = "![p](http://foreign.example/p.png) :red[x] $y$ <img src=q onerror=alert(1)>"

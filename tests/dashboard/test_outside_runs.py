@@ -86,6 +86,9 @@ def test_a_run_with_its_guesses_only_shows_no_confidence(app: OpenPage, store: S
     assert "needs probabilities" in text(page)
     page = app(page_file("loss_or_accuracy"), **{state.CHOSEN: hard.id})
     assert "its confidence is not known" in text(page)
+    page = app(page_file("abstention"), **{state.CHOSEN: hard.id})
+    assert not page.exception
+    assert "its confidence is unknown" in text(page)
 
 
 @pytest.mark.parametrize(

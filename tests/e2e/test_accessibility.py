@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     "", "train", "runs", "mistakes", "disagreements", "draw", "exams", "sweeps", "loss-or-accuracy", "production",
-    "published", "models", "data", "add",
+    "i-dont-know",    "published", "models", "data", "add",
 )  # fmt: skip
 
 OURS_TOO = ("heading-order", "empty-table-header", "label-content-name-mismatch")
