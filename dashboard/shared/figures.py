@@ -61,6 +61,7 @@ def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> st
         return f"training, {epochs_done} of {run.planned_epochs or 'an unknown number of'} epochs done"
     words = {
         "queued": "waiting to be trained",
+        "paused": f"paused after {epochs_done} epochs",
         "finished": "finished, but without stored predictions",
         "diverged": "diverged: no test result",
         "failed": "failed: no test result",

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.shared.groups import Group
 from mnist_core.comparison import recipes
+from mnist_core.comparison.words.changes import moments
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots.labels import SOURCE, short_labels
 from mnist_core.plots.learning_curves import Curve
@@ -30,7 +31,8 @@ def before(run: Run) -> Before:
     """Return the training before a run that continues another; nothing if the other is no longer here."""
     epochs, seconds = 0, 0.0
     seen = {run.id}
-    while run.parent and run.parent not in seen:
+    # one that was changed by hand has the epochs of its parent itself
+    while run.parent and run.changed_at is None and run.parent not in seen:
         seen.add(run.parent)
         try:
             run = resources.snapshot().get(run.parent)
@@ -70,7 +72,8 @@ def curves_of(
         label, colour = labels[first.id], colours[first.id]
         histories = tuple(_shifted(resources.history(run), earlier) for run in begun)
         if not group.several:
-            found.append(Curve(first.id, label, colour, histories[0], earlier.epochs, earlier.seconds))
+            changes = {} if first.recorded else moments(first.meta.changes, first.config.model)
+            found.append(Curve(first.id, label, colour, histories[0], earlier.epochs, earlier.seconds, changes=changes))
             continue
         mean, low, high = (_shifted(part, earlier) for part in seeds(counted))
         label = f"{recipes.without_seed(label, first.config.training.seed)}, n = {len(counted)}"
@@ -144,14 +147,21 @@ def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
     names = {run.id: _bare(run.name) for run in runs}
     for group in groups:
         run, earlier = group.first, before(group.first)
-        if run.parent and earlier.epochs:
+        if run.changed_at is not None:
+            words = moments(run.meta.changes, run.config.model)
+            what = "; ".join(f"{text} after epoch {epoch}" for epoch, text in words.items())
+            said.append(
+                f"◆ {for_markdown(_bare(run.name))} was changed by hand while it was trained"
+                f"{for_markdown(f' ({what})' if what else '')}: it is no training with one configuration."
+            )
+        elif run.parent and earlier.epochs:
             parent = names.get(run.parent, f"run {run.parent}")
             child = _bare(group.name if group.several else run.name)
             said.append(
                 f"{for_markdown(child)} goes on from epoch {earlier.epochs} of "
                 f"{for_markdown(parent)}: its epochs are counted on from there."
             )
-        elif run.parent:
+        elif run.parent and run.changed_at is None:
             said.append(
                 f"{for_markdown(_bare(run.name))} goes on from run {run.parent}, which is no longer here: "
                 "its epochs are counted from 1."

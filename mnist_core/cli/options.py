@@ -21,15 +21,16 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", help="mnist, digits or a registered name (default: the preset's)")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="values",
-        metavar="FIELD=VALUE",
-        help="any setting by its path, such as training.learning_rate=0.0005 or model.layers.0.dropout=0.3; repeatable "
+    add_set(
+        parser,
+        "any setting by its path, such as training.learning_rate=0.0005 or model.layers.0.dropout=0.3; repeatable "
         "(the command `settings` lists them all)",
     )
+
+
+def add_set(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the option that changes a setting by its path."""
+    parser.add_argument("--set", action="append", default=[], dest="values", metavar="FIELD=VALUE", help=text)
 
 
 def add_here(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,12 @@ def add_here(parser: argparse.ArgumentParser) -> None:
 def changed_values(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that the options change, by path."""
     named = {"dataset.name": options.dataset, "training.epochs": options.epochs, "training.seed": options.seed}
-    values: dict[str, Any] = {path: value for path, value in named.items() if value is not None}
+    return {path: value for path, value in named.items() if value is not None} | set_values(options)
+
+
+def set_values(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that `--set` changes, by path."""
+    values: dict[str, Any] = {}
     for text in options.values:
         path, equals, value = text.partition("=")
         if not equals:

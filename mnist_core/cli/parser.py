@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from mnist_core.cli import compare, disagreements, importing, label_errors, questions, settings, sweeps
-from mnist_core.cli.options import add_changes, add_here, changed_values, make_available, make_runner, output_to_stderr
+from mnist_core.cli.options import (
+    add_changes,
+    add_here,
+    add_set,
+    changed_values,
+    make_available,
+    make_runner,
+    output_to_stderr,
+    set_values,
+)
 from mnist_core.cli.terminal import NamingReader, Reporter, follow, report_problems
 from mnist_core.comparison.recipes import figures, group, with_seed_name, with_seeds
 from mnist_core.constants import __version__
@@ -28,6 +37,7 @@ from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.experiments.spaces import SEARCHES
+from mnist_core.jobs.changing import go_on_changed
 from mnist_core.jobs.request import Requested, RunRequest, request, request_all, request_more_seeds, resume
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.columns import COLUMNS, run_row
@@ -106,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     add_changes(train)
     train.add_argument("--name", help="display name (with one preset only)")
     train.add_argument("--again", action="store_true", help="train anew what is already trained")
+    train.add_argument(
+        "--slow", type=float, default=0.0, metavar="SECONDS", help="slow motion: wait so long after each epoch"
+    )
     add_here(train)
 
     runs = command("runs", _runs, "list the runs")
@@ -151,8 +164,17 @@ def _parser() -> argparse.ArgumentParser:
     latency = command("latency", questions.time_runs, "time the models of runs, here and now, and keep the figures")
     latency.add_argument("runs", nargs="+", metavar="RUN")
 
-    again = command("resume", _resume, "go on with a cancelled, interrupted or failed run, and wait for it")
+    pause = command("pause", _pause, "pause runs that are being trained, each after its present epoch")
+    pause.add_argument("runs", nargs="+", metavar="RUN")
+
+    again = command("resume", _resume, "go on with a paused, cancelled, interrupted or failed run, and wait for it")
     again.add_argument("run", metavar="RUN")
+    again.add_argument("--more", type=int, metavar="N", help="pause it again after N more epochs")
+    add_set(
+        again,
+        "change dropout, learning rate or epochs of a paused run, such as model.layers.0.dropout=0.5, and go on as a "
+        "new run that is marked as changed by hand; repeatable",
+    )
     add_here(again)
 
     delete = command("delete", _delete, "move runs to the trash")
@@ -293,7 +315,7 @@ def _train(options: argparse.Namespace, reporter: Reporter) -> int:
         named = options.name or changed_name(first, item.config, changed)
         for one in with_seeds(config, options.seeds if many else 1):
             label = with_seed_name(named, one.training.seed) if many else named[:LONGEST_NAME]
-            wanted.append(RunRequest(one, label, item.name if is_preset else None))
+            wanted.append(RunRequest(one, label, item.name if is_preset else None, delay_s=options.slow))
     return _finish(store, runner, request_all(store, runner, wanted, again=options.again), reporter)
 
 
@@ -312,7 +334,7 @@ def _more_seeds(options: argparse.Namespace, reporter: Reporter) -> int:
 def _continuation(store: Store, text: str, values: dict[str, Any]) -> tuple[Run, RunConfig]:
     """Return the run that `text` means, and the configuration of its child."""
     parent = store.find(text)
-    config = with_values(parent.config, {"parent": parent.id, **values})
+    config = with_values(parent.config, {"parent": parent.id, "parent_epoch": None, **values})
     store.parent(config)  # refuses early what cannot be continued
     return parent, config
 
@@ -332,8 +354,14 @@ def _parent_first(store: Store, runner: Runner, item: Preset, config: RunConfig,
     return config
 
 
-def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: Reporter) -> int:
-    """Wait for the requested runs, showing their progress; cancel them on Ctrl-C."""
+def _finish(
+    store: Store, runner: Runner, requested: list[Requested], reporter: Reporter, *, may_pause: bool = False
+) -> int:
+    """Wait for the requested runs, showing their progress; cancel them on Ctrl-C.
+
+    may_pause: whether a run that is paused has done what was requested.
+    """
+    wanted = ("finished", "paused") if may_pause else ("finished",)
     ids = [item.run.id for item in requested]
     said = {
         "stored": "is already trained; here is the stored run (--again trains it anew)",
@@ -360,10 +388,10 @@ def _finish(store: Store, runner: Runner, requested: list[Requested], reporter: 
     else:
         reporter.table(rows, list(_SUMMARY))
     for run in runs:
-        if run.state != "finished":
+        if run.state not in wanted:
             why = run.status.reason if run.ended else f"`resume {run.id}` goes on with it"
             reporter.error(f"{run.name} ({run.id}) is {run.state}: {why}")
-    return 0 if all(run.state == "finished" for run in runs) else 1
+    return 0 if all(run.state in wanted for run in runs) else 1
 
 
 def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -405,14 +433,13 @@ _RUN = (
 
 def _show(options: argparse.Namespace, reporter: Reporter) -> int:
     run = Store(options.store).find(options.run)
-    rows = run.rows()
+    history = [row.to_json() for row in run.rows()]
     environment = run.environment()
     if reporter.as_json:
         return reporter.json(
             run.to_json()
             | summarise(run).to_json()
-            | {"history": [row.to_json() for row in rows]}
-            | {"environment": environment.model_dump() if environment else None}
+            | {"history": history, "environment": environment.model_dump() if environment else None}
         )
     reporter.say(f"{run.name} ({run.id}) is {run.state}" + (f": {run.status.reason}" if run.status.reason else ""))
     counted = "an unknown number of" if run.parameters is None else f"{run.parameters:,}"
@@ -427,12 +454,9 @@ def _show(options: argparse.Namespace, reporter: Reporter) -> int:
         ]
         reporter.table(layers, ["name", "kind", "detail", "output", "parameters"])
     reporter.table(
-        [row.known() for row in rows],
-        [
-            "epoch", "loss", "accuracy", "train_eval_loss", "train_eval_accuracy", "val_loss", "val_accuracy",
-            "val_ece", "seconds",
-        ],
-    )  # fmt: skip
+        history,
+        ["epoch", "loss", "accuracy", "clean_loss", "clean_accuracy", "val_loss", "val_accuracy", "val_ece", "seconds"],
+    )
     return reporter.table([_summary_row(summarise(run))], list(_SUMMARY))
 
 
@@ -456,7 +480,23 @@ def _resume(options: argparse.Namespace, reporter: Reporter) -> int:
     if not run.recorded:  # which `resume` refuses
         make_available(store, run.dataset, options.json)
     runner = make_runner(store, options)
-    return _finish(store, runner, [Requested(resume(store, runner, run.id), "resumed")], reporter)
+    values = set_values(options)
+    if values:
+        requested = go_on_changed(store, runner, run.id, values, epochs=options.more)
+        if requested.outcome == "new":
+            reporter.say(f"{run.name} stays paused; {requested.run.name} ({requested.run.id}) goes on from it")
+    else:
+        requested = Requested(resume(store, runner, run.id, epochs=options.more), "resumed")
+    return _finish(store, runner, [requested], reporter, may_pause=options.more is not None)
+
+
+def _pause(options: argparse.Namespace, reporter: Reporter) -> int:
+    store = Store(options.store)
+    runs = [store.find(text) for text in options.runs]
+    for run in runs:
+        store.request_pause(run.id)
+        reporter.say(f"{run.name} ({run.id}) is paused after its present epoch; `resume {run.id}` goes on with it")
+    return reporter.json([store.get(run.id).to_json() for run in runs]) if reporter.as_json else 0
 
 
 def _delete(options: argparse.Namespace, reporter: Reporter) -> int:

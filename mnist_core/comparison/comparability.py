@@ -85,11 +85,12 @@ def concerns(
         what is known of both besides.
     """
     if baseline.recorded or run.recorded:
-        found = list(_of_outside((baseline, run)))
+        found: list[Concern] = list(_of_outside((baseline, run)))
     else:
         pair = _Pair(baseline, run, chosen)
         found = [*pair.states(), *pair.parents(), *pair.validation(), *pair.epoch(), *pair.settings()]
         found += pair.environments()
+    found += _changed((baseline, run))
     found += [*_selection((baseline, run), background), *_data(background.data), *_held_out((baseline, run), chosen)]
     return tuple(sorted(found, key=lambda item: SEVERITIES.index(item.severity)))
 
@@ -102,6 +103,15 @@ def _of_outside(runs: tuple[Run, Run]) -> Iterator[Concern]:
     for which, run in enumerate(runs):
         if run.recorded:
             yield Concern("origin", "worth knowing", "outside", which)
+
+
+def _changed(runs: tuple[Run, Run]) -> Iterator[Concern]:
+    """A run of which a person changed settings while it was trained: also where both were, as each saw its curve."""
+    for which, run in enumerate(runs):
+        if run.changed_at is not None:
+            yield Concern(
+                "changed by hand", "undermines", "changed", which, (run.changed_at, run.meta.changes, run.config.model)
+            )
 
 
 def _selection(runs: tuple[Run, Run], background: Background) -> Iterator[Concern]:
@@ -156,11 +166,11 @@ class _Pair:
                 yield Concern("state", "undermines", "unfinished", which, values)
 
     def parents(self) -> Iterator[Concern]:
-        """A run that began from the weights of another."""
+        """A run that began from the weights of another. One that was changed by hand has its own concern."""
         if self.runs[0].config.parent == self.runs[1].config.parent:
             return
         for which, run in enumerate(self.runs):
-            if run.config.parent is not None:
+            if run.config.parent is not None and run.changed_at is None:
                 yield Concern("start", "undermines", "continued", which, (run.config.parent,))
 
     def validation(self) -> Iterator[Concern]:
@@ -193,7 +203,7 @@ class _Pair:
         if self.runs[0].config.model != self.runs[1].config.model:
             taken = True
             yield Concern("network", "compared", "network", values=tuple(run.config.model for run in self.runs))
-        single = ("training.epochs", "training.seed", "parent")
+        single = ("training.epochs", "training.seed", "parent", "parent_epoch")
         paths = [
             path for path in self.differing
             if not path.startswith(("model.", "training.validation")) and path not in single

@@ -373,9 +373,20 @@ class RunConfig(Config):
         help="The id of the run whose trained weights this one starts from.",
     )  # fmt: skip
 
+    parent_epoch: int | None = Field(None, ge=1)
+    """The epoch of the parent that this run goes on from with changed settings, the optimizer's state included; None
+    for a run that begins its own training. Not a setting: only a change in the middle of a training makes it."""
+
+    @model_validator(mode="after")
+    def _an_epoch_has_a_parent(self) -> Self:
+        if self.parent_epoch is not None and self.parent is None:
+            raise ValueError("parent_epoch is an epoch of the parent; give the parent too")
+        return self
+
     def canonical_json(self) -> str:
         """Sorted keys, no white space; no default left out but those of fields that came later, so that ids stay."""
-        data = self.model_dump(mode="json", exclude={"parent"} if self.parent is None else None)
+        absent = {name for name in ("parent", "parent_epoch") if getattr(self, name) is None}
+        data = self.model_dump(mode="json", exclude=absent)
         _leave_out_newer(self, data)
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 

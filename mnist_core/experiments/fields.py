@@ -63,6 +63,6 @@ def changed_name(name: str, before: RunConfig, after: RunConfig, most: int = 80)
     changes = [
         f"{path.rpartition('.')[2] if not path.startswith('model.') else path.removeprefix('model.')} {value}"
         for path, value in flatten(after).items()
-        if old.get(path) != value and path not in ("dataset.name", "parent")
+        if old.get(path) != value and path not in ("dataset.name", "parent", "parent_epoch")
     ]
     return ", ".join([name, *changes])[:most]

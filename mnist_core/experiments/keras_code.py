@@ -98,6 +98,11 @@ def _model(config: RunConfig) -> str:
 def _parent(config: RunConfig) -> list[str]:
     if config.parent is None:
         return []
+    if config.parent_epoch is not None:
+        return [
+            f"# A person changed settings after epoch {config.parent_epoch} of run {config.parent}. This is the\n"
+            "# configuration of the epochs after it, begun from new weights; it does not repeat the run."
+        ]
     return [
         f'parent = keras.saving.load_model("run-{config.parent}.keras", compile=False)\n'
         "model.set_weights(parent.get_weights())"

@@ -34,7 +34,7 @@ from mnist_core.errors import (
 )
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.files import append_json_line, is_refusal, read_json_lines, refusal, writing
-from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.records import EpochRow, LiveProgress, Pause
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import LIVE, Ending, RunState
 from mnist_core.runs.store import Store
@@ -107,16 +107,11 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
     # a checkpoint holds the weights already; the parent is then not looked at, and may be gone
     start = {} if checkpointed else _start(store, run)
     recorder = _Recorder(writer, history, checkpointed)
-    pause = store.pause(run.id)
-
-    def paused() -> bool:
-        return pause is not None and recorder.epochs_done >= pause.epoch
-
     result = (train or _default_train())(
         run.config,
         dataset,
         on_event=recorder,
-        should_stop=lambda: writer.cancel_requested or paused(),
+        should_stop=lambda: writer.cancel_requested or recorder.pause is not None,
         checkpoint=run.checkpoint_file,
         **start,
     )
@@ -128,12 +123,15 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
         writer.predictions(
             Predictions(dataset.y_test, result.probabilities, result.val_labels, result.val_probabilities)
         )
+    ending: Ending = result.state
     reason = result.reason
-    if pause and result.state == "cancelled" and paused() and not writer.cancel_requested:
-        reason = pause.reason
-    writer.ended(result.state, reason, best_epoch=result.best_epoch, kept_epoch=result.kept_epoch)
+    if recorder.pause and ending == "cancelled" and not writer.cancel_requested:
+        ending = "paused"
+        done = f"paused after epoch {recorder.epochs_done} of {run.config.training.epochs}"
+        reason = recorder.pause.reason or done
+    writer.ended(ending, reason, best_epoch=result.best_epoch, kept_epoch=result.kept_epoch)
     duplicates.checked(store.root, dataset)
-    return result.state
+    return ending
 
 
 def _start(store: Store, run: Run) -> dict[str, Any]:
@@ -194,7 +192,10 @@ def _count_attempt(run: Run, writer: RunWriter, epochs_done: int) -> None:
 
 
 class _Recorder:
-    """Turns what a training says into what is written; progress at most a few times a second."""
+    """Turns what a training says into what is written; progress at most a few times a second.
+
+    pause: the request by which training is to stop now, as its epoch is done; None while there is none.
+    """
 
     def __init__(self, writer: RunWriter, history: list[EpochRow], checkpointed: list[EpochRow]) -> None:
         self._writer = writer
@@ -202,6 +203,7 @@ class _Recorder:
         self._checkpointed = checkpointed
         self._next_progress = 0.0
         self.epochs_done = 0
+        self.pause: Pause | None = None
 
     def _rows_before(self, event: Started) -> list[EpochRow]:
         """The epochs that training goes on from. A process can die between writing the checkpoint and the history."""
@@ -219,9 +221,13 @@ class _Recorder:
             if rows != self._history:
                 self._writer.history(rows)
             self._writer.environment(environment())
+            self._look_for_pause()
         elif isinstance(event, EpochEnded):
             self._writer.epoch(event.row)
             self.epochs_done = event.row.epoch
+            self._look_for_pause()
+            if event.row.epoch < event.epochs:
+                self._wait()
         elif isinstance(event, Progress) and time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_INTERVAL_S
             self._writer.progress(
@@ -235,6 +241,18 @@ class _Recorder:
                     seconds=event.seconds,
                 )
             )
+
+    def _look_for_pause(self) -> None:
+        found = self._writer.run.pause()
+        self.pause = found if found and self.epochs_done >= found.epoch else None
+
+    def _wait(self) -> None:
+        """Wait as long as slow motion asks for; a request to stop or to pause is heeded at once."""
+        run, began, before = self._writer.run, time.monotonic(), self._writer.run.pause()
+        while not self.pause and time.monotonic() - began < run.slow_motion() and not self._writer.cancel_requested:
+            time.sleep(0.05)
+            now = run.pause()
+            self.pause = now if now != before else None
 
 
 # -- the dataset -------------------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mnist_core.comparison.recipes import more_seeds, with_seed_name, without_seed
-from mnist_core.errors import DatasetError, RunNotFound, StoreError
+from mnist_core.errors import ConfigError, DatasetError, RunNotFound, StoreError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.records import Origin, Pause
 from mnist_core.runs.run import Run
-from mnist_core.runs.store import Store
+from mnist_core.runs.store import Store, changed_by_hand
 
 Outcome = Literal["new", "stored", "joined", "resumed"]
 
@@ -45,7 +45,8 @@ class RunRequest:
     """A request for a run.
 
     config, name, preset: the experiment; `name`, `preset`, `origin` and `keep_weights` are given to a new run only.
-    pause: stop after this epoch, as a cancelled run that can be resumed; not heeded by a run in progress.
+    pause: be paused after this epoch; not heeded by a run in progress. delay_s: slow motion, seconds to wait after each
+    epoch; given to a new run only.
     """
 
     config: RunConfig
@@ -54,6 +55,7 @@ class RunRequest:
     origin: Origin | None = None
     keep_weights: bool = True
     pause: Pause | None = None
+    delay_s: float = 0.0
 
 
 def wanted_seeds(run: Run, everything: Iterable[Run], count: int) -> list[RunRequest]:
@@ -126,6 +128,8 @@ def request_all(store: Store, runner: Runner, wanted: Sequence[RunRequest], *, a
 
 def _queue(store: Store, wanted: RunRequest, fingerprint: str, *, again: bool) -> Requested:
     if again:
+        if wanted.config.parent_epoch is not None:
+            raise StoreError(f"{changed_by_hand(wanted.config)}; it cannot be trained again from its beginning")
         _put_aside(store, wanted.config.run_id(fingerprint))
     run, new = store.add(
         wanted.config,
@@ -135,14 +139,14 @@ def _queue(store: Store, wanted: RunRequest, fingerprint: str, *, again: bool) -
         shadow_reference=again,
         origin=wanted.origin,
         keep_weights=wanted.keep_weights,
+        pause=wanted.pause,
+        delay_s=wanted.delay_s,
     )
     outcome: Outcome = "new"
     if not new:
         outcome = "resumed" if run.resumable else "joined" if run.live else "stored"
     if outcome == "resumed":
-        _queue_again(store, run.id)
-    if wanted.pause and outcome in ("new", "resumed"):
-        store.set_pause(run.id, wanted.pause)
+        _queue_again(store, run.id, wanted.pause)
     return Requested(store.get(run.id), outcome)
 
 
@@ -153,19 +157,29 @@ def _put_aside(store: Store, run_id: str) -> None:
             store.delete(run.id)
 
 
-def _queue_again(store: Store, run_id: str) -> None:
+def _queue_again(store: Store, run_id: str, pause: Pause | None = None) -> None:
     try:
-        store.request_again(run_id)
+        store.request_again(run_id, pause)
     except StoreError:
         if not store.get(run_id).live:  # else somebody else has just resumed it
             raise
 
 
-def resume(store: Store, runner: Runner, run_id: str) -> Run:
-    """Have a cancelled, interrupted or failed run go on from its last finished epoch; one in progress just goes on."""
+def resume(store: Store, runner: Runner, run_id: str, *, epochs: int | None = None) -> Run:
+    """Have a paused, cancelled, interrupted or failed run go on from its last finished epoch.
+
+    One in progress just goes on. epochs: pause it again after so many more; None to go on to its end.
+
+    Raises
+    ------
+    ConfigError
+        for `epochs` below 1.
+    """
+    if epochs is not None and epochs < 1:
+        raise ConfigError(f"{epochs} more epochs were asked for; ask for 1 or more")
     run = store.get(run_id)
     if not run.live:
-        _queue_again(store, run_id)
+        _queue_again(store, run_id, None if epochs is None else Pause(epoch=run.epochs_done + epochs))
     if store.get(run_id).state == "queued":
         runner.submit(run_id)
     return store.get(run_id)

@@ -18,6 +18,7 @@ SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/
 """The part before the name of a preset's model, such as ``notebook/``."""
 
 STATE_WORDS = {
+    "paused": "paused",
     "queued": "waiting",
     "running": "training",
     "finished": "",
@@ -41,6 +42,9 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
     for same in names.values():
         for run in same:
             text = run.name
+            # so that a run which a person has renamed is not taken for an ordinary one either
+            if run.changed_at is not None and f"after epoch {run.changed_at}" not in text:
+                text += f", changed after epoch {run.changed_at}"
             if len(same) > 1:
                 details: list[tuple[str, set[Any]]] = [
                     (f"on {run.dataset}", {r.dataset for r in same}),

@@ -6,14 +6,16 @@ Colour = run; thin and dashed = training, strong and solid = validation, dotted 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from mnist_core.comparison.words.changes import moments
 from mnist_core.plots.style import RUN_COLOURS, as_text, layer
+from mnist_core.runs.run import Run
 
 Metric = Literal["loss", "accuracy"]
 Kind = Literal["training", "validation", "dropout off"]
@@ -24,10 +26,10 @@ KINDS: tuple[Kind, ...] = ("training", "validation", "dropout off")
 COLUMNS: dict[tuple[Metric, Kind], str] = {
     ("loss", "training"): "loss",
     ("loss", "validation"): "val_loss",
-    ("loss", "dropout off"): "train_eval_loss",
+    ("loss", "dropout off"): "clean_loss",
     ("accuracy", "training"): "accuracy",
     ("accuracy", "validation"): "val_accuracy",
-    ("accuracy", "dropout off"): "train_eval_accuracy",
+    ("accuracy", "dropout off"): "clean_accuracy",
 }
 DASH = {
     "training": [5, 3],
@@ -81,7 +83,8 @@ class Curve:
 
     history: one row an epoch, columns as the fields of EpochRow; for several seeds their means. before, before_s:
     epochs and seconds that its first weights had been trained for; `epoch` counts on from there. low, high: as
-    `history`, the lowest and the highest of the seeds. members: the history of each seed.
+    `history`, the lowest and the highest of the seeds. members: the history of each seed. changes: what a person
+    changed in the middle of its training, in words, by the last epoch before each change.
     """
 
     id: str
@@ -93,6 +96,18 @@ class Curve:
     low: pd.DataFrame | None = None
     high: pd.DataFrame | None = None
     members: tuple[pd.DataFrame, ...] = ()
+    changes: Mapping[int, str] = field(default_factory=dict)
+
+
+def curve_of(run: Run, label: str, colour: str) -> Curve:
+    """Return the curve of one run; its history may be empty."""
+    changes = {} if run.recorded else moments(run.meta.changes, run.config.model)
+    return Curve(run.id, label, colour, run.history(), changes=changes)
+
+
+def changes_of(curves: Sequence[Curve]) -> dict[str, Mapping[int, str]]:
+    """Return the changes by hand of the curves that have any, by run id, as `curves_chart` takes them."""
+    return {curve.id: curve.changes for curve in curves if curve.changes}
 
 
 def curve_frame(
@@ -373,6 +388,7 @@ def curves_chart(
     zoom: bool = False,
     x_max: float | None = None,
     marks: Mapping[str, tuple[int, str]] | None = None,
+    changes: Mapping[str, Mapping[int, str]] | None = None,
     members: pd.DataFrame | None = None,
     bright: Sequence[str] | None = None,
     headroom: int = 0,
@@ -401,6 +417,9 @@ def curves_chart(
         end of the horizontal axis, such as the planned epochs of a training that still runs.
     marks
         run id → an epoch of its validation line and what to write there; see `mark_frame`.
+    changes
+        run id → what a person changed in the middle of its training, by the last epoch before each change. Each is
+        marked on the run's strongest line; of few runs in words, too.
     members
         of `member_frame`, to be drawn as thin lines under the means; None for the means alone.
     bright
@@ -424,7 +443,10 @@ def curves_chart(
     # if only continued runs are shown, there is nothing to see before them
     first = float(frame[x].min()) if x == "epoch" and len(frame) else 0.0
     x_domain = [first, max(x_max or 0.0, last, first + 1.0)]
-    marked = mark_frame(frame, marks, x, x_domain) if marks and few and not zoom else None
+    places = [(run, epoch, text) for run, (epoch, text) in (marks or {}).items()]
+    changed = [(run, epoch, text) for run, texts in (changes or {}).items() for epoch, text in texts.items()]
+    written = places + changed if few and not zoom else []
+    marked = mark_frame(frame, written, x, x_domain) if written else None
     rows = max(headroom, 0 if marked is None else len(marked))
 
     colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
@@ -513,6 +535,10 @@ def curves_chart(
             alt.Chart(best)
             .mark_point(filled=True, size=85, opacity=1, clip=True, stroke=paper, strokeWidth=1.5)
             .encode(x=horizontal, y=vertical("value"), color=colour)
+        )
+    if changed:
+        layers += _change_points(
+            mark_frame(front, changed, x, x_domain), horizontal, vertical("smoothed"), colour, paper
         )
     if domain and not zoom:
         clipped = clipped_frame(front, domain, x)
@@ -617,18 +643,18 @@ def _best_text(value: float, metric: Metric) -> str:
 
 
 def mark_frame(
-    frame: pd.DataFrame, marks: Mapping[str, tuple[int, str]], x: Axis, x_domain: Sequence[float]
+    frame: pd.DataFrame, marks: Sequence[tuple[str, int, str]], x: Axis, x_domain: Sequence[float]
 ) -> pd.DataFrame:
-    """Return the place of each mark: a row a run whose validation line is drawn at that epoch.
+    """Return the place of each mark (run, epoch, text): a row where the run's strongest line is drawn at that epoch.
 
     Returns
     -------
     The rows of `frame` with the columns text, and left: True if the text goes to the left of its rule, as there is no
     room to the right.
     """
-    validation = frame[frame["kind"] == "validation"]
-    at = {(row.run, row.epoch): index for index, row in zip(validation.index, validation.itertuples(), strict=True)}
-    rows = [(at[run, epoch], text) for run, (epoch, text) in marks.items() if (run, epoch) in at]
+    strongest = frame[frame["kind"] == strongest_kind(list(dict.fromkeys(frame["kind"])))]
+    at = {(row.run, row.epoch): index for index, row in zip(strongest.index, strongest.itertuples(), strict=True)}
+    rows = [(at[run, epoch], text) for run, epoch, text in marks if (run, epoch) in at]
     found = frame.loc[[index for index, _ in rows]].assign(text=[text for _, text in rows])
     middle = (x_domain[0] + x_domain[1]) / 2
     return found.assign(left=found[x] > middle).sort_values(x, kind="stable").reset_index(drop=True)
@@ -653,6 +679,18 @@ def _marks(
         )  # fmt: skip
         layers.append(text.encode(x=horizontal, y=height, text=alt.Text("text:N")))
     return layers
+
+
+def _change_points(
+    changes: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, paper: str
+) -> list[alt.Chart]:
+    """A diamond on the line where a person changed a setting."""
+    if not len(changes):
+        return []
+    point = alt.Chart(changes).mark_point(
+        filled=True, size=130, opacity=1, shape="diamond", clip=True, stroke=paper, strokeWidth=1.5
+    )
+    return [point.encode(x=horizontal, y=value, color=colour)]
 
 
 def _hover(

@@ -18,7 +18,7 @@ from mnist_core.evaluation.statistics import check_paired
 from mnist_core.plots.agreement import group_chart, group_frame
 from mnist_core.plots.confusion_matrix import confusion_cells, confusion_chart
 from mnist_core.plots.labels import run_colours, short_labels
-from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart
+from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curve_of, curves_chart
 from mnist_core.plots.style import RUN_COLOURS, styled
 from mnist_core.runs.find import resolve
 from mnist_core.runs.run import Run
@@ -55,13 +55,15 @@ def curves(
     given = [runs] if isinstance(runs, Run | str) else runs
     found = [resolve(run, store) for run in given]
     labels, colours = short_labels(found), _colours(found)
-    drawn = [Curve(run.id, labels[run.id], colours[run.id], run.history()) for run in found]
+    drawn = [curve_of(run, labels[run.id], colours[run.id]) for run in found]
     drawn = [curve for curve in drawn if len(curve.history)]
     if not drawn:
         raise ComparisonError(f"none of the {len(found)} runs has a finished epoch; train first, then draw the curves")
     named = {curve.id: curve.colour for curve in drawn}
     charts = [
-        curves_chart(curve_frame(drawn, metric), named, metric).properties(width=WIDTH, title=metric)
+        curves_chart(curve_frame(drawn, metric), named, metric, changes=changes_of(drawn)).properties(
+            width=WIDTH, title=metric
+        )
         for metric in metrics
     ]
     return styled(alt.hconcat(*charts))

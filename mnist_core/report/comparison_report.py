@@ -37,7 +37,7 @@ from mnist_core.constants import __version__
 from mnist_core.errors import WriteError
 from mnist_core.experiments.fields import flatten
 from mnist_core.plots.labels import run_colours, short_labels
-from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart, described
+from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curve_of, curves_chart, described
 from mnist_core.plots.style import RUN_COLOURS, percent, styled
 from mnist_core.plots.verdicts import described as described_verdicts
 from mnist_core.plots.verdicts import verdict_chart, verdict_frame, verdict_table
@@ -197,14 +197,15 @@ def _verdicts(found: Content) -> Iterator[Block]:
 
 
 def _curves(found: Content) -> Iterator[Block]:
-    curves = [Curve(run.id, found.labels[run.id], found.colours[run.id], run.history()) for run in found.runs]
+    curves = [curve_of(run, found.labels[run.id], found.colours[run.id]) for run in found.runs]
     yield Heading(2, "Learning curves")
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
     for metric in metrics:
         frame = curve_frame(curves, metric)
         if len(frame):
             yield Heading(3, metric.capitalize())
-            yield Picture(metric, _svg(curves_chart(frame, found.colours, metric)), described(frame, metric))
+            chart = curves_chart(frame, found.colours, metric, changes=changes_of(curves))
+            yield Picture(metric, _svg(chart), described(frame, metric))
     findings = [(run, item) for run in found.runs for item in diagnose_run(run)]
     if findings:
         yield Heading(3, "What the curves say")

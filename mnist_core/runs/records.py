@@ -25,8 +25,7 @@ class EpochRow:
     epoch: counted from 1.
     loss, accuracy: on the training images while training: dropout on, images augmented and labels smoothed where the
         configuration says so, averaged while the weights move. The other losses know nothing of the smoothing.
-    train_eval_loss, train_eval_accuracy: a fixed subset of the training images after the epoch, dropout and
-        augmentation off. In files they are `clean_loss` and `clean_accuracy`.
+    clean_loss, clean_accuracy: a fixed subset of the training images after the epoch, dropout and augmentation off.
     val_loss, val_accuracy: the validation images after the epoch, dropout off.
     val_loss_correct, val_loss_wrong: what correctly and wrongly classified images contribute to the mean
         cross-entropy; with `penalty` they add up to `val_loss`.
@@ -40,8 +39,8 @@ class EpochRow:
     epoch: int
     loss: float
     accuracy: float
-    train_eval_loss: float
-    train_eval_accuracy: float
+    clean_loss: float
+    clean_accuracy: float
     val_loss: float
     val_accuracy: float
     val_loss_correct: float
@@ -52,29 +51,25 @@ class EpochRow:
     learning_rate: float
     seconds: float
 
-    def known(self) -> dict[str, Any]:
-        """Return the values by column; a value that is not finite is `None`."""
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; a value that is not finite becomes `None`, as JSON has no NaN."""
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in asdict(self).items()
         }
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data by the keys of the file; a value that is not finite becomes `None`, as JSON has no NaN."""
-        return {FILE_KEYS.get(key, key): value for key, value in self.known().items()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> EpochRow:
         """Return the row that `to_json` gave as `data`; raises ValueError where a field is missing or no number."""
         if not isinstance(data, dict):
             raise ValueError(f"an epoch must be a table of fields, and is a {type(data).__name__}")
-        values = {name: data.get(FILE_KEYS.get(name, name), "missing") for name in HISTORY_COLUMNS}
+        values = {name: data.get(name, "missing") for name in HISTORY_COLUMNS}
         epoch = values.pop("epoch")
         if not isinstance(epoch, int) or isinstance(epoch, bool):
             raise ValueError(f"epoch is {str(epoch)[:80]!r}; it must be a whole number")
         for name, value in values.items():
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
-                raise ValueError(f"{FILE_KEYS.get(name, name)} is {str(value)[:80]!r}; it must be a number, or null")
+                raise ValueError(f"{name} is {str(value)[:80]!r}; it must be a number, or null")
         return cls(epoch, **{key: math.nan if value is None else float(value) for key, value in values.items()})
 
 
@@ -82,9 +77,6 @@ LONGEST_NAME = 80
 """So many characters may a run's name have."""
 
 HISTORY_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(EpochRow))
-
-FILE_KEYS = {"train_eval_loss": "clean_loss", "train_eval_accuracy": "clean_accuracy"}
-"""Keys of `history.jsonl` that differ from the names of the columns; files keep the keys that they always had."""
 
 ChosenEpoch = Literal["kept", "last", "best"]
 """Which epoch's weights: those that the run keeps (the restored ones where early stopping restored them), those of the
@@ -103,6 +95,18 @@ class Origin(Frozen):
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
 
 
+class Change(Frozen):
+    """A setting that a person changed in the middle of a training.
+
+    epoch: the last epoch before the change. path: of the setting, such as ``model.layers.0.dropout``.
+    """
+
+    epoch: int = Field(ge=1)
+    path: str
+    before: float | int
+    after: float | int
+
+
 class Meta(Frozen):
     """`meta.json`: what belongs to a run but not to its identity. `name`, `tags` and `note` are a person's."""
 
@@ -114,6 +118,8 @@ class Meta(Frozen):
     """Which sweep or search requested the run; None where a person requested this very run."""
     pruned: bool = False
     """True if a search has stopped the run early."""
+    changes: tuple[Change, ...] = ()
+    """What was changed by hand while it and the runs before it were trained, in order; empty for an ordinary run."""
     keep_weights: bool = True
     """True if training keeps `model.keras` and the predictions of other epochs; a large sweep may do without."""
 
@@ -137,10 +143,20 @@ def _without_machine_tags(data: dict[str, Any]) -> dict[str, Any]:
 
 
 class Pause(Frozen):
-    """`pause.json`: the epoch after which a run is to stop, to be resumed or not, and the reason to give then."""
+    """`pause.json`: the epoch after which a run is to be paused, and the reason to give then."""
 
     epoch: int = Field(ge=1)
-    reason: str = Field(min_length=1)
+    reason: str = ""
+    """Empty for the usual sentence."""
+
+
+LONGEST_DELAY_S = 10.0
+
+
+class SlowMotion(Frozen):
+    """`slow_motion.json`: the seconds that a training waits after each epoch, so that people can follow it."""
+
+    delay_s: float = Field(ge=0, le=LONGEST_DELAY_S)
 
 
 class Status(Frozen):
@@ -160,7 +176,7 @@ class Status(Frozen):
     attempts_before: int = 0
     """Attempts claimed before the last request; those after it are counted against the limit."""
     requests: int = 0
-    """Number of times the run was requested again after it was cancelled, interrupted or failed."""
+    """Number of times the run was requested again after it was paused, cancelled, interrupted or failed."""
 
 
 class Environment(Frozen):

@@ -27,6 +27,8 @@ from mnist_core.runs.records import (
     EpochRow,
     LiveProgress,
     Meta,
+    Pause,
+    SlowMotion,
     Status,
 )
 from mnist_core.runs.states import ENDED, LIVE, RESUMABLE, SETTLED, RunState
@@ -141,6 +143,14 @@ class Run:
         return None if isinstance(self.source, Recorded) else self.source.parent
 
     @property
+    def changed_at(self) -> int | None:
+        """The epoch after which a person changed settings and had it go on; None for an ordinary run.
+
+        Such a run begins with the epochs of its parent, and is no training with one configuration.
+        """
+        return None if isinstance(self.source, Recorded) else self.source.parent_epoch
+
+    @property
     def validated_on_test(self) -> bool | None:
         """True if its validation images are the test images; None where a run from outside does not say."""
         return None if isinstance(self.source, Recorded) else self.source.training.validation.source == "test"
@@ -162,7 +172,7 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """True if it has ended by itself or was cancelled."""
+        """True if it has ended by itself, or was paused or cancelled."""
         return self.state in ENDED
 
     @property
@@ -227,6 +237,20 @@ class Run:
         except (OSError, ValueError):
             return None
 
+    def pause(self) -> Pause | None:
+        """Return the epoch after which it is to be paused; None where it is to go on to its end."""
+        try:
+            return Pause.model_validate(read_json(self.path / "pause.json"))
+        except (OSError, ValueError):
+            return None
+
+    def slow_motion(self) -> float:
+        """Return the seconds that its training waits after each epoch."""
+        try:
+            return SlowMotion.model_validate(read_json(self.path / "slow_motion.json")).delay_s
+        except (OSError, ValueError):
+            return 0.0
+
     def epoch(self, chosen: ChosenEpoch) -> int | None:
         """Return the number of an epoch, from 1; None where there is none of that kind (yet)."""
         if chosen == "kept":
@@ -246,7 +270,7 @@ class Run:
         """Return the predictions of an epoch's weights for the test images; None if they are not stored.
 
         They are stored when training ends: always for the kept weights, and for the last and the best epoch if the run
-        was not cancelled and keeps weights.
+        was neither paused nor cancelled and keeps weights.
 
         Raises
         ------
@@ -349,6 +373,7 @@ class Run:
             "note": self.meta.note,
             "origin": self.meta.origin.model_dump() if self.meta.origin else None,
             "pruned": self.meta.pruned,
+            "changes": [change.model_dump() for change in self.meta.changes],
             "preset": self.meta.preset,
             "read_only": self.read_only,
             "config": None if self.recorded else self.config.model_dump(mode="json"),

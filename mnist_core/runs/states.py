@@ -7,38 +7,57 @@ from typing import Literal, get_args
 
 from mnist_core.errors import InvalidTransition
 
-RunState = Literal["queued", "running", "finished", "cancelled", "diverged", "failed", "interrupted"]
-"""`interrupted` is never written: it is what a reader calls a `running` run whose process is gone, and a live one whose
-process could not write down why it failed."""
+RunState = Literal["queued", "running", "paused", "finished", "cancelled", "diverged", "failed", "interrupted"]
+"""`paused`: it has stopped after a whole epoch at a request, and waits for a person or a search. `interrupted` is never
+written: it is what a reader calls a `running` run whose process is gone, and a live one whose process could not write
+down why it failed."""
 
 Event = Literal[
-    "request", "begin", "finish", "diverge", "stop", "fail", "cancel", "prune", "vanish", "vanish_with_reason"
+    "request",
+    "begin",
+    "finish",
+    "diverge",
+    "stop",
+    "hold",
+    "fail",
+    "pause",
+    "cancel",
+    "prune",
+    "vanish",
+    "vanish_with_reason",
 ]
 """The events that change a run's state.
 
 request: a person or a study requests the run again; a new run begins as `INITIAL`.
-begin, finish, diverge, stop, fail: its training begins and ends; only the holder of the lease reports them. `stop` is a
-    training that ended at a request.
+begin, finish, diverge, stop, hold, fail: its training begins and ends; only the holder of the lease reports them.
+    `stop` is a training that ended at a request to cancel, `hold` one that ended after a whole epoch, at a request to
+    pause.
+pause: a person requests that the run stops after the epoch that is under way, or after its first.
 cancel: a person or a study cancels the run. The holder of a `running` run receives a request to stop; the run has not
-ended yet. prune: a search stops a run that it had paused. vanish: no living process holds the run. vanish_with_reason:
-no living process holds it, and the last one has left in its lease why its end could not be written.
+ended yet.
+prune: a search gives up a run that it had paused.
+vanish: no living process holds the run. vanish_with_reason: no living process holds it, and the last one has left in
+its lease why its end could not be written.
 """
 
-Ending = Literal["finished", "cancelled", "diverged", "failed"]
-"""The states in which a training ends."""
+Ending = Literal["finished", "paused", "cancelled", "diverged", "failed"]
+"""The states in which a training ends; one that is paused or cancelled can go on."""
 
 INITIAL: RunState = "queued"
 
 TRANSITIONS: Mapping[Event, Mapping[RunState, RunState]] = {
-    "request": {"cancelled": "queued", "interrupted": "queued", "failed": "queued"},
+    "request": {"paused": "queued", "cancelled": "queued", "interrupted": "queued", "failed": "queued"},
     "begin": {"queued": "running", "interrupted": "running"},
     "finish": {"running": "finished"},
     "diverge": {"running": "diverged"},
     # a training is stopped or fails before it has begun, too; and it may stop as somebody writes that it is cancelled
     "stop": {"queued": "cancelled", "running": "cancelled", "interrupted": "cancelled", "cancelled": "cancelled"},
+    "hold": {"running": "paused"},
     "fail": {"queued": "failed", "running": "failed", "interrupted": "failed"},
+    "pause": {"queued": "queued", "running": "running"},
     "cancel": {
         "queued": "cancelled",
+        "paused": "cancelled",
         "interrupted": "cancelled",
         "running": "running",
         "finished": "finished",
@@ -46,11 +65,12 @@ TRANSITIONS: Mapping[Event, Mapping[RunState, RunState]] = {
         "diverged": "diverged",
         "failed": "failed",
     },
-    "prune": {"cancelled": "cancelled"},
+    "prune": {"paused": "cancelled", "cancelled": "cancelled"},
     "vanish": {
         "queued": "queued",
         "running": "interrupted",
         "interrupted": "interrupted",
+        "paused": "paused",
         "finished": "finished",
         "cancelled": "cancelled",
         "diverged": "diverged",
@@ -60,6 +80,7 @@ TRANSITIONS: Mapping[Event, Mapping[RunState, RunState]] = {
         "queued": "interrupted",
         "running": "interrupted",
         "interrupted": "interrupted",
+        "paused": "paused",
         "finished": "finished",
         "cancelled": "cancelled",
         "diverged": "diverged",
@@ -68,7 +89,13 @@ TRANSITIONS: Mapping[Event, Mapping[RunState, RunState]] = {
 }
 """By event and state: the state that follows. What is not here cannot happen."""
 
-END: Mapping[Ending, Event] = {"finished": "finish", "cancelled": "stop", "diverged": "diverge", "failed": "fail"}
+END: Mapping[Ending, Event] = {
+    "finished": "finish",
+    "paused": "hold",
+    "cancelled": "stop",
+    "diverged": "diverge",
+    "failed": "fail",
+}
 """The event of each ending of a training."""
 
 LIVE: frozenset[RunState] = frozenset({"queued", "running"})
@@ -88,7 +115,9 @@ _CAN: Mapping[Event, str] = {
     "finish": "finish",
     "diverge": "diverge",
     "stop": "stop",
+    "hold": "stop after an epoch",
     "fail": "fail",
+    "pause": "be paused",
     "cancel": "be cancelled",
     "prune": "be given up by a search",
     "vanish": "lose its process",

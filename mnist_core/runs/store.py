@@ -3,7 +3,7 @@
     artifacts/
     ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
     │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
-    │                        pause.json; of other epochs than the kept one: predictions-N.npz
+    │                        pause.json  slow_motion.json; of other epochs than the kept one: predictions-N.npz
     ├── drawings/            digits that people have drawn and kept (see `data/kept_digits.py`)
     ├── sweeps/  searches/   which runs belong together (see `sweeps` and `searches`)
     ├── reference/           what ships with the project, read-only: finished runs as <id>/, their sweeps/ and searches/
@@ -37,7 +37,7 @@ from mnist_core.experiments.frozen import damage, explain
 from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
 from mnist_core.runs import lease, states
 from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
-from mnist_core.runs.records import Meta, Origin, Pause, Status, read_part
+from mnist_core.runs.records import Change, Meta, Origin, Pause, SlowMotion, Status, read_part
 from mnist_core.runs.run import Run
 from mnist_core.runs.writer import RunWriter
 
@@ -258,24 +258,30 @@ class Store:
         shadow_reference: bool = False,
         origin: Origin | None = None,
         keep_weights: bool = True,
+        pause: Pause | None = None,
+        delay_s: float = 0.0,
+        changes: tuple[Change, ...] = (),
+        begun: Mapping[str, bytes] | None = None,
     ) -> tuple[Run, bool]:
         """Return the run of this configuration, and True if it is new. A new one is `queued`; nothing trains it yet.
 
         The dataset's fingerprint is part of a run's identity, so the dataset must be available, or `fingerprint` given.
         An existing run of this identity is returned, but if that run ships, a new one is made that hides it in three
         cases: `shadow_reference` is True; `origin` is None and the shipped run has no predictions; or a search left the
-        shipped run unfinished. A new run can continue another only if that one is in the store. `origin` and
-        `keep_weights` (see `Meta`) are for a new run.
+        shipped run unfinished. A new run can continue another only if that one is in the store. `origin`,
+        `keep_weights` and `changes` (see `Meta`), `pause`, `delay_s` (see `set_slow_motion`) and `begun`, the contents
+        of the files that its training goes on from (see `jobs.changing`), are for a new run.
 
         Raises
         ------
         StoreError
-            if the run exists, but is damaged.
+            if the run exists, but is damaged; if it was changed in the middle of its training, and `begun` is not
+            given.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
         run_id = config.run_id(fingerprint)
-        meta = checked_meta(name=name, preset=preset, origin=origin, keep_weights=keep_weights)
+        meta = checked_meta(name=name, preset=preset, origin=origin, keep_weights=keep_weights, changes=changes)
         with contextlib.suppress(RunNotFound):
             try:
                 found = self.get(run_id)
@@ -286,16 +292,20 @@ class Store:
             enough = found.ended_well and (found.predictions_file().exists() or origin)
             if not found.read_only or (enough and not shadow_reference):
                 return found, False
-        if config.parent is not None:
+        if config.parent_epoch is not None and not begun:
+            raise StoreError(changed_by_hand(config))
+        if config.parent is not None and not begun:
             self.parent(config)
         status = Status(state=states.INITIAL, fingerprint=fingerprint, created_at=time.time())
+        files = {
+            "config.json": config,
+            "meta.json": meta,
+            "status.json": status,
+            "pause.json": pause,
+            "slow_motion.json": _checked_delay(delay_s),
+        }
         return self._place(
-            run_id,
-            {
-                "config.json": config.model_dump(mode="json"),
-                "meta.json": meta.model_dump(mode="json"),
-                "status.json": status.model_dump(mode="json"),
-            },
+            run_id, {name: item.model_dump(mode="json") for name, item in files.items() if item}, begun or {}
         )
 
     def add_recorded(
@@ -331,7 +341,7 @@ class Store:
         )
 
     @writing("the store")
-    def _place(self, run_id: str, files: dict[str, Any]) -> tuple[Run, bool]:
+    def _place(self, run_id: str, files: dict[str, Any], begun: Mapping[str, bytes] | None = None) -> tuple[Run, bool]:
         """Make a run's folder, all at once; the run, and whether another process did not make it first."""
         self._make_folders()
         for folder in (self.root, self._trash):
@@ -341,6 +351,8 @@ class Store:
             staging.mkdir()
             for name, data in files.items():
                 write_json(staging / name, data)
+            for name, content in (begun or {}).items():
+                (staging / name).write_bytes(content)
             staging.rename(self._runs / run_id)
             self._changed()
         except OSError:
@@ -435,21 +447,41 @@ class Store:
         return found.model_file
 
     @writing("the store")
-    def set_pause(self, run_id: str, pause: Pause | None) -> None:
-        """Have a run stop after an epoch, as a cancelled one that can be resumed; None takes that back."""
+    def request_pause(self, run_id: str) -> Run:
+        """Have a queued or running run be paused after the epoch that is under way; it keeps all that it has reached.
+
+        Raises
+        ------
+        InvalidTransition
+            where it is neither.
+        NoConfiguration
+            for a run from outside, which is trained elsewhere.
+        """
         run = self.get(run_id)
         self._refuse_read_only(run)
-        if pause is None:
-            (run.path / "pause.json").unlink(missing_ok=True)
-        else:
-            write_json(run.path / "pause.json", pause.model_dump(mode="json"), durable=False)
+        if run.recorded:
+            raise NoConfiguration(f"run {run.name} was {OUTSIDE}, so that it cannot be paused here; cancel it instead")
+        states.after(run.state, "pause", run.name)
+        epoch = run.epochs_done + 1
+        write_json(run.path / "pause.json", Pause(epoch=epoch).model_dump(mode="json"), durable=False)
+        return self.get(run_id)
 
-    def pause(self, run_id: str) -> Pause | None:
-        """Return the epoch after which the run is to stop; None where it is to go on to its end."""
-        try:
-            return Pause.model_validate(read_json(self.get(run_id).path / "pause.json"))
-        except (OSError, ValueError):
-            return None
+    @writing("the store")
+    def set_slow_motion(self, run_id: str, delay_s: float) -> None:
+        """Have a run wait so many seconds after each epoch, from now on; 0 is full speed. No number changes by it.
+
+        Raises
+        ------
+        ConfigError
+            for a delay out of its bounds.
+        """
+        run = self.get(run_id)
+        self._refuse_read_only(run)
+        wanted = _checked_delay(delay_s)
+        if wanted:
+            write_json(run.path / "slow_motion.json", wanted.model_dump(mode="json"), durable=False)
+        else:
+            (run.path / "slow_motion.json").unlink(missing_ok=True)
 
     def open_writer(self, run_id: str) -> RunWriter | None:
         """Return the right to train a run; None where a living process already does, or the run is not one to train."""
@@ -462,8 +494,8 @@ class Store:
         return RunWriter(run, held)
 
     @writing("the store")
-    def request_again(self, run_id: str) -> Run:
-        """Queue a resumable run once more, to go on from its last finished epoch."""
+    def request_again(self, run_id: str, pause: Pause | None = None) -> Run:
+        """Queue a resumable run once more, to go on from its last finished epoch; `pause`: to stop after an epoch."""
         run = self.get(run_id)
         self._refuse_read_only(run)
         if run.recorded:
@@ -473,6 +505,8 @@ class Store:
         state = states.after(run.state, "request", run.name)
         for name in ("cancel", "pause.json"):
             (run.path / name).unlink(missing_ok=True)
+        if pause is not None:
+            write_json(run.path / "pause.json", pause.model_dump(mode="json"), durable=False)
         if run.meta.pruned:
             self._write_meta(run, pruned=False)
         update = {
@@ -491,11 +525,15 @@ class Store:
     def cancel(self, run_id: str) -> Run:
         """Ask a queued or running run to stop; its worker looks between blocks of steps.
 
-        An interrupted run becomes a cancelled one: its worker may be on the way back, and must find the request.
+        An interrupted run becomes a cancelled one: its worker may be on the way back, and must find the request. A
+        paused one becomes a cancelled one, too, which keeps what it has reached.
         """
         run = self.get(run_id)
         self._refuse_read_only(run)
-        if not run.ended:
+        if run.state == "paused":
+            update = {"state": states.after(run.state, "cancel"), "reason": "cancelled after it was paused"}
+            self._write_status(run, update)
+        elif not run.ended:
             (run.path / "cancel").touch()
             # read again, as the worker may have ended the run since; what it wrote stands
             if not lease.held(run.path) and (state := self.get(run_id).state) in states.TRAINABLE:
@@ -606,6 +644,14 @@ class Store:
             )
 
 
+def changed_by_hand(config: RunConfig) -> str:
+    """Return why a run that was changed in the middle of its training cannot be made from its configuration alone."""
+    return (
+        f"this run goes on from epoch {config.parent_epoch} of the run {config.parent}, where a person changed "
+        f"settings; it can only be made by a change while that run is paused after epoch {config.parent_epoch}"
+    )
+
+
 def _parse_source(data: Any) -> RunConfig | Recorded:
     """Return what `config.json` holds: a configuration, or what is known of a run from outside."""
     if isinstance(data, dict) and set(data) == {"recorded"}:
@@ -617,6 +663,14 @@ def checked_meta(**data: Any) -> Meta:
     """Return a Meta from what a person typed; raises ConfigError."""
     try:
         return Meta.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+def _checked_delay(delay_s: float) -> SlowMotion | None:
+    """Return the slow motion of so many seconds an epoch, None for none; raises ConfigError."""
+    try:
+        return SlowMotion(delay_s=delay_s) if delay_s else None
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
 

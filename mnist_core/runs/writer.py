@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,7 @@ class RunWriter:
         """Replace the finished epochs by `rows`."""
         self.check()
         with replacing(self.run.path / "history.jsonl") as file:
-            text = io.StringIO()
-            for row in rows:
-                text.write(_json_line(row))
-            file.write(text.getvalue().encode())
+            file.write(history_content(rows))
 
     def progress(self, progress: LiveProgress) -> None:
         """Write the progress within the epoch; an error of the disk is ignored, as training can go on without it."""
@@ -99,12 +96,8 @@ class RunWriter:
         self._happened(
             states.END[state], reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch
         )
-        for name in (
-            "cancel",
-            "pause.json",
-            "progress.json",
-            *(("checkpoint.npz",) if state in states.SETTLED else ()),
-        ):
+        settled = ("checkpoint.npz", "slow_motion.json") if state in states.SETTLED else ()
+        for name in ("cancel", "pause.json", "progress.json", *settled):
             with contextlib.suppress(OSError):  # the end is written; a file that is left behind does no harm
                 (self.run.path / name).unlink(missing_ok=True)
         self.release()
@@ -128,5 +121,6 @@ class RunWriter:
         write_json(self.run.path / "status.json", status.model_copy(update=update).model_dump(mode="json"))
 
 
-def _json_line(row: EpochRow) -> str:
-    return json.dumps(row.to_json(), allow_nan=False) + "\n"
+def history_content(rows: Sequence[EpochRow]) -> bytes:
+    """Return the content of `history.jsonl` with these finished epochs."""
+    return "".join(json.dumps(row.to_json(), allow_nan=False) + "\n" for row in rows).encode()

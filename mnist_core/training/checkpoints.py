@@ -12,12 +12,13 @@ The file is replaced in one step after each epoch, so it always describes a comp
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,18 @@ def identity(config: RunConfig, fingerprint: str) -> str:
 
 def save(path: Path, identity: str, state: State) -> None:
     """Replace the checkpoint at `path`, atomically and durably."""
+    with replacing(path) as file:
+        _write(file, identity, state)
+
+
+def content(identity: str, state: State) -> bytes:
+    """Return the content of the checkpoint that `save` would write."""
+    file = io.BytesIO()
+    _write(file, identity, state)
+    return file.getvalue()
+
+
+def _write(file: IO[bytes], identity: str, state: State) -> None:
     progress = {
         "epoch": state.epoch,
         "rows": [row.to_json() for row in state.rows],
@@ -134,8 +147,7 @@ def save(path: Path, identity: str, state: State) -> None:
     arrays: dict[str, Any] = {
         f"{name}_{index}": array for name, group in groups.items() for index, array in enumerate(group)
     }
-    with replacing(path) as file:
-        np.savez(file, identity=np.array(identity), progress=np.array(json.dumps(progress)), **arrays)
+    np.savez(file, identity=np.array(identity), progress=np.array(json.dumps(progress)), **arrays)
 
 
 class _Progress(BaseModel):

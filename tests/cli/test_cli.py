@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mnist_core.cli import main
+from mnist_core.experiments.configs import RunConfig
 from mnist_core.runs.store import Store
 from tests.support.synthetic import MakeRun, config
 
@@ -158,7 +159,38 @@ def test_delete_and_restore(cli, trained: dict[str, Any]) -> None:
 def test_a_finished_run_cannot_be_resumed(cli, trained: dict[str, Any]) -> None:
     status, _, err = cli("resume", trained["id"], "--here")
     assert status == 1
-    assert "only cancelled, interrupted or failed" in err
+    assert "only paused, cancelled, interrupted or failed" in err
+
+
+def test_a_run_is_paused_goes_on_for_an_epoch_and_with_a_change(cli, tmp_path: Path, small_config: RunConfig) -> None:
+    run = Store(tmp_path / "store").add(small_config, name="mine")[0].id
+    status, _, err = cli("pause", run)
+    assert (status, f"mine ({run}) is paused after its present epoch; `resume {run}` goes on" in err) == (0, True)
+    status, _, err = cli("resume", run, "--here")
+    assert (status, "is paused: paused after epoch 1 of 3" in err) == (1, True)
+    status, out, _ = cli("resume", run, "--here", "--more", "1", "--json")
+    found = json.loads(out)[0]
+    assert (status, found["state"], found["epochs_done"]) == (0, "paused", 2)
+    status, _, err = cli("resume", run, "--here", "--set", "training.seed=4")
+    assert (status, "training.seed: only the dropout of layers" in err) == (2, True)
+    status, out, _ = cli("resume", run, "--here", "--set", "model.layers.0.dropout=0.5", "--json")
+    found = json.loads(out)[0]
+    assert (status, found["state"], found["outcome"]) == (0, "finished", "new")
+    assert (found["config"]["parent"], found["config"]["parent_epoch"]) == (run, 2)
+    assert found["changes"] == [{"epoch": 2, "path": "model.layers.0.dropout", "before": 0.2, "after": 0.5}]
+    child = json.loads(cli("train", "--from", found["id"], "--epochs", "1", "--here", "--json")[1])[0]
+    assert (child["state"], child["config"]["parent"], child["config"]["parent_epoch"]) == (
+        "finished",
+        found["id"],
+        None,
+    )
+    status, _, err = cli("pause", found["id"])
+    assert (status, "is finished; only queued or running runs can be paused" in err) == (1, True)
+
+
+def test_slow_motion_has_bounds(cli) -> None:
+    status, _, err = cli("train", *SMALL, "--slow", "99")
+    assert (status, "delay_s" in err) == (2, True)
 
 
 def test_datasets_are_listed_registered_and_forgotten(cli, tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "wrong_share_words": ("val_loss_wrong, val_loss_correct, val_accuracy", "tests/comparison/test_captions.py"),
         "wrong_cost_words": ("val_loss_wrong and val_accuracy, first and last", "tests/comparison/test_captions.py"),
     },
+    "comparison/words/changes.py": {
+        "changes_words": ("values of Changes", "tests/jobs/test_changing.py", "dropout 0.2 → 0.5"),
+    },
     "comparison/words/comparability.py": {
         "concern_words": ("values of a Concern", "tests/comparison/test_verdicts.py"),
         "other_data_words": (
@@ -100,7 +103,10 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "corrected_words": ("the number of comparisons", EXAMS),
         "cell_words": ("the decision on one exam", EXAMS, r"better: \+"),
     },
-    "comparison/words/headline.py": {"headline": ("answers of the decisions", "tests/comparison/test_verdicts.py")},
+    "comparison/words/headline.py": {
+        "headline": ("answers of the decisions", "tests/comparison/test_verdicts.py"),
+        "changed_words": ("which runs were changed", "tests/jobs/test_changing.py", "was changed by hand during"),
+    },
     "comparison/words/held_out.py": {"gap_words": ("both accuracies of a HeldOutGap", HERE)},
     "comparison/words/loss_or_accuracy.py": {
         "course_sentence": ("the rows of the best and the last epoch", HERE),

@@ -75,7 +75,7 @@ class TestTheStore:
         for run_id in built.harmless:
             run = built.store.get(run_id)
             assert run.progress() is None
-            assert built.store.pause(run_id) is None
+            assert built.store.get(run_id).pause() is None
             assert latency.stored(built.store, run) is None
             assert not latency.waiting(built.store, run)
             assert _attempts(run.path / "attempts.jsonl") == []

@@ -213,7 +213,7 @@ class TestTraining:
 
     def test_a_finished_run_cannot_be_requested_again(self, store: Store, run_id: str) -> None:
         finish(store, run_id)
-        with pytest.raises(StoreError, match="only cancelled, interrupted or failed"):
+        with pytest.raises(StoreError, match="only paused, cancelled, interrupted or failed"):
             store.request_again(run_id)
 
 

@@ -48,7 +48,7 @@ def curve(run: str = "a", epochs: int = 8, **given: Any) -> Curve:
 def diverged() -> Curve:
     rows = [epoch_row(epoch) for epoch in (1, 2, 3)]
     nan = math.nan
-    broken = replace(rows[-1], epoch=4, loss=nan, val_loss=nan, train_eval_loss=nan, accuracy=0.1, val_accuracy=0.1)
+    broken = replace(rows[-1], epoch=4, loss=nan, val_loss=nan, clean_loss=nan, accuracy=0.1, val_accuracy=0.1)
     return Curve("d", "too fast", "#D55E00", history([*rows, broken]))
 
 
@@ -168,7 +168,7 @@ def test_the_description_names_best_and_last() -> None:
 
 def test_a_mark_stands_at_its_epoch_of_the_validation_line_and_turns_to_where_there_is_room() -> None:
     frame = curve_frame([curve("a"), curve("b"), curve("c")], "loss")
-    marks = mark_frame(frame, {"a": (7, "overfits"), "b": (2, "levels off"), "c": (99, "not there")}, "epoch", [1, 8])
+    marks = mark_frame(frame, [("a", 7, "overfits"), ("b", 2, "levels off"), ("c", 99, "not there")], "epoch", [1, 8])
     assert marks[["run", "epoch", "kind", "text", "left"]].to_numpy().tolist() == [
         ["b", 2, "validation", "levels off", False],
         ["a", 7, "validation", "overfits", True],
@@ -184,6 +184,22 @@ def test_marks_are_drawn_for_few_runs_only() -> None:
 
     assert marked("abc")
     assert not marked("abcd")
+
+
+@pytest.mark.parametrize(("names", "metric"), [("a", "loss"), ("abcd", "accuracy")])
+def test_a_change_by_hand_is_marked_on_the_curve_however_many_runs_there_are(names: str, metric: Any) -> None:
+    frame = curve_frame([curve(name) for name in names], metric)
+    colours = dict.fromkeys(names, "#111111")
+    clean = curves_chart(frame, colours, metric).to_dict()
+    chart = curves_chart(frame, colours, metric, changes={"a": {4: "dropout 0.2 → 0.5"}}).to_dict()
+    vl_convert.vegalite_to_vega(chart)
+    (diamond,) = [one for one in chart["layer"] if one["mark"].get("shape") == "diamond"]
+    (point,) = chart["datasets"][diamond["data"]["name"]]
+    assert (point["run"], point["epoch"], point["kind"]) == ("a", 4, "validation")
+    assert "diamond" not in str(clean)
+    assert ("dropout 0.2 → 0.5" in [one.get("text") for rows in chart["datasets"].values() for one in rows]) is True
+    words = [one for one in chart["layer"] if one["mark"]["type"] == "text"]
+    assert len(words) == len([one for one in clean["layer"] if one["mark"]["type"] == "text"]) + (len(names) == 1)
 
 
 @pytest.mark.parametrize("zoom", [False, True])

@@ -60,7 +60,7 @@ def test_a_condition_that_does_not_hold_or_is_about_what_is_missing(text: str) -
         ("accuracy > 98", "98 % is 0.98"),
         ("accuracy > 98%", "98 % as 0.98"),
         ("state = 'finished'", "write == for equal"),
-        ("state == 'done'", "one of queued, running, finished"),
+        ("state == 'done'", "one of queued, running, paused, finished"),
         ("accuracy", "is a number and no condition"),
         ("acuracy > 0.9", "is it accuracy"),
         ("dataset == mnist", 'put it in quotes: "mnist"'),

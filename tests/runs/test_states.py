@@ -22,17 +22,19 @@ STATES: tuple[RunState, ...] = get_args(RunState)
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 EXPECTED = """
-                    queued       running      finished  cancelled  diverged  failed  interrupted
-request             -            -            -         queued     -         queued  queued
-begin               running      -            -         -          -         -       running
-finish              -            finished     -         -          -         -       -
-diverge             -            diverged     -         -          -         -       -
-stop                cancelled    cancelled    -         cancelled  -         -       cancelled
-fail                failed       failed       -         -          -         -       failed
-cancel              cancelled    running      finished  cancelled  diverged  failed  cancelled
-prune               -            -            -         cancelled  -         -       -
-vanish              queued       interrupted  finished  cancelled  diverged  failed  interrupted
-vanish_with_reason  interrupted  interrupted  finished  cancelled  diverged  failed  interrupted
+                    queued       running      paused     finished  cancelled  diverged  failed  interrupted
+request             -            -            queued     -         queued     -         queued  queued
+begin               running      -            -          -         -          -         -       running
+finish              -            finished     -          -         -          -         -       -
+diverge             -            diverged     -          -         -          -         -       -
+stop                cancelled    cancelled    -          -         cancelled  -         -       cancelled
+hold                -            paused       -          -         -          -         -       -
+fail                failed       failed       -          -         -          -         -       failed
+pause               queued       running      -          -         -          -         -       -
+cancel              cancelled    running      cancelled  finished  cancelled  diverged  failed  cancelled
+prune               -            -            cancelled  -         cancelled  -         -       -
+vanish              queued       interrupted  paused     finished  cancelled  diverged  failed  interrupted
+vanish_with_reason  interrupted  interrupted  paused     finished  cancelled  diverged  failed  interrupted
 """
 """What follows: a row an event, a column a state; `-` is a clear error."""
 
@@ -78,6 +80,8 @@ def happen(store: Store, run_id: str, event: Event, writer: RunWriter | None) ->
     """Have an event happen as a user, a search or a training makes it happen."""
     if event == "request":
         store.request_again(run_id)
+    elif event == "pause":
+        store.request_pause(run_id)
     elif event == "cancel":
         store.cancel(run_id)
     elif event == "prune":
@@ -133,8 +137,8 @@ def test_the_store_goes_by_the_table(store: Store, small_config: RunConfig, stat
     ("group", "members"),
     [
         (states.LIVE, {"queued", "running"}),
-        (states.ENDED, {"finished", "cancelled", "diverged", "failed"}),
-        (states.RESUMABLE, {"cancelled", "failed", "interrupted"}),
+        (states.ENDED, {"finished", "paused", "cancelled", "diverged", "failed"}),
+        (states.RESUMABLE, {"paused", "cancelled", "failed", "interrupted"}),
         (states.TRAINABLE, {"queued", "interrupted"}),
         (states.SETTLED, {"finished", "diverged"}),
     ],

@@ -56,7 +56,7 @@ def test_a_child_that_was_interrupted_goes_on_to_the_same_numbers(store: Store, 
     config = parent.config.replace(parent=parent.id, training__learning_rate=0.01)
     paused = RunRequest(config, "child", pause=Pause(epoch=1, reason="enough for now"))
     run = request_all(store, LocalRunner(store), [paused])[0].run
-    assert (run.state, run.status.reason, run.epochs_done) == ("cancelled", "enough for now", 1)
+    assert (run.state, run.status.reason, run.epochs_done) == ("paused", "enough for now", 1)
     store.delete(parent.id)  # what was reached holds the weights
     run = request(store, LocalRunner(store), config, name="child").run
     assert (run.state, run.epochs_done) == ("finished", 3)
@@ -108,7 +108,7 @@ def test_a_paused_run_goes_on_to_the_numbers_of_one_that_never_paused(
         run = request_all(store, runner, [RunRequest(small_config, "run", pause=Pause(epoch=epoch, reason="rung"))])[
             0
         ].run
-        assert (run.state, run.epochs_done, run.status.kept_epoch) == ("cancelled", epoch, epoch)
+        assert (run.state, run.epochs_done, run.status.kept_epoch) == ("paused", epoch, epoch)
     run = request(store, runner, small_config, name="run").run
     assert run.state == "finished"
     other = Store(tmp_path / "other")

@@ -24,6 +24,7 @@ from mnist_core.plots.learning_curves import (
     Kind,
     Metric,
     bright_runs,
+    changes_of,
     clipped_words,
     curve_frame,
     curves_chart,
@@ -84,7 +85,9 @@ def curve_panels(
     shifted = {
         run_id: (epoch + before[run_id], text) for run_id, (epoch, text) in (marks or {}).items() if run_id in before
     }
-    rows = len(shifted) if len(curves) <= FEW and not zoom and "validation" in kinds else 0
+    changes = changes_of(curves)
+    changed = sum(map(len, changes.values()))
+    rows = len(shifted) + changed if len(curves) <= FEW and not zoom and kinds else 0
     end = planned(groups)
     bright = bright_runs(curves, baseline)
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
@@ -105,7 +108,7 @@ def curve_panels(
                 Drawing(
                     curves_chart, frame, colours, metric, x=x, log=on_log, smoothing=smoothing,
                     zoom=zoom, x_max=end if x == "epoch" else None, members=members,
-                    marks=shifted if metric == "loss" else None, bright=bright, headroom=rows,
+                    marks=shifted if metric == "loss" else None, changes=changes, bright=bright, headroom=rows,
                 ),
                 frame,
                 alt_text=described(frame, metric),
@@ -134,7 +137,7 @@ def _controls(seeds: bool) -> tuple[list[Kind], float, bool, Axis, bool, bool]:
             bind="query-params",
             format_func=lambda kind: "training, dropout off" if kind == "dropout off" else kind,
             help="Training: on the training images while the weights move, dropout on. Validation: on images that "
-            "are not trained on, after each epoch. Training, dropout off: the training images evaluated as the "
+            "are not trained on, after each epoch. Training, dropout off: the training images judged as the "
             "validation images are; its gap to the validation line is the honest measure of overfitting. "
             "Dropout leaves out a random share of a layer's outputs while training.",
         )  # fmt: skip

@@ -14,6 +14,7 @@ from dashboard import resources, state
 from dashboard.resources import Entry
 from dashboard.shared import panels
 from dashboard.views.runs import table
+from mnist_core.comparison.words.changes import moments
 from mnist_core.errors import StoreError
 from mnist_core.experiments.settings import LAYERS, SETTINGS, values_of
 from mnist_core.files import printable
@@ -244,7 +245,11 @@ def _lineage(run: Run, entries: Sequence[Entry]) -> None:
         st.markdown(f"Made from the published model {for_markdown(run.meta.preset)}.")
     if run.parent:
         parent = by_id.get(run.parent)
-        st.markdown("**Continues the weights of**")
+        if run.changed_at is None:
+            st.markdown("**Continues the weights of**")
+        else:
+            said = moments(run.meta.changes, run.config.model).get(run.changed_at, "settings changed")
+            st.markdown(f"**Changed by hand after epoch {run.changed_at}** ({for_markdown(said)}) **of**")
         if parent is None:
             st.caption(f"The run {run.parent}, which is not in this store.")
         else:

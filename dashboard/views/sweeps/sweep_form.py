@@ -1,4 +1,4 @@
-"""The form that starts a sweep or a search: a published one, or a grid of the user's."""
+"""Starting a sweep or a search: a published one, or a grid of one's own."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ LIMITS = bounds(TrainingConfig, "epochs")
 
 
 def options() -> list[str]:
-    """Return the options of the form: published sweeps and searches, and a grid of the user's."""
+    """All that can be trained here: published sweeps and searches, and a grid of one's own."""
     return [*(f"sweep:{name}" for name in SWEEPS), *(f"search:{name}" for name in SEARCHES), OWN]
 
 
 def choice_words(path: str, setting: Setting) -> str:
-    """Return the name of an axis in the select boxes."""
+    """What an axis is called in the boxes to choose from."""
     return f"{setting.words} of every layer" if path.startswith("model.layers.") else setting.words
 
 
 def axis_link(path: str, setting: Setting) -> str:
-    """Return the name of an axis in the link."""
+    """What an axis is called in the link."""
     return setting.name if path.startswith("model.layers.") else setting.link
 
 
 def example(setting: Setting) -> str:
-    """Return some values of a setting, as a person types them."""
+    """Some values of a setting, as a person types them."""
     return ", ".join(f"{value:g}" if isinstance(value, float) else json.dumps(value).strip('"')
                      for value in setting.examples())  # fmt: skip
 
 
 def take() -> None:
-    """Fill the form from the link, if the link is new."""
+    """Fill the form from the link, if that is new."""
     link = state.arriving_link(FORM, LINK)
     if link is None:
         return
@@ -89,7 +89,7 @@ def take() -> None:
 
 
 def write() -> None:
-    """Write the content of the form into the link."""
+    """Put what the form holds into the link."""
     link = {"what": str(state.widget_value("sweep_what")), "dataset": str(state.widget_value("sweep_dataset"))}
     epochs = state.widget_value("sweep_epochs")
     if epochs is not None:
@@ -109,7 +109,7 @@ def write() -> None:
 
 
 def values_key(number: int, path: str) -> str:
-    """Return the key of the box with the values of an axis."""
+    """The box with the values of an axis."""
     return f"sweep_values_{number}_{path}"
 
 
@@ -119,7 +119,7 @@ def _datasets() -> list[str]:
 
 
 def start_form() -> None:
-    """Draw the form. A click on Start hands the runs over and opens the new sweep or search."""
+    """The form; a click on Start hands the runs over and opens what was started."""
     take()
     if told := state.widget_value(_PROBLEMS):
         assert isinstance(told, list)
@@ -151,7 +151,7 @@ def _about(spec: SweepSpec | SearchSpec) -> None:
 
 
 def _own() -> SweepSpec:
-    """Draw the boxes of a grid over one or two settings, and return the grid."""
+    """A grid over one or two fields, as the boxes describe it."""
     base = st.selectbox(
         "Start from", list(PRESETS), format_func=lambda name: " · ".join(name.split("/")), key="sweep_base",
         persist_state="session",
@@ -188,7 +188,7 @@ def _own() -> SweepSpec:
 
 
 def values_of(text: str) -> list[Any]:
-    """Return the typed values, which commas separate: numbers where they are numbers, else words."""
+    """What a person typed, separated by commas: numbers where they are such, else words."""
     found: list[Any] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
@@ -199,7 +199,7 @@ def values_of(text: str) -> list[Any]:
 
 
 def _changed(spec: Any) -> Any:
-    """Return the spec with the chosen dataset and number of epochs."""
+    """The spec on the dataset and with the epochs that were chosen."""
     names = _datasets()
     left, right = st.columns([2, 3], gap="small")
     if state.widget_value("sweep_dataset") not in names:
@@ -264,7 +264,7 @@ def _start(spec: SweepSpec | SearchSpec) -> None:
 
 
 def _cost(configs: list[RunConfig]) -> str:
-    """Return a sentence on the time that the runs still to be trained will take."""
+    """How long the runs that are still to be trained will take, as a sentence."""
     runs = resources.scan()[0]
     trained = {run.config for run in runs if run.state == "finished" and not run.recorded}
     missing = [config for config in configs if config not in trained]
@@ -281,7 +281,7 @@ def _cost(configs: list[RunConfig]) -> str:
 
 
 def hand_over(spec: SweepSpec | SearchSpec, keep_weights: bool = True) -> str:
-    """Request the training. Return the name in the link, such as ``sweep-0123456789ab``."""
+    """Have it trained; what the link calls it, such as ``sweep-0123456789ab``."""
     store, runner = resources.store(), resources.runner()
     resources.watch().again()
     study = request(store, runner, spec, keep_weights=keep_weights)

@@ -91,12 +91,21 @@ def start_from(source: str, runs: list[Run], dataset: str | None = None) -> Base
         config, shown, goes_by = preset.config, preset.short_name, name
     else:
         run = next(run for run in runs if run.id == name)
-        config, shown, goes_by = run.config, without_seed(run.name, run.config.training.seed), run.meta.preset or ""
+        config, shown, goes_by = (
+            _own(run.config),
+            without_seed(run.name, run.config.training.seed),
+            run.meta.preset or "",
+        )
         dataset = None
     start = values_of(config)
     if dataset:  # a class that works on digits stays there when it turns to another preset
         start["dataset.name"] = dataset
     return _fill(source, shown, config, goes_by, start)
+
+
+def _own(config: RunConfig) -> RunConfig:
+    """Return a run's settings to start from; of one that was changed by hand, they begin from new weights."""
+    return config if config.parent_epoch is None else config.replace(parent=None, parent_epoch=None)
 
 
 def _fill(source: str, name: str, config: RunConfig, preset: str, start: dict[str, Any]) -> Base:
@@ -143,7 +152,7 @@ def _open(link: Mapping[str, str], runs: list[Run]) -> list[str]:
             f"the run {_shown(run_id)} is not in this store"
             + (", so the form starts from the published model" if preset else "")
         )
-    reference = PRESETS[preset or FIRST_PRESET].config if preset or run is None else run.config
+    reference = PRESETS[preset or FIRST_PRESET].config if preset or run is None else _own(run.config)
     start = values_of(reference)
     if not link:
         start = _one_step_away(start | {"dataset.name": _best_dataset()}, runs)
@@ -160,7 +169,7 @@ def _open(link: Mapping[str, str], runs: list[Run]) -> list[str]:
         _fill(f"preset:{name}", PRESETS[name].short_name, PRESETS[name].config, name, start)
     else:
         shown = without_seed(run.name, run.config.training.seed)
-        _fill(f"run:{run.id}", shown, run.config, run.meta.preset or "", start)
+        _fill(f"run:{run.id}", shown, _own(run.config), run.meta.preset or "", start)
     state.fill({NAME: link.get(NAME_KEY, "")[:LONGEST_NAME], SEEDS: seeds})
     return told + problems
 

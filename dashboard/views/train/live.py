@@ -37,6 +37,7 @@ MOST_WAITING = 3
 
 ENDINGS = {
     "finished": "finished",
+    "paused": "paused",
     "cancelled": "cancelled",
     "diverged": "diverged: the loss grew beyond all bounds, as with too large a learning rate",
     "failed": "failed",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnist_core.comparison.comparability import Concern
+from mnist_core.comparison.words.changes import moments
 from mnist_core.comparison.words.held_out import gap_words
 from mnist_core.comparison.words.numbers import listed
 from mnist_core.comparison.words.selection import selection_words
@@ -30,6 +31,12 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
             )
         case "continued":
             return f"{own} went on from the trained weights of run {v[0]}: it has that run's epochs as well."
+        case "changed":
+            what = "; ".join(f"after epoch {epoch}: {text}" for epoch, text in moments(v[1], v[2]).items())
+            return (
+                f"{own} was changed by hand while it was trained ({what or f'after epoch {v[0]}'}): it was not trained "
+                "with one configuration, no other seed of it can be trained, and whoever changed it had seen its curve."
+            )
         case "validation":
             each = [f"{name} validates on {_validation_words(source)}" for name, source in zip(names, v, strict=True)]
             mixed = ", and their validation curves are of different images" if item.severity == "undermines" else ""

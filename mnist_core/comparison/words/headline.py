@@ -22,6 +22,28 @@ def headline(comparison: Comparison, names: Names, recipes: Sequence[RecipeVerdi
 
     Of each run, it is the verdict on its recipe where both recipes have enough seeds, else that on the trained network.
     """
+    text = _answers(comparison, names, recipes)
+    return text + changed_words(comparison, names) if text else ""
+
+
+def changed_words(comparison: Comparison, names: Names) -> str:
+    """Return that runs were changed by hand while they were trained, in a sentence after others; empty for none."""
+    found = {
+        (item.baseline, item.run)[concern.which]: None
+        for item in comparison.verdicts
+        for concern in item.concerns
+        if concern.code == "changed"
+    }
+    if not found:
+        return ""
+    was = "was" if len(found) == 1 else "were"
+    return (
+        f" But {listed([names[run] for run in found])} {was} changed by hand during training: this is no clean "
+        "comparison of two configurations."
+    )
+
+
+def _answers(comparison: Comparison, names: Names, recipes: Sequence[RecipeVerdict]) -> str:
     verdicts = comparison.verdicts
     by_recipe = {item.run: item for item in recipes if in_headline(item)}
     if len(verdicts) < 2:
