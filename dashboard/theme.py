@@ -35,6 +35,8 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
     max-height: 40vh; overflow: auto;
   }
 }
+/* what listens to the keyboard lies over its chart and takes no room */
+[class*="st-key-keys_"] { position: absolute; z-index: 1; pointer-events: none; }
 .st-key-train_preview img { image-rendering: pixelated; }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
+from dashboard.shared.matrix_keys import HELP, matrix_keys
 from mnist_core.evaluation.mistakes import Cell, confusion_frame
 from mnist_core.plots.confusion_matrix import HEIGHT, SELECTION, confusion_cells, confusion_chart
 from mnist_core.runs.records import ChosenEpoch
@@ -42,7 +43,7 @@ def matrix_panel(run: Run, cell: Cell) -> None:
         "Row: the digit written. Column: the guess. Click a coloured cell.",
         help="This is a confusion matrix. Its diagonal, in grey, counts the right guesses; coloured ones are mistakes. "
         "A click shows the digits of a cell. “In %” divides each row by the number of images of that digit, so that "
-        "frequent and rare digits compare.",
+        f"frequent and rare digits compare.\n\n{HELP}",
     )
     shares = state.link_text("cells") == "percent"
     state.widget("cells", PER_CENT if shares else COUNTS)
@@ -59,6 +60,7 @@ def draw_matrix(
     height: int = HEIGHT,
     chosen: ChosenEpoch = "kept",
     top: float | None = None,
+    name: str | None = None,
 ) -> None:
     """Draw the matrix alone of a run that has predictions, with its table and downloads.
 
@@ -78,15 +80,18 @@ def draw_matrix(
         the epoch whose weights guess.
     top
         the count at which the colours end; None for the largest of this matrix.
+    name
+        of the run, where there are several matrices.
     """
     predictions = resources.predictions(run, chosen)
     assert predictions is not None
     cells = confusion_cells(confusion_frame(predictions), shares=shares, picked=cell or Cell(), names=run.classes)
+    matrix_keys(key, "Confusion matrix" if name is None else f"Confusion matrix of {name}")
     panels.chart_with_table(
         Drawing(confusion_chart, cells, shares=shares, names=run.classes, height=height, top=top),
         cells[["true", "guess", "count", "share"]],
-        alt_text="Confusion matrix: true digit by guessed digit. The boxes True digit and Guessed digit choose a cell "
-        "by keyboard.",
+        alt_text="Confusion matrix: true digit by guessed digit. Arrow keys go through its cells; the boxes True digit "
+        "and Guessed digit choose one, too.",
         key=state.fresh_key(key),
         filename=f"confusion-{run.id}",
         on_select="rerun",

@@ -91,6 +91,37 @@ def test_boxes_choose_a_cell_by_keyboard_and_agree_with_clicks(screen: Screen, r
     expect_digits_of(screen, clicked)
 
 
+def test_arrow_keys_go_through_the_matrix_enter_shows_a_cell_and_the_focus_stays(
+    screen: Screen, run: Run, top: list[Confusion]
+) -> None:
+    screen.open("mistakes", runs=run.id)
+    expect(screen.key("matrix_panel").locator("svg.marks")).to_be_visible()
+    keys = screen.key("keys_confusion").get_by_role("application")
+    keys.focus()
+    place = [0, 0]
+    for confusion in top:
+        target = [confusion.true, confusion.guess]
+        for axis, (back, on) in enumerate((("ArrowUp", "ArrowDown"), ("ArrowLeft", "ArrowRight"))):
+            for _ in range(abs(target[axis] - place[axis])):
+                screen.page.keyboard.press(on if target[axis] > place[axis] else back)
+        place = target
+        label = f"Guessed digit: {confusion.guess}; True digit: {confusion.true};"
+        cell = screen.key("matrix_panel").locator(f"path[aria-label*='{label}']").first.bounding_box()
+        frame = keys.locator(".frame").bounding_box()
+        assert cell is not None
+        assert frame is not None
+        for side in ("x", "y", "width", "height"):
+            assert abs(cell[side] - frame[side]) < 2, (side, cell, frame)
+        screen.page.keyboard.press("Enter")
+        screen.expect_query(true=str(confusion.true), guess=str(confusion.guess))
+        expect_digits_of(screen, confusion)
+        expect(keys).to_be_focused()
+    expect(keys.locator(".spoken")).to_contain_text(
+        f"a {top[-1].true} taken for a {top[-1].guess}", use_inner_text=False
+    )
+    screen.expect_no_exception()
+
+
 def test_show_all_clears_the_cell_and_a_link_restores_it(
     screen: Screen, run: Run, predictions: Predictions, top: list[Confusion]
 ) -> None:

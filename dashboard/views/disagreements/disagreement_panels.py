@@ -20,6 +20,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
 from dashboard.shared.gallery import vote_items
+from dashboard.shared.matrix_keys import HELP, matrix_keys
 from dashboard.shared.matrix_panel import chosen_cell, draw_matrix
 from mnist_core.comparison.disagreements import (
     GROUPS,
@@ -199,7 +200,13 @@ def matrices_panel(pair: Panel) -> None:
                 side = 0 if name == "a" else 1
                 panels.heading(pair.written[side], "Row: the digit written. Column: its guess.")
                 draw_matrix(
-                    pair.runs[side], framed, key=MATRICES[name], height=MATRIX_HEIGHT, chosen=pair.chosen, top=top
+                    pair.runs[side],
+                    framed,
+                    key=MATRICES[name],
+                    height=MATRIX_HEIGHT,
+                    chosen=pair.chosen,
+                    top=top,
+                    name=pair.names[side],
                 )
     by_confusion, by_digit = resources.changes(pair.runs[0], pair.runs[1], pair.chosen)
     st.markdown(
@@ -232,14 +239,15 @@ def _difference(pair: Panel, compared: pd.DataFrame, framed: Cell | None) -> Non
         help=f"Each cell of the matrix of {b} minus the same cell of {a}, in the colour of the run that has more "
         f"there. Beside the diagonal, a minus is a confusion that {b} makes less often; on the diagonal, in grey, a "
         "plus counts digits that it finds more often. A cell "
-        "may show 0 although digits came and went: a click shows those that are in it for one run only.",
+        f"may show 0 although digits came and went: a click shows those that are in it for one run only.\n\n{HELP}",
     )
     cells = confusion_matrix.difference_cells(compared, *pair.names, picked=framed, names=pair.classes)
+    matrix_keys(MATRICES["difference"], "Difference of the confusion matrices")
     panels.chart_with_table(
         Drawing(confusion_matrix.difference_chart, cells, (pair.shades[0], pair.shades[1]), height=MATRIX_HEIGHT),
         cells[["true", "guess", "a", "b", "difference", "entered", "left"]],
-        alt_text="Difference of the two confusion matrices: true digit by guessed digit. The boxes below choose a cell "
-        "by keyboard.",
+        alt_text="Difference of the two confusion matrices: true digit by guessed digit. Arrow keys go "
+        "through its cells; the boxes below choose one, too.",
         key=state.fresh_key(MATRICES["difference"]),
         filename=_filename("difference", pair),
         on_select="rerun",
