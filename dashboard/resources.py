@@ -623,10 +623,14 @@ def kept_folder() -> Path:
 
 def kept() -> KeptDigits:
     """Return the kept digits, cached until one is kept or removed."""
+    return _kept(str(kept_folder()), kept_version())
+
+
+def kept_version() -> tuple[int, int]:
+    """Return what changes whenever a digit is kept or removed."""
     from mnist_core.data.kept_digits import version
 
-    folder = kept_folder()
-    return _kept(str(folder), version(folder))
+    return version(kept_folder())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -714,6 +718,30 @@ def exam_results(runs: Sequence[Run], exams: Sequence[Exam], count: int) -> dict
     results: dict[str, list[Result]] = _EXAMS.get(
         key, made, lambda found: sum(result.images for of_run in found.values() for result in of_run)
     )
+    return results
+
+
+def sat_elsewhere(runs: Sequence[Run], images: Pixels, labels: NDArray[np.uint8], version: str) -> dict[str, Result]:
+    """Return how runs with a network do on images that are not their data set's, by run id.
+
+    Parameters
+    ----------
+    runs
+        with a network.
+    images, labels
+        of shape (n, 28, 28) and (n,), n ≥ 1; as many of them are used, at equal distances, as all networks can afford.
+    version
+        changes when images or labels do.
+    """
+    from mnist_core.comparison.exams import affordable, sit
+
+    def made() -> dict[str, Result]:
+        places = _spread(len(images), affordable([run.config.model for run in runs], len(images), 1))
+        networks = {run.id: found for run in runs if (found := network(run)) is not None}
+        return {run_id: sit(found, images[places], labels[places]) for run_id, found in networks.items()}
+
+    key = ("elsewhere", tuple(network_name(run) for run in runs), version)
+    results: dict[str, Result] = _EXAMS.get(key, made, lambda found: sum(result.images for result in found.values()))
     return results
 
 

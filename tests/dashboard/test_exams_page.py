@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dashboard import resources
 from mnist_core.comparison.exams import Result, exam_names, verdicts
 from mnist_core.comparison.words.exams import corrected_words, count_words, robust_words
+from mnist_core.data.kept_digits import keep
 from mnist_core.evaluation.corruptions import CORRUPTIONS
 from mnist_core.runs.store import Store
 from tests.support.pages import text_of, words
@@ -114,3 +116,46 @@ def test_sentences_count_the_decisions() -> None:
     assert "in 5 of 100 such tables" in corrected_words(16)
     assert robust_words("x", {"x": "b"}).startswith("b is the most robust")
     assert robust_words(None, {}).startswith("None of these")
+
+
+def other(page: Any) -> Any:
+    return next(item.value for item in page.dataframe if "right" in item.value.columns)
+
+
+def test_another_data_set_is_an_exam_of_its_own(app, store: Store, both: str, tmp_path: Path) -> None:
+    data = store.catalog.load("digits")
+    shifted = np.roll(data.x_test, 3, axis=2)
+    file = tmp_path / "shifted.npz"
+    np.savez(file, x_train=data.x_train, y_train=data.y_train, x_test=shifted, y_test=data.y_test)
+    found = store.catalog.register("shifted", file)
+    page = app(PAGE, runs=both, digits="shifted")
+    assert not page.exception
+    network = resources.network(store.find("strong"))
+    assert network is not None
+    right = int((network.logits(shifted).argmax(axis=1) == data.y_test).sum())
+    assert other(page)["right"].tolist()[1] == f"{right:,} of {len(shifted):,}"
+    assert "strong is better than weak by" in text_of(page)
+    assert found.fingerprint in text_of(page)
+
+
+def test_a_data_set_that_cannot_be_read_is_an_error_in_words(app, store: Store, both: str, tmp_path: Path) -> None:
+    data = store.catalog.load("digits")
+    file = tmp_path / "gone.npz"
+    np.savez(file, x_train=data.x_train, y_train=data.y_train, x_test=data.x_test, y_test=data.y_test)
+    store.catalog.register("gone", file)
+    page = app(PAGE, runs=both, digits="gone")
+    assert "the very images that the runs were trained and tested on" in text_of(page)
+    file.write_bytes(b"rubbish")
+    page = app(PAGE, runs=both, digits="gone")
+    assert not page.exception
+    assert page.error
+
+
+def test_digits_that_people_drew_are_an_exam(app, store: Store, both: str) -> None:
+    data = store.catalog.load("digits")
+    assert "digits drawn here" not in app(PAGE, runs=both).selectbox("digits").options
+    for place in range(12):
+        keep(store.root / "drawings", data.x_test[place], int(data.y_test[place]))
+    page = app(PAGE, runs=both, digits="drawn here")
+    assert not page.exception
+    assert [text.endswith(" of 12") for text in other(page)["right"]] == [True, True]

@@ -14,6 +14,7 @@ from dashboard.shared.charts import Drawing
 from dashboard.shared.gallery import png
 from dashboard.shared.networks import with_network
 from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from dashboard.views.exams.other_digits import other_digits
 from mnist_core.comparison.exams import ORIGINAL, affordable, compare_exams, exam_names, most_robust
 from mnist_core.comparison.words.exams import cell_words, corrected_words, count_words, robust_words
 from mnist_core.data.images import sprite
@@ -70,6 +71,7 @@ def main() -> None:
     )
     _table(same, short, count)
     _severity(same, short, colours, count)
+    other_digits(same, short)
 
 
 def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
