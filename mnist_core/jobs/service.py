@@ -44,6 +44,7 @@ TICK_S = 0.25
 # cores, an epoch of 400-300 takes 0.50 s alone (0.85 s with one thread for everything), and 0.93 s next to another
 # (0.85 s). These are read when the libraries are loaded, so they are set before the workers exist.
 ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
     "TF_NUM_INTRAOP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mnist_core.constants import INPUT_SIZE, MOST_CLASSES
 from mnist_core.data.datasets import MNIST_MD5, Catalog, idx_md5
 from mnist_core.errors import DatasetError, DatasetMissing, PredictionsError
+from mnist_core.recording.arrays import as_array
 from mnist_core.runs.recorded import DIGITS
 
 OWN = "own"
@@ -76,7 +77,7 @@ def find(
     PredictionsError
         where the labels are, or do not fit the classes.
     """
-    given = None if images is None else np.asarray(images)
+    given = None if images is None else as_array(images)
     if dataset is not None:
         _check_name(dataset)
     if dataset is None and given is not None:
@@ -233,7 +234,7 @@ def numbered(
     PredictionsError
         where they do not fit.
     """
-    values = np.asarray(labels)
+    values = as_array(labels)
     if values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind in "biuf":
         if not (np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all()):
             raise PredictionsError(

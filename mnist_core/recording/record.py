@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnist_core.errors import ConfigError, PredictionsError, StoreError
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.recording.arrays import as_array
 from mnist_core.recording.history import best_epoch, rows_of
 from mnist_core.recording.known_images import TestData, by_name, find, whole_numbers, without_images
 from mnist_core.runs.recorded import Source, parse_recorded
@@ -94,7 +95,7 @@ def record(
         raise PredictionsError("give either `probabilities` or `predicted`; or a history, for its curves alone")
     store = store or Store()
     given = None if probabilities is None else as_probabilities(probabilities)
-    guesses = None if predicted is None else np.asarray(predicted)
+    guesses = None if predicted is None else as_array(predicted)
     if guesses is not None and guesses.ndim == 2 and guesses.shape[1] == 1:
         guesses = guesses.reshape(-1)
     found = None
@@ -148,7 +149,7 @@ def as_probabilities(values: ArrayLike) -> NDArray[np.float64]:
     PredictionsError
         where they are no numbers, or of another shape.
     """
-    found = np.asarray(values)
+    found = as_array(values)
     if found.dtype.kind not in "biuf":
         raise PredictionsError(f"the probabilities have dtype {found.dtype}; give an array of numbers")
     found = found.astype(np.float64)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_core.errors import PredictionsError, StoreError
+from mnist_core.recording.arrays import as_array
 from mnist_core.recording.history import best_epoch, row_of
 from mnist_core.recording.known_images import find
 from mnist_core.recording.record import NO_PICTURES, as_probabilities, fitting
@@ -90,7 +91,7 @@ class Recorder:
                 f"there are no images of {self.data.dataset} to predict; give x_test, as the model takes it"
             )
         self._named = classes is not None
-        self.x_test = None if x_test is None else np.asarray(x_test)
+        self.x_test = None if x_test is None else as_array(x_test)
         self.run: Run | None = None
         """The run, from the beginning of the training on."""
         self._writer: RunWriter | None = None
@@ -316,7 +317,7 @@ def _layers(model: Any) -> tuple[LayerNote, ...]:
 
 def _learning_rate(model: Any) -> float | None:
     try:
-        return float(np.asarray(model.optimizer.learning_rate))
+        return float(_value(model.optimizer.learning_rate))
     except Exception:
         return None
 
@@ -324,12 +325,16 @@ def _learning_rate(model: Any) -> float | None:
 def _mark(model: Any) -> float:
     """Return a number that stands for the weights: the sum of the last trained variable, which is a small one."""
     try:
-        import keras
-
-        last = model.trainable_variables[-1]
-        return float(np.asarray(keras.ops.convert_to_numpy(last)).astype(np.float64).sum())
+        return float(_value(model.trainable_variables[-1]).astype(np.float64).sum())
     except Exception:
         return float("nan")
+
+
+def _value(variable: Any) -> NDArray[Any]:
+    """Return the value of a variable of any backend, which may be on another device."""
+    import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def _known(value: float) -> float | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.data.images import Pixels
+from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers import KerasLayer
 from mnist_core.runs.keras_file import read_weights
@@ -35,11 +36,22 @@ def backend() -> Backend:
     One operation runs on one thread and independent operations run side by side: measured, this is faster for small
     nets than to split each operation, and it makes the sums, hence the results, the same for any number of threads.
     The environment variables TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS, where set, are respected.
+
+    Raises
+    ------
+    ConfigError
+        if Keras was set to another backend than TensorFlow.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     import keras
+
+    if (chosen := keras.backend.backend()) != "tensorflow":
+        raise ConfigError(
+            f"Keras runs on {chosen} in this process, and mnist_core trains with TensorFlow only; start it with "
+            "KERAS_BACKEND=tensorflow. To compare a model that is trained elsewhere, use RunLogger or record"
+        )
     import tensorflow as tf
 
     return Backend(tf, keras)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +13,7 @@ from dashboard import state
 from mnist_core.cli.parser import main
 from mnist_core.notebook import compare, fit
 from mnist_core.runs.store import Store
+from tests.support.frameworks import environment_with
 from tests.support.jobs import FakeRunner
 from tests.support.pages import gallery_items, text_of
 
@@ -35,9 +34,7 @@ def data(store: Store) -> Path:
 
 def executed(name: str, data: Path, store: Store, folder: Path) -> str:
     """Return what an example prints; it runs as its reader runs it, and its framework must be installed."""
-    if importlib.util.find_spec(EXAMPLES[name]) is None:
-        pytest.skip(f"{EXAMPLES[name]} is not installed")
-    environment = os.environ | {"MNIST_CORE_STORE": str(store.root), "PYTHONPATH": str(ROOT)}
+    environment = environment_with(EXAMPLES[name]) | {"MNIST_CORE_STORE": str(store.root)}
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / f"{name}.py"), str(data)],
         cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,

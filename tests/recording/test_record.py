@@ -41,6 +41,35 @@ def test_a_scikit_learn_model_and_a_trained_run_stand_in_one_comparison(store, d
     )
 
 
+class Tensor:
+    """Stands for a PyTorch tensor with a gradient, on another device: NumPy cannot convert it."""
+
+    def __init__(self, values, dtype="torch.float32", *, steps=("detach", "cpu")):
+        self.values, self.dtype, self.steps = values, dtype, steps
+
+    def detach(self):
+        return Tensor(self.values, self.dtype, steps=self.steps[1:])
+
+    def cpu(self):
+        return Tensor(self.values, self.dtype, steps=self.steps[1:])
+
+    def float(self):
+        return Tensor(self.values, steps=self.steps)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.steps or self.dtype == "torch.bfloat16":
+            raise RuntimeError(f"call {self.steps} first; dtype {self.dtype}")
+        return self.values
+
+
+@pytest.mark.parametrize("dtype", ["torch.float32", "torch.bfloat16"])
+def test_a_tensor_with_a_gradient_on_another_device_is_taken_as_it_is(store, digits, good, dtype) -> None:
+    images = Tensor(digits.x_test / np.float32(255))
+    run = mc.record("net", probabilities=Tensor(good, dtype), images=images, labels=Tensor(digits.y_test), store=store)
+    assert run.dataset == "digits"
+    np.testing.assert_allclose(run.predictions().probabilities, good, rtol=1e-6)
+
+
 def test_a_recorded_run_says_what_it_lacks(store, good) -> None:
     run = mc.record("mine", probabilities=good, dataset="digits", store=store)
     assert run.state == "finished"

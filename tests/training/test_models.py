@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
 from mnist_core.experiments.presets import PRESETS
@@ -28,6 +29,12 @@ def test_importing_the_modules_does_not_import_tensorflow():
     code = "import sys\nfrom mnist_core.training import models, train\nprint({'tensorflow', 'keras'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_another_backend_of_keras_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(backend().keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ConfigError, match=r"Keras runs on jax .* KERAS_BACKEND=tensorflow"):
+        build_model(SMALL)
 
 
 @pytest.mark.parametrize("name", PRESETS)
