@@ -14,6 +14,7 @@
     │   ├── StaleAttempt     another attempt has taken this run over
     │   └── InvalidTransition  the run is not in a state in which this can happen to it
     ├── JobError             the job service cannot carry out a request
+    ├── NotAllowed           a person of a class may not do this
     ├── DrawingError         a drawing or a picture cannot be used
     ├── PredictionsError     the predictions of a model are not probabilities
     └── ComparisonError      two runs cannot be compared
@@ -76,6 +77,10 @@ class InvalidTransition(StoreError):
 
 class JobError(MnistCoreError):
     """The job service cannot carry out a request."""
+
+
+class NotAllowed(MnistCoreError):
+    """A person of a class asks for what only others may do, such as deleting the run of another."""
 
 
 class DrawingError(MnistCoreError, ValueError):

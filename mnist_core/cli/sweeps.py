@@ -16,6 +16,7 @@ from mnist_core.experiments.grids import expand, sweep_spec
 from mnist_core.experiments.spaces import search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
 from mnist_core.jobs.watch import Watch
+from mnist_core.people import student
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches as stored_searches
@@ -211,6 +212,9 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
     item = _asked_for(store, options)
     make_available(store, item.dataset, options.json)
     item = item if item.created_at else stored_searches.add(store, item.spec)
+    if item.owner:  # it was requested in a class: its runs are those of whoever requested it
+        person = student(item.owner)
+        store = Store(options.store, who=lambda: person)
     runner = make_runner(store, options)
     if isinstance(runner, ServiceRunner):
         runner.warm()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -230,8 +231,10 @@ def _first_line(error: Exception) -> str:
 class Catalog:
     """The datasets that can be used with one store: built-in ones, and those registered by path in `datasets.json`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, check: Callable[[], None] = lambda: None) -> None:
+        """check: raises NotAllowed where the registered datasets may not be changed by whoever asks."""
         self._registry = root / "datasets.json"
+        self._check = check
 
     def names(self) -> list[str]:
         """Return the built-in names, then the registered ones."""
@@ -331,6 +334,7 @@ class Catalog:
             )
         if name in BUILT_IN:
             raise DatasetError(f"{name} is built in; choose another name")
+        self._check()
         arrays = read_npz(path)
         write_json(self._registry, {k: str(v) for k, v in (self._entries() | {name: path.resolve()}).items()})
         return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
@@ -338,6 +342,7 @@ class Catalog:
     def forget(self, name: str) -> None:
         """Take a registered dataset off the list; its file and its runs stay."""
         self._path(name)
+        self._check()
         write_json(self._registry, {k: str(v) for k, v in self._entries().items() if k != name})
 
     def _path(self, name: str) -> Path:

@@ -210,16 +210,18 @@ class ServiceRunner:
         forget(client.submit(time_run, str(self._root), run_id, key=f"time-{run_id}-{time.time_ns()}", pure=False))
 
     def _submit(self, client: Any, run_id: str) -> None:
+        from dask.base import annotate
         from distributed import fire_and_forget
 
-        from mnist_core.jobs.worker import task_environment, task_key, train_run
+        from mnist_core.jobs.worker import annotations_of, task_environment, task_key, train_run
 
         run = self.store.get(run_id)
         if run.ended or run.read_only:
             return
         key = task_key(run)
         arguments = (str(self._root), run_id, task_environment())
-        future = client.submit(train_run, *arguments, key=key, pure=False)
+        with annotate(**annotations_of(run)):
+            future = client.submit(train_run, *arguments, key=key, pure=False)
         forget: Any = fire_and_forget
         forget(future)
         future.add_done_callback(lambda done: self._ended(run_id, done))

@@ -25,7 +25,7 @@ import psutil
 from mnist_core.errors import JobError, StaleAttempt, WriteError
 from mnist_core.jobs import credentials, local_service
 from mnist_core.jobs.local_service import Record
-from mnist_core.jobs.worker import task_environment, task_key, train_run
+from mnist_core.jobs.worker import annotations_of, task_environment, task_key, train_run
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
 
@@ -170,6 +170,7 @@ class Service:
         if not queued:
             return
         import distributed
+        from dask.base import annotate
 
         connect: Any = distributed.Client  # distributed has no types
         submit: Any = distributed.fire_and_forget
@@ -178,7 +179,8 @@ class Service:
         ) as client:
             for run in queued:
                 arguments = (str(self.root), run.id, task_environment())
-                submit(client.submit(train_run, *arguments, key=task_key(run), pure=False))
+                with annotate(**annotations_of(run)):
+                    submit(client.submit(train_run, *arguments, key=task_key(run), pure=False))
             while not all(task_key(run) in scheduler.tasks or run_has_begun(store, run.id) for run in queued):
                 await asyncio.sleep(0.01)
         logger.info("took up %d queued runs", len(queued))

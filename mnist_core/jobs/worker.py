@@ -99,6 +99,11 @@ def task_key(run: Run) -> str:
     return f"train-{run.id}-{round(run.status.created_at * 1e6)}-{run.status.requests}"
 
 
+def annotations_of(run: Run) -> dict[str, str]:
+    """Return what the scheduler is to know of the run's task: whose turn it is."""
+    return {"owner": run.meta.owner}
+
+
 def task_environment() -> dict[str, str]:
     """Return the part of the requester's environment that the worker needs."""
     given = os.environ.get(MNIST_VARIABLE)

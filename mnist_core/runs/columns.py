@@ -68,6 +68,7 @@ FIGURES: dict[str, Column] = {
         _figure("preset", "Preset", "text", "The published model that it was made from."),
         _figure("tags", "Tags", "texts", "Words that a person has given it."),
         _figure("note", "Note", "text", "What a person has written about it."),
+        _figure("owner", "Owner", "text", "Who of a class requested it; missing outside a class."),
         _figure("origin", "Requested by", "text", "The sweep or search that requested it, with its id."),
         _figure("pruned", "Given up", "flag", "Whether a search has given it up early."),
         _figure("ships", "Ships", "flag", "Whether it came with the project, and cannot be changed."),
@@ -154,6 +155,7 @@ def figures_row(run: Run, *, reader: Reader = PLAIN) -> Row:
         "preset": run.meta.preset,
         "tags": run.meta.tags,
         "note": run.meta.note,
+        "owner": run.meta.owner or None,
         "origin": f"{origin.kind} {origin.id}" if (origin := run.meta.origin) else None,
         "pruned": run.meta.pruned,
         "ships": run.read_only,
@@ -191,11 +193,11 @@ def run_row(run: Run, *, reader: Reader = PLAIN) -> Row:
     return figures_row(run, reader=reader) | settings
 
 
-SEARCHED = ("id", "name", "state", "dataset", "model", "preset", "note")
+SEARCHED = ("id", "name", "state", "dataset", "model", "preset", "note", "owner")
 """The columns that `contains` looks at, besides the tags."""
 
 
 def contains(row: Mapping[str, Any], text: str) -> bool:
-    """True if every word of `text` is in a run's name, tags, note, state, data, model, preset or id, in any case."""
+    """True if every word of `text` is in the tags or in a column of SEARCHED, in any case."""
     known = " ".join([*(row[name] or "" for name in SEARCHED), *row["tags"]]).casefold()
     return all(word in known for word in text.casefold().split())

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 from mnist_core.errors import StoreError
 from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.files import read_json
+from mnist_core.people import LONGEST_NAME as LONGEST_PERSON
 from mnist_core.runs.states import RunState
 
 
@@ -120,6 +121,8 @@ class Meta(Frozen):
     """True if a search has stopped the run early."""
     changes: tuple[Change, ...] = ()
     """What was changed by hand while it and the runs before it were trained, in order; empty for an ordinary run."""
+    owner: str = Field("", max_length=LONGEST_PERSON)
+    """The person of a class who requested the run; empty outside a class."""
     keep_weights: bool = True
     """True if training keeps `model.keras` and the predictions of other epochs; a large sweep may do without."""
 

@@ -35,6 +35,7 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.frozen import damage, explain
 from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
+from mnist_core.people import Action, Person, owner
 from mnist_core.runs import lease, states
 from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
 from mnist_core.runs.records import Change, Meta, Origin, Pause, SlowMotion, Status, read_part
@@ -95,9 +96,13 @@ class Store:
     root
         the folder; made where it does not exist. One that may only be read is enough for reading. Default:
         `default_root()`.
+    who
+        returns the person who uses it now; each change is checked against what that person may do (see `people`), and
+        raises NotAllowed. Default: the owner of the machine, who may do everything.
     """
 
-    def __init__(self, root: Path | str | None = None) -> None:
+    def __init__(self, root: Path | str | None = None, *, who: Callable[[], Person] = owner) -> None:
+        self._who = who
         self.root = Path(root) if root is not None else default_root()
         self._runs = self.root / "runs"
         self._reference = _reference_of(self.root)
@@ -114,7 +119,7 @@ class Store:
                 ) from error
         self.run_folders = (self._reference, self._runs)
         """Folders with runs: a run in the later one hides the reference run of the same identity."""
-        self.catalog = Catalog(self.root)
+        self.catalog = Catalog(self.root, check=lambda: self.person.check("data"))
         self._histories: dict[Path, tuple[object, str]] = {}
         self._numbers = itertools.count(1)
         self.changes = 0
@@ -128,6 +133,15 @@ class Store:
     def writable(self) -> bool:
         """True if this process may change the store; a full disk does not count."""
         return may_write(self._runs) and may_write(self.root)
+
+    @property
+    def person(self) -> Person:
+        """Who uses the store now."""
+        return self._who()
+
+    def check(self, action: Action, run: Run | None = None) -> None:
+        """Raise NotAllowed where the person who uses the store may not do this to the run, or at all."""
+        self.person.check(action, run.meta.owner if run else "", f"the run {run.name}" if run else "")
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -277,11 +291,21 @@ class Store:
         StoreError
             if the run exists, but is damaged; if it was changed in the middle of its training, and `begun` is not
             given.
+        NotAllowed
+            where the person who uses the store may train nothing.
         """
         config = parse_config(config.model_dump(mode="json"))  # a model_construct'ed one must not get past the bounds
         fingerprint = fingerprint or self.catalog.fingerprint(config.dataset.name)
         run_id = config.run_id(fingerprint)
-        meta = checked_meta(name=name, preset=preset, origin=origin, keep_weights=keep_weights, changes=changes)
+        self.check("train")
+        meta = checked_meta(
+            name=name,
+            preset=preset,
+            origin=origin,
+            keep_weights=keep_weights,
+            changes=changes,
+            owner=self.person.name,
+        )
         with contextlib.suppress(RunNotFound):
             try:
                 found = self.get(run_id)
@@ -326,7 +350,8 @@ class Store:
         StoreError
             where the run is there, but damaged.
         """
-        meta = checked_meta(name=name, tags=tags, note=note)
+        self.check("add")
+        meta = checked_meta(name=name, tags=tags, note=note, owner=self.person.name)
         run_id = recorded.run_id(fingerprint)
         with contextlib.suppress(RunNotFound):
             return self.get(run_id), False
@@ -385,6 +410,7 @@ class Store:
         """
         with contextlib.suppress(RunNotFound):
             return self.get(run_id), False
+        self.check("import")
         self._make_folders()
         staging = temporary_beside(self._trash / run_id)
         folder = staging / run_id
@@ -458,7 +484,7 @@ class Store:
             for a run from outside, which is trained elsewhere.
         """
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "stop")
         if run.recorded:
             raise NoConfiguration(f"run {run.name} was {OUTSIDE}, so that it cannot be paused here; cancel it instead")
         states.after(run.state, "pause", run.name)
@@ -476,7 +502,7 @@ class Store:
             for a delay out of its bounds.
         """
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "stop")
         wanted = _checked_delay(delay_s)
         if wanted:
             write_json(run.path / "slow_motion.json", wanted.model_dump(mode="json"), durable=False)
@@ -497,7 +523,7 @@ class Store:
     def request_again(self, run_id: str, pause: Pause | None = None) -> Run:
         """Queue a resumable run once more, to go on from its last finished epoch; `pause`: to stop after an epoch."""
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "stop" if run.state == "paused" else "resume")
         if run.recorded:
             raise NoConfiguration(
                 f"run {run.name} was {OUTSIDE}, so that it cannot be resumed here; train it again where it was made"
@@ -529,7 +555,7 @@ class Store:
         paused one becomes a cancelled one, too, which keeps what it has reached.
         """
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "stop")
         if run.state == "paused":
             update = {"state": states.after(run.state, "cancel"), "reason": "cancelled after it was paused"}
             self._write_status(run, update)
@@ -545,7 +571,7 @@ class Store:
     def prune(self, run_id: str, reason: str) -> Run:
         """Mark a paused run as stopped by a search for the given reason; it can still be resumed."""
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "stop")
         if states.can(run.state, "prune"):  # it may have been resumed since it paused
             self._write_status(run, {"state": states.after(run.state, "prune"), "reason": reason})
             self._write_meta(run, pruned=True)
@@ -566,7 +592,7 @@ class Store:
     ) -> Run:
         """Rename, tag or note a run; what is None stays."""
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "change")
         given = {"name": name, "tags": tags, "note": note}
         self._write_meta(run, **{key: value for key, value in given.items() if value is not None})
         return self.get(run_id)
@@ -580,7 +606,7 @@ class Store:
     def delete(self, run_id: str) -> None:
         """Move a run to the trash, from where it can be restored; a live one must be cancelled first."""
         run = self.get(run_id)
-        self._refuse_read_only(run)
+        self._refuse_change(run, "delete")
         if run.live and lease.held(run.path):
             raise StoreError(f"run {run.name} is being trained; cancel it first")
         self._to_trash(run.path)
@@ -596,6 +622,7 @@ class Store:
         found = [item.path for item in self.scan()[1] if item.path.parent == self._runs and _answers(item, text)]
         if len(found) != 1:
             raise RunNotFound(f"{text!r} does not name one damaged run in {self._runs}")
+        self.check("delete")
         self._to_trash(found[0])
         return found[0]
 
@@ -621,6 +648,7 @@ class Store:
         if len(found) != 1:
             listed = ", ".join(f"{run.id} ({run.name})" for run in runs) or "nothing"
             raise RunNotFound(f"{text!r} does not name one run in the trash, which holds {listed}")
+        self.check("restore", found[0])
         target = self._runs / found[0].id
         if target.exists():
             raise StoreError(f"run {found[0].id} is in the store again already; delete that one first")
@@ -631,10 +659,15 @@ class Store:
     @writing("the store")
     def empty_trash(self) -> int:
         """Delete for good what is in the trash; how many folders that were."""
+        self.check("empty_trash")
         names = run_names(self._trash)
         for name in names:
             _remove(self._trash / name)
         return len(names)
+
+    def _refuse_change(self, run: Run, action: Action) -> None:
+        self._refuse_read_only(run)
+        self.check(action, run)
 
     @staticmethod
     def _refuse_read_only(run: Run) -> None:

@@ -76,6 +76,8 @@ class Search(Frozen):
     spec: SearchSpec
     dataset: str
     created_at: Seconds
+    owner: str = ""
+    """The person of a class who requested it; empty outside a class."""
     trials: tuple[Trial, ...] = ()
 
     @property
@@ -141,6 +143,7 @@ class Search(Frozen):
         search = SHELF.get(store, self.id)  # as it is now: it may have more trials
         if search.complete:
             return
+        store.person.check("stop", search.owner, f"the search {search.name}")
         with writing(store.root):
             (_folder(store, search.id) / "stop").touch()
         cancel_runs(store, runner, search.run_ids)
@@ -194,7 +197,9 @@ def add(store: Store, spec: SearchSpec) -> Search:
     try:
         return SHELF.get(store, search_id)
     except RunNotFound:
-        SHELF.put(store, Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time()))
+        store.check("train")
+        found = Search(id=search_id, spec=spec, dataset=dataset, created_at=time.time(), owner=store.person.name)
+        SHELF.put(store, found)
         return SHELF.get(store, search_id)
 
 

@@ -109,6 +109,7 @@ class Shelf(Generic[StudyKind]):
             raise ReadOnlyRun(f"the {self.word} {study.name} ships with the project and stays on the list")
         if study.carried_out(store):
             raise StoreError(f"the {self.word} {study.name} is being carried out; cancel it first")
+        store.check("delete")
         with writing(path):
             path.unlink()
         if self.file:

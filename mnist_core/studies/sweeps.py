@@ -186,6 +186,7 @@ def start(
     try:
         sweep = SHELF.get(store, sweep.id)
     except RunNotFound:
+        store.check("train")
         SHELF.put(store, sweep)
     distinct = {point.run: point_.config for point, point_ in zip(sweep.points, points, strict=True)}
     values = {point.run: point.values for point in sweep.points}
