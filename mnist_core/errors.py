@@ -15,6 +15,7 @@
     │   └── InvalidTransition  the run is not in a state in which this can happen to it
     ├── JobError             the job service cannot carry out a request
     ├── NotAllowed           a person of a class may not do this
+    ├── TooOften             somebody does something more often than is allowed
     ├── DrawingError         a drawing or a picture cannot be used
     ├── PredictionsError     the predictions of a model are not probabilities
     └── ComparisonError      two runs cannot be compared
@@ -81,6 +82,10 @@ class JobError(MnistCoreError):
 
 class NotAllowed(MnistCoreError):
     """A person of a class asks for what only others may do, such as deleting the run of another."""
+
+
+class TooOften(MnistCoreError):
+    """Somebody does something more often than is allowed; the message says how long to wait."""
 
 
 class DrawingError(MnistCoreError, ValueError):

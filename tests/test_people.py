@@ -12,7 +12,7 @@ from mnist_core import people
 from mnist_core.errors import ConfigError, NotAllowed
 from mnist_core.files import write_json
 from mnist_core.people import OWNER, TEACHER, VISITOR, Person, checked_name, student
-from mnist_core.runs.records import Meta, Pause
+from mnist_core.runs.records import Meta
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.synthetic import FINGERPRINT, MakeRun, config
@@ -49,7 +49,8 @@ CHANGES: dict[str, Callable[[Store, str], object]] = {
     "delete": lambda store, run_id: store.delete(run_id),
     "cancel": lambda store, run_id: store.cancel(run_id),
     "describe": lambda store, run_id: store.describe(run_id, name="mine now"),
-    "set_pause": lambda store, run_id: store.set_pause(run_id, Pause(epoch=1, reason="x")),
+    "request_pause": lambda store, run_id: store.request_pause(run_id),
+    "set_slow_motion": lambda store, run_id: store.set_slow_motion(run_id, 1.0),
     "prune": lambda store, run_id: store.prune(run_id, "x"),
 }
 """What changes a run that somebody has requested."""
