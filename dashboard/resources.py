@@ -562,7 +562,7 @@ def _one_thread_a_product() -> None:
 
 
 def network_bytes(run: Run) -> bytes | None:
-    """Return a dense network for `dashboard/views/draw/digits.js`; None where it is not dense, or has no weights.
+    """Return a dense network for `dashboard/shared/drawing/digits.js`; None where it is not dense, or has no weights.
 
     The length of a header as uint32, the header in JSON, padded to four bytes, then kernel and bias of each layer as
     float32, all little endian. Raises StoreError where the weights are damaged.

@@ -59,6 +59,7 @@ EVERY_KIND = [
             },
         },
         {"model": {"layers": [{}]}, "training": {"schedule": {"kind": "plateau", "cooldown": 1, "min_rate": 1e-4}}},
+        {"model": {"layers": [{}]}, "parent": "0123456789ab", "parent_epoch": 3},
     )
 ]
 """Configurations that together have every type of layer, validation and schedule, and every optional part."""

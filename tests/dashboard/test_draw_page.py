@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard.views.draw.edits import _numbers
+from dashboard.shared.drawing.edits import _numbers
 from dashboard.views.draw.kept_panel import few_words
 from mnist_core.data.drawings import BOARD_SIDE, encoded, seen
 from mnist_core.data.images import Pixels

@@ -11,6 +11,7 @@ from dashboard import resources
 from mnist_core.comparison.exams import Result, exam_names, verdicts
 from mnist_core.comparison.words.exams import corrected_words, count_words, robust_words
 from mnist_core.data.kept_digits import keep
+from mnist_core.errors import DatasetMissing
 from mnist_core.evaluation.corruptions import CORRUPTIONS
 from mnist_core.runs.store import Store
 from tests.support.pages import text_of, unfold, words
@@ -158,3 +159,19 @@ def test_digits_that_people_drew_are_an_exam(app, store: Store, both: str) -> No
     page = app(PAGE, runs=both, digits="drawn here")
     assert not page.exception
     assert [text.endswith(" of 12") for text in other(page)["right"]] == [True, True]
+
+
+def test_without_the_runs_own_images_digits_of_other_origin_still_are_an_exam(
+    app, store: Store, both: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(run: Any) -> None:
+        raise DatasetMissing("MNIST is not on this machine")
+
+    data = store.catalog.load("digits")
+    for place in range(12):
+        keep(store.root / "drawings", data.x_test[place], int(data.y_test[place]))
+    monkeypatch.setattr(resources, "own_dataset", gone)
+    page = app(PAGE, runs=both, digits="drawn here")
+    assert not page.exception
+    assert "MNIST is not on this machine" in text_of(page)
+    assert len(other(page)) == 2

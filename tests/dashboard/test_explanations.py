@@ -107,13 +107,10 @@ def test_what_is_weighed_is_said() -> None:
     assert "No ink speaks for 4" in weighing(Occlusion(4, 9, -weight, 1.0), true=4)
 
 
-def test_a_map_is_drawn_at_once_and_a_click_enlarges_the_digit(app, shipped: Run) -> None:
+def test_a_map_is_drawn_at_once(app, shipped: Run) -> None:
     test = app(PAGE, runs=shipped.id)
     assert not test.exception
     assert "Drawn are all 9 wrong guesses and 346 of the 346 right ones" in words(test)
-    test.session_state["map_0"] = {"selection": {"digit": [{"index": 17}]}}
-    test.run()
-    assert test.query_params["digit"] == "17"
 
 
 def test_there_is_no_map_without_weights(app, shipped: Run) -> None:

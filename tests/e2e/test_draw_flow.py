@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard import resources
-from dashboard.views.draw.board import DIGITS_JS
+from dashboard.shared.drawing.board import DIGITS_JS
 from mnist_core.data.drawings import BOARD_SIDE, Edit, edit_table, edited, encoded, seen
 from mnist_core.data.kept_digits import kept_digits
 from mnist_core.experiments.configs import ModelConfig
@@ -294,3 +294,18 @@ def test_javascript_gives_the_probabilities_of_numpy_for_every_activation_and_wi
     assert np.abs(expected[:, 0] - expected[:, 1]).max() > 0.01  # the neurons matter
     assert expected.std(axis=0).max() > 0.01  # and so do the pictures
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_digit_drawn_on_compare_is_answered_there_and_still_there_on_draw(screen: Screen, runs: list[Run]) -> None:
+    screen.open("", runs=",".join(run.id for run in runs))
+    screen.key("compare_draw").get_by_text("Draw a digit").click()
+    expect(pad(screen.page)).to_be_visible()
+    draw(screen.page, SEVEN)
+    assert [label.partition(":")[0] for label in labels(screen.page)] == [run.name for run in runs]
+    drawn = board_of(screen.page)
+    assert drawn.any()
+    screen.page.get_by_role("link", name=re.compile("^More: shift")).click()
+    expect(pad(screen.page)).to_be_visible()
+    expect(screen.page.locator(".draw.blank")).to_have_count(0)
+    assert (board_of(screen.page) == drawn).all()
+    screen.expect_no_exception()

@@ -18,6 +18,7 @@ from dashboard.shared.run_picker import MOST_COMPARED, run_picker, short_labels
 from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
+from dashboard.views.compare.draw_strip import draw_strip
 from dashboard.views.compare.plan_panel import plan_panel
 from dashboard.views.compare.run_lines import run_lines
 from dashboard.views.compare.strip import strip
@@ -132,6 +133,7 @@ def results(ids: list[str]) -> None:
         st.page_link(
             "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
         )
+    draw_strip(runs, labels, colours)
     looks.selection_captions(runs, known, labels)
     uses = looks.count_caption(base, runs, figures)
 

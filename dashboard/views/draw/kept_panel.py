@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.drawing import board, edits
 from dashboard.shared.gallery import gallery, vote_items
-from dashboard.views.draw import board, edits
 from mnist_core.comparison.decide import POWER, detectable, narrowest
 from mnist_core.comparison.disagreements import votes
 from mnist_core.comparison.exams import against, sit

@@ -6,16 +6,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import explanations, panels
+from dashboard.shared.drawing import board, edits
+from dashboard.shared.drawing.board import BoardDrawing
+from dashboard.shared.drawing.live import bring_weights, fresh, live_board
 from dashboard.shared.networks import with_network
 from dashboard.shared.run_picker import run_labels, run_picker, short_labels
-from dashboard.views.draw import board, edits, kept_panel
-from dashboard.views.draw.board import BoardDrawing, Card
-from mnist_core.data.drawings import board_of, edit_table, edited, encoded, seen
+from dashboard.views.draw import kept_panel
+from mnist_core.data.drawings import board_of, encoded
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError, DrawingError
 from mnist_core.runs.run import Run
@@ -42,9 +43,10 @@ def main() -> None:
     able = with_network(chosen, labels)
     short = short_labels(able)
     colours = resources.colours([run.id for run in chosen])
-    state.fill({board.FRESH: True})
+    fresh()
     _live(able, short, colours)
-    _weights(able)
+    with st.container(key="draw_weights"):
+        bring_weights(able)
     _why(able, short, colours)
     kept_panel.kept_panel(able, short, colours)
 
@@ -52,49 +54,11 @@ def main() -> None:
 @st.fragment
 def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     """The board and the answers: what runs anew after each stroke."""
-    drawing = None
-    with panels.errors_as_messages():
-        drawing = board.current()
-    edit, centred = edits.chosen(), edits.centred()
-    table = edit_table(edit) if edits.changes(edit) else None
-
-    def picture(in_the_middle: bool) -> Pixels:
-        assert drawing is not None
-        found = seen(drawing.ink, centred=in_the_middle)
-        return found if table is None else edited(found, table)
-
-    blank = drawing is None or not drawing.ink.any()
-    pictures = None if blank else np.stack([picture(centred), picture(not centred)])
-    cards = []
-    for run in runs:
-        network, off = resources.network(run), edits.off(run)
-        assert network is not None
-        answers = None if pictures is None else network.without(off).probabilities(pictures).astype(float).round(7)
-        cards.append(
-            Card(
-                run.id,
-                labels[run.id],
-                colours[run.id],
-                resources.network_name(run) if not run.config.model.convolutional else "",
-                off,
-                None if answers is None else answers[0].tolist(),
-                None if answers is None else answers[1].tolist(),
-            )
-        )
-    board.board(cards, drawing.stamp if drawing else "", centred=centred, table=table)
+    live_board(runs, labels, colours, edited_too=True)
     if not runs:
         st.info("Choose a run with weights above: it answers here while you draw.", icon=":material/checklist:")
     edits.controls(runs, labels)
     _upload()
-
-
-def _weights(runs: Sequence[Run]) -> None:
-    """Bring the dense networks to the browser, which then answers at every movement of the pen."""
-    with st.container(key="draw_weights"):
-        for run in runs:
-            content = resources.network_bytes(run)
-            if content is not None:
-                board.weights(resources.network_name(run), content)
 
 
 def _upload() -> None:

@@ -60,6 +60,7 @@ def main() -> None:
         images = len(resources.own_dataset(same[0]).y_test)
     except DatasetError as error:
         st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+        other_digits(same, short_labels(same))
         return
     short, colours = short_labels(same), resources.colours([run.id for run in chosen])
     count = affordable([run.config.model for run in same], images, len(exam_names()))
