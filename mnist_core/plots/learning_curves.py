@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import altair as alt
@@ -54,6 +55,8 @@ WIDTH = {
 }
 """The strongest line of a run carries its name."""
 
+LINK_JS = Path(__file__).with_name("linked_charts.js").read_text(encoding="utf-8")
+"""JavaScript: a function that moves the line in all charts of curves with the pointer in one."""
 POINT_LIMIT = 2000
 """A chart with more points than this is slow to send and to draw (measured)."""
 HEIGHT = 354
@@ -392,6 +395,7 @@ def curves_chart(
     members: pd.DataFrame | None = None,
     bright: Sequence[str] | None = None,
     headroom: int = 0,
+    pointer: bool = True,
 ) -> alt.LayerChart:
     """Return the curves of `curve_frame`, overlaid; the names of the runs stand in the right margin.
 
@@ -428,6 +432,8 @@ def curves_chart(
     headroom
         rows of words that are kept free above the plot where there are fewer marks: a chart next to this one has them.
         They add to the height.
+    pointer
+        a line follows the pointer, with the values there; False for a picture, where that would be dead weight.
     """
     frame, step = thinned(frame)
     if log:
@@ -487,7 +493,7 @@ def curves_chart(
     def vertical(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
 
-    over = _nearest("over", "run", empty=True) if len(runs) > 1 and not zoom else None
+    over = _nearest("over", "run", empty=True) if len(runs) > 1 and not zoom and pointer else None
     layers: list[alt.Chart] = []
     if "low" in frame and frame["low"].notna().any():
         layers.append(
@@ -549,7 +555,7 @@ def curves_chart(
         layers += _names(front, best if few else None, domain, metric, x, horizontal, vertical, texts, over, log, zoom)
     if marked is not None:
         layers += _marks(marked, horizontal, vertical("smoothed"), colour, colours)
-    if len(frame):
+    if len(frame) and pointer:
         layers += _hover(frame, front, back, few, x, horizontal, vertical("smoothed"), over)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
     chart = layer(*layers, height=height + MARK_GAP * rows)

@@ -43,7 +43,7 @@ from mnist_core.plots.verdicts import described as described_verdicts
 from mnist_core.plots.verdicts import verdict_chart, verdict_frame, verdict_table
 from mnist_core.report import tables
 from mnist_core.report.documents import Block, Bullets, Heading, Paragraph, Picture, Table, to_html, to_markdown
-from mnist_core.report.export import picture
+from mnist_core.report.export import picture, specification
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -158,7 +158,7 @@ def _verdicts(found: Content) -> Iterator[Block]:
     if verdicts:
         frame = verdict_frame(verdicts, labels)
         chart = verdict_chart(frame, found.colours, base)
-        yield Picture("verdicts", _svg(chart), described_verdicts(frame, base))
+        yield _picture("verdicts", chart, chart, described_verdicts(frame, base))
     for item in verdicts:
         yield Heading(3, f"{labels[item.run]} against {base}")
         recipes = [recipe_words(recipe, labels) for recipe in found.recipes if recipe.run == item.run]
@@ -204,8 +204,12 @@ def _curves(found: Content) -> Iterator[Block]:
         frame = curve_frame(curves, metric)
         if len(frame):
             yield Heading(3, metric.capitalize())
-            chart = curves_chart(frame, found.colours, metric, changes=changes_of(curves))
-            yield Picture(metric, _svg(chart), described(frame, metric))
+            changes = changes_of(curves)
+            still, live = (
+                curves_chart(frame, found.colours, metric, pointer=pointer, changes=changes)
+                for pointer in (False, True)
+            )
+            yield _picture(metric, still, live, described(frame, metric))
     findings = [(run, item) for run in found.runs for item in diagnose_run(run)]
     if findings:
         yield Heading(3, "What the curves say")
@@ -266,5 +270,5 @@ def _day(seconds: float | None) -> str:
     return datetime.datetime.fromtimestamp(seconds).strftime("%d %B %Y") if seconds else tables.ABSENT
 
 
-def _svg(chart: alt.LayerChart) -> str:
-    return picture(styled(chart), "svg").decode()
+def _picture(name: str, still: alt.LayerChart, live: alt.LayerChart, caption: str) -> Picture:
+    return Picture(name, picture(styled(still), "svg").decode(), caption, specification(styled(live)))

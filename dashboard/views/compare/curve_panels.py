@@ -18,6 +18,7 @@ from mnist_core.plots.learning_curves import (
     FEW,
     HEIGHT,
     KINDS,
+    LINK_JS,
     POINT_LIMIT,
     Axis,
     Curve,
@@ -54,7 +55,7 @@ _HERE = Path(__file__).parent
 _LINK = st.components.v2.component(
     "linked_charts",
     html='<span class="linked" hidden></span>',
-    js=(_HERE / "linked_charts.js").read_text(encoding="utf-8"),
+    js=LINK_JS + (_HERE / "linked_charts.js").read_text(encoding="utf-8"),
 )
 
 
