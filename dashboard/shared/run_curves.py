@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
+import streamlit as st
 
 from dashboard import resources
-from dashboard.cache import KEPT, size_of
 from dashboard.shared.groups import Group
 from mnist_core.comparison import recipes
 from mnist_core.comparison.words.changes import moments
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots.labels import SOURCE, short_labels
 from mnist_core.plots.learning_curves import Curve
-from mnist_core.runs.run import Run
+from mnist_core.runs.run import Run, Version
 from mnist_core.text import for_markdown
 
 
@@ -109,15 +109,15 @@ def seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
     Epochs that only one of several runs has reached are left out.
     """
-    made: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] = KEPT.get(
-        ("seeds", *((run.id, run.version()) for run in runs)), lambda: _seeds(runs), size_of
-    )
-    return made
+    return _seeds(tuple((run.id, run.version()) for run in runs), runs)
 
 
-def _seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    long = recipes.curves(runs)
-    long = long[long["runs"] >= min(2, len(runs))]
+@st.cache_data(max_entries=50, show_spinner=False)
+def _seeds(
+    versions: tuple[tuple[str, Version], ...], _runs: Sequence[Run]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    long = recipes.curves(_runs)
+    long = long[long["runs"] >= min(2, len(_runs))]
     mean, low, high = (
         long.pivot(index="epoch", columns="metric", values=value).reindex(columns=list(recipes.METRICS)).reset_index()
         for value in ("mean", "low", "high")
@@ -126,12 +126,12 @@ def _seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFram
 
 
 def planned(groups: Sequence[Group]) -> int | None:
-    """Return the last epoch that the live ones of the runs are to reach; None where none is live."""
+    """Return the last epoch that the live and paused ones of the runs are to reach; None where there is none."""
     ends = [
         before(run).epochs + (run.planned_epochs or run.epochs_done)
         for group in groups
         for run in group.runs
-        if run.live
+        if run.live or run.state == "paused"
     ]
     return max(ends, default=None)
 
@@ -149,10 +149,10 @@ def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
         run, earlier = group.first, before(group.first)
         if run.changed_at is not None:
             words = moments(run.meta.changes, run.config.model)
-            what = "; ".join(f"{text} after epoch {epoch}" for epoch, text in words.items())
+            what = "; ".join(f"{text} after epoch {epoch}" for epoch, text in words.items()) or "what is not known"
             said.append(
-                f"◆ {for_markdown(_bare(run.name))} was changed by hand while it was trained"
-                f"{for_markdown(f' ({what})' if what else '')}: it is no training with one configuration."
+                f"◆ {for_markdown(_bare(run.name))} was changed by hand while it was trained "
+                f"({for_markdown(what)}): it is no training with one configuration."
             )
         elif run.parent and earlier.epochs:
             parent = names.get(run.parent, f"run {run.parent}")

@@ -103,7 +103,8 @@ def measured(
             continue
         epoch_s = median(row.seconds for row in (rows[1:] or rows))
         overhead = math.nan
-        if run.status.started_at and run.status.ended_at and lease.attempts(run.path) <= 1:
+        undisturbed = lease.attempts(run.path) <= 1 and not run.was_slowed and run.changed_at is None
+        if run.status.started_at and run.status.ended_at and undisturbed:
             overhead = max(0.0, run.status.ended_at - run.status.started_at - len(rows) * epoch_s)
         if math.isfinite(epoch_s) and epoch_s > 0:
             found.append(TimedTraining(price, epoch_s, overhead))

@@ -251,6 +251,11 @@ class Run:
         except (OSError, ValueError):
             return 0.0
 
+    @property
+    def was_slowed(self) -> bool:
+        """True if slow motion was ever on, so that the time between its start and its end says nothing."""
+        return (self.path / "slow_motion.json").exists()
+
     def epoch(self, chosen: ChosenEpoch) -> int | None:
         """Return the number of an epoch, from 1; None where there is none of that kind (yet)."""
         if chosen == "kept":

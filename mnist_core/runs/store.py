@@ -504,10 +504,9 @@ class Store:
         run = self.get(run_id)
         self._refuse_change(run, "stop")
         wanted = _checked_delay(delay_s)
-        if wanted:
-            write_json(run.path / "slow_motion.json", wanted.model_dump(mode="json"), durable=False)
-        else:
-            (run.path / "slow_motion.json").unlink(missing_ok=True)
+        if wanted or run.was_slowed:
+            found = wanted or SlowMotion(delay_s=0)
+            write_json(run.path / "slow_motion.json", found.model_dump(mode="json"), durable=False)
 
     def open_writer(self, run_id: str) -> RunWriter | None:
         """Return the right to train a run; None where a living process already does, or the run is not one to train."""

@@ -96,7 +96,7 @@ class RunWriter:
         self._happened(
             states.END[state], reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch
         )
-        settled = ("checkpoint.npz", "slow_motion.json") if state in states.SETTLED else ()
+        settled = ("checkpoint.npz",) if state in states.SETTLED else ()
         for name in ("cancel", "pause.json", "progress.json", *settled):
             with contextlib.suppress(OSError):  # the end is written; a file that is left behind does no harm
                 (self.run.path / name).unlink(missing_ok=True)

@@ -260,3 +260,32 @@ def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) 
     assert 844 - 5 <= box["y"] + box["height"] <= 844 + 1
     screen.expect_no_exception()
     assert run
+
+
+def test_pause_change_dropout_and_go_on(screen: Screen) -> None:
+    # a small net in slow motion, so that the test need not hurry
+    screen.open("train", base="notebook/model_1", dataset="digits", layers="dense8d0.2", epochs=30, name="touched")
+    screen.key("train_slow").locator("label").click()
+    screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
+    screen.key("train_go").get_by_role("button").click()
+    run = expect_run(screen, "touched")
+    assert run.slow_motion()
+    screen.key(f"live_pause_{run.id}").get_by_role("button").click()
+    paused = expect_run(screen, "touched", "paused")
+    reached = paused.epochs_done
+    expect(screen.page.get_by_text(f"paused after epoch {reached} of")).to_be_visible()
+
+    # nobody trains it, and a reload finds it as it was
+    assert not lease.held(paused.path)
+    screen.page.reload()
+    slider = screen.key(f"live_dropout_{run.id}").get_by_role("slider")
+    expect(slider).to_be_visible()
+    slider.focus()
+    screen.page.keyboard.press("End")
+    screen.page.get_by_role("button", name="One more epoch").click()
+
+    changed = expect_run(screen, f"touched, dropout 0.2 → 0.9 after epoch {reached}", "paused")
+    assert (changed.parent, changed.changed_at, changed.epochs_done) == (run.id, reached, reached + 1)
+    expect(screen.page.get_by_text(f"paused after epoch {reached + 1} of")).to_be_visible()
+    expect(screen.page.get_by_text("was changed by hand while it was trained").first).to_be_visible()
+    assert screen.server.store.get(run.id).state == "paused"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import KEPT, kept, size_of
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from mnist_core.errors import ConfigError
@@ -22,7 +21,6 @@ from mnist_core.experiments.settings import Setting
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
 from mnist_core.files import parse_json
 from mnist_core.plots import style
-from mnist_core.runs.run import Run
 from mnist_core.studies.kinds import request
 from mnist_core.text import for_markdown
 
@@ -208,7 +206,7 @@ def _changed(spec: Any) -> Any:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
-    config: RunConfig = kept(expand, spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
+    config: RunConfig = expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
     planned = config.training
     epochs = right.number_input(
         "Epochs of each run",
@@ -241,7 +239,7 @@ def _first(spec: SearchSpec) -> dict[str, Any]:
 def _start(spec: SweepSpec | SearchSpec) -> None:
     cost = ""
     if isinstance(spec, SweepSpec):
-        points = kept(expand, spec)
+        points = expand(spec)
         count, what = len(points), "runs"
         cost = _cost([point.config for point in points])
         weights = st.checkbox(
@@ -265,20 +263,14 @@ def _start(spec: SweepSpec | SearchSpec) -> None:
         st.rerun()
 
 
-def _missing(runs: Sequence[Run], configs: Sequence[RunConfig]) -> tuple[list[RunConfig], float | None]:
-    """Return what of `configs` is not trained yet, and about how many seconds it takes one after the other."""
-    trained = {run.config for run in runs if run.state == "finished" and not run.recorded}
-    missing = [config for config in configs if config not in trained]
-    return missing, timings.total(missing, list(runs)) if missing else None
-
-
 def _cost(configs: list[RunConfig]) -> str:
     """How long the runs that are still to be trained will take, as a sentence."""
-    found = resources.snapshot()
-    key = ("sweep cost", found.number, timings.images(configs[0].dataset.name), *configs)
-    missing, seconds = KEPT.get(key, lambda: _missing(found.runs, configs), size_of)
+    runs = resources.scan()[0]
+    trained = {run.config for run in runs if run.state == "finished" and not run.recorded}
+    missing = [config for config in configs if config not in trained]
     if not missing:
         return f" All {len(configs)} are trained already."
+    seconds = timings.total(missing, runs)
     if seconds is None:
         return " No time estimate: no run has been measured on this machine yet."
     at_once = max(1, resources.runner().status().workers)

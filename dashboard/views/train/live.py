@@ -19,6 +19,7 @@ from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
 from dashboard.views.train.model_form import NOTICE
 from dashboard.views.train.result_card import result_card
+from dashboard.views.train.touch import controls, pause_button, slow_toggle, touchable
 from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import estimates
@@ -26,12 +27,14 @@ from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request_all, resume, wanted_seeds
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
-from mnist_core.plots.learning_curves import Metric, curve_frame, curves_chart, member_frame
+from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 TICK_S = 0.5
 RECENT = 6
+MOST_PAUSED = 2
+"""Of the paused runs, so many have their sliders shown; the others are among those that ended before."""
 MOST_WAITING = 3
 """Of the runs that wait, so many are shown one by one."""
 
@@ -80,13 +83,13 @@ def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> No
             state.choose(chosen)
     _service(service, live, look)
     with st.container(key="live_jobs", gap="xsmall"):
-        _jobs(runs, live, chosen)
+        drawn = _jobs(runs, live, chosen)
     shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state != "queued")])
              if run_id in by_id]  # fmt: skip
     with panels.errors_as_messages():
         ids = groups.newest([run.id for run in shown], runs, MOST)
         _curves([by_id[run_id] for run_id in ids], runs)
-    _recent(runs, live)
+    _recent(runs, [*live, *drawn])
     if changed:
         # the interval is set on full runs only; not before the buttons are drawn, else a click would be lost
         st.rerun()
@@ -128,11 +131,18 @@ def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
-def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
-    """The live jobs; where there are none, the one that ended last keeps their place, so that nothing jumps."""
+def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
+    """Draw the live jobs and the paused ones; return which that are not live were drawn.
+
+    Where none is live, the one that ended last keeps their place, so that nothing jumps.
+    """
     labels = run_labels(runs, states=False)
-    last = [] if live else recently_ended(runs)[:1]
-    ids = [*chosen, *(run.id for run in [*live, *last])]
+    ended = recently_ended(runs)
+    last = [] if live else ended[:1]
+    paused = [run for run in ended if run.state == "paused" and touchable(run) and (run.id in chosen or run in last)]
+    paused = paused[:MOST_PAUSED]
+    last = [run for run in last if run not in paused]
+    ids = [*chosen, *(run.id for run in [*live, *last, *paused])]
     first = {run_id: group.first.id for group in groups.grouped(ids, runs) for run_id in group.ids}
     palette = resources.colours(list(dict.fromkeys(first.values())))
     colours = {run_id: palette[of_group] for run_id, of_group in first.items()}
@@ -145,6 +155,8 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
             st.caption(f"{len(waiting) - MOST_WAITING} more are waiting.", width="content")
             if any(run.one_of_many for run in waiting):
                 st.page_link("views/sweeps/page.py", label="Sweeps", icon=":material/grid_on:")
+    for run in paused:
+        _paused(run, labels[run.id], colours[run.id])
     for run in last:
         _ended(run, labels[run.id], colours[run.id])
         if run.state == "finished" and run.id in chosen:
@@ -154,8 +166,15 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> None:
             found = resources.diagnosis(run)
             if found:
                 st.caption(for_markdown(words(found[0]).sentence))
-    if not live and not last:
+    if not live and not last and not paused:
         st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
+    return [*paused, *last]
+
+
+def _paused(run: Run, label: str, colour: str) -> None:
+    st.markdown(f"{dot(colour)} **{for_markdown(label)}**", unsafe_allow_html=True)
+    st.progress(_share(run), f"paused after epoch {run.epochs_done} of {run.planned_epochs}")
+    controls(run, _do)
 
 
 def dot(colour: str) -> str:
@@ -175,11 +194,16 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
             ):  # fmt: skip
                 with panels.errors_as_messages():
                     resources.runner().kill(run.id)
-        elif st.button("Cancel", key=f"live_cancel_{run.id}", type="tertiary", icon=":material/stop:",
-                       help="Stop after the current step; finished epochs are kept"):  # fmt: skip
-            with panels.errors_as_messages():
-                resources.runner().cancel(run.id)
-                stopping = True
+        else:
+            if run.state == "running" and touchable(run):
+                slow_toggle(run)
+                if run.pause() is None:
+                    pause_button(run, _do)
+            if st.button("Cancel", key=f"live_cancel_{run.id}", type="tertiary", icon=":material/stop:",
+                         help="Stop after the current step; finished epochs are kept"):  # fmt: skip
+                with panels.errors_as_messages():
+                    resources.runner().cancel(run.id)
+                    stopping = True
     share, text = progress_words(run, place, stopping, time.time())
     st.progress(share, text)
 
@@ -197,6 +221,10 @@ def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[fl
         return 0.0, f"epoch {len(rows) + 1}; how many were planned is not known"
     epoch = min(epochs, len(rows) + 1)
     left = estimates.time_left(rows, progress, epochs, now)
+    if left is not None and run.pause() is not None:
+        return _share(run), f"epoch {epoch} of {epochs}, then it is paused"
+    if left is not None:
+        left += run.slow_motion() * max(0, epochs - epoch)
     most = "at most " if run.recorded or run.config.training.early_stopping else ""
     said = (
         f"{most}{style.duration(left)} left"
@@ -255,7 +283,7 @@ def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
             help="Go on from the last finished epoch",
         ):  # fmt: skip
             _do(lambda: resume(resources.store(), resources.runner(), run.id))
-        if not run.recorded and st.button(
+        if not run.recorded and run.changed_at is None and st.button(
             "One more seed", key=f"live_seed_{where}_{run.id}", type="tertiary", icon=":material/casino:",
             help="Train the same recipe from another random start, to see how much is luck",
         ):  # fmt: skip
@@ -292,9 +320,9 @@ def _do(action: Callable[[], object]) -> None:
         st.rerun()
 
 
-def _recent(runs: list[Run], live: list[Run]) -> None:
-    jobs = {run.id for run in live}
-    ended = [run for run in recently_ended(runs) if run.id not in jobs][0 if live else 1 :][:RECENT]
+def _recent(runs: list[Run], drawn: list[Run]) -> None:
+    above = {run.id for run in drawn}
+    ended = [run for run in recently_ended(runs) if run.id not in above][:RECENT]
     if not ended:
         return
     labels = run_labels(runs, states=False)
@@ -348,11 +376,12 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             "Accuracy counts right guesses only; the loss also counts how sure the guesses are.",
         ),
     )
+    changes = changes_of(curves)
     for metric, title, sentence, definition in charts:
         frame = kept(curve_frame, curves, metric)
         members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
         panels.chart_with_table(
-            Drawing(curves_chart, frame, colours, metric, x_max=end, height=330, members=members),
+            Drawing(curves_chart, frame, colours, metric, x_max=end, height=330, members=members, changes=changes),
             frame.drop(columns=["run", "smoothed"]),
             alt_text=f"{title} by epoch of {', '.join(curve.label for curve in curves)}",
             key=f"live_{metric}",

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
-from dashboard.views.train import draft, form_link, layer_form, settings_form
+from dashboard.views.train import draft, form_link, layer_form, settings_form, touch
 from dashboard.views.train.form_link import Base
 from mnist_core.comparison.recipes import MOST_SEEDS, with_seed_name, with_seeds, without_seed
 from mnist_core.data.datasets import BUILT_IN
@@ -44,7 +44,7 @@ class TrainingRequest:
     """A training that a person requests.
 
     base: the recipe that filled the form, on the same dataset. seeds: number of runs requested that differ in their
-    seeds only.
+    seeds only. delay_s: slow motion.
     """
 
     config: RunConfig
@@ -52,14 +52,15 @@ class TrainingRequest:
     preset: str | None
     base: RunConfig
     seeds: int = 1
+    delay_s: float = 0.0
 
     def run_requests(self) -> list[RunRequest]:
         """Return the runs to request; several differ in the seed at the end of their name."""
         if self.seeds == 1:
-            return [RunRequest(self.config, self.name, self.preset)]
+            return [RunRequest(self.config, self.name, self.preset, delay_s=self.delay_s)]
         stem = without_seed(self.name, self.config.training.seed)
         return [
-            RunRequest(config, with_seed_name(stem, config.training.seed), self.preset)
+            RunRequest(config, with_seed_name(stem, config.training.seed), self.preset, delay_s=self.delay_s)
             for config in with_seeds(self.config, self.seeds)
         ]
 
@@ -252,7 +253,9 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
     except MnistCoreError as error:
         problem = panels.markdown_sentence(error)
     seeds = _seeds()
-    _cost(config, runs, seeds, sound=not problem)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _cost(config, runs, seeds, sound=not problem)
+        slow = st.toggle("Slow motion", key="train_slow", persist_state="session", help=touch.SLOW_HELP)
     left, middle, right = st.columns([5, 3, 4], gap="small", vertical_alignment="bottom")
     middle.number_input(
         "Seeds",
@@ -293,7 +296,8 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
     if not clicked or config is None:
         return config, None
     start = base.config.replace(dataset__name=config.dataset.name)
-    return config, TrainingRequest(config, name.strip() or suggested, preset, start, seeds)
+    delay_s = touch.SLOW_S if slow else 0.0
+    return config, TrainingRequest(config, name.strip() or suggested, preset, start, seeds, delay_s)
 
 
 def _trained(config: RunConfig, runs: list[Run]) -> Run | None:
