@@ -23,8 +23,17 @@ PLAIN_KINDS = "biufU"
 """Kinds of dtype that are read: booleans, numbers and text; neither objects nor structures."""
 
 
+class _Refused(ValueError):
+    """What this module finds wrong with a file, in words for the person who has it."""
+
+
 def read_arrays(
-    path: Path, names: Collection[str] | None = None, *, most_bytes: int | None = None, others: bool = False
+    path: Path,
+    names: Collection[str] | None = None,
+    *,
+    most_bytes: int | None = None,
+    others: bool = False,
+    called: str | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of an `.npz` file.
 
@@ -39,6 +48,8 @@ def read_arrays(
         is not compressed.
     others
         pass over arrays of other names; else they are refused.
+    called
+        the name of the file in messages; its own where it is None.
 
     Raises
     ------
@@ -47,7 +58,7 @@ def read_arrays(
     OSError
         where there is no file, or it may not be read.
     """
-    called = printable(path.name)
+    called = printable(path.name if called is None else called)
     with open_regular(path) as file:
         try:
             limit = file.seek(0, 2) if most_bytes is None else most_bytes
@@ -55,14 +66,18 @@ def read_arrays(
                 members = _members(archive, names, others)
                 total = sum(member.file_size for member in members.values())
                 if total > limit:
-                    raise ValueError(
+                    raise _Refused(
                         f"it would take {total / 2**20:,.0f} MB of memory, and may take {limit / 2**20:,.0f}"
                     )
                 return {name: _read(archive, name, member) for name, member in members.items()}
-        # zipfile, zlib, ast and tokenize, to which NumPy gives a header, each raise errors of their own
+        except _Refused as error:
+            raise DamagedFile(f"{called} is not an .npz file that can be used: {printable(error)}") from error
+        # zipfile, zlib, ast and tokenize, to which NumPy gives a header, each raise errors of their own, in words that
+        # help nobody who has such a file
         except Exception as error:
-            reason = printable(error) or type(error).__name__
-            raise DamagedFile(f"{called} is not an .npz file that can be used: {reason}") from error
+            raise DamagedFile(
+                f"{called} is not an .npz file that can be used: it is damaged, cut short, or of another kind"
+            ) from error
 
 
 def _members(archive: zipfile.ZipFile, names: Collection[str] | None, others: bool) -> dict[str, zipfile.ZipInfo]:
@@ -73,11 +88,11 @@ def _members(archive: zipfile.ZipFile, names: Collection[str] | None, others: bo
         if names is not None and name not in names:
             if others:
                 continue
-            raise ValueError(f"it has an array {printable(name)[:80]!r}; there may be {', '.join(names)}")
+            raise _Refused(f"it has an array {printable(name)[:80]!r}; there may be {', '.join(names)}")
         if name in found:
-            raise ValueError(f"it has two arrays {printable(name)[:80]!r}")
+            raise _Refused(f"it has two arrays {printable(name)[:80]!r}")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{printable(name)[:80]} is compressed in a way that NumPy does not use")
+            raise _Refused(f"{printable(name)[:80]} is compressed in a way that NumPy does not use")
         found[name] = member
     return found
 
@@ -86,15 +101,15 @@ def _read(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> NDArr
     with archive.open(member) as file:
         shape, fortran, dtype = _header(file)
         if dtype.kind not in PLAIN_KINDS or dtype.subdtype is not None:
-            raise ValueError(f"{name} has dtype {dtype}; there may be numbers and text only")
+            raise _Refused(f"{name} has dtype {dtype}; there may be numbers and text only")
         size = math.prod(shape) * dtype.itemsize
         # the header itself is at most some kilobytes long, and what is left must be the array and nothing else
         if min(shape, default=0) < 0 or size + file.tell() != member.file_size:
-            raise ValueError(f"{name} has shape {shape} and dtype {dtype}, but its data are of another size")
+            raise _Refused(f"{name} has shape {shape} and dtype {dtype}, but its data are of another size")
         array: NDArray[Any] = np.empty(shape, dtype, order="F" if fortran else "C")
         content = file.read(size)
         if len(content) != size:
-            raise ValueError(f"{name} is cut short")
+            raise _Refused(f"{name} is cut short")
         file.read(1)  # at the end, the checksum is compared
         flat = array.reshape(-1, order="A")
         flat[...] = np.frombuffer(content, dtype)
@@ -104,5 +119,5 @@ def _read(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> NDArr
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of the .npy format is not read")
+        raise _Refused(f"version {version} of the .npy format is not read")
     return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import resources, state, theme
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.downloads import Download
@@ -20,7 +22,7 @@ from mnist_core.data import duplicates
 from mnist_core.data.datasets import ARRAYS, BUILT_IN, MNIST_MD5, MNIST_VARIABLE, Catalog, Dataset
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.data.words import check_words, label_words, leak_words
-from mnist_core.errors import MnistCoreError
+from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.plots import style
 from mnist_core.plots.classes import class_chart, class_frame
 from mnist_core.runs.run import Run
@@ -29,6 +31,10 @@ from mnist_core.text import for_markdown
 SAMPLES = 4
 PICTURE = "data_picture"
 TOLD = "data_told"
+ADDED = "data_added"
+"""How many datasets were added in this session."""
+LOOK = "data"
+"""The name in the URL of the dataset that is looked at."""
 
 
 @functools.cache
@@ -94,6 +100,22 @@ def dataset_list(names: list[str], runs: list[Run]) -> None:
     )
 
 
+def chosen(here: list[str]) -> str:
+    """Draw the switch between the datasets that are here, and return the one in the link, else the first."""
+    found = state.one_of(state.link_text(LOOK), here, here[0])
+    state.widget("data_look", found)
+    st.segmented_control(
+        "Look at",
+        here,
+        format_func=for_markdown,
+        key="data_look",
+        required=True,
+        wrap=True,
+        on_change=lambda: state.set_link(**{LOOK: state.widget_value("data_look")}),
+    )
+    return found
+
+
 # -- a look at one -----------------------------------------------------------------------------------------------------
 
 
@@ -118,10 +140,20 @@ def look(name: str) -> None:
         panels.heading("Examples", "Training images drawn at random: one column for each digit, 0 to 9.")
         seed = int(str(state.widget_value("data_seed") or 0))
         sheet = sprite(samples(dataset, SAMPLES, seed), CLASSES)
-        st.html(f"<style>.st-key-{PICTURE} img {{ image-rendering: pixelated; width: 100%; }}</style>")
+        # ink on paper in the light theme, chalk on the board in the dark one, as on every page; their own background
+        # vanishes
+        dark = theme.is_dark()
+        blend = "screen" if dark else "multiply"
+        st.html(
+            f"<style>.st-key-{PICTURE} img {{ image-rendering: pixelated; width: 100%; mix-blend-mode: {blend}; }}"
+            "</style>"
+        )
         with st.container(key=PICTURE):
             st.image(
-                sheet, width="stretch", output_format="PNG", alt=f"{SAMPLES} training images of each digit of {name}"
+                sheet if dark else 255 - sheet,
+                width="stretch",
+                output_format="PNG",
+                alt=f"{SAMPLES} training images of each digit of {name}",
             )
         st.button(
             "Show other examples",
@@ -210,25 +242,23 @@ def _mnist(was_running: bool) -> None:
 
 
 def registered_panel(runs: list[Run]) -> None:
-    """Register an .npz file by its path, and forget one."""
+    """Add a dataset from an uploaded .npz file or by its path, and forget one."""
     catalog = resources.store().catalog
     panels.heading(
         "Datasets of your own",
-        "Any .npz file of MNIST's form can be used, such as Fashion-MNIST.",
+        "Any .npz file of MNIST’s form can be used, such as Fashion-MNIST.",
         f"The file must hold the arrays {', '.join(ARRAYS)}: images as uint8 of shape (n, 28, 28), 0 = background, and "
-        "whole-number labels of shape (n,) from 0 to 9. It stays where it is; only its path is remembered.",
+        "whole-number labels of shape (n,) from 0 to 9. An uploaded file is kept in the store. A file that is named by "
+        "its path stays where it is; only the path is remembered.",
     )
     if told := state.widget_value(TOLD):
-        st.success(for_markdown(str(told)), icon=":material/check:")
-        state.fill({TOLD: None})
-    with st.form("data_register", border=True):
-        left, right = st.columns([2, 5])
-        name = left.text_input("Name", key="data_name", placeholder="fashion", max_chars=64)
-        path = right.text_input("Path of the file", key="data_path", placeholder="fashion.npz",
-                                help="On the machine that the dashboard runs on.")  # fmt: skip
-        if st.form_submit_button("Register", icon=":material/add:"):
-            with panels.errors_as_messages():
-                _register(catalog, name.strip(), path.strip())
+        text, new = told
+        st.success(for_markdown(text) + (" [Look at it above](#examples)" if new else ""), icon=":material/check:")
+        state.fill({TOLD: None} | ({"data_path": "", "data_name": ""} if new else {}))
+    if resources.store().writable:
+        _form(catalog)
+    else:
+        st.caption("Nothing can be added to a store that may only be read.")
     for known, file in sorted(catalog.registered().items()):
         with st.container(horizontal=True, vertical_alignment="center"):
             missing = "" if file.is_file() else " (the file is gone)"
@@ -242,24 +272,53 @@ def registered_panel(runs: list[Run]) -> None:
                          help="Take it off the list; the file and its runs stay"):  # fmt: skip
                 with panels.errors_as_messages():
                     catalog.forget(known)
+                    state.set_link(**{LOOK: None})
                     _changed(f"{known} is off the list; its file and its runs stay.")
 
 
-def _register(catalog: Catalog, name: str, path: str) -> None:
-    if not path:
-        st.error("Give the path of an .npz file.", icon=":material/error:")
-        return
+def _form(catalog: Catalog) -> None:
+    key = f"data_file_{state.widget_value(ADDED) or 0}"  # an uploaded file can be cleared in no other way
+    with st.form("data_register", border=True):
+        left, right = st.columns(2, gap="medium")
+        given = left.file_uploader(f"Upload an .npz file, up to {panels.MOST_UPLOAD_MB} MB", ["npz"], key=key)
+        path = right.text_input(
+            "Or the path of a file",
+            key="data_path",
+            placeholder="fashion.npz",
+            help="On the machine that the dashboard runs on; for what is too large to upload.",
+        )
+        name = right.text_input("Name", key="data_name", placeholder="that of the file", max_chars=64)
+        if st.form_submit_button("Register", icon=":material/add:"):
+            with panels.errors_as_messages():
+                _register(catalog, name.strip(), given, path.strip())
+
+
+def _register(catalog: Catalog, name: str, given: Any, path: str) -> None:
+    if (given is None) == (not path):
+        raise ConfigError("upload a file or give the path of one, and not both")
+    name = name or name_of_file(path or given.name)
     with st.spinner("Checking the file …"):
-        dataset = catalog.register(name, Path(path).expanduser())
+        if given is None:
+            dataset = catalog.register(name, Path(path).expanduser())
+        else:
+            panels.check_upload(given, "give its path")
+            dataset = catalog.keep(name, given.getvalue(), Path(given.name).name)
         found = duplicates.checked(resources.store().root, dataset)
     images = style.count(len(dataset.y_train))
     text = f"{name} can be used now: {images} training and {style.count(len(dataset.y_test))} test images."
     warnings = [words for words in (leak_words(found, name), label_words(found, name)) if words]
-    _changed(" ".join([text, *warnings]))
+    state.set_link(**{LOOK: name})
+    state.count_up(ADDED)
+    _changed(" ".join([text, *warnings]), new=True)
 
 
-def _changed(told: str) -> None:
-    state.fill({TOLD: told})
+def name_of_file(file: str) -> str:
+    """Return the name of a dataset after that of its file, such as ``fashion-mnist`` for ``Fashion MNIST.npz``."""
+    return re.sub(r"[^a-z0-9_]+", "-", Path(file).stem.lower()).strip("-_")[:64]
+
+
+def _changed(told: str, *, new: bool = False) -> None:
+    state.fill({TOLD: (told, new)})
     st.rerun()
 
 

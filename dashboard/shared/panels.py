@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.shared.charts import Drawing
-from mnist_core.errors import MnistCoreError
+from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.files import printable
 from mnist_core.report.export import picture as picture
 from mnist_core.runs.store import Problem, Store
@@ -178,6 +178,18 @@ def empty_state(
         st.markdown(sentence, text_alignment="center")
         if button and st.button(button, type="primary", key=f"{key}_button", on_click=on_click) and page:
             st.switch_page(page)
+
+
+MOST_UPLOAD_MB = 64
+"""The largest file that is taken from a browser, as `server.maxUploadSize` in Streamlit's configuration."""
+
+
+def check_upload(given: Any, remedy: str) -> None:
+    """Raise ConfigError, with the remedy, where an uploaded file is larger than `MOST_UPLOAD_MB`."""
+    if given.size > MOST_UPLOAD_MB * 2**20:
+        raise ConfigError(
+            f"the file has {given.size / 2**20:,.0f} MB, and {MOST_UPLOAD_MB} are taken from a browser; {remedy}"
+        )
 
 
 MOST_PROBLEMS = 50

@@ -10,11 +10,9 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
-from mnist_core.errors import ConfigError
 from mnist_core.inspection.incoming import ENDINGS, import_file
 from mnist_core.text import for_markdown
 
-MOST_UPLOAD_MB = 64  # as `server.maxUploadSize` in Streamlit's configuration
 DONE = "add_done"
 
 KERAS = """\
@@ -53,8 +51,7 @@ st.code(COMMAND, language="sh")
 def _add(given: Any, name: str, dataset: str) -> None:
     """Bring an uploaded file in; its own name is never used as a path."""
     ending = Path(given.name).suffix.lower()
-    if given.size > MOST_UPLOAD_MB * 2**20:
-        raise ConfigError(f"the file has {given.size / 2**20:,.0f} MB, and {MOST_UPLOAD_MB} are taken; use `import`")
+    panels.check_upload(given, "use the command `import`")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"upload{ending if ending in ENDINGS else ''}"
         path.write_bytes(given.getvalue())
@@ -81,7 +78,7 @@ st.markdown(
 if resources.store().writable:
     with st.form("add_form", clear_on_submit=False):
         uploaded = st.file_uploader(
-            f"File, up to {MOST_UPLOAD_MB} MB", [ending[1:] for ending in ENDINGS], key="add_file"
+            f"File, up to {panels.MOST_UPLOAD_MB} MB", [ending[1:] for ending in ENDINGS], key="add_file"
         )
         left, right = st.columns(2)
         called = left.text_input("Name of the run", max_chars=80, key="add_name", placeholder="the name of the file")

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from mnist_core.archives import read_arrays
 from mnist_core.constants import CLASSES, IMAGE_SHAPE, MNIST_FINGERPRINT
 from mnist_core.data.images import Pixels, enlarge_8_to_28
-from mnist_core.errors import DatasetError, DatasetMissing
+from mnist_core.errors import DamagedFile, DatasetError, DatasetMissing
 from mnist_core.experiments.configs import TestValidation, Validation
-from mnist_core.files import printable, read_json, write_json
+from mnist_core.files import make_folder, placing, printable, read_json, write_json
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MOST_DATASET_BYTES = 2 * 2**30
 """The most memory that a dataset file may take: 2.7 million images of 28 × 28 pixels."""
+MOST_KEPT_BYTES = 512 * 2**20
+"""The most memory that a dataset file may take that is kept in the store: 680,000 images of 28 × 28 pixels."""
 MNIST_VARIABLE = "MNIST_NPZ"
 MNIST_DOWNLOAD_BYTES = 11_490_434
 
@@ -102,49 +104,61 @@ def fingerprint(arrays: dict[str, NDArray[np.uint8]]) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
+def read_npz(
+    path: Path, *, called: str | None = None, most_bytes: int = MOST_DATASET_BYTES
+) -> dict[str, NDArray[np.uint8]]:
     """Return the four arrays of a dataset file, checked.
+
+    Parameters
+    ----------
+    path
+        the file.
+    called
+        its name in messages; the path where it is None.
+    most_bytes
+        the most memory that its arrays may take.
 
     Raises
     ------
     DatasetError
         naming the file and what is wrong with it.
     """
+    name = printable(path if called is None else called)
     try:
-        arrays = read_arrays(path, ARRAYS, most_bytes=MOST_DATASET_BYTES, others=True)
+        arrays = read_arrays(path, ARRAYS, most_bytes=most_bytes, others=True, called=name)
     except FileNotFoundError:
-        raise DatasetMissing(f"{printable(path)} does not exist; check the path") from None
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{printable(path)} is not a readable .npz file, or is torn ({printable(error)}); fetch it again"
-        ) from error
+        raise DatasetMissing(f"{name} does not exist; check the path") from None
+    except OSError as error:
+        raise DatasetError(f"{name} cannot be read ({printable(error.strerror or error)}); check the path") from error
+    except DamagedFile as error:
+        raise DatasetError(f"{error}; fetch it again, or write it with numpy.savez_compressed") from error
     missing = [key for key in ARRAYS if key not in arrays]
     if missing:
-        raise DatasetError(f"{path} has no array {', '.join(missing)}; it needs {', '.join(ARRAYS)}")
+        raise DatasetError(f"{name} has no array {', '.join(missing)}; it needs {', '.join(ARRAYS)}")
     for part in ("train", "test"):
-        _check_images(path, f"x_{part}", arrays[f"x_{part}"])
-        arrays[f"y_{part}"] = _checked_labels(path, f"y_{part}", arrays[f"y_{part}"], len(arrays[f"x_{part}"]))
+        _check_images(name, f"x_{part}", arrays[f"x_{part}"])
+        arrays[f"y_{part}"] = _checked_labels(name, f"y_{part}", arrays[f"y_{part}"], len(arrays[f"x_{part}"]))
     return arrays
 
 
-def _check_images(path: Path, key: str, images: NDArray[np.generic]) -> None:
+def _check_images(name: str, key: str, images: NDArray[np.generic]) -> None:
     if images.dtype != np.uint8:
-        raise DatasetError(f"{path}: {key} has dtype {images.dtype}; images must be uint8, 0 to 255")
+        raise DatasetError(f"{name}: {key} has dtype {images.dtype}; images must be uint8, 0 to 255")
     if images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:
-        raise DatasetError(f"{path}: {key} has shape {images.shape}; images must have shape (n, 28, 28)")
+        raise DatasetError(f"{name}: {key} has shape {images.shape}; images must have shape (n, 28, 28)")
     if len(images) < CLASSES:
-        raise DatasetError(f"{path}: {key} has {len(images)} images; at least {CLASSES} are needed")
+        raise DatasetError(f"{name}: {key} has {len(images)} images; at least {CLASSES} are needed")
 
 
-def _checked_labels(path: Path, key: str, labels: NDArray[np.generic], images: int) -> NDArray[np.uint8]:
+def _checked_labels(name: str, key: str, labels: NDArray[np.generic], images: int) -> NDArray[np.uint8]:
     if not np.issubdtype(labels.dtype, np.integer):
-        raise DatasetError(f"{path}: {key} has dtype {labels.dtype}; labels must be integers")
+        raise DatasetError(f"{name}: {key} has dtype {labels.dtype}; labels must be integers")
     if labels.shape != (images,):
-        raise DatasetError(f"{path}: {key} has shape {labels.shape} for {images} images; it must be ({images},)")
+        raise DatasetError(f"{name}: {key} has shape {labels.shape} for {images} images; it must be ({images},)")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= CLASSES:
         raise DatasetError(
-            f"{path}: {key} holds labels from {low} to {high}; they must lie between 0 and {CLASSES - 1}"
+            f"{name}: {key} holds labels from {low} to {high}; they must lie between 0 and {CLASSES - 1}"
         )
     return labels.astype(np.uint8)
 
@@ -228,6 +242,13 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).strip().splitlines()[0][:200]
 
 
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise DatasetError(f"{name!r} is not a dataset name; use lower-case letters, digits, - and _, such as fashion")
+    if name in BUILT_IN:
+        raise DatasetError(f"{name} is built in; choose another name")
+
+
 class Catalog:
     """The datasets that can be used with one store: built-in ones, and those registered by path in `datasets.json`."""
 
@@ -235,6 +256,7 @@ class Catalog:
         """check: raises NotAllowed where the registered datasets may not be changed by whoever asks."""
         self._registry = root / "datasets.json"
         self._check = check
+        self._kept = root / "datasets"
 
     def names(self) -> list[str]:
         """Return the built-in names, then the registered ones."""
@@ -328,16 +350,50 @@ class Catalog:
         DatasetError
             where the name is taken or odd, or the file is not of the form described at the top of this module.
         """
-        if not _NAME.fullmatch(name):
-            raise DatasetError(
-                f"{name!r} is not a dataset name; use lower-case letters, digits, - and _, such as fashion"
-            )
-        if name in BUILT_IN:
-            raise DatasetError(f"{name} is built in; choose another name")
+        _check_name(name)
         self._check()
         arrays = read_npz(path)
-        write_json(self._registry, {k: str(v) for k, v in (self._entries() | {name: path.resolve()}).items()})
+        self._enter(name, path.resolve())
         return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
+
+    def keep(self, name: str, content: bytes, called: str) -> Dataset:
+        """Check the content of a file, keep it in the store and make it usable as `name`; return it loaded.
+
+        Parameters
+        ----------
+        name
+            of the dataset, which must be new.
+        content
+            of a file that came from another machine, of the form described at the top of this module.
+        called
+            the name of that file, for messages only.
+
+        Raises
+        ------
+        DatasetError
+            as `register`, where the name is on the list already, or where the arrays would take more than
+            `MOST_KEPT_BYTES`.
+        WriteError
+            where it cannot be kept.
+        """
+        _check_name(name)
+        self._check()
+        if name in self._entries():
+            raise DatasetError(f"there is a dataset {name} already; choose another name, or forget that one first")
+        make_folder(self._kept)
+        # other data under a name that was forgotten do not take the place of what was kept under it
+        path = self._kept / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+        with placing(path) as arrived:
+            with arrived.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            arrays = read_npz(arrived, called=called, most_bytes=MOST_KEPT_BYTES)
+        self._enter(name, path.resolve())
+        return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
+
+    def _enter(self, name: str, path: Path) -> None:
+        write_json(self._registry, {k: str(v) for k, v in (self._entries() | {name: path}).items()})
 
     def forget(self, name: str) -> None:
         """Take a registered dataset off the list; its file and its runs stay."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.shared import datasets
+from dashboard.shared import datasets, panels
 from dashboard.shared.downloads import Download
 from mnist_core.runs.store import Store
 from tests.support.pages import click, words
@@ -144,13 +144,72 @@ def test_a_file_is_registered_looked_at_and_forgotten(
     assert npz.exists()
 
 
+def upload(test: AppTest, file: str, content: bytes, name: str = "") -> AppTest:
+    test.file_uploader(key="data_file_0").set_value((file, content, "application/octet-stream"))
+    test.text_input(key="data_name").set_value(name)
+    return click(test, "Register")
+
+
+def test_an_uploaded_file_is_kept_and_the_page_switches_to_it(
+    app: OpenPage, fetching: Fetching, store: Store, npz: Path
+) -> None:
+    content = npz.read_bytes()
+    npz.unlink()
+    page = upload(page_of(app), "../My Digits (2).npz", content)
+    assert "my-digits-2 can be used now: 40 training and 20 test images." in words(page).replace("\\", "")
+    assert page.query_params["data"] == "my-digits-2"
+    assert "registered file" in words(page)
+    assert page.segmented_control(key="data_look").value == "my-digits-2"
+    assert store.catalog.load("my-digits-2").y_train.shape == (40,)
+    assert store.catalog.registered()["my-digits-2"].is_relative_to(store.root.resolve())
+    # the form is empty again
+    assert page.text_input(key="data_name").value == ""
+    page.segmented_control(key="data_look").set_value("digits").run()
+    assert page.query_params["data"] == "digits"
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04"])
+def test_an_upload_that_is_no_dataset_is_refused_in_our_own_words(
+    app: OpenPage, fetching: Fetching, store: Store, content: bytes
+) -> None:
+    page = upload(page_of(app), "odd.npz", content)
+    assert [error.value.replace("\\", "") for error in page.error] == [
+        "Odd.npz is not an .npz file that can be used: it is damaged, cut short, or of another kind; fetch it again, "
+        "or write it with numpy.savez_compressed."
+    ]
+    assert store.catalog.registered() == {}
+
+
+def test_an_upload_above_the_limit_and_a_name_that_is_taken_are_refused(
+    app: OpenPage, fetching: Fetching, store: Store, npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = upload(page_of(app), "own.npz", npz.read_bytes(), "digits")
+    assert "Digits is built in; choose another name." in words(page)
+    monkeypatch.setattr(panels, "MOST_UPLOAD_MB", 0)
+    page = upload(page, "own.npz", npz.read_bytes(), "own")
+    assert "0 are taken from a browser; give its path" in words(page)
+    assert store.catalog.registered() == {}
+
+
+@pytest.mark.parametrize(("dark", "paper"), [(False, 255), (True, 0)])
+def test_digits_are_ink_on_paper_in_the_light_theme_and_chalk_in_the_dark_one(
+    app: OpenPage, fetching: Fetching, monkeypatch: pytest.MonkeyPatch, dark: bool, paper: int
+) -> None:
+    shown = []
+    monkeypatch.setattr(datasets.theme, "is_dark", lambda: dark)
+    monkeypatch.setattr(datasets.st, "image", lambda pixels, **_: shown.append(pixels))
+    page_of(app)
+    assert len(shown) >= 1
+    assert shown[-1][0, 0] == paper  # a corner is background
+
+
 @pytest.mark.parametrize(
     ("name", "file", "reason"),
     [
         ("own", "nowhere.npz", "does not exist; check the path."),
         ("Own!", "own.npz", "is not a dataset name"),
         ("digits", "own.npz", "Digits is built in; choose another name."),
-        ("own", "", "Give the path of an .npz file."),
+        ("own", "", "Upload a file or give the path of one, and not both."),
     ],
 )
 def test_a_refusal_says_why_and_keeps_what_was_typed(

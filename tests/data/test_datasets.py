@@ -120,14 +120,14 @@ class TestRegistering:
 
     def test_pickled_objects_are_never_loaded(self, catalog: Catalog, tmp_path: Path) -> None:
         path = saved(tmp_path / "odd.npz", **arrays(y_test=np.array([object()] * 20)))
-        with pytest.raises(DatasetError, match="not a readable"):
+        with pytest.raises(DatasetError, match="y_test has dtype object; there may be numbers and text only"):
             catalog.register("odd", path)
 
     @pytest.mark.parametrize("cut", [0, 10, 3000])
     def test_a_torn_file_is_an_error_that_names_it(self, catalog: Catalog, tmp_path: Path, cut: int) -> None:
         path = saved(tmp_path / "torn.npz", **arrays())
         path.write_bytes(path.read_bytes()[:cut])
-        with pytest.raises(DatasetError, match=r"torn\.npz is not a readable \.npz file, or is torn"):
+        with pytest.raises(DatasetError, match=r"torn\.npz is not an \.npz file that can be used: it is damaged, cut"):
             catalog.register("torn", path)
 
     def test_a_flipped_byte_is_found(self, tmp_path: Path) -> None:
@@ -137,6 +137,41 @@ class TestRegistering:
         path.write_bytes(content)
         with pytest.raises(DatasetError, match=r"bad\.npz"):
             read_npz(path)
+
+    def test_content_from_elsewhere_is_kept_in_the_store_checked_as_a_file_is(
+        self, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        content = saved(tmp_path / "f.npz", **arrays()).read_bytes()
+        kept = catalog.keep("fashion", content, "f.npz")
+        (tmp_path / "f.npz").unlink()
+        assert catalog.load("fashion").fingerprint == kept.fingerprint
+        with pytest.raises(DatasetError, match="there is a dataset fashion already; choose another name, or forget"):
+            catalog.keep("fashion", content, "f.npz")
+        odd = saved(tmp_path / "odd.npz", **arrays(x_test=np.zeros((20, 32, 32), np.uint8))).read_bytes()
+        with pytest.raises(DatasetError, match=r"^theirs\.npz: x_test has shape \(20, 32, 32\)"):
+            catalog.keep("odd", odd, "theirs.npz")
+        with pytest.raises(DatasetError, match=r"^theirs\.npz is not an \.npz file that can be used"):
+            catalog.keep("odd", b"rubbish", "theirs.npz")
+        assert list(catalog.registered()) == ["fashion"]
+        assert len(list(catalog.registered()["fashion"].parent.iterdir())) == 1  # nothing of what was refused
+
+    def test_what_would_take_too_much_memory_is_not_kept(
+        self, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(datasets, "MOST_KEPT_BYTES", 2**15)
+        with pytest.raises(DatasetError, match=r"it would take .* MB of memory"):
+            catalog.keep("large", saved(tmp_path / "f.npz", **arrays()).read_bytes(), "f.npz")
+        assert catalog.registered() == {}
+
+    def test_other_data_under_a_forgotten_name_leave_those_that_were_kept(
+        self, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        catalog.keep("mine", saved(tmp_path / "one.npz", **arrays()).read_bytes(), "one.npz")
+        first = catalog.registered()["mine"]
+        catalog.forget("mine")
+        catalog.keep("mine", saved(tmp_path / "two.npz", **arrays(60)).read_bytes(), "two.npz")
+        assert first.is_file()
+        assert catalog.registered()["mine"] != first
 
     @pytest.mark.parametrize("name", ["mnist", "digits", "Fashion", "a b", "", "../x"])
     def test_odd_and_taken_names_are_refused(self, catalog: Catalog, tmp_path: Path, name: str) -> None:
