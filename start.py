@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parent
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 COMMANDS = {
     "dashboard": ("requirements.txt", ["-m", "dashboard"]),
-    # side by side in two processes; the tests of a file stay together, as they share what they have started
-    "tests": ("requirements-dev.txt", ["-m", "pytest", "-n", "2", "--dist", "loadfile"]),
+    # side by side, as many of them wait for browsers and workers; the tests of a file stay together, as they share what
+    # they have started
+    "tests": ("requirements-dev.txt", ["-m", "pytest", "-n", "4", "--dist", "loadfile"]),
     "cli": ("requirements.txt", ["-m", "mnist_core"]),
 }
 

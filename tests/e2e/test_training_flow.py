@@ -255,6 +255,7 @@ def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) 
     run = start(screen, "on a phone", long=True, less=5)
     progress = screen.key("live_jobs")
     expect(progress.get_by_text(re.compile(r"epoch \d+ of"))).to_be_visible(timeout=LONG_MS)
+    expect(progress.get_by_test_id("stProgress")).to_be_visible()  # the text arrives before the bar does
     box = progress.bounding_box()
     assert box is not None
     assert 844 - 5 <= box["y"] + box["height"] <= 844 + 1
