@@ -33,13 +33,15 @@ from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
 from mnist_core.jobs.watch import Watch, sentence
 from mnist_core.plots.labels import run_labels
-from mnist_core.runs.columns import COLUMNS, FIGURES, run_row
+from mnist_core.runs.columns import COLUMNS, FIGURES, run_row, without_test_results
 from mnist_core.runs.filters import parse
 from mnist_core.runs.find import resolve
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
+from mnist_core.studies import selections
+from mnist_core.studies.kinds import studies
 from mnist_core.training.events import EpochEnded, Event
 from mnist_core.training.train import train
 
@@ -51,7 +53,12 @@ POLL_S = 0.2
 
 
 def runs(
-    where: str | None = None, *, settings: bool = False, every: bool = False, store: Store | None = None
+    where: str | None = None,
+    *,
+    settings: bool = False,
+    every: bool = False,
+    test: bool = False,
+    store: Store | None = None,
 ) -> pd.DataFrame:
     """Return all runs as a table, one row each, oldest first.
 
@@ -64,6 +71,9 @@ def runs(
         also a column for each setting, such as ``learning_rate``; one that has no effect is missing.
     every
         also the runs of the sweeps and searches that ship with the project.
+    test
+        also the test results of runs that sweeps and searches have passed over. Each such look is counted, as whoever
+        chooses by them has no new images left to test the choice on.
     store
         where the runs are; default: the usual store.
 
@@ -83,7 +93,14 @@ def runs(
     import pandas as pd
 
     chosen = parse(where) if where is not None else None
-    rows = [run_row(run) for run in (store or Store()).runs() if every or run.listed]
+    found = store or Store()
+    everything = found.runs()
+    known = studies(found)[0]
+    if test:
+        selections.reveal_all(found.root, everything, known)
+    hidden = frozenset[str]() if test else selections.passed_over(everything, known)
+    rows = [run_row(run) for run in everything if every or run.listed]
+    rows = [without_test_results(row) if row["id"] in hidden else row for row in rows]
     columns = list(COLUMNS if settings else FIGURES)
     frame = pd.DataFrame([row for row in rows if chosen is None or chosen(row)], columns=columns).set_index("id")
     for name in frame.columns:

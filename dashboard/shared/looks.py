@@ -18,6 +18,7 @@ from mnist_core.runs.summary import RunSummary
 from mnist_core.runs.test_set_uses import Uses
 from mnist_core.studies import selections
 from mnist_core.studies.kinds import AnyStudy
+from mnist_core.studies.selections import StudyChoice
 from mnist_core.text import for_markdown
 
 
@@ -71,22 +72,18 @@ def passed_over() -> frozenset[str]:
 
     A run that one of them has chosen, or that a person has requested, is not among them.
     """
-    by_id = resources.snapshot().by_id
-    found, winners = set[str](), set[str]()
-    for study in resources.studies().known:
-        if not study.optimistic:
-            chosen = resources.choice(study)
-            winners |= {chosen.run} if chosen else set()
-            found |= set(study.run_ids)
-    return frozenset(run_id for run_id in found - winners if run_id in by_id and by_id[run_id].one_of_many)
+    return selections.passed_over(resources.snapshot().runs, resources.studies().known, _choice)
 
 
 def count_all_reveals() -> None:
     """Count a look at the test results that every study has passed over; say so where that fails."""
     with panels.errors_as_messages():
-        for study in resources.studies().known:
-            if not study.optimistic:
-                selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))
+        selections.reveal_all(resources.store().root, resources.snapshot().runs, resources.studies().known, _choice)
+
+
+def _choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
+    """Return what `selections.choice` returns, from the cache of all sessions."""
+    return resources.choice(study)
 
 
 def choice_caption(study: AnyStudy) -> None:

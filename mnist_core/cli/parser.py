@@ -40,12 +40,14 @@ from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.jobs.changing import go_on_changed
 from mnist_core.jobs.request import Requested, RunRequest, request, request_all, request_more_seeds, resume
 from mnist_core.jobs.runners import Runner
-from mnist_core.runs.columns import COLUMNS, run_row
+from mnist_core.runs.columns import COLUMNS, run_row, without_test_results
 from mnist_core.runs.filters import EXAMPLE, parse
 from mnist_core.runs.records import LONGEST_NAME
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
+from mnist_core.studies import selections
+from mnist_core.studies.kinds import studies
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--columns", action="store_true", help="list what --where may be about: columns and settings")
     runs.add_argument("--all", action="store_true", help="also the runs of the sweeps and searches that ship")
+    sweeps.add_reveal(runs)
     runs.add_argument("--where", metavar="CONDITION", help=f"only the runs of which this is true, such as '{EXAMPLE}'")
 
     importing.add_arguments(
@@ -410,7 +413,11 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         if left_out:
             reporter.say(f"{left_out} runs of sweeps and searches that ship are left out; `runs --all` lists them")
     reader = NamingReader(reporter)
+    hidden = _passed_over(store, runs, reporter, reveal=options.test)
+    if options.recipes:  # the mean of a recipe would show them
+        runs = [run for run in runs if run.id not in hidden]
     rows = [(run, run_row(run, reader=reader)) for run in runs]
+    rows = [(run, without_test_results(row) if run.id in hidden else row) for run, row in rows]
     rows = [(run, row) for run, row in rows if chosen is None or chosen(row)]
     if options.recipes:
         table = figures(group(run for run, _ in rows), reader=reader)
@@ -423,6 +430,21 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         return reporter.json([run.to_json() | row for run, row in rows])
     shown = [row | {"epochs": f"{run.epochs_done}/{row['planned_epochs'] or '?'}"} for run, row in rows]
     return reporter.table(shown, _RUN)
+
+
+def _passed_over(store: Store, runs: list[Run], reporter: Reporter, *, reveal: bool) -> frozenset[str]:
+    """Return which of the runs studies have passed over, and report it; with `reveal`, count the look, and none."""
+    everything, known = store.runs(), studies(store)[0]
+    if reveal:
+        selections.reveal_all(store.root, everything, known)
+        return frozenset()
+    hidden = selections.passed_over(everything, known) & {run.id for run in runs}
+    if hidden:
+        reporter.say(
+            f"The test results of {len(hidden)} runs that sweeps and searches have passed over are hidden; --test "
+            "shows them, which is counted."
+        )
+    return hidden
 
 
 _RUN = (

@@ -193,6 +193,11 @@ def run_row(run: Run, *, reader: Reader = PLAIN) -> Row:
     return figures_row(run, reader=reader) | settings
 
 
+def without_test_results(row: Row) -> Row:
+    """Return a row without what the test set says of the run, for one that a study passed over (see `selections`)."""
+    return row | dict.fromkeys(name for name in FIGURES if name.startswith("test_"))
+
+
 SEARCHED = ("id", "name", "state", "dataset", "model", "preset", "note", "owner")
 """The columns that `contains` looks at, besides the tags."""
 

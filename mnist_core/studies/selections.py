@@ -190,6 +190,31 @@ def reveal(root: Path, everything: Iterable[Run], study: Study, chosen: StudyCho
     test_set_uses.record(root, uses)
 
 
+def passed_over(everything: Iterable[Run], studies: Iterable[AnyStudy], choose: Choose | None = None) -> frozenset[str]:
+    """Return the ids of the runs that studies have passed over by held-out images.
+
+    A run that one of them has chosen, or that a person has requested, is not among them. `choose`: as `choice`, for a
+    caller that caches.
+    """
+    runs = list(everything)
+    found, winners = set[str](), set[str]()
+    for study in studies:
+        if not study.optimistic:
+            chosen = (choose or choice)(runs, study)
+            winners |= {chosen.run} if chosen else set()
+            found |= set(study.run_ids)
+    return frozenset(run.id for run in runs if run.id in found - winners and run.one_of_many)
+
+
+def reveal_all(
+    root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], choose: Choose | None = None
+) -> None:
+    """Count a look at the test results that every study has passed over. Raise StoreError if that fails."""
+    for study in studies:
+        if not study.optimistic:
+            reveal(root, everything, study, (choose or choice)(everything, study))
+
+
 def looked_at(root: Path, study: Study, winner: str | None) -> int:
     """Return how many of the runs that a study has passed over have a use of their test results on record here."""
     return len((set(study.run_ids) - {winner}) & test_set_uses.runs_seen(root))

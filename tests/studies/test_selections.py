@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import mnist_core as mc
 from mnist_core.cli import main
 from mnist_core.comparison.comparability import Background, concerns
 from mnist_core.comparison.held_out import held_out_gap
@@ -290,6 +291,31 @@ def test_the_command_hides_test_results_until_asked_and_counts_the_look(
     assert main(["sweeps", "widths", "--json", "--store", root]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["selection"]["candidates"], document["selection"]["looked_at"]) == (3, 2)
+
+
+def test_the_list_of_runs_hides_what_a_sweep_passed_over_until_asked_and_counts_the_look(
+    swept: tuple[Store, sweeps.Sweep], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, sweep = swept
+    fingerprint = store.get(sweep.run_ids[0]).status.fingerprint
+    before = seen(store.root, fingerprint).reveals
+
+    def tested(*options: str) -> int:
+        assert main(["runs", "--json", "--store", str(store.root), *options]) == 0
+        rows = [row for row in json.loads(capsys.readouterr().out) if row["id"] in sweep.run_ids]
+        return sum(row["test_accuracy"] is not None for row in rows)
+
+    assert tested() == 1
+    assert tested("--where", "accuracy >= 0") == 1, "a condition does not tell either"
+    assert main(["runs", "--store", str(store.root)]) == 0
+    assert "2 runs that sweeps and searches have passed over are hidden" in capsys.readouterr().err
+    assert main(["runs", "--recipes", "--json", "--store", str(store.root)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert mc.runs(store=store)["test_accuracy"].loc[list(sweep.run_ids)].notna().sum() == 1
+    assert seen(store.root, fingerprint).reveals == before
+    assert tested("--test") == len(sweep.run_ids)
+    assert mc.runs(store=store, test=True)["test_accuracy"].loc[list(sweep.run_ids)].notna().all()
+    assert seen(store.root, fingerprint).reveals >= max(before, 1)
 
 
 def test_compare_counts_each_pair_once_and_says_how_often_the_test_images_were_used(

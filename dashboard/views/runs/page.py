@@ -14,7 +14,7 @@ from dashboard.shared.run_picker import MOST_COMPARED as MOST
 from dashboard.views.runs import drawer, table, trash
 from dashboard.views.runs.lines import Line, View, differences, lines_of
 from mnist_core.errors import FilterError
-from mnist_core.runs.columns import COLUMNS, FIGURES, SETTING_COLUMNS
+from mnist_core.runs.columns import COLUMNS, FIGURES, SETTING_COLUMNS, without_test_results
 from mnist_core.runs.filters import EXAMPLE, Filter, parse
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -106,8 +106,9 @@ def without_passed_over(entries: Sequence[Entry]) -> Sequence[Entry]:
     hidden = frozenset[str]() if state.widget_value(REVEAL) else looks.passed_over()
     if not hidden:
         return entries
-    nothing = dict.fromkeys(name for name in FIGURES if name.startswith("test_"))
-    return [entry._replace(row=entry.row | nothing) if entry.run.id in hidden else entry for entry in entries]
+    return [
+        entry._replace(row=without_test_results(entry.row)) if entry.run.id in hidden else entry for entry in entries
+    ]
 
 
 def condition(text: str) -> Filter | None:
