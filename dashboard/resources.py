@@ -38,7 +38,7 @@ from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
 from mnist_core.runs import columns, index
 from mnist_core.runs.index import Index, Snapshot
 from mnist_core.runs.reader import Reader
-from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.records import ChosenEpoch, EpochRow
 from mnist_core.runs.run import Run, Version
 from mnist_core.runs.store import Problem, Store
 from mnist_core.runs.summary import RunSummary
@@ -182,13 +182,15 @@ def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader |
 
 
 def history(run: Run) -> pd.DataFrame:
-    """Return the run's history, cached until it changes."""
-    return _history(run.id, run.version(), run)
+    """Return the run's history, cached until it changes; the caller's own, to be written into."""
+    shared: pd.DataFrame = KEPT.get(("history", run.id, run.version()), run.history, size_of)
+    return shared.copy(deep=False)  # pandas copies a column when one of the two is written into
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _history(run_id: str, version: Version, _run: Run) -> pd.DataFrame:
-    return _run.history()
+def rows(run: Run) -> list[EpochRow]:
+    """Return the run's finished epochs, cached until it changes. Callers must not change the list."""
+    shared: list[EpochRow] = KEPT.get(("rows", run.id, run.version()), run.rows, size_of)
+    return shared
 
 
 def predictions(run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
@@ -203,12 +205,10 @@ def _predictions(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) 
 
 def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noqa: PT028 -- not a test
     """Return the test scores of an epoch's weights; None before there are predictions."""
-    return _test_scores(run.id, run.version(), chosen, run)
-
-
-@st.cache_data(max_entries=400, show_spinner=False)
-def _test_scores(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) -> Scores | None:
-    return _run.test_scores(chosen)
+    found: Scores | None = KEPT.get(
+        ("test scores", run.id, run.version(), chosen), lambda: run.test_scores(chosen), size_of
+    )
+    return found
 
 
 def published() -> list[Row]:
@@ -253,23 +253,19 @@ def comparison(
     """Return the comparison of all other runs with the run `baseline` (an id), cached until a run or background
     changes.
     """
+    from mnist_core.comparison.verdicts import compare
+
+    def made() -> Comparison:
+        base = next(run for run in runs if run.id == baseline)
+        return compare(runs, base, chosen, margin=margin, reader=READER, background=background)
+
     known = background.selections, background.data
-    return _comparison((*_key(runs), known), baseline, chosen, margin, runs, background)
+    found: Comparison = KEPT.get(("comparison", _key(runs), known, baseline, chosen, margin), made, size_of)
+    return found
 
 
 def _key(runs: Sequence[Run]) -> tuple[tuple[str, Version, str], ...]:
     return tuple((run.id, run.version(), run.state) for run in runs)
-
-
-@st.cache_data(max_entries=40, show_spinner=False)
-def _comparison(
-    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run],
-    _background: Background,
-) -> Comparison:  # fmt: skip
-    from mnist_core.comparison.verdicts import compare
-
-    base = next(run for run in _runs if run.id == baseline)
-    return compare(_runs, base, chosen, margin=margin, reader=READER, background=_background)
 
 
 def background(runs: Sequence[Run]) -> Background:
@@ -302,12 +298,8 @@ def _choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
 
 def diagnosis(run: Run) -> list[Finding]:
     """Return the findings of a run, cached until its files change; raise StoreError where they are damaged."""
-    return _diagnosis(run.id, run.version(), run.state, run)
-
-
-@st.cache_data(max_entries=400, show_spinner=False)
-def _diagnosis(run_id: str, version: Version, state: str, _run: Run) -> list[Finding]:
-    return diagnose_run(_run)
+    found: list[Finding] = KEPT.get(("diagnosis", *_key([run])), lambda: diagnose_run(run), size_of)
+    return found
 
 
 MOST_EXAMPLES = 2
@@ -317,15 +309,13 @@ MOST_EXAMPLES = 2
 def examples(run: Run, change: Suggestion, runs: Sequence[Run]) -> list[Example]:
     """Return the runs among `runs` that made just this change to `run`, cached until there are others."""
     same_data = [item for item in runs if item.status.fingerprint == run.status.fingerprint]
-    key = tuple(item.id for item in same_data if item.state == "finished")
-    return _examples(run.id, run.version(), change, key, run, same_data)
-
-
-@st.cache_data(max_entries=400, show_spinner=False)
-def _examples(
-    run_id: str, version: Version, change: Suggestion, key: tuple[str, ...], _run: Run, _runs: Sequence[Run]
-) -> list[Example]:
-    return [example(_run, change, other) for other in runs_with_change(_run, change, _runs)[:MOST_EXAMPLES]]
+    ids = tuple(item.id for item in same_data if item.state == "finished")
+    found: list[Example] = KEPT.get(
+        ("examples", run.id, run.version(), change, ids),
+        lambda: [example(run, change, other) for other in runs_with_change(run, change, same_data)[:MOST_EXAMPLES]],
+        size_of,
+    )
+    return found
 
 
 def recipe_comparison(
@@ -339,54 +329,46 @@ def recipe_comparison(
 
     Cached until one of the runs of these networks changes. everything: all runs of the store, where they are known.
     """
+    from mnist_core.comparison.recipe_verdicts import compare_recipes
+
     models = {run.config.model for run in runs if not run.recorded}
     known = scan()[0] if everything is None else everything
     alike = [run for run in known if not run.recorded and run.config.model in models]
-    return _recipe_comparison((_key(runs), _key(alike)), baseline, chosen, margin, runs, alike)
 
+    def made() -> list[RecipeVerdict]:
+        base = next(run for run in runs if run.id == baseline)
+        return compare_recipes(runs, base, alike, chosen, margin=margin, reader=READER)
 
-@st.cache_data(max_entries=100, show_spinner=False)
-def _recipe_comparison(
-    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run],
-    _everything: Sequence[Run],
-) -> list[RecipeVerdict]:  # fmt: skip
-    from mnist_core.comparison.recipe_verdicts import compare_recipes
-
-    base = next(run for run in _runs if run.id == baseline)
-    return compare_recipes(_runs, base, _everything, chosen, margin=margin, reader=READER)
+    found: list[RecipeVerdict] = KEPT.get(
+        ("recipe comparison", _key(runs), _key(alike), baseline, chosen, margin), made, size_of
+    )
+    return found
 
 
 def recipe_sample(run: Run, chosen: ChosenEpoch = "kept") -> Sample | None:
     """Return the test accuracies of all finished seeds of a run's recipe; None where it has one seed only."""
-    found = snapshot()
-    return _recipe_sample(run.id, found.number, chosen, run, found.runs)
-
-
-@st.cache_data(max_entries=400, show_spinner=False)
-def _recipe_sample(
-    run_id: str, number: int, chosen: ChosenEpoch, _run: Run, _everything: Sequence[Run]
-) -> Sample | None:
     from mnist_core.comparison.recipe_verdicts import accuracy_sample
 
-    sample = accuracy_sample(_run, _everything, chosen, READER)
+    everything = snapshot()
+    sample: Sample = KEPT.get(
+        ("recipe sample", everything.number, run.id, chosen),
+        lambda: accuracy_sample(run, everything.runs, chosen, READER),
+        size_of,
+    )
     return sample if sample.n > 1 else None
 
 
 def plans(runs: Sequence[Run], comparison: Comparison, recipes: Sequence[RecipeVerdict]) -> list[Plan]:
     """Return the plans that settle what is undecided in `comparison` and `recipes`, cached until the store changes."""
     found = snapshot()
-    key = tuple(run.id for run in runs), found.number
-    return _plans(key, comparison.baseline, comparison.chosen, comparison.margin, runs, comparison, recipes, found.runs)
-
-
-@st.cache_data(max_entries=100, show_spinner=False)
-def _plans(
-    key: tuple[object, ...], baseline: str, chosen: ChosenEpoch, margin: float, _runs: Sequence[Run],
-    _comparison: Comparison, _recipes: Sequence[RecipeVerdict], _everything: Sequence[Run],
-) -> list[Plan]:  # fmt: skip
     from mnist_core.comparison import planner
 
-    return planner.plans(_runs, _comparison, _recipes, _everything, reader=READER)
+    by = comparison.baseline, comparison.chosen, comparison.margin
+    key = ("plans", found.number, by, *(run.id for run in runs))
+    made: list[Plan] = KEPT.get(
+        key, lambda: planner.plans(runs, comparison, recipes, found.runs, reader=READER), size_of
+    )
+    return made
 
 
 def dataset(name: str) -> Dataset:
@@ -501,19 +483,18 @@ def _votes(key: tuple[tuple[str, Version], ...], chosen: ChosenEpoch, _runs: lis
 
 def changes(first: Run, second: Run, chosen: ChosenEpoch = "kept") -> tuple[list[ConfusionChange], list[ClassChange]]:
     """Return which confusions and which digits changed between two runs with predictions on one test set."""
-    return _changes(tuple((run.id, run.version()) for run in (first, second)), chosen, (first, second))
-
-
-@st.cache_data(max_entries=40, show_spinner=False)
-def _changes(
-    key: tuple[tuple[str, tuple[object, ...]], ...], chosen: ChosenEpoch, _runs: tuple[Run, Run]
-) -> tuple[list[ConfusionChange], list[ClassChange]]:
     from mnist_core.comparison.disagreements import class_changes, confusion_changes
 
-    first, second = (predictions(run, chosen) for run in _runs)
-    assert first is not None
-    assert second is not None
-    return confusion_changes(first, second), class_changes(first, second)
+    def made() -> tuple[list[ConfusionChange], list[ClassChange]]:
+        said = [predictions(run, chosen) for run in (first, second)]
+        assert said[0] is not None
+        assert said[1] is not None
+        return confusion_changes(said[0], said[1]), class_changes(said[0], said[1])
+
+    found: tuple[list[ConfusionChange], list[ClassChange]] = KEPT.get(
+        ("changes", _key([first, second]), chosen), made, size_of
+    )
+    return found
 
 
 def test_images(run: Run) -> Pixels:

@@ -103,7 +103,9 @@ def likely_panel(run: Run) -> None:
         st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
     if len(found) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(found)}; the table has them all.")
-    with st.expander("Data and downloads", key="doubted_data"):
+    with panels.folded("Data and downloads", key="doubted_data") as opened:
+        if not opened:
+            return
         per_cent = st.column_config.NumberColumn(format="percent")
         panels.table(
             found.assign(known=found["index"].isin(list(known))) if known else found,

@@ -89,6 +89,16 @@ def chart_with_table(
     return event
 
 
+@contextlib.contextmanager
+def folded(label: str, *, key: str, icon: str | None = None) -> Iterator[bool]:
+    """Draw a part of the page that is closed until somebody opens it; yield True if it is open.
+
+    The caller draws its content only then: what nobody has opened costs the server nothing.
+    """
+    with st.expander(label, key=key, icon=icon, on_change="rerun") as part:
+        yield bool(part.open)
+
+
 def data_and_downloads(
     frame: pd.DataFrame,
     paper: Drawing,
@@ -111,7 +121,9 @@ def data_and_downloads(
     key, filename, column_config
         as of `chart_with_table`.
     """
-    with st.expander("Data and downloads", key=f"{key}_data"):
+    with folded("Data and downloads", key=f"{key}_data") as opened:
+        if not opened:
+            return
         table = frame if shown is None else shown
         st.dataframe(table, hide_index=True, width="stretch", column_config=column_config)
         with st.container(horizontal=True, gap="small"):

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
-import streamlit as st
 
 from dashboard import resources
+from dashboard.cache import KEPT, size_of
 from dashboard.shared.groups import Group
 from mnist_core.comparison import recipes
 from mnist_core.comparison.words.changes import moments
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots.labels import SOURCE, short_labels
 from mnist_core.plots.learning_curves import Curve
-from mnist_core.runs.run import Run, Version
+from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 
@@ -109,15 +109,15 @@ def seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
     Epochs that only one of several runs has reached are left out.
     """
-    return _seeds(tuple((run.id, run.version()) for run in runs), runs)
+    made: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] = KEPT.get(
+        ("seeds", *((run.id, run.version()) for run in runs)), lambda: _seeds(runs), size_of
+    )
+    return made
 
 
-@st.cache_data(max_entries=50, show_spinner=False)
-def _seeds(
-    versions: tuple[tuple[str, Version], ...], _runs: Sequence[Run]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    long = recipes.curves(_runs)
-    long = long[long["runs"] >= min(2, len(_runs))]
+def _seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    long = recipes.curves(runs)
+    long = long[long["runs"] >= min(2, len(runs))]
     mean, low, high = (
         long.pivot(index="epoch", columns="metric", values=value).reindex(columns=list(recipes.METRICS)).reset_index()
         for value in ("mean", "low", "high")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from dashboard import resources
+from dashboard.cache import KEPT, size_of
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import estimates
 from mnist_core.jobs.estimates import TimedTraining, TimeEstimate
-from mnist_core.runs.run import Run, Version
+from mnist_core.runs.run import Run
 
 
 def images(name: str) -> int | None:
@@ -38,9 +37,9 @@ def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
 
 def _basis(runs: list[Run]) -> list[TimedTraining]:
     newest = [run for run in runs if run.ended][-estimates.MOST_RUNS :]
-    return _measured(tuple((run.id, run.version()) for run in newest), newest)
-
-
-@st.cache_data(max_entries=50, show_spinner=False)
-def _measured(versions: tuple[tuple[str, Version], ...], _runs: list[Run]) -> list[TimedTraining]:
-    return estimates.on_this_machine(_runs, images)
+    measured: list[TimedTraining] = KEPT.get(
+        ("timed", *((run.id, run.version()) for run in newest)),
+        lambda: estimates.on_this_machine(newest, images),
+        size_of,
+    )
+    return measured

@@ -202,17 +202,20 @@ def undermined(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
 
 def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -> None:
     """The guard's list, what the verdicts do not cover, and the counts behind them."""
-    with st.expander("Is it a fair comparison, and what does the verdict not cover?", key="fairness"):
-        for item in verdicts:
+    with panels.folded("Is it a fair comparison, and what does the verdict not cover?", key="fairness") as opened:
+        for item in verdicts if opened else ():
             st.markdown(f"**{for_markdown(labels[item.run])}** against **{for_markdown(base)}**", help=FAIR_HELP)
             pair = labels[item.baseline], labels[item.run]
             concerns = [(MARKS[found.severity], concern_words(found, pair)) for found in item.concerns]
             lines = [f"- {mark}: {for_markdown(text)}" for mark, text in concerns]
             st.markdown("\n".join(lines))
-        st.markdown("**What this does not cover**")
-        limits = dict.fromkeys(limit_words(limit, labels) for item in verdicts for limit in item.limits)
-        st.markdown("\n".join(f"- {for_markdown(limit)}" for limit in limits))
-    with st.expander("The counts and p values behind it", key="mcnemar"):
+        if opened:
+            st.markdown("**What this does not cover**")
+            limits = dict.fromkeys(limit_words(limit, labels) for item in verdicts for limit in item.limits)
+            st.markdown("\n".join(f"- {for_markdown(limit)}" for limit in limits))
+    with panels.folded("The counts and p values behind it", key="mcnemar") as opened:
+        if not opened:
+            return
         st.caption(
             "Images by who is right. The two bold counts alone decide which network is better. McNemar p: of the "
             "score test, which decides, with the interval that belongs to it (Tango 1998); Holm p is adjusted for the "

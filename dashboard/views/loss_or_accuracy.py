@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state
+from dashboard.cache import KEPT, kept, size_of
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
@@ -23,18 +25,20 @@ from mnist_core.errors import StoreError
 from mnist_core.evaluation.calibration import (
     BINS,
     COLDEST,
+    ReliabilityBin,
     fit_temperature,
     loss_at,
     reliability,
     tempered_scores,
     with_temperature,
 )
+from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots import style
 from mnist_core.plots.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
 from mnist_core.plots.learning_curves import Curve, Metric, curves_chart
 from mnist_core.runs.records import ChosenEpoch, EpochRow
-from mnist_core.runs.run import Run, Version
+from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 # 0.25 to 4 in 32 steps of equal ratio
@@ -97,7 +101,8 @@ def _histories(runs: list[Run], labels: Mapping[str, str], colours: Mapping[str,
                 "recorded from outside: it is not in the curves by epoch."
             )
     if whole:
-        _by_epoch([curves[run.id] for run in whole], {for_markdown(labels[run.id]): run.rows() for run in whole})
+        histories = {for_markdown(labels[run.id]): resources.rows(run) for run in whole}
+        _by_epoch([curves[run.id] for run in whole], histories)
 
 
 def _intact(run: Run, epoch: ChosenEpoch) -> bool:
@@ -140,7 +145,7 @@ def _answer(
         st.caption(f":material/block: {for_markdown(labels[refusal.run])} is not compared: {why}.")
     st.markdown(MEANING)
     for run in runs:
-        turn = course(run.rows())
+        turn = course(resources.rows(run))
         if turn is not None and not run.recorded:
             overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
             text = for_markdown(course_sentence(labels[run.id], turn, overfits=overfits))
@@ -149,7 +154,7 @@ def _answer(
 
 def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) -> None:
     """Draw the parts of the loss, and the confidence, epoch by epoch, on the validation images."""
-    priced = [replace(curve, history=curve.history.assign(wrong_cost=_costs(curve.history))) for curve in curves]
+    priced = [replace(curve, history=curve.history.assign(wrong_cost=kept(_costs, curve.history))) for curve in curves]
     left, right = st.columns(2, gap="medium")
     with left:
         _lines(
@@ -194,24 +199,29 @@ def _costs(history: pd.DataFrame) -> pd.Series:
 def _lines(
     curves: list[Curve], columns: Mapping[str, str], metric: Metric, *, key: str, title: str, sentence: str, help: str
 ) -> None:
-    frame = history_frame(curves, columns)
+    frame = kept(history_frame, curves, columns)
     colours = {curve.id: curve.colour for curve in curves}
 
-    ends = [
-        f"{last['label']}, {kind}: {last['value']:.4f} in epoch {last['epoch']}"
-        for (_, kind), part in frame.groupby(["run", "kind"], sort=False)
-        for last in [part.iloc[-1]]
-    ]
     panels.chart_with_table(
         Drawing(curves_chart, frame, colours, metric, height=HEIGHT),
         frame.drop(columns=["run", "smoothed", "best"]),
-        alt_text=f"{title}, by epoch. " + ". ".join(ends) + ".",
+        alt_text=f"{title}, by epoch. {kept(_ends, frame)}",
         key=f"loss_{key}",
         filename=f"{key}-by-epoch",
         title=title,
         sentence=sentence,
         help=help,
     )
+
+
+def _ends(frame: pd.DataFrame) -> str:
+    """Return the last value of each line, in words."""
+    ends = [
+        f"{last['label']}, {kind}: {last['value']:.4f} in epoch {last['epoch']}"
+        for (_, kind), part in frame.groupby(["run", "kind"], sort=False)
+        for last in [part.iloc[-1]]
+    ]
+    return ". ".join(ends) + "."
 
 
 # -- one run's confidence ----------------------------------------------------------------------------------------------
@@ -265,25 +275,33 @@ def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
     return tested[ids.index(found)]
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _fitted(run_id: str, version: Version, chosen: ChosenEpoch, _said: Predictions) -> float | None:
+def _fitted(said: Predictions) -> float | None:
     """Return the temperature that suits the held-out images best; None where there are none."""
-    if _said.val_labels is None or _said.val_probabilities is None:
+    if said.val_labels is None or said.val_probabilities is None:
         return None
-    return fit_temperature(_said.val_labels, _said.val_probabilities)
+    return fit_temperature(said.val_labels, said.val_probabilities)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _loss_by_temperature(run_id: str, version: Version, chosen: ChosenEpoch, _said: Predictions) -> pd.DataFrame:
-    losses = [loss_at(_said.labels, _said.probabilities, value) for value in TEMPERATURES]
+def _loss_by_temperature(said: Predictions) -> pd.DataFrame:
+    losses = [loss_at(said.labels, said.probabilities, value) for value in TEMPERATURES]
     return pd.DataFrame({"temperature": TEMPERATURES, "loss": losses})
 
 
 def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, equal_counts: bool) -> None:
-    fitted = _fitted(run.id, run.version(), state.chosen_epoch(), said)
+    of = run.id, run.version(), state.chosen_epoch()
+    fitted: float | None = KEPT.get(("fitted", *of), lambda: _fitted(said), size_of)
     wanted = {"as trained": 1.0, "chosen": temperature} | ({"fitted": fitted} if fitted else {})
-    figures = {name: tempered_scores(said.labels, said.probabilities, value) for name, value in wanted.items()}
-    bins = reliability(said.labels, with_temperature(said.probabilities, temperature), equal_counts=equal_counts)
+    figures: dict[str, Scores] = {
+        name: KEPT.get(
+            ("tempered", *of, value), partial(tempered_scores, said.labels, said.probabilities, value), size_of
+        )
+        for name, value in wanted.items()
+    }
+    bins: list[ReliabilityBin] = KEPT.get(
+        ("reliability", *of, temperature, equal_counts),
+        lambda: reliability(said.labels, with_temperature(said.probabilities, temperature), equal_counts=equal_counts),
+        size_of,
+    )
     plain_table(
         pd.DataFrame(
             [
@@ -335,7 +353,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
             "share that is right: with few images, a point off the diagonal may be chance.",
         )
     with right:
-        curve = _loss_by_temperature(run.id, run.version(), state.chosen_epoch(), said)
+        curve: pd.DataFrame = KEPT.get(("by temperature", *of), lambda: _loss_by_temperature(said), size_of)
         panels.chart_with_table(
             Drawing(temperature_chart, curve, colour, chosen=temperature, fitted=fitted),
             curve,

@@ -94,8 +94,10 @@ def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
         filename=f"layers-{run.id}",
     )
     plain_table(layer_frame(run), texts=2)
-    code = keras_code(run.config)
-    with st.expander("Keras code", icon=":material/code:", key=f"code_{run.id}"):
+    with panels.folded("Keras code", icon=":material/code:", key=f"code_{run.id}") as opened:
+        if not opened:
+            return
+        code = keras_code(run.config)
         st.caption("A whole script: it loads the data, builds, trains and tests this network with plain Keras.")
         st.code(code, language="python", height=420)
         panels.download("Python file", lambda: code.encode(), f"{label}.py", "text/x-python", key=f"code_file_{run.id}")

@@ -114,11 +114,22 @@ def test_a_rerun_that_changes_nothing_builds_nothing(app: Callable[..., AppTest]
     make_run("second", config((32,)), errors=40)
     page = app()
     page.run()
-    assert len(page.get("vega_lite_chart")) == 4
+    assert len(page.get("vega_lite_chart")) == 3
     made = KEPT.made
     page.run()
-    assert len(page.get("vega_lite_chart")) == 4
+    assert len(page.get("vega_lite_chart")) == 3
     assert KEPT.made == made
+
+
+def test_what_is_folded_is_sent_only_when_it_is_opened(app: Callable[..., AppTest], make_run: MakeRun) -> None:
+    make_run("first", config((64,)))
+    make_run("second", config((32,)), errors=40)
+    page = app()
+    assert [part.label for part in page.expander].count("Data and downloads") == 3, "two curves and the verdicts"
+    assert not page.dataframe
+    page.session_state["curves_loss_data"] = True
+    page.run()
+    assert [len(part.dataframe) for part in page.expander if part.label == "Data and downloads"] == [1, 0, 0]
 
 
 def test_a_rerun_that_changes_nothing_reads_no_file_of_a_run(

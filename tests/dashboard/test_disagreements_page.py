@@ -14,7 +14,7 @@ from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.support.pages import gallery_items, words
+from tests.support.pages import gallery_items, unfold, words
 
 PAGE = "views/disagreements/page.py"
 NAME = "three-hundred"
@@ -113,7 +113,7 @@ def test_a_link_a_click_and_the_box_choose_a_group(app, runs: dict[str, Run]) ->
 
 
 def test_the_counts_on_the_page_are_those_of_the_core(app, runs: dict[str, Run]) -> None:
-    test = app(PAGE, runs=ids(runs["one"], runs["two"]))
+    test = unfold(app(PAGE, runs=ids(runs["one"], runs["two"])))
     table = test.dataframe[0].value
     assert table["images"].tolist() == list(counts(votes([said("one"), said("two")])))
 

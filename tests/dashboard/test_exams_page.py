@@ -14,7 +14,7 @@ from mnist_core.data.kept_digits import keep
 from mnist_core.errors import DatasetMissing
 from mnist_core.evaluation.corruptions import CORRUPTIONS
 from mnist_core.runs.store import Store
-from tests.support.pages import text_of, words
+from tests.support.pages import text_of, unfold, words
 from tests.support.seed import trained
 from tests.support.synthetic import config
 
@@ -80,8 +80,7 @@ def test_one_run_alone_is_not_compared(app, store: Store) -> None:
 
 
 def test_the_corruption_in_the_link_is_the_one_that_is_shown(app, both: str) -> None:
-    page = app(PAGE, runs=both, exam="rotate")
-    assert not page.exception
+    page = unfold(app(PAGE, runs=both, exam="rotate"))
     assert page.selectbox("exam").value == "rotate"
     frame = next(item.value for item in page.dataframe if "severity" in item.value.columns)
     assert sorted(set(frame["severity"])) == [0, 1, 2, 3, 4, 5]

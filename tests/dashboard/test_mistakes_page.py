@@ -261,8 +261,7 @@ def test_images_of_other_data_are_refused_with_the_reason_and_the_rest_works(app
     assert "wrong images" in words(test)
     assert gallery_items(test) == []
     assert [item.value for item in test.metric][1] == "3"
-    table = test.dataframe[1].value
-    assert table["index"].tolist() == [4, 7, 14]
+    assert test.dataframe[0].value["index"].tolist() == [4, 7, 14]
 
 
 def test_without_mnist_the_numbers_and_a_table_are_there_and_the_way_to_the_images(
@@ -278,7 +277,7 @@ def test_without_mnist_the_numbers_and_a_table_are_there_and_the_way_to_the_imag
     assert not test.exception
     assert "MNIST_NPZ" in words(test)
     assert gallery_items(test) == []
-    assert test.dataframe[1].value["index"].tolist() == [4, 7, 14]
+    assert test.dataframe[0].value["index"].tolist() == [4, 7, 14]
 
 
 def test_damaged_predictions_are_a_sentence_and_other_runs_still_show(

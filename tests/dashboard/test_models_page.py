@@ -7,7 +7,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 from mnist_core.experiments.keras_code import keras_code
-from tests.support.pages import text_of
+from tests.support.pages import text_of, unfold
 from tests.support.synthetic import MakeRun, config
 
 OpenPage = Callable[..., AppTest]
@@ -21,8 +21,7 @@ def test_an_empty_store_shows_what_would_be_here(app: OpenPage) -> None:
 
 def test_layers_pictures_and_code_stand_side_by_side(app: OpenPage, make_run: MakeRun) -> None:
     runs = [make_run("model_1", config((64, 64))), make_run("model_2", config((400, 300), dropout=0.4))]
-    page = app("views/models.py")
-    assert not page.exception
+    page = unfold(app("views/models.py"))
     text = text_of(page)
     assert "model_2 is the largest with 437,310 parameters, 7.9 times as many as model_1 with 55,050" in text
     assert "314,000" in text
@@ -32,8 +31,7 @@ def test_layers_pictures_and_code_stand_side_by_side(app: OpenPage, make_run: Ma
 
 def test_a_convolutional_network_is_shown_beside_a_dense_one(app: OpenPage, make_run: MakeRun) -> None:
     runs = [make_run("model_1", config((64, 64))), make_run("cnn", preset="coursera/cnn")]
-    page = app("views/models.py", runs=",".join(run.id for run in runs))
-    assert not page.exception
+    page = unfold(app("views/models.py", runs=",".join(run.id for run in runs)))
     text = text_of(page)
     assert "cnn, on mnist is the largest with 129,194 parameters" in text
     assert "24×24×24" in text

@@ -14,7 +14,7 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
 from tests.support.outside import HISTORY, HUNDRED, LETTERS, labels_of, recorded
-from tests.support.pages import PAGES, page_file, text_of
+from tests.support.pages import PAGES, page_file, text_of, unfold
 from tests.support.synthetic import MakeRun
 
 OpenPage = Callable[..., AppTest]
@@ -105,7 +105,7 @@ def test_a_page_says_what_a_run_from_outside_lacks(
 ) -> None:
     page = app(page_file(view), **{state.CHOSEN: link(two_of(store, 2))})
     assert not page.exception
-    assert says.lower() in text(page).lower()
+    assert says.lower() in text(unfold(page)).lower()
 
 
 def test_the_train_form_does_not_start_from_a_run_from_outside(app: OpenPage, store: Store, runner: FakeRunner) -> None:

@@ -32,6 +32,16 @@ def text_of(page: AppTest) -> str:
     return words(page).replace("*", "").replace("\\", "")
 
 
+def unfold(page: AppTest) -> AppTest:
+    """Open all that is folded on the page and is drawn only while it is open; return the page after it."""
+    for part in page.expander:
+        if part.proto.id:  # the server knows whether it is open
+            page.session_state[str(part.key)] = True
+    page.run()
+    assert not page.exception
+    return page
+
+
 def click(page: AppTest, label: str) -> AppTest:
     """Click the first button with this label; return the page after it. Raise AssertionError if there is none."""
     found = [button for button in page.button if button.label == label]

@@ -59,6 +59,7 @@ _LINK = st.components.v2.component(
 )
 
 
+@st.fragment  # so that a change of what is drawn redraws the curves alone, and not all that is known of the runs
 def curve_panels(
     groups: Sequence[Group],
     curves: Sequence[Curve],
@@ -79,13 +80,18 @@ def curve_panels(
     baseline
         the run that is drawn strongly, however many there are.
     """
+    with st.container(key="curves_and_controls", gap="xsmall"):
+        _curve_panels(groups, curves, marks or {}, baseline)
+
+
+def _curve_panels(
+    groups: Sequence[Group], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]], baseline: str | None
+) -> None:
     place = st.container(key="curves", gap="xsmall")  # the charts stand above their controls
     kinds, smoothing, log, x, zoom, singly = _controls(any(curve.members for curve in curves))
     colours = {curve.id: curve.colour for curve in curves}
     before = {curve.id: curve.before for curve in curves if not curve.members}
-    shifted = {
-        run_id: (epoch + before[run_id], text) for run_id, (epoch, text) in (marks or {}).items() if run_id in before
-    }
+    shifted = {run_id: (epoch + before[run_id], text) for run_id, (epoch, text) in marks.items() if run_id in before}
     changes = changes_of(curves)
     changed = sum(map(len, changes.values()))
     rows = len(shifted) + changed if len(curves) <= FEW and not zoom and kinds else 0
@@ -112,7 +118,7 @@ def curve_panels(
                     marks=shifted if metric == "loss" else None, changes=changes, bright=bright, headroom=rows,
                 ),
                 frame,
-                alt_text=described(frame, metric),
+                alt_text=kept(described, frame, metric),
                 key=f"curves_{metric}",
                 filename=f"{metric}-by-{x}",
             )  # fmt: skip

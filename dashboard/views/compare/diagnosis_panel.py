@@ -98,7 +98,9 @@ def diagnosis_panel(
         parts.append(f'<div class="who">{dot}{for_html(labels[run.id])}</div><div>{text}</div>')
     st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
-        with st.expander("The rules and their numbers", key="diagnosis_rules"):
+        with panels.folded("The rules and their numbers", key="diagnosis_rules") as opened:
+            if not opened:
+                return
             rules = [
                 f'<div class="who">{for_html(labels[run.id])}</div><div>{"".join(map(_rule, found[run.id]))}</div>'
                 for run in runs

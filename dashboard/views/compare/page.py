@@ -143,20 +143,22 @@ def results(ids: list[str]) -> None:
         )
         for run in runs
     ]
-    with st.expander("All figures", key="all"):
-        if len(runs) > 1:
-            st.caption("Small: the difference from the baseline; pp are percentage points.")
-        figure_table(items, columns, baseline, fingerprints, seeds)
-        with st.container(horizontal=True, gap="small", key="all_foot"):
-            exact = tables.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
-            panels.csv_button(exact, "figures", key="figures_csv")
-            published_popover(runs, figures)
-    with st.expander("Settings and parameters: what differs", key="settings"):
-        left, right = st.columns(2, gap="medium")
-        with left:
-            parameter_panel(runs, labels, colours)
-        with right:
-            configurations(runs, labels, columns)
+    with panels.folded("All figures", key="all") as opened:
+        if opened:
+            if len(runs) > 1:
+                st.caption("Small: the difference from the baseline; pp are percentage points.")
+            figure_table(items, columns, baseline, fingerprints, seeds)
+            with st.container(horizontal=True, gap="small", key="all_foot"):
+                exact = tables.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])
+                panels.csv_button(exact, "figures", key="figures_csv")
+                published_popover(runs, figures)
+    with panels.folded("Settings and parameters: what differs", key="settings") as opened:
+        if opened:
+            left, right = st.columns(2, gap="medium")
+            with left:
+                parameter_panel(runs, labels, colours)
+            with right:
+                configurations(runs, labels, columns)
     paper = resources.colours([run.id for run in runs], printed=True)
     report_buttons(comparison_report.Content(runs, items, comparison, recipes, labels, paper, uses, plans))
     if place is not None:

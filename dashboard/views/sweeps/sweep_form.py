@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboard import resources, state
+from dashboard.cache import KEPT, kept, size_of
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from mnist_core.errors import ConfigError
@@ -21,6 +22,7 @@ from mnist_core.experiments.settings import Setting
 from mnist_core.experiments.spaces import SEARCHES, SearchSpec
 from mnist_core.files import parse_json
 from mnist_core.plots import style
+from mnist_core.runs.run import Run
 from mnist_core.studies.kinds import request
 from mnist_core.text import for_markdown
 
@@ -206,7 +208,7 @@ def _changed(spec: Any) -> Any:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
-    config: RunConfig = expand(spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
+    config: RunConfig = kept(expand, spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
     planned = config.training
     epochs = right.number_input(
         "Epochs of each run",
@@ -239,7 +241,7 @@ def _first(spec: SearchSpec) -> dict[str, Any]:
 def _start(spec: SweepSpec | SearchSpec) -> None:
     cost = ""
     if isinstance(spec, SweepSpec):
-        points = expand(spec)
+        points = kept(expand, spec)
         count, what = len(points), "runs"
         cost = _cost([point.config for point in points])
         weights = st.checkbox(
@@ -263,14 +265,20 @@ def _start(spec: SweepSpec | SearchSpec) -> None:
         st.rerun()
 
 
-def _cost(configs: list[RunConfig]) -> str:
-    """How long the runs that are still to be trained will take, as a sentence."""
-    runs = resources.scan()[0]
+def _missing(runs: Sequence[Run], configs: Sequence[RunConfig]) -> tuple[list[RunConfig], float | None]:
+    """Return what of `configs` is not trained yet, and about how many seconds it takes one after the other."""
     trained = {run.config for run in runs if run.state == "finished" and not run.recorded}
     missing = [config for config in configs if config not in trained]
+    return missing, timings.total(missing, list(runs)) if missing else None
+
+
+def _cost(configs: list[RunConfig]) -> str:
+    """How long the runs that are still to be trained will take, as a sentence."""
+    found = resources.snapshot()
+    key = ("sweep cost", found.number, timings.images(configs[0].dataset.name), *configs)
+    missing, seconds = KEPT.get(key, lambda: _missing(found.runs, configs), size_of)
     if not missing:
         return f" All {len(configs)} are trained already."
-    seconds = timings.total(missing, runs)
     if seconds is None:
         return " No time estimate: no run has been measured on this machine yet."
     at_once = max(1, resources.runner().status().workers)

@@ -109,7 +109,7 @@ def word_of(column: str) -> str:
 
 
 def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tuple[str, ...], several: bool) -> None:
-    frame = charts.line_frame(done, axis, quantity, series=series)
+    frame = kept(charts.line_frame, done, axis, quantity, series=series)
     mean = "Means over the other settings; bars span the least and the greatest." if several else ""
     panels.chart_with_table(
         Drawing(charts.line_chart, frame, title, QUANTITIES[quantity] if quantity != "loss" else "loss"),
@@ -135,7 +135,7 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: st
         x = str(right.selectbox("Columns", others, last, format_func=names.__getitem__, key="sweep_columns"))
     if x not in axes or y not in axes or x == y:
         x, y = axes[-1], axes[0]
-    frame = charts.heat_frame(done, x, y, judged)
+    frame = kept(charts.heat_frame, done, x, y, judged)
     word = word_of(judged)
     standing_out = theme.standing_out()
     panels.chart_with_table(
