@@ -10,7 +10,10 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.run_picker import MOST
+from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.inspection.incoming import ENDINGS, import_file
+from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 DONE = "add_done"
@@ -56,13 +59,28 @@ def _add(given: Any, name: str, dataset: str) -> None:
         path = Path(folder) / f"upload{ending if ending in ENDINGS else ''}"
         path.write_bytes(given.getvalue())
         of_other_tool = ending != ".zip"
-        arrived = import_file(
-            path,
-            name=(name.strip() or Path(given.name).stem[:80]) if of_other_tool else None,
-            dataset=(dataset.strip() or None) if of_other_tool else None,
-            store=resources.store(),
-        )
+        try:
+            arrived = import_file(
+                path,
+                name=(name.strip() or Path(given.name).stem[:80]) if of_other_tool else None,
+                dataset=(dataset.strip() or None) if of_other_tool else None,
+                store=resources.store(),
+            )
+        except MnistCoreError as error:
+            shown = f"“{given.name}”"  # the name that its owner knows, in place of the temporary one
+            raise ConfigError(str(error).replace(str(path), shown).replace(path.name, shown)) from error
     state.fill({DONE: [(item.run.id, item.run.name, item.new) for item in arrived]})
+
+
+def _to_compare(added: list[str], runs: list[Run]) -> str:
+    """Return the ids for Compare: the added runs, and with a single one another run on the same test images."""
+    data = {run.id: run.status.fingerprint for run in runs}
+    fitting = [
+        run.id
+        for run in (*state.suggested(runs), *reversed(runs))
+        if run.state == "finished" and run.id not in added and data[run.id] == data.get(added[0])
+    ]
+    return ",".join([*fitting[:1], *added] if len(added) == 1 else added[:MOST])
 
 
 st.header("Upload a file")
@@ -94,10 +112,17 @@ if resources.store().writable:
         else:
             with panels.errors_as_messages():
                 _add(uploaded, called, data)
-    for run_id, run_name, new in state.widget_value(DONE) or ():
+    done = state.widget_value(DONE) or ()
+    for run_id, run_name, new in done:
         text = "is in the store now" if new else "was in the store already"
         st.success(f"{for_markdown(run_name)} ({run_id}) {text}.", icon=":material/check:")
-        st.page_link("views/runs/page.py", label="See it on the Runs page", icon=":material/table_rows:")
+    if done:
+        query = {state.CHOSEN: _to_compare([run_id for run_id, *_ in done], resources.scan()[0])}
+        with st.container(horizontal=True, gap="small", key="add_next"):
+            st.page_link(
+                "views/compare/page.py", label="See it on Compare", icon=":material/compare_arrows:", query_params=query
+            )
+            st.page_link("views/runs/page.py", label="See it on the Runs page", icon=":material/table_rows:")
 else:
     st.caption("Nothing can be added to a store that may only be read.")
 panels.store_problems(resources.scan()[1])

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import mnist_core as mc
+from dashboard import state
 from mnist_core.recording.exporting import as_bytes
 from mnist_core.recording.record import record
 from mnist_core.recording.run_archive import pack
@@ -61,6 +62,20 @@ def test_uploaded_predictions_become_a_run(page: AppTest, store: Store, tmp_path
     assert "is in the store now" in text_of(page)
 
 
+def test_an_uploaded_run_is_offered_for_comparison_with_one_on_the_same_images(
+    page: AppTest, store: Store, tmp_path: Path
+) -> None:
+    labels = labels_of(10)
+    made = {"dataset": "own", "labels": labels}
+    other = record("other data", dataset="mine", labels=labels_of(3), predicted=labels_of(3), store=store)
+    here = record("here", probabilities=probabilities(labels, 10, 30), store=store, **made)
+    theirs = record("theirs", probabilities=probabilities(labels, 10), store=Store(tmp_path), **made)
+    page = upload(page, "theirs.csv", as_bytes(theirs, ".csv"), "own")
+    (new,) = {run.id for run in store.runs()} - {here.id, other.id}
+    link = next(element.proto for element in page.get("page_link") if element.proto.label == "See it on Compare")
+    assert link.query_string == f"{state.CHOSEN}={here.id}%2C{new}"
+
+
 def test_an_uploaded_archive_brings_its_runs(page: AppTest, store: Store, tmp_path: Path) -> None:
     labels = labels_of(10)
     theirs = record("theirs", dataset="own", labels=labels, predicted=labels, store=Store(tmp_path / "theirs"))
@@ -73,6 +88,7 @@ def test_an_uploaded_archive_brings_its_runs(page: AppTest, store: Store, tmp_pa
 def test_a_damaged_upload_is_refused_in_a_sentence(page: AppTest, store: Store, name: str) -> None:
     page = upload(page, name, b"nothing that is read", "digits")
     assert len(page.error) == 1
+    assert "upload." not in page.error[0].value.lower()
     assert "Traceback" not in text_of(page)
     assert store.runs() == []
 
