@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from mnist_core.comparison import recipes
+from mnist_core.plots.labels import family
 from mnist_core.runs.run import Run
 
 _RECIPES: dict[str, str] = {}
@@ -55,6 +56,36 @@ def recipes_of(runs: Iterable[Run]) -> list[Group]:
     for run in runs:
         found.setdefault(_key(run), []).append(run)
     return [Group(tuple(same)) for same in found.values() if len(same) > 1]
+
+
+def in_order_of_choice(runs: Sequence[Run], ids: Collection[str]) -> list[Group]:
+    """Return all recipes as groups, in the order in which a person chooses among them.
+
+    Families of which a run is chosen already come first: the family of ``notebook/model_1`` is ``notebook``. Then the
+    user's recipes, the newest first, and those that ship, by name. The runs of sweeps come last: there may be
+    hundreds; those of one that ships are found on the Sweeps page.
+
+    Parameters
+    ----------
+    runs
+        all runs of the store, oldest first.
+    ids
+        of the chosen runs.
+    """
+    families = {family(run.name) for run in runs if run.id in ids} - {""}
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.listed or run.id in ids:
+            found.setdefault(_key(run), []).append(run)
+    newest = {run.id: number for number, run in enumerate(runs)}
+
+    def place(same: list[Run]) -> tuple[object, ...]:
+        first, last = same[0], same[-1]
+        name = first.name if first.read_only else ""
+        swept = all(run.one_of_many for run in same)
+        return swept, family(first.name) not in families, first.read_only, name, -newest[last.id]
+
+    return [Group(tuple(same)) for same in sorted(found.values(), key=place)]
 
 
 def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[Group]:

@@ -55,22 +55,14 @@ def run_picker(
     chosen = groups.grouped(ids, runs)
     # without their state: a chip keeps its text in the browser when the text of its option changes
     labels = run_labels(runs, states=False)
-    # the runs of a sweep come last: there may be hundreds; those of one that ships are found on the Sweeps page
-    singles = [
-        run.id
-        for many in (False, True)
-        for run in reversed(runs)
-        if run.one_of_many is many and (run.listed or run.id in ids)
-    ]
-    members = {run_id: [run_id] for run_id in singles}
-    place = {run_id: number for number, run_id in enumerate(singles)}
-    before: dict[str, str] = {}
-    for group in groups.recipes_of(run for run in runs if run.id in place):
-        key = SEEDS + group.first.id
-        before[min(group.ids, key=place.__getitem__)] = key  # before the newest of them
-        members[key] = group.ids
-        labels[key] = f"{group.name} ({len(group.runs)} seeds)"
-    options = [option for run_id in singles for option in (before.get(run_id), run_id) if option is not None]
+    members: dict[str, list[str]] = {}
+    for group in groups.in_order_of_choice(runs, ids):
+        if group.several:
+            key = SEEDS + group.first.id
+            members[key] = group.ids
+            labels[key] = f"{group.name} ({len(group.runs)} seeds)"
+        members |= {run_id: [run_id] for run_id in group.ids}
+    options = list(members)
     tags = {(SEEDS if group.several else "") + group.first.id: group for group in chosen}
     state.widget(KEY, [tag for tag in tags if tag in members])
 
@@ -84,6 +76,7 @@ def run_picker(
         format_func=lambda option: labels[option],
         key=KEY,
         max_selections=most,
+        filter_mode="contains",  # the default, "fuzzy", puts the shortest label first, of whatever family
         placeholder="Choose runs",
         select_all=False,
         on_change=changed,

@@ -60,6 +60,12 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
     return {key: f"{text}, {key[:4]}" if shown[text] > 1 else text for key, text in labels.items()}
 
 
+def family(name: str) -> str:
+    """Return the source of the preset that a run is named after, such as ``notebook``; empty where there is none."""
+    found = re.match(SOURCE, name)
+    return found.group(1) if found else ""
+
+
 def short_labels(runs: list[Run]) -> dict[str, str]:
     """Return labels for charts and sentences: without state, and without a preset's source if all runs share one.
 
@@ -67,8 +73,7 @@ def short_labels(runs: list[Run]) -> dict[str, str]:
     several datasets, each label names its own.
     """
     labels = run_labels(runs, states=False)
-    sources = {re.match(SOURCE, run.name) for run in runs}
-    if len({found.group() if found else "" for found in sources}) == 1:
+    if len({family(run.name) for run in runs}) == 1:
         labels = {run_id: re.sub(SOURCE, "", text) for run_id, text in labels.items()}
     if len({run.dataset for run in runs}) > 1:
         for run in runs:

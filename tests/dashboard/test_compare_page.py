@@ -303,6 +303,26 @@ def test_the_runs_of_a_sweep_are_offered_last(app: Callable[..., AppTest], store
     ]  # fmt: skip
 
 
+def test_runs_of_a_family_that_is_chosen_are_offered_before_those_of_the_same_name_elsewhere(
+    app: OpenPage, make_run: MakeRun
+) -> None:
+    chosen = make_run("notebook/model_1", config(dropout=0.1))
+    same = make_run("notebook/model_3", config(dropout=0.2))
+    make_run("readme/model_3", config(dropout=0.3))  # the newest, and the shortest
+    page = app(runs=chosen.id)
+    assert page.multiselect(key="run_picker").options == [same.name, chosen.name, "readme/model_3"]
+
+
+def test_all_seeds_of_a_recipe_are_offered_right_before_them(app: OpenPage, make_run: MakeRun) -> None:
+    first = make_run("mine", config(dropout=0.1))
+    make_run("other", config(dropout=0.2))
+    second = make_run("mine, seed 1", config(dropout=0.1, seed=1))
+    page = app()
+    assert [option.partition(" (")[0] for option in page.multiselect(key="run_picker").options] == [
+        "mine", first.name, second.name, "other",
+    ]  # fmt: skip
+
+
 def test_the_page_counts_each_comparison_once_and_says_how_many_the_test_images_have_seen(
     app: Callable[..., AppTest], store: Store, make_run: MakeRun
 ) -> None:

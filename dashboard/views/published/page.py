@@ -8,7 +8,7 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.datasets import usable
-from dashboard.shared.run_picker import MOST
+from dashboard.shared.run_picker import MOST_COMPARED as MOST
 from dashboard.views.published.published_rows import errors_html, head, row_html
 from mnist_core.plots.published import described, published_chart, published_frame
 from mnist_core.published import words

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.shared import panels
-from dashboard.shared.run_picker import MOST
+from dashboard.shared.run_picker import MOST_COMPARED as MOST
 from mnist_core.studies import sweeps
 
 OPEN = "sweep_open"
