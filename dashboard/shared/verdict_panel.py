@@ -15,8 +15,9 @@ from mnist_core.comparison.recipe_verdicts import RecipeVerdict
 from mnist_core.comparison.verdicts import Comparison, Verdict
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.headline import in_headline
-from mnist_core.comparison.words.numbers import intervals_words
+from mnist_core.comparison.words.numbers import intervals_words, listed
 from mnist_core.comparison.words.recipes import recipe_words
+from mnist_core.comparison.words.verdict_rows import accuracy_cell, loss_cell, recipe_cell, undermined_by
 from mnist_core.comparison.words.verdicts import (
     limit_words,
     loss_verdict_words,
@@ -29,6 +30,9 @@ from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, v
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.text import for_html, for_markdown
 
+UNFAIR = ' <span role="img" aria-label="not a fair comparison" title="not a fair comparison">⚠</span>'
+FEW_LINES = 3
+"""More lines of one kind are folded away."""
 EPOCH_LABELS: dict[ChosenEpoch, str] = {"kept": "Kept", "last": "Last", "best": "Best"}
 EPOCH_HELP = (
     "Training changes the weights in every epoch; this chooses which of them are evaluated. **Kept**: those that the "
@@ -63,6 +67,15 @@ STYLE = """
 .verdict { border-left: 6px solid grey; padding: .1rem 0 .1rem .9rem; margin-bottom: .9rem; line-height: 1.5; }
 .verdict .said { font-weight: 600; }
 .verdict .more { font-size: .93rem; opacity: .8; }
+.verdicts { overflow-x: auto; }
+.verdicts table { border-collapse: collapse; width: 100%; border: none; }
+.verdicts th, .verdicts td { border: none; border-top: 1px solid rgba(128,128,128,.22); padding: .3rem .5rem;
+  text-align: left; vertical-align: top; font-weight: 400; }
+.verdicts thead th, .verdicts thead td { border-top: none; font-size: .85rem; opacity: .75; }
+.verdicts tbody th { font-weight: 600; overflow-wrap: break-word; padding-left: 1.2rem; position: relative; }
+.verdicts .dot { position: absolute; left: 0; top: .62rem; width: .7rem; height: .7rem; border-radius: 50%; }
+.verdicts .said { font-weight: 600; display: block; line-height: 1.3; }
+.verdicts .more { font-size: .82rem; opacity: .8; display: block; line-height: 1.3; }
 table.mcnemar { border-collapse: collapse; margin: .2rem 0 .6rem; }
 table.mcnemar td, table.mcnemar th { border: 1px solid rgba(128,128,128,.3); padding: .35rem .8rem; text-align: right; }
 table.mcnemar th { font-weight: 500; font-size: .9rem; }
@@ -134,7 +147,8 @@ def verdict_panel(
     verdicts, base = comparison.verdicts, labels[comparison.baseline]
     if verdicts:
         frame = verdict_frame(verdicts, labels)
-        left, right = st.columns([1, 1], gap="large")
+        several = len(verdicts) > 1
+        left, right = st.columns([2, 3] if several else [1, 1], gap="medium" if several else "large")
         with left:
             panels.heading(
                 "Is the difference real?",
@@ -150,30 +164,85 @@ def verdict_panel(
                 filename="verdicts",
             )
         with right:
-            st.html(STYLE + "".join(_lines(item, recipes, labels, colours, len(verdicts)) for item in verdicts))
-            unknown = [labels[recipe.run] for recipe in recipes if recipe.reason == "few_seeds"]
-            if unknown and len(verdicts) > 1:
-                st.caption(
-                    f"Too few seeds to tell whether the recipes are better or worse than {for_markdown(base)}'s: "
-                    f"{for_markdown(', '.join(unknown))}. Train at least {FEWEST_SEEDS} of each, and of "
-                    f"{for_markdown(base)}."
-                )
-            undermined(verdicts, labels)
-        details(verdicts, labels, base)
-    for refusal in comparison.refusals:
-        why = for_markdown(refusal_words(refusal, labels))
-        st.caption(f":material/block: {for_markdown(labels[refusal.run])} is not compared: {why}.")
+            if several:
+                st.html(STYLE + _table(verdicts, recipes, labels, colours))
+                if any(recipe.reason == "few_seeds" for recipe in recipes):
+                    st.caption(f"A recipe is compared with at least {FEWEST_SEEDS} seeds of it, and of the baseline's.")
+                _undermined_runs(verdicts, labels)
+            else:
+                st.html(STYLE + _lines(verdicts[0], recipes, labels, colours))
+                undermined(verdicts, labels)
+        _details(verdicts, recipes, labels, base)
+    _refusals(comparison, labels)
+
+
+def _refusals(comparison: Comparison, labels: Mapping[str, str]) -> None:
+    """Say which runs are not compared, and why; a long list is folded away."""
+    lines = [
+        f":material/block: {for_markdown(labels[item.run])} is not compared: "
+        f"{for_markdown(refusal_words(item, labels))}."
+        for item in comparison.refusals
+    ]
+    title = f"Not compared: {len(lines)} runs"
+    with st.container() if len(lines) <= FEW_LINES else st.expander(title, key="refused"):
+        for line in lines:
+            st.caption(line)
+
+
+def _table(
+    verdicts: Sequence[Verdict],
+    recipes: Sequence[RecipeVerdict],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> str:
+    """Return the verdicts on several runs as a table, as HTML."""
+    by_run = {item.run: item for item in recipes}
+    rows = []
+    for item in verdicts:
+        cells = (accuracy_cell(item), loss_cell(item), recipe_cell(by_run.get(item.run)))
+        dot = f'<span class="dot" style="background:{colours[item.run]}"></span>'
+        name = dot + for_html(labels[item.run]).replace("/", "/<wbr>") + (UNFAIR if undermined_by(item) else "")
+        rows.append(
+            f"<tr><th scope=row>{name}</th>"
+            + "".join(
+                f'<td><span class="said">{for_html(cell.answer)}</span>'
+                f'<span class="more">{for_html(cell.figures)}</span></td>'
+                for cell in cells
+            )
+            + "</tr>"
+        )
+    heads = "".join(f"<th scope=col>{head}</th>" for head in ("By accuracy", "By loss", "As recipes, by accuracy"))
+    return (
+        f'<div class="verdicts"><table><thead><tr><td></td>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _undermined_runs(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
+    """Name the runs whose comparison is not fair, and what differs; the sentences follow in the folded list."""
+    by_topics: dict[str, list[str]] = {}
+    for item in verdicts:
+        topics = undermined_by(item)
+        if topics:
+            by_topics.setdefault(listed(topics), []).append(labels[item.run])
+    if by_topics:
+        parts = [f"{listed(names)} ({topics})" for topics, names in by_topics.items()]
+        st.warning(
+            f"**Not a fair comparison as it stands:** {for_markdown('; '.join(parts))}. Why, run by run, is in "
+            "“Is it a fair comparison” below.",
+            icon=":material/warning:",
+        )
 
 
 def _lines(
-    item: Verdict, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str], count: int
+    item: Verdict, recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], colours: Mapping[str, str]
 ) -> str:
-    """One verdict in words. Where it is the only one, what heads the page already is left out."""
+    """Return the only verdict in words, as HTML, without what the headline of the page has already."""
     own = [recipe for recipe in recipes if recipe.run == item.run]
-    heads = count == 1 and not any(in_headline(recipe) for recipe in own)
+    heads = not any(in_headline(recipe) for recipe in own)
     said = "" if heads else f'<div class="said">{for_html(verdict_words(item, labels))}</div>'
-    told = [recipe_words(recipe, labels) for recipe in own if recipe.reason != "few_seeds" or count == 1]
-    more = filter(None, [open_words(item) if count == 1 else "", loss_verdict_words(item, labels), *told])
+    about_recipes = [recipe_words(recipe, labels) for recipe in own]
+    more = filter(None, [open_words(item), loss_verdict_words(item, labels), *about_recipes])
     lines = "".join(f'<div class="{"more" if said else ""}">{for_html(text)}</div>' for text in more)
     return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
 
@@ -200,8 +269,10 @@ def undermined(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> None:
         )
 
 
-def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -> None:
-    """The guard's list, what the verdicts do not cover, and the counts behind them."""
+def _details(
+    verdicts: Sequence[Verdict], recipes: Sequence[RecipeVerdict], labels: Mapping[str, str], base: str
+) -> None:
+    """Draw the guard's list, what the verdicts do not cover, and the counts behind them."""
     with panels.folded("Is it a fair comparison, and what does the verdict not cover?", key="fairness") as opened:
         for item in verdicts if opened else ():
             st.markdown(f"**{for_markdown(labels[item.run])}** against **{for_markdown(base)}**", help=FAIR_HELP)
@@ -223,6 +294,10 @@ def details(verdicts: Sequence[Verdict], labels: Mapping[str, str], base: str) -
             "with other tools. The loss p is that of a paired t test over the images."
         )
         for item in verdicts:
+            if len(verdicts) > 1:  # the table above has no sentences
+                own = [recipe_words(recipe, labels) for recipe in recipes if recipe.run == item.run]
+                sentences = [verdict_words(item, labels), loss_verdict_words(item, labels), *own]
+                st.html("".join(f"<div>{for_html(sentence)}</div>" for sentence in sentences))
             st.html(STYLE + mcnemar_table(item, for_html(labels[item.run]), for_html(base)))
         plain_table(verdict_table(verdicts, labels))
 

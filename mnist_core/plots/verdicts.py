@@ -13,6 +13,8 @@ from mnist_core.plots.style import GREY, halo, layer
 
 ROW = 62
 """Pixels a run takes: its line of text, and its interval beneath."""
+ROW_OF_MANY, FEW = 46, 6
+"""The same where there are more than `FEW` runs."""
 AXIS = 84
 """Pixels that the axis, its title and the padding take from the chart's height (measured)."""
 LINE = 5
@@ -86,9 +88,10 @@ def verdict_chart(
     low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
     margin = 0.08 * max(high - low, 0.02)
     paper, ink = ("#14171C", "#E8EBEF") if dark else ("#FFFFFF", "#1B1F24")
-    data = frame.assign(at=[ROW * (row + 0.68) for row in range(len(frame))])
-    data["above"] = data["at"] - 0.4 * ROW
-    data["top"], data["bottom"] = data["at"] - 0.22 * ROW, data["at"] + 0.26 * ROW  # of zero's line, below the words
+    height = ROW if len(frame) <= FEW else ROW_OF_MANY
+    data = frame.assign(at=[height * (row + 0.68) for row in range(len(frame))])
+    data["above"] = data["at"] - 0.4 * height
+    data["top"], data["bottom"] = data["at"] - 0.22 * height, data["at"] + 0.26 * height  # of zero's line
     data["fill"] = [
         colours[run] if decided else paper for run, decided in zip(data["run"], data["decided"], strict=True)
     ]
@@ -96,7 +99,7 @@ def verdict_chart(
     axis = alt.Axis(tickCount=5, format="+.1f" if high - low >= 0.5 else "+.2f", labelFontSize=14)
     title = f"percentage points from {baseline} (0)"
     x = alt.X("difference:Q", scale=scale, axis=axis, title=title)
-    y_scale = alt.Scale(domain=[ROW * len(frame), 0], nice=False)
+    y_scale = alt.Scale(domain=[height * len(frame), 0], nice=False)
     colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
     tooltip = [
         alt.Tooltip("label:N", title="run"),
@@ -120,10 +123,12 @@ def verdict_chart(
     )
     layers: list[alt.Chart] = [zero, interval, dot]
     for outline in (halo(paper), {}):
-        text = base.mark_text(align="left", fontSize=15, fontWeight=600, clip=False, **outline)
+        text = base.mark_text(
+            align="left", fontSize=15 if len(frame) <= FEW else 13, fontWeight=600, clip=False, **outline
+        )
         above = alt.Y("above:Q", scale=y_scale, axis=None)
         layers.append(text.encode(x=alt.value(0), y=above, text=alt.Text("text:N"), color=alt.value(ink)))
-    return layer(*layers).properties(height=ROW * len(frame) + AXIS)
+    return layer(*layers).properties(height=height * len(frame) + AXIS)
 
 
 def verdict_table(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:

@@ -57,6 +57,7 @@ DIAGNOSIS, EXAMPLE = (
     r"all else equal: with dropout \(dropout 0.3, lowest",
 )
 ABSTENTION = "tests/comparison/test_abstention.py"
+ROWS = "tests/comparison/test_verdict_rows.py"
 EXAMS = "tests/dashboard/test_exams_page.py"
 PUBLISHED = "tests/published/test_published.py"
 RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
@@ -107,6 +108,7 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "headline": ("answers of the decisions", "tests/comparison/test_verdicts.py"),
         "changed_words": ("which runs were changed", "tests/jobs/test_changing.py", "was changed by hand during"),
     },
+    "comparison/words/verdict_rows.py": {"undermined_by": ("concerns of a Verdict", ROWS)},
     "comparison/words/held_out.py": {"gap_words": ("both accuracies of a HeldOutGap", HERE)},
     "comparison/words/loss_or_accuracy.py": {
         "course_sentence": ("the rows of the best and the last epoch", HERE),

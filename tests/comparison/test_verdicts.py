@@ -179,6 +179,18 @@ def test_the_headline_of_several_says_who_is_better_worse_and_close(make: MakeRu
     assert headline(equal, named(*runs)).endswith("bad and poor are worse; same is equivalent.")
 
 
+def test_the_headline_of_many_gives_long_lists_as_counts(make: MakeRun) -> None:
+    base = make("base", answers(range(100)))
+    good = [make(f"good {number}", answers(range(number))) for number in range(2)]
+    bad = [make(f"bad {number}", answers(range(300 + number))) for number in range(5)]
+    runs = [base, *good, *bad]
+    assert headline(compare(runs, base), named(*runs)) == (
+        "Against base: good 0 and good 1 are better; 5 others are worse."
+    )
+    few = [base, *bad]
+    assert "bad 0, bad 1, bad 2, bad 3 and bad 4 are worse" in headline(compare(few, base), named(*few))
+
+
 def test_what_cannot_be_compared_is_refused_with_the_reason(make: MakeRun) -> None:
     base = make("base", answers(range(10)))
     mnist = make("elsewhere", answers(range(10)), dataset__name="mnist", fingerprint="7" * 16)

@@ -191,7 +191,30 @@ def test_the_page_the_json_and_scipy_have_the_same_numbers(
         assert f"{c:,}</td>" in text
     assert [item["p_adjusted"] for item in found["verdicts"]] == pytest.approx([p_values[0], 2 * p_values[1]])
     assert [recipe["outcome"] for recipe in found["recipes"]] == [None, None]
-    assert "Too few seeds to tell whether the recipes are better or worse than base's: alike, good." in text
+    assert text.count("too few seeds") == 2
+
+
+def test_of_several_runs_the_verdicts_are_a_table_with_all_three_answers(app: OpenPage, three: list[Run]) -> None:
+    text = unescape(text_of(app(runs=",".join(run.id for run in three))))
+    rows = text.split('<div class="verdicts">')[1].split("</table>")[0].split("<tr>")[2:]
+    assert [("alike" in row, "good" in row) for row in rows] == [(True, False), (False, True)]
+    assert "+8.00 points [" in rows[1]
+    assert "too few seeds" in rows[1]
+    assert "not a fair comparison" in rows[1]  # of fewer epochs
+    assert "not a fair comparison" not in rows[0]
+
+
+def test_of_many_runs_the_first_words_of_each_finding_are_shown_and_the_rest_is_folded(
+    app: OpenPage, make_run: MakeRun
+) -> None:
+    rows = [replace(epoch_row(number, turn=6), train_eval_loss=0.3 * 0.9**number) for number in range(1, 21)]
+    ids = [make_run(f"run {units}", config((units,), epochs=20), rows=rows).id for units in range(8, 12)]
+    page = app(runs=",".join(ids))
+    brief = text_of(page).split('<div class="brief">')[1].split('<div class="said">')[0]
+    assert brief.count("<p><b>Overfits since about epoch") == 4
+    assert "In full, and what may help" in [item.label for item in page.expander]
+    page = app(runs=",".join(ids[:2]))
+    assert "In full, and what may help" not in [item.label for item in page.expander]
 
 
 def test_what_undermines_a_verdict_is_said_aloud(app: OpenPage, three: list[Run]) -> None:

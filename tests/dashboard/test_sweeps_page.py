@@ -168,6 +168,15 @@ def test_a_click_opens_the_runs_in_compare(app: OpenPage, store: Store, runner: 
     assert page.multiselect(key="run_picker").value == found.run_ids[:2]
 
 
+def test_a_click_opens_more_runs_than_there_are_colours(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+    found = sweep(store, **GRID)
+    page = app("views/sweeps/page.py")
+    page.session_state["sweep_lines_0"] = {"selection": {"pick": [{"runs": ",".join(found.run_ids)}]}}
+    page.run()
+    assert page.query_params["runs"] == [",".join(found.run_ids)]
+    assert len(found.run_ids) == 8
+
+
 GRID = {"stack.units": [4, 8], "stack.depth": [1, 2], "training.learning_rate": [0.01, 0.001]}
 
 

@@ -38,15 +38,27 @@ MARKS: dict[Code, str] = {
 }
 """Texts of the marks in the chart; a finding about the end of a curve, or all of it, has no mark."""
 
+FEW = 3
+"""Of more runs, the sentences are folded away under their beginnings."""
+
+NOTHING = "<p>No epoch is finished yet.</p>"
+
 STYLE = """
 <style>
+.brief { columns: 2 24rem; column-gap: 2rem; }
+.brief > div { display: grid; grid-template-columns: 12rem 1fr; gap: .9rem; break-inside: avoid; padding: .12rem 0; }
+.brief .who { font-weight: 600; overflow-wrap: anywhere; padding-left: 1.1rem; text-indent: -1.1rem; }
+.brief .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
+.brief b { font-weight: 600; }
+.brief p { margin: 0; }
 .said { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr; gap: .45rem .9rem; align-items: baseline; }
 .said .who { font-weight: 600; overflow-wrap: anywhere; max-width: 14rem; }
 .said .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
 .said b { font-weight: 600; }
 .said p { margin: 0 0 .2rem; }
 .said p.try { opacity: .8; font-size: .92em; }
-@media (max-width: 640px) { .said { grid-template-columns: 1fr; gap: .1rem; } .said p { margin-bottom: .5rem; } }
+@media (max-width: 640px) { .said { grid-template-columns: 1fr; gap: .1rem; } .said p { margin-bottom: .5rem; }
+  .brief > div { grid-template-columns: 1fr; gap: 0; } }
 </style>
 """
 HELP = (
@@ -89,14 +101,22 @@ def diagnosis_panel(
     panels.heading(
         "What the curves say", "Read off by fixed rules; dotted lines in the loss chart mark the epochs.", HELP
     )
-    parts = []
-    for run in runs:
-        dot = f'<span class="dot" style="background:{for_html(colours[run.id])}"></span>'
-        text = counted.get(run.id, "")
-        sentences = [_sentence(run, item, everything) for item in found[run.id]]
-        text += "".join(sentences) or "<p>No epoch is finished yet.</p>"
-        parts.append(f'<div class="who">{dot}{for_html(labels[run.id])}</div><div>{text}</div>')
-    st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
+    heads = {
+        run.id: f'<div class="who"><span class="dot" style="background:{for_html(colours[run.id])}"></span>'
+        f"{for_html(labels[run.id])}</div>"
+        for run in runs
+    }
+    many = len(runs) > FEW
+    if many:
+        brief = [f"<div>{heads[run.id]}<div>{_brief(run, found[run.id])}</div></div>" for run in runs]
+        st.html(f'{STYLE}<div class="brief">{"".join(brief)}</div>')
+    with st.expander("In full, and what may help", key="diagnosis_full") if many else st.container():
+        parts = []
+        for run in runs:
+            sentences = [_sentence(run, item, everything) for item in found[run.id]]
+            text = counted.get(run.id, "") + ("".join(sentences) or NOTHING)
+            parts.append(f"{heads[run.id]}<div>{text}</div>")
+        st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
         with panels.folded("The rules and their numbers", key="diagnosis_rules") as opened:
             if not opened:
@@ -107,6 +127,15 @@ def diagnosis_panel(
                 if found[run.id]
             ]
             st.html(f'{STYLE}<div class="said">{"".join(rules)}</div>')
+
+
+def _brief(run: Run, found: Sequence[Finding]) -> str:
+    """Return the beginnings of a run's sentences, as HTML."""
+    leads = []
+    for item in found:
+        lead = for_html(words(item, ended=not run.live).lead.rstrip(":,"))
+        leads.append(f"<b>{lead}</b>" if item.severity == "problem" else lead)
+    return f"<p>{'. '.join(leads)}.</p>" if leads else NOTHING
 
 
 def _counted(group: Group) -> str:

@@ -22,7 +22,9 @@ STYLE = """
 <style>
 .lines { overflow: auto; }
 /* a row is cut, so that it is seen that there are more */
-.lines.many { max-height: 7.6rem; }
+.lines.many { max-height: 7.8rem; }
+.lines.many .large { font-size: 1rem; }
+.lines.many .quiet.below { display: inline; margin-left: .4rem; }
 .lines table { border-collapse: collapse; width: 100%; border: none; }
 .lines th, .lines td { border: none; padding: .16rem .4rem; text-align: right; white-space: nowrap; }
 .lines th { font-size: .8rem; font-weight: 400; opacity: .75; position: sticky; top: 0; }
@@ -81,7 +83,7 @@ def run_lines(
     # seeds first: the accuracy of one training is partly luck
     means = {run.id: mean for run in runs if (mean := resources.recipe_sample(run, chosen))}
     base = next(run for run in runs if run.id == baseline)
-    verdicts = len(runs) > 2
+    verdicts, many = len(runs) > 2, len(runs) > MOST
     head = ["", WORDS["Accuracy"], *(["difference"] if len(runs) > 1 else []), *(["verdict"] if verdicts else []),
             WORDS["Parameters"], WORDS["Training time"]]  # fmt: skip
     body = []
@@ -98,7 +100,9 @@ def run_lines(
         found = comparison.of(run.id)
         cells = [
             name,
-            _accuracy(run, figures[run.id], shown["Accuracy"][place].text, chosen, seeds, means.get(run.id)),
+            _accuracy(
+                run, figures[run.id], shown["Accuracy"][place].text, chosen, seeds, means.get(run.id), brief=many
+            ),
             *([for_html(_difference(run, base, shown["Accuracy"][place].difference, means))] if len(runs) > 1 else []),
             *([for_html(ANSWER_WORDS[found.outcome]) if found else ""] if verdicts else []),
             for_html(shown["Parameters"][place].text),
@@ -106,7 +110,7 @@ def run_lines(
         ]
         body.append(f'<tr class="{"muted" if apart else ""}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
     titles = "".join(f"<th>{for_html(title)}</th>" if title else "<td></td>" for title in head)
-    kind = "lines many" if len(runs) > MOST else "lines"
+    kind = "lines many" if many else "lines"
     st.html(
         f'{STYLE}<div class="{kind}" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'
         f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
@@ -122,9 +126,12 @@ def _difference(run: Run, base: Run, text: str, means: Mapping[str, Sample]) -> 
 
 def _accuracy(
     run: Run, item: RunSummary, text: str, chosen: ChosenEpoch, seeds: Mapping[str, Sequence[RunSummary]],
-    mean: Sample | None,
+    mean: Sample | None, *, brief: bool,
 ) -> str:  # fmt: skip
-    """The accuracy with its interval, or mean and standard deviation over the seeds; why there is none, in words."""
+    """Return the accuracy with its interval, or mean and standard deviation over the seeds; or why there is none.
+
+    brief: True to leave out the figures of the one seed where there is a mean.
+    """
     if text == tables.ABSENT:
         return f'<span class="quiet">{for_html(status_words(run, item.epochs_done, chosen))}</span>'
     title = f' title="test accuracy at epoch {item.tested_epoch}"' if item.tested_epoch else ""
@@ -135,5 +142,5 @@ def _accuracy(
     words = f"[{100 * low:.2f}, {100 * high:.2f}]"
     if mean:
         large = f'<span class="large"{title}>{100 * mean.mean:.2f} ± {style.percent(mean.sd)}</span>'
-        words = f"{mean.n} seeds; this one {text} {words}"
+        words = f"{mean.n} seeds" if brief else f"{mean.n} seeds; this one {text} {words}"
     return f'{large}<span class="quiet{" below" if mean else ""}">{for_html(words)}</span>'

@@ -11,6 +11,9 @@ from mnist_core.comparison.words.numbers import ANSWER_WORDS, listed
 from mnist_core.comparison.words.recipes import recipe_answer
 from mnist_core.comparison.words.verdicts import Names, verdict_words
 
+MANY, NAMED = 6, 2
+"""Of more than `MANY` runs, an answer that more than `NAMED` of them have is given with their number."""
+
 
 def in_headline(recipe: RecipeVerdict) -> bool:
     """True if the verdict on recipes stands in the headline: its interval holds the chance of seeds and images."""
@@ -21,6 +24,7 @@ def headline(comparison: Comparison, names: Names, recipes: Sequence[RecipeVerdi
     """Return the answer in one sentence; empty where nothing is compared.
 
     Of each run, it is the verdict on its recipe where both recipes have enough seeds, else that on the trained network.
+    Of many runs, long lists of names are counts.
     """
     text = _answers(comparison, names, recipes)
     return text + changed_words(comparison, names) if text else ""
@@ -65,5 +69,6 @@ def _groups(answers: Mapping[str, Answer], names: Names) -> str:
     for answer in ANSWERS:
         members = [names[run] for run, own in answers.items() if own == answer]
         if members:
-            parts.append(f"{listed(members)} {'is' if len(members) == 1 else 'are'} {ANSWER_WORDS[answer]}")
+            who = listed(members) if len(answers) <= MANY or len(members) <= NAMED else f"{len(members)} others"
+            parts.append(f"{who} {'is' if len(members) == 1 else 'are'} {ANSWER_WORDS[answer]}")
     return "; ".join(parts)
