@@ -16,6 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.shared.panels import picture
 from mnist_core.cli import main
+from mnist_core.comparison.verdicts import compare
+from mnist_core.comparison.words.verdict_rows import accuracy_cell, loss_cell
 from mnist_core.evaluation.metrics import image_losses
 from mnist_core.files import write_json
 from mnist_core.plots import style
@@ -198,7 +200,9 @@ def test_of_several_runs_the_verdicts_are_a_table_with_all_three_answers(app: Op
     text = unescape(text_of(app(runs=",".join(run.id for run in three))))
     rows = text.split('<div class="verdicts">')[1].split("</table>")[0].split("<tr>")[2:]
     assert [("alike" in row, "good" in row) for row in rows] == [(True, False), (False, True)]
-    assert "+8.00 points [" in rows[1]
+    for verdict, row in zip(compare(three, three[0]).verdicts, rows, strict=True):
+        assert accuracy_cell(verdict).figures in row
+        assert loss_cell(verdict).figures in row
     assert "too few seeds" in rows[1]
     assert "not a fair comparison" in rows[1]  # of fewer epochs
     assert "not a fair comparison" not in rows[0]
