@@ -62,8 +62,8 @@ def made_up_row(epoch: int, clean: float, val: float, *, training: float | None 
         epoch=epoch,
         loss=clean if training is None else training,
         accuracy=max(0.0, 1 - clean / 3.4),
-        clean_loss=clean,
-        clean_accuracy=max(0.0, 1 - clean / 3.4),
+        train_eval_loss=clean,
+        train_eval_accuracy=max(0.0, 1 - clean / 3.4),
         val_loss=val,
         val_accuracy=accuracy,
         val_loss_correct=val * (1 - share),
@@ -311,7 +311,7 @@ def cases(truth: str, seeds: Iterable[int], lengths: Sequence[int] = LENGTHS) ->
             rows = tuple(replace(row, learning_rate=float(rate)) for row, rate in zip(rows, rates, strict=True))
         accuracy = facts.pop("val_accuracy", None)
         if accuracy is not None:
-            rows = tuple(replace(row, val_accuracy=accuracy, clean_accuracy=0.1) for row in rows)
+            rows = tuple(replace(row, val_accuracy=accuracy, train_eval_accuracy=0.1) for row in rows)
         yield Case(
             truth,
             frozenset(right.split()),

@@ -192,7 +192,7 @@ def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) 
 
 
 def _costs(history: pd.DataFrame) -> pd.Series:
-    rows = [EpochRow.from_json({str(key): value for key, value in row.items()}) for row in history.to_dict("records")]
+    rows = [EpochRow(**{str(key): value for key, value in row.items()}) for row in history.to_dict("records")]
     return pd.Series([wrong_cost(row) for row in rows], history.index, dtype=float)
 
 

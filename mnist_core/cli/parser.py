@@ -455,13 +455,14 @@ _RUN = (
 
 def _show(options: argparse.Namespace, reporter: Reporter) -> int:
     run = Store(options.store).find(options.run)
-    history = [row.to_json() for row in run.rows()]
+    rows = run.rows()
     environment = run.environment()
     if reporter.as_json:
         return reporter.json(
             run.to_json()
             | summarise(run).to_json()
-            | {"history": history, "environment": environment.model_dump() if environment else None}
+            | {"history": [row.to_json() for row in rows]}
+            | {"environment": environment.model_dump() if environment else None}
         )
     reporter.say(f"{run.name} ({run.id}) is {run.state}" + (f": {run.status.reason}" if run.status.reason else ""))
     counted = "an unknown number of" if run.parameters is None else f"{run.parameters:,}"
@@ -476,9 +477,12 @@ def _show(options: argparse.Namespace, reporter: Reporter) -> int:
         ]
         reporter.table(layers, ["name", "kind", "detail", "output", "parameters"])
     reporter.table(
-        history,
-        ["epoch", "loss", "accuracy", "clean_loss", "clean_accuracy", "val_loss", "val_accuracy", "val_ece", "seconds"],
-    )
+        [row.known() for row in rows],
+        [
+            "epoch", "loss", "accuracy", "train_eval_loss", "train_eval_accuracy", "val_loss", "val_accuracy",
+            "val_ece", "seconds",
+        ],
+    )  # fmt: skip
     return reporter.table([_summary_row(summarise(run))], list(_SUMMARY))
 
 

@@ -25,9 +25,9 @@ Group = Literal["both_right", "only_a", "only_b", "same_wrong", "different_wrong
 """The runs that are right: both, only A, only B, or neither, with the same wrong guess or with different ones."""
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-VoteOrder = Literal["apart", "confident", "unsure", "index"]
-"""apart: first where the runs give the true digit the most different probabilities. confident: surest wrong guess
-first. unsure: least sure one first. index: as in the test set."""
+VoteOrder = Literal["probability_gap", "confident", "unsure", "index"]
+"""probability_gap: first where the runs give the true digit the most different probabilities. confident: surest wrong
+guess first. unsure: least sure one first. index: as in the test set."""
 
 
 class Counts(NamedTuple):
@@ -100,7 +100,7 @@ def votes(said: Sequence[Predictions]) -> pd.DataFrame:
     DataFrame
         index: position in the test set, from 0. true: the digit. guess_0 … guess_{n−1}: each run's guess.
         confidence_0 …: the probability given to it, 0 to 1. wrong: how many of the runs guess wrong, 0 to n.
-        apart: the largest difference between two runs in the probability given to the true digit, 0 to 1.
+        probability_gap: the largest difference between two runs in the probability given to the true digit, 0 to 1.
         surest: the largest confidence in a wrong guess; in any guess, where all are right.
     """
     import pandas as pd
@@ -115,7 +115,7 @@ def votes(said: Sequence[Predictions]) -> pd.DataFrame:
         {"index": np.arange(len(labels)), "true": labels}
         | {f"guess_{run}": row for run, row in enumerate(guesses)}
         | {f"confidence_{run}": row for run, row in enumerate(sure)}
-        | {"wrong": wrong.sum(axis=0), "apart": np.ptp(given, axis=0), "surest": surest}
+        | {"wrong": wrong.sum(axis=0), "probability_gap": np.ptp(given, axis=0), "surest": surest}
     )
 
 
@@ -241,7 +241,7 @@ def one_right(frame: pd.DataFrame, most: int) -> pd.DataFrame:
     Those come first on which the runs are furthest apart. The column group says which run is right: only_a or only_b.
     """
     frame = frame.assign(group=groups(frame))
-    first, second = (ordered(frame[frame["group"] == name], "apart") for name in ("only_a", "only_b"))
+    first, second = (ordered(frame[frame["group"] == name], "probability_gap") for name in ("only_a", "only_b"))
     import pandas as pd
 
     takes = min(len(first), max(most // 2, most - len(second)))
@@ -262,7 +262,7 @@ def wrong_by(frame: pd.DataFrame, times: int, *, at_least: bool = False) -> pd.D
 def ordered(frame: pd.DataFrame, by: VoteOrder) -> pd.DataFrame:
     """Return the images of a `votes` frame sorted; equal ones keep the order of the test set."""
     column, ascending = {
-        "apart": ("apart", False),
+        "probability_gap": ("probability_gap", False),
         "confident": ("surest", False),
         "unsure": ("surest", True),
         "index": ("index", True),

@@ -57,7 +57,7 @@ class Selection:
     within: int | None
 
 
-class Standing(NamedTuple):
+class RankedValues(NamedTuple):
     """The best value, its lead over the next best, and how many others are within noise of it (see `Selection`)."""
 
     value: float
@@ -65,12 +65,12 @@ class Standing(NamedTuple):
     within: int | None
 
 
-def standing(metric: Metric, values: Sequence[float], noise: Noise | None) -> Standing:
+def rank_values(metric: Metric, values: Sequence[float], noise: Noise | None) -> RankedValues:
     """Return how far the best of the finite `values` is ahead; there must be one value or more."""
     best, *others = sorted(values, reverse=metric == "val_accuracy")
     behind = [abs(value - best) for value in others]
     within = sum(gap <= noise.limit for gap in behind) if noise else None
-    return Standing(best, behind[0] if behind else None, within)
+    return RankedValues(best, behind[0] if behind else None, within)
 
 
 def seed_noise(metric: Metric, winner: float, recipes: Iterable[Sequence[float]]) -> Noise | None:

@@ -1,4 +1,4 @@
-"""What the settings that a sweep or a search varies are called, and their values: ``1st convolution: filters 32``."""
+"""Names of the settings that a sweep or a search varies, and their values: ``1st convolution: filters 32``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STACK = settings_of(Stack, "stack.")
 
 
 def axis_words(paths: Iterable[str], base: RunConfig | None = None) -> dict[str, str]:
-    """Return what settings are called, by path, such as ``1st convolution: filters``.
+    """Return the names of settings by path, such as ``1st convolution: filters``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def axis_value(path: str, value: Any, digits: int = 6) -> str:
 
 
 def plain_value(path: str, value: Any) -> Any:
-    """A value as one cell of a table: numbers and words as they are, layers in short, other structures as JSON."""
+    """Return a value for a cell of a table: numbers and words as they are, layers in short, all else as JSON."""
     if path == "model.layers":
         try:
             return ModelConfig.model_validate({"layers": value}).summary()
@@ -75,7 +75,7 @@ def plain_words(path: str) -> str:
     if found:
         return found.words
     parts = path.split(".")
-    # what kinds of a structure are told apart by has no setting of its own
+    # the field that says which kind a structure is has no setting
     return " ".join(parts[1:] if parts[0] in ("training", "stack", "model") and parts[1:] else parts).replace("_", " ")
 
 
@@ -86,7 +86,7 @@ def _setting(path: str) -> Setting | None:
 
 
 def _parts(path: str, base: RunConfig | None) -> tuple[str, str]:
-    """Return the layer that a path means, empty for none in particular, and what its field is called."""
+    """Return the layer that a path means, empty for none in particular, and the name of its field."""
     head, _, rest = path.removeprefix(f"{LAYERS}.").partition(".")
     if not path.startswith(f"{LAYERS}.") or not rest or not (head.isdigit() or head == "*"):
         return "", plain_words(path)

@@ -27,10 +27,10 @@ KINDS: tuple[Kind, ...] = ("training", "validation", "dropout off")
 COLUMNS: dict[tuple[Metric, Kind], str] = {
     ("loss", "training"): "loss",
     ("loss", "validation"): "val_loss",
-    ("loss", "dropout off"): "clean_loss",
+    ("loss", "dropout off"): "train_eval_loss",
     ("accuracy", "training"): "accuracy",
     ("accuracy", "validation"): "val_accuracy",
-    ("accuracy", "dropout off"): "clean_accuracy",
+    ("accuracy", "dropout off"): "train_eval_accuracy",
 }
 DASH = {
     "training": [5, 3],

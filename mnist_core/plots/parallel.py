@@ -26,7 +26,7 @@ Brushes = Mapping[str, tuple[float, float]]
 
 
 def parallel_frame(table: pd.DataFrame, axes: Sequence[str], column: str) -> pd.DataFrame:
-    """One row a run and axis, for those with a value in `column`, which becomes the last axis.
+    """Return a row for each run and axis, for those with a value in `column`, which becomes the last axis.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def parallel_frame(table: pd.DataFrame, axes: Sequence[str], column: str) -> pd.
 
 
 def ticks(frame: pd.DataFrame) -> pd.DataFrame:
-    """The figures on the axes of `parallel_frame`: the first and the last of each, and between them what has room.
+    """Return the figures on the axes of `parallel_frame`: the first, the last, and between them what has room.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def _extent(position: float, text: str, anchor: float) -> tuple[float, float]:
 
 
 def brushed(frame: pd.DataFrame, brushes: Brushes) -> set[str]:
-    """The runs of `parallel_frame` that lie inside all brushes; all of them where there is none."""
+    """Return the runs of `parallel_frame` that lie inside all brushes; all of them where there is none."""
     kept = set(frame["runs"])
     for axis, (low, high) in brushes.items():
         part = frame[frame["axis"] == axis]
@@ -101,7 +101,7 @@ def brushed(frame: pd.DataFrame, brushes: Brushes) -> set[str]:
 
 
 def brush_ends(frame: pd.DataFrame, axis: str, brush: tuple[float, float]) -> tuple[str, str] | None:
-    """The least and the greatest figure of an axis inside a brush, as they are written; None for none."""
+    """Return the least and the greatest figure of an axis inside a brush, as text; None where there is none."""
     part = frame[(frame["axis"] == axis) & frame["position"].between(*brush)].sort_values("position")
     return (str(part["text"].iloc[0]), str(part["text"].iloc[-1])) if len(part) else None
 
@@ -114,7 +114,7 @@ def parallel_chart(
     higher_is_better: bool,
     dark: bool = False,
 ) -> alt.LayerChart:
-    """A line a run through all its settings to its value; the better, the more it stands out from the background.
+    """Draw a line for each run through its settings to its value. Better lines stand out more.
 
     Runs outside of the `brushes` are grey.
     """

@@ -34,12 +34,12 @@ LINES, LINES_DARK = ("#AE7F12", "#1F7A7A", "#0A1A4F"), ("#8377C9", "#3FB6A8", "#
 
 
 def is_numeric(values: pd.Series) -> bool:
-    """Whether all values are numbers, truth values apart."""
+    """True if all values are numbers; True and False are none."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def scale_of(values: pd.Series) -> str:
-    """The scale that suits a setting's numbers.
+    """Return the scale that suits a setting's numbers.
 
     ``linear`` where they are evenly spaced or close together, else ``log``, or ``symlog`` where a 0 is among them.
     """
@@ -53,7 +53,7 @@ def scale_of(values: pd.Series) -> str:
 
 
 def spread(values: pd.Series, scale: str) -> pd.Series:
-    """Numbers as places from 0 to 1 on a scale of `scale_of`; all in the middle where they are the same."""
+    """Return numbers as places from 0 to 1 on a scale of `scale_of`; all are 0.5 where they are equal."""
     numbers = values.astype(float)
     if scale != "linear":
         constant = numbers[numbers > 0].min()
@@ -63,19 +63,19 @@ def spread(values: pd.Series, scale: str) -> pd.Series:
 
 
 def shown(value: Any) -> str:
-    """A setting's value on an axis: fractions with three significant digits."""
+    """Return a setting's value as text for an axis: fractions with three significant digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def written(value: float, column: str) -> str:
-    """A figure of a column of results: losses as numbers, errors and accuracies in per cent."""
+    """Return a figure of a column of results as text: losses as numbers, errors and accuracies in per cent."""
     return f"{value:.4f}" if column.endswith("loss") else f"{100 * value:.2f} %"
 
 
 def line_frame(table: pd.DataFrame, axis: str, quantity: str, *, series: Sequence[str] = tuple(SERIES)) -> pd.DataFrame:
-    """A quantity against one setting, for training, validation and test.
+    """Return a quantity against one setting, for training, validation and test.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def line_frame(table: pd.DataFrame, axis: str, quantity: str, *, series: Sequenc
 
 
 def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.LayerChart:
-    """The lines of `line_frame`: means, with the range over the runs where several share a setting."""
+    """Draw the lines of `line_frame`: means, with the range over the runs where several share a setting."""
     x = _setting_axis(frame["setting"], axis_title)
     number = ".2%" if quantity != "loss" else ".4f"
     names = [name for name in _COLOURS if name in set(frame["series"])]
@@ -149,7 +149,7 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
 
 
 def _setting_axis(values: pd.Series, title: str, *, ends_only: bool = False) -> alt.X:
-    """The x axis of a setting; with `ends_only` and more than a few numbers, the ends alone have labels."""
+    """Return the x axis of a setting; with `ends_only` and more than a few numbers, the ends alone have labels."""
     distinct = list(dict.fromkeys(values))
     if not is_numeric(values):
         return alt.X("setting:N", title=title, sort=distinct, axis=alt.Axis(labelAngle=0))
@@ -166,7 +166,7 @@ def _setting_axis(values: pd.Series, title: str, *, ends_only: bool = False) -> 
 
 
 def heat_frame(table: pd.DataFrame, x: str, y: str, column: str) -> pd.DataFrame:
-    """One row a cell: x, y, value (the mean over the runs of the cell), count, runs; in the order of the axes.
+    """Return a row for each cell: x, y, value (mean over its runs), count, runs; in the order of the axes.
 
     `x` and `y` are columns of settings, or of `binned` ones.
     """
@@ -178,7 +178,7 @@ def heat_frame(table: pd.DataFrame, x: str, y: str, column: str) -> pd.DataFrame
 
 
 def binned(values: pd.Series, most: int = MOST_BINS) -> pd.Series:
-    """A setting's values as an ordered category: as they are, or numbers of more than `most` kinds in equal bins.
+    """Return a setting's values as an ordered category; more than `most` different numbers become equal bins.
 
     The bins are equally wide on the scale that suits the numbers (see `scale_of`).
     """
@@ -194,7 +194,7 @@ def binned(values: pd.Series, most: int = MOST_BINS) -> pd.Series:
         inside = [value for value, found in zip(numbers, bins, strict=True) if found == number]
         ends = dict.fromkeys(_short(value) for value in (min(inside), max(inside)))
         words[number] = "–".join(ends)
-    if len(set(words.values())) < len(words):  # two digits do not tell them apart
+    if len(set(words.values())) < len(words):  # two digits are too few
         words = {number: f"{text} ({number + 1})" for number, text in words.items()}
     return pd.Series(pd.Categorical([words[number] for number in bins], list(words.values()), ordered=True))
 
@@ -211,7 +211,7 @@ def _short(value: float) -> str:
 def heat_chart(
     frame: pd.DataFrame, x: str, y: str, title: str, *, higher_is_better: bool, dark: bool = False
 ) -> alt.LayerChart:
-    """The cells of `heat_frame` with the number in each; the better, the more a cell stands out from the background."""
+    """Draw the cells of `heat_frame`, each with its number. Better cells stand out more from the background."""
     share = "loss" not in title
     number, unit = (".2f", ", %") if share else (".3f", "")
     shown_frame = frame.assign(
@@ -260,7 +260,7 @@ def _in_order(values: pd.Series) -> list[str]:
 
 
 def slice_frame(table: pd.DataFrame, axis: str, column: str) -> pd.DataFrame:
-    """One row a trial that has a figure in `column`: setting, value, trial (counted from 1), runs."""
+    """Return a row for each trial with a figure in `column`: setting, value, trial (counted from 1), runs."""
     known = table[table[column].notna()]
     return pd.DataFrame(
         {"setting": known[axis], "value": known[column], "trial": known["trial"], "runs": known["run"]}
@@ -273,7 +273,7 @@ def slice_frames(table: pd.DataFrame, axes: Sequence[str], column: str) -> dict[
 
 
 def slice_chart(frame: pd.DataFrame, axis_title: str, quantity: str, *, dark: bool = False) -> alt.Chart:
-    """The figure of each trial of `slice_frame` against one setting; the later, the more it stands out."""
+    """Draw the figure of each trial of `slice_frame` against one setting. Later trials stand out more."""
     number = ".4f" if "loss" in quantity else ".2%"
     y_axis = alt.Axis(format="~g" if "loss" in quantity else "%", tickCount=5, labelFlush=False)
     points = alt.Chart(frame).mark_point(filled=True, size=70, opacity=1, cursor="pointer", strokeWidth=0)
@@ -293,7 +293,7 @@ def slice_chart(frame: pd.DataFrame, axis_title: str, quantity: str, *, dark: bo
 
 
 def history_chart(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
-    """What each trial of `mnist_core.studies.searches.history` came to, and the best so far as steps."""
+    """Draw the result of each trial of `mnist_core.studies.searches.history`, and the best so far as steps."""
     x = alt.X("trial:Q", axis=alt.Axis(tickMinStep=1, format="d"))
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
     tooltip = [alt.Tooltip("trial:Q"), alt.Tooltip("value:Q", title=metric, format=".4f")]
@@ -307,7 +307,7 @@ def history_chart(frame: pd.DataFrame, metric: str) -> alt.LayerChart:
 
 
 def importance_chart(shares: Mapping[str, float]) -> alt.LayerChart:
-    """How much of the spread each setting explains, greatest first."""
+    """Draw the share of the spread that each setting explains, the greatest first."""
     frame = pd.DataFrame({"setting": list(shares), "share": list(shares.values())})
     y = alt.Y("setting:N", sort=list(shares), title=None, axis=alt.Axis(labelLimit=220, ticks=False))
     x = alt.X(

@@ -26,7 +26,8 @@ class EpochRow:
     epoch: counted from 1.
     loss, accuracy: on the training images while training: dropout on, images augmented and labels smoothed where the
         configuration says so, averaged while the weights move. The other losses know nothing of the smoothing.
-    clean_loss, clean_accuracy: a fixed subset of the training images after the epoch, dropout and augmentation off.
+    train_eval_loss, train_eval_accuracy: a fixed subset of the training images after the epoch, dropout and
+        augmentation off. In files they are `clean_loss` and `clean_accuracy`.
     val_loss, val_accuracy: the validation images after the epoch, dropout off.
     val_loss_correct, val_loss_wrong: what correctly and wrongly classified images contribute to the mean
         cross-entropy; with `penalty` they add up to `val_loss`.
@@ -40,8 +41,8 @@ class EpochRow:
     epoch: int
     loss: float
     accuracy: float
-    clean_loss: float
-    clean_accuracy: float
+    train_eval_loss: float
+    train_eval_accuracy: float
     val_loss: float
     val_accuracy: float
     val_loss_correct: float
@@ -52,25 +53,29 @@ class EpochRow:
     learning_rate: float
     seconds: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; a value that is not finite becomes `None`, as JSON has no NaN."""
+    def known(self) -> dict[str, Any]:
+        """Return the values by column; a value that is not finite is `None`."""
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in asdict(self).items()
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data by the keys of the file; a value that is not finite becomes `None`, as JSON has no NaN."""
+        return {FILE_KEYS.get(key, key): value for key, value in self.known().items()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> EpochRow:
         """Return the row that `to_json` gave as `data`; raises ValueError where a field is missing or no number."""
         if not isinstance(data, dict):
             raise ValueError(f"an epoch must be a table of fields, and is a {type(data).__name__}")
-        values = {name: data.get(name, "missing") for name in HISTORY_COLUMNS}
+        values = {name: data.get(FILE_KEYS.get(name, name), "missing") for name in HISTORY_COLUMNS}
         epoch = values.pop("epoch")
         if not isinstance(epoch, int) or isinstance(epoch, bool):
             raise ValueError(f"epoch is {str(epoch)[:80]!r}; it must be a whole number")
         for name, value in values.items():
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
-                raise ValueError(f"{name} is {str(value)[:80]!r}; it must be a number, or null")
+                raise ValueError(f"{FILE_KEYS.get(name, name)} is {str(value)[:80]!r}; it must be a number, or null")
         return cls(epoch, **{key: math.nan if value is None else float(value) for key, value in values.items()})
 
 
@@ -78,6 +83,9 @@ LONGEST_NAME = 80
 """So many characters may a run's name have."""
 
 HISTORY_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(EpochRow))
+
+FILE_KEYS = {"train_eval_loss": "clean_loss", "train_eval_accuracy": "clean_accuracy"}
+"""Keys of `history.jsonl` that differ from the names of the columns; files keep the keys that they always had."""
 
 ChosenEpoch = Literal["kept", "last", "best"]
 """Which epoch's weights: those that the run keeps (the restored ones where early stopping restored them), those of the

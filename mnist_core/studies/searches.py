@@ -339,7 +339,7 @@ class _Controller:
             waited = self._waited([trial for trial in self._open() if trial.number in begun])
             for trial in self._open():
                 if trial.number in begun and trial.run not in waited:
-                    self._decide([self._judged(trial, self.search.spec.epochs, last=True)])
+                    self._decide([self._evaluated(trial, self.search.spec.epochs, last=True)])
             workers = max(1, self.runner.status().workers)
             while len(self._open()) < workers and len(self.search.trials) < self.search.spec.trials:
                 self._ask()
@@ -362,12 +362,12 @@ class _Controller:
         while self._waited(here):
             self._check()
             time.sleep(POLL_S)
-        judged = [self._judged(trial, epochs, last=last) for trial in here]
+        evaluated = [self._evaluated(trial, epochs, last=last) for trial in here]
         if last:
-            self._decide(judged)
+            self._decide(evaluated)
             return
         able = sorted(
-            (t for t in judged if t.state == "open"), key=lambda t: (_rank(self.search.spec, t.value), t.number)
+            (t for t in evaluated if t.state == "open"), key=lambda t: (_rank(self.search.spec, t.value), t.number)
         )
         factor = self.search.spec.hyperband.factor if self.search.spec.hyperband else 1
         promoted = {trial.number for trial in able[: max(1, len(here) // factor)]}
@@ -376,7 +376,7 @@ class _Controller:
                 trial
                 if trial.state != "open"
                 else trial.model_copy(update={"rung": rung + 1} if trial.number in promoted else {"state": "pruned"})
-                for trial in judged
+                for trial in evaluated
             ]
         )
         for place, trial in enumerate(able, start=1):
@@ -415,7 +415,7 @@ class _Controller:
             raise JobError(f"{sentence(look.notice)} The search goes on when it is started again.")
         return waited
 
-    def _judged(self, trial: Trial, epochs: int, *, last: bool) -> Trial:
+    def _evaluated(self, trial: Trial, epochs: int, *, last: bool) -> Trial:
         """The trial with what its run has come to after at most `epochs` epochs; failed where that is too little."""
         found = self._run(trial)
         rows = found.rows() if found else []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mnist_core.comparison.comparability import Background
 from mnist_core.comparison.recipes import group
-from mnist_core.comparison.selection import Metric, Noise, Selection, image_noise, seed_noise, standing
+from mnist_core.comparison.selection import Metric, Noise, Selection, image_noise, rank_values, seed_noise
 from mnist_core.data import duplicates
 from mnist_core.data.duplicates import DataCheck
 from mnist_core.errors import StoreError
@@ -99,7 +99,7 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
     run = by_id.get(winner)
     penalised = isinstance(study, Search)
     noise = _noise(everything, run, metric, dict(done)[winner], penalised=penalised) if run else None
-    found = standing(metric, [value for _, value in done], noise)
+    found = rank_values(metric, [value for _, value in done], noise)
     return StudyChoice(
         winner,
         Selection(

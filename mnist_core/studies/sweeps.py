@@ -304,13 +304,13 @@ def _test_figures(scores: Scores | None) -> dict[str, float]:
 
 def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
     rows: list[EpochRow] = []
-    judged: Scores | None = None
+    scores: Scores | None = None
     run = found if isinstance(found, Run) else None
     if run is not None:
         try:
-            rows, judged = run.rows(), reader.test_scores(run)
+            rows, scores = run.rows(), reader.test_scores(run)
         except StoreError:  # damaged: there are no figures, and the run's own page says why
-            rows, judged = [], None
+            rows, scores = [], None
     nan = math.nan
     row = kept_row(run, rows) if run else None
     return {
@@ -319,13 +319,13 @@ def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
         "epochs": len(rows),
         "parameters": run.parameters if run else None,
         "seconds": sum(row.seconds for row in rows) if rows else nan,
-        "train_loss": row.clean_loss - row.penalty if row else nan,
-        "train_accuracy": row.clean_accuracy if row else nan,
-        "train_error": 1 - row.clean_accuracy if row else nan,
+        "train_loss": row.train_eval_loss - row.penalty if row else nan,
+        "train_accuracy": row.train_eval_accuracy if row else nan,
+        "train_error": 1 - row.train_eval_accuracy if row else nan,
         "val_loss": row.val_loss_correct + row.val_loss_wrong if row else nan,
         "val_accuracy": row.val_accuracy if row else nan,
         "val_error": 1 - row.val_accuracy if row else nan,
-    } | _test_figures(judged)
+    } | _test_figures(scores)
 
 
 def kept_row(run: Run, rows: Sequence[EpochRow]) -> EpochRow | None:

@@ -145,7 +145,7 @@ def test_underfitting_is_measured_at_the_best_window_and_not_at_the_last_one() -
     rows = rows_of(level, [0.98 * value for value in level])
     assert findings(rows)["underfitting"].severity == "problem"
     fitted_once = [
-        replace(row, clean_accuracy=0.999) if 5 <= row.epoch <= 9 else row for row in rows
+        replace(row, train_eval_accuracy=0.999) if 5 <= row.epoch <= 9 else row for row in rows
     ]  # a network that fitted all of its images is large enough
     assert "underfitting" not in findings(fitted_once)
 
@@ -170,7 +170,8 @@ def test_a_gap_between_training_and_validation_is_found_where_the_loss_is_flat()
 
 
 def test_validation_images_that_are_too_well_known_hint_at_a_leak_and_not_at_underfitting() -> None:
-    rows = [replace(made_up_row(epoch, 0.17, 0.02), clean_accuracy=0.95, val_accuracy=0.9988) for epoch in range(1, 21)]
+    known_too_well = {"train_eval_accuracy": 0.95, "val_accuracy": 0.9988}
+    rows = [replace(made_up_row(epoch, 0.17, 0.02), **known_too_well) for epoch in range(1, 21)]
     found = findings(rows)
     assert "val_better_than_training" in found
     assert "underfitting" not in found
@@ -219,7 +220,7 @@ def test_a_finite_explosion_is_dated_where_it_began_and_is_not_called_chance() -
 
 
 def test_a_collapse_from_97_to_30_per_cent_is_found_though_the_loss_is_better_than_guessing() -> None:
-    good, bad = made_up_row(1, 0.10, 0.12), replace(made_up_row(1, 1.9, 2.0), val_accuracy=0.3, clean_accuracy=0.3)
+    good, bad = made_up_row(1, 0.10, 0.12), replace(made_up_row(1, 1.9, 2.0), val_accuracy=0.3, train_eval_accuracy=0.3)
     rows = [replace(good if epoch < 13 else bad, epoch=epoch) for epoch in range(1, 21)]
     found = findings(rows)
     assert list(found) == ["collapse"]

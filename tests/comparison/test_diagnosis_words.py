@@ -116,7 +116,7 @@ def histories(draw: st.DrawFn) -> list[EpochRow]:
     ]
     if draw(st.booleans()):
         shift = draw(st.floats(-0.3, 0.3))
-        rows = [replace(row, clean_accuracy=min(1.0, max(0.0, row.clean_accuracy + shift))) for row in rows]
+        rows = [replace(row, train_eval_accuracy=min(1.0, max(0.0, row.train_eval_accuracy + shift))) for row in rows]
     if draw(st.integers(0, 9)) == 0:
         place = draw(st.integers(0, count - 1))
         rows[place] = replace(rows[place], loss=float("nan"))
@@ -180,7 +180,7 @@ def check_rise(item: Finding, rows: list[EpochRow]) -> None:
     assert numbers["low"] == pytest.approx(means.min())
     assert numbers["last"] == pytest.approx(means[-1])
     assert numbers["rise"] == pytest.approx(means[-1] - means.min())
-    training = means_of(np.array([row.clean_loss for row in rows]), numbers["window"])
+    training = means_of(np.array([row.train_eval_loss for row in rows]), numbers["window"])
     assert numbers["training_last"] == pytest.approx(training[-1])
     if item.code == "overfitting":
         assert numbers["training_rise"] <= 0.2 * numbers["rise"] + 1e-12
@@ -225,13 +225,13 @@ def check_accuracies(item: Finding, rows: list[EpochRow]) -> None:
     window = int(item.numbers["window"])
     late = rows[-window:]
     training, validation = (
-        np.mean([getattr(row, name) for row in late]) for name in ("clean_accuracy", "val_accuracy")
+        np.mean([getattr(row, name) for row in late]) for name in ("train_eval_accuracy", "val_accuracy")
     )
     if "training_accuracy" in item.numbers and not any(row.val_loss != row.val_loss for row in rows):
         assert item.numbers["training_accuracy"] == pytest.approx(training)
         assert item.numbers["val_accuracy"] == pytest.approx(validation)
     if item.code == "underfitting":
-        best = means_of(np.array([row.clean_accuracy for row in rows]), window).max()
+        best = means_of(np.array([row.train_eval_accuracy for row in rows]), window).max()
         assert item.numbers["best"] == pytest.approx(best)
         assert best < 0.97
 
@@ -241,14 +241,14 @@ def check_ending(item: Finding, rows: list[EpochRow]) -> None:
     if item.code == "not_finite":
         assert not np.isfinite(rows[item.epoch - 1].loss)
     elif item.code == "loss_explosion":
-        lowest = min(row.clean_loss for row in rows)
-        assert all(row.clean_loss > 2 * lowest for row in since)
-        assert rows[-1].clean_loss > 2.303
+        lowest = min(row.train_eval_loss for row in rows)
+        assert all(row.train_eval_loss > 2 * lowest for row in since)
+        assert rows[-1].train_eval_loss > 2.303
     elif item.code in ("stuck_at_chance", "dead_network") or "chance" in item.numbers:
         assert all(row.val_accuracy <= item.numbers["chance"] for row in since)
     else:
-        best = max(row.clean_accuracy for row in rows)
-        assert all(row.clean_accuracy < best - 0.1 for row in since)
+        best = max(row.train_eval_accuracy for row in rows)
+        assert all(row.train_eval_accuracy < best - 0.1 for row in since)
 
 
 def check_swings(item: Finding, rows: list[EpochRow]) -> None:

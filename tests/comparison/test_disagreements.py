@@ -225,7 +225,7 @@ def test_no_image_is_too_hard_where_all_are_right() -> None:
 def test_orders_are_by_their_definition() -> None:
     frame = votes([A, B])
     given = [one.probabilities[np.arange(IMAGES), one.labels].astype(float) for one in (A, B)]
-    np.testing.assert_allclose(frame["apart"], np.abs(given[0] - given[1]))
+    np.testing.assert_allclose(frame["probability_gap"], np.abs(given[0] - given[1]))
     for row in frame.itertuples():
         wrong = [
             sure
@@ -233,7 +233,7 @@ def test_orders_are_by_their_definition() -> None:
             if guess != row.true
         ]
         assert row.surest == max(wrong or [row.confidence_0, row.confidence_1])
-    assert all(x >= y for x, y in pairwise(ordered(frame, "apart")["apart"]))
+    assert all(x >= y for x, y in pairwise(ordered(frame, "probability_gap")["probability_gap"]))
     assert all(x >= y for x, y in pairwise(ordered(frame, "confident")["surest"]))
     assert all(x <= y for x, y in pairwise(ordered(frame, "unsure")["surest"]))
     assert ordered(frame.sample(frac=1, random_state=0), "index")["index"].tolist() == list(range(IMAGES))
@@ -307,7 +307,7 @@ def test_the_few_digits_that_only_one_gets_right_are_by_turns_each_runs_and_furt
     found = one_right(frame, 6)
     assert found["group"].tolist() == ["only_a", "only_b"] * 3
     for name in ("only_a", "only_b"):
-        everyone = frame[groups(frame) == name].sort_values(["apart", "index"], ascending=[False, True])
+        everyone = frame[groups(frame) == name].sort_values(["probability_gap", "index"], ascending=[False, True])
         assert found.loc[found["group"] == name, "index"].tolist() == everyone["index"].tolist()[:3]
     same = votes([A, A])
     assert one_right(same, 6).empty

@@ -106,7 +106,7 @@ def test_no_run_and_no_line_are_said_in_words(app: OpenPage, make_run: MakeRun) 
 
 def test_a_diverged_run_shows_its_reason_and_its_curve_until_then(app: OpenPage, make_run: MakeRun) -> None:
     good = epoch_row(1)
-    broken = replace(good, epoch=2, loss=math.nan, val_loss=math.nan, clean_loss=math.nan)
+    broken = replace(good, epoch=2, loss=math.nan, val_loss=math.nan, train_eval_loss=math.nan)
     run = make_run("too fast", config((64,)), rows=[good, broken], state="diverged", reason="the loss is not finite")
     other = make_run("model_1", config((65,)), errors=10)
     page = app(runs=f"{other.id},{run.id}")
@@ -128,7 +128,7 @@ def test_waiting_and_running_runs_show_no_invented_number(app: OpenPage, make_ru
 
 def test_the_curves_are_diagnosed_in_words_with_their_rule_and_marked(app: OpenPage, make_run: MakeRun) -> None:
     rows = [epoch_row(epoch, turn=6) for epoch in range(1, 21)]
-    learning = [replace(row, clean_loss=0.3 * 0.9**row.epoch) for row in rows]
+    learning = [replace(row, train_eval_loss=0.3 * 0.9**row.epoch) for row in rows]
     run = make_run("model_1", config((64,), epochs=20), rows=learning)
     short = make_run("model_2", config((65,), epochs=2), rows=2)
     page = unfold(app(runs=f"{run.id},{short.id}"))
@@ -142,7 +142,7 @@ def test_the_curves_are_diagnosed_in_words_with_their_rule_and_marked(app: OpenP
 
 
 def test_a_suggestion_links_a_run_that_made_just_this_change(app: OpenPage, make_run: MakeRun) -> None:
-    rows = [replace(epoch_row(epoch, turn=6), clean_loss=0.3 * 0.9**epoch) for epoch in range(1, 21)]
+    rows = [replace(epoch_row(epoch, turn=6), train_eval_loss=0.3 * 0.9**epoch) for epoch in range(1, 21)]
     run = make_run("model_1", config((64,), epochs=20, dropout=0.1), rows=rows)
     tried = make_run("wetter", config((64,), epochs=20, dropout=0.4), rows=rows)
     make_run("wider", config((65,), epochs=20, dropout=0.4), rows=rows)
@@ -275,7 +275,7 @@ def test_the_report_is_offered_in_both_forms(app: OpenPage, three: list[Run]) ->
 
 
 def test_the_findings_of_several_seeds_are_counted(app: OpenPage, make_run: MakeRun) -> None:
-    rows = [replace(epoch_row(number, turn=6), clean_loss=0.3 * 0.9**number) for number in range(1, 21)]
+    rows = [replace(epoch_row(number, turn=6), train_eval_loss=0.3 * 0.9**number) for number in range(1, 21)]
     ids = [
         make_run("model_1", config((64,), epochs=20, seed=seed), rows=rows if seed else rows[:2]).id
         for seed in range(3)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from dashboard.views.train import draft
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import EarlyStopping, HeldOutValidation, RunConfig
+from mnist_core.experiments.layers import LAYER_KINDS, FlattenLayer
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import MOST_LAYERS, config_of, layers_in, scientific, values_of
 
@@ -83,6 +86,20 @@ def test_a_layer_is_added_where_it_can_stand() -> None:
     assert kinds(values) == ["conv", "pool", "global_average", "dense", "dense", "dense"]
     assert "flatten" not in draft.addable(layers_in(values))
     assert config_of(values).model.layers[3:] == (MODEL_1.model.layers[0],) * 3
+
+
+@pytest.mark.parametrize(("place", "alone"), [("pixels", True), ("to a row", False), ("row", True)])
+def test_a_new_kind_of_layer_is_in_the_menu_once_it_is_registered(
+    monkeypatch: pytest.MonkeyPatch, place: Literal["pixels", "to a row", "row"], alone: bool
+) -> None:
+    class NewLayer(FlattenLayer):
+        pass
+
+    monkeypatch.setattr(NewLayer, "place", place)
+    monkeypatch.setitem(LAYER_KINDS, "new", NewLayer)
+    assert ("new" in draft.addable([{"kind": "dense"}])) is alone
+    assert "new" in draft.addable([{"kind": "conv"}, {"kind": "dense"}])
+    assert ("new" in draft.addable([{"kind": "conv"}, {"kind": "flatten"}])) is alone
 
 
 def test_a_layer_is_moved_within_the_network() -> None:

@@ -133,7 +133,7 @@ def test_results_are_shown_and_held_out_choices_are_not_called_optimistic(
     assert page.query_params["sweep"] in (f"sweep-{found.id}", [f"sweep-{found.id}"])
 
 
-def test_a_sweep_judged_on_the_test_set_is_called_optimistic(app: OpenPage, store: Store, runner: FakeRunner) -> None:
+def test_a_sweep_validated_on_the_test_set_is_optimistic(app: OpenPage, store: Store, runner: FakeRunner) -> None:
     spec = parse_spec(
         {
             "name": "seeds",

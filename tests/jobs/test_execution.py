@@ -73,7 +73,7 @@ class FakeTrain:
             for step in range(50):
                 on_event(Progress(epoch, EPOCHS, step, 50, float("nan"), 0.5, 0.1))
             loss = self.losses[epoch - 1]
-            rows = [*rows, row(epoch, loss=loss, clean_loss=loss, val_loss=loss)]
+            rows = [*rows, row(epoch, loss=loss, train_eval_loss=loss, val_loss=loss)]
             checkpoints.save(checkpoint, identity, checkpoints.State([], [], len(rows), list(rows)))
             on_event(EpochEnded(rows[-1], EPOCHS))
             self.trained.append(epoch)

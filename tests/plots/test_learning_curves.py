@@ -48,7 +48,7 @@ def curve(run: str = "a", epochs: int = 8, **given: Any) -> Curve:
 def diverged() -> Curve:
     rows = [epoch_row(epoch) for epoch in (1, 2, 3)]
     nan = math.nan
-    broken = replace(rows[-1], epoch=4, loss=nan, val_loss=nan, clean_loss=nan, accuracy=0.1, val_accuracy=0.1)
+    broken = replace(rows[-1], epoch=4, loss=nan, val_loss=nan, train_eval_loss=nan, accuracy=0.1, val_accuracy=0.1)
     return Curve("d", "too fast", "#D55E00", history([*rows, broken]))
 
 

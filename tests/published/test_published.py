@@ -50,8 +50,8 @@ def add_run(store: Store) -> AddRun:
         writer = store.open_writer(run.id)
         assert writer is not None
         writer.started([])
-        losses = {"loss": 0.1, "clean_loss": 0.1, "val_loss": 0.1}
-        writer.epoch(row(1, clean_accuracy=1 - train_error, val_accuracy=accuracy, penalty=penalty, **losses))
+        losses = {"loss": 0.1, "train_eval_loss": 0.1, "val_loss": 0.1}
+        writer.epoch(row(1, train_eval_accuracy=1 - train_error, val_accuracy=accuracy, penalty=penalty, **losses))
         labels = (np.arange(IMAGES) % 10).astype(np.uint8)
         guessed = np.where(np.arange(IMAGES) < round(accuracy * IMAGES), labels, (labels + 1) % 10)
         probabilities = np.full((IMAGES, 10), 0.01, np.float32)

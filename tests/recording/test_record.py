@@ -129,7 +129,7 @@ class TestHistory:
         assert [row.accuracy for row in rows] == [0.5, 0.7]
         assert [row.val_accuracy for row in rows] == [0.6, 0.5]
         assert [row.learning_rate for row in rows] == [0.1, 0.1]
-        assert all(math.isnan(row.clean_loss) for row in rows)
+        assert all(math.isnan(row.train_eval_loss) for row in rows)
         assert (run.status.best_epoch, run.status.kept_epoch, run.planned_epochs) == (1, 2, 2)
         figures = mc.summarise(run)
         assert (figures.best_val_loss, figures.final_val_loss, figures.train_seconds) == (0.8, 0.9, None)

@@ -62,7 +62,7 @@ def test_a_training_with_the_callback_becomes_a_run_with_history_layers_and_pred
     for column in ("loss", "accuracy", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(run.history()[column], history[column], rtol=1e-6)
     assert run.history()["learning_rate"].tolist() == pytest.approx([0.001] * 3)
-    assert all(row.seconds > 0 and math.isnan(row.clean_loss) for row in run.rows())
+    assert all(row.seconds > 0 and math.isnan(row.train_eval_loss) for row in run.rows())
     assert run.status.kept_epoch == 3
     expected = model.predict(digits.x_test.reshape(-1, 784) / 255, verbose=0)
     np.testing.assert_allclose(run.predictions().probabilities, expected, atol=1e-5)

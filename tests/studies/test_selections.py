@@ -15,7 +15,7 @@ import mnist_core as mc
 from mnist_core.cli import main
 from mnist_core.comparison.comparability import Background, concerns
 from mnist_core.comparison.held_out import held_out_gap
-from mnist_core.comparison.selection import Noise, Selection, image_noise, seed_noise, standing
+from mnist_core.comparison.selection import Noise, Selection, image_noise, rank_values, seed_noise
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.selection import chosen_words, lead_words, looked_at_words, selection_words
 from mnist_core.data.duplicates import DataCheck
@@ -101,8 +101,8 @@ def test_few_validation_images_give_a_limit_where_there_are_no_seeds() -> None:
     ],
 )
 def test_the_lead_and_those_within_noise_are_counted(metric: Any, values: list[float], expected: object) -> None:
-    assert standing(metric, values, Noise(0.101, "seeds")) == expected
-    assert standing(metric, values, None).within is None
+    assert rank_values(metric, values, Noise(0.101, "seeds")) == expected
+    assert rank_values(metric, values, None).within is None
 
 
 # -- sentences -----------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def test_losses_leave_the_penalty_out(store: Store) -> None:
     kept = store.get(sweep.points[0].run).rows()[-1]
     assert kept.penalty > 0.1
     assert row["val_loss"] == pytest.approx(kept.val_loss - kept.penalty)
-    assert row["train_loss"] == pytest.approx(kept.clean_loss - kept.penalty)
+    assert row["train_loss"] == pytest.approx(kept.train_eval_loss - kept.penalty)
 
 
 def test_cancelling_stops_what_waits_and_asking_again_goes_on(store: Store) -> None:
@@ -163,7 +163,7 @@ def test_weights_can_be_left_out(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("name", "optimistic"), [("tuning/grid_90", False), ("coursera/lambda", True)])
-def test_a_sweep_that_is_judged_on_the_test_set_says_so(store: Store, name: str, optimistic: bool) -> None:
+def test_a_sweep_that_is_evaluated_on_the_test_set_says_so(store: Store, name: str, optimistic: bool) -> None:
     assert sweeps.make(store, SWEEPS[name])[0].optimistic is optimistic
 
 

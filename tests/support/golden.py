@@ -161,7 +161,8 @@ def histories() -> Values:
     found: Values = {}
     for name, config in {"every setting": EVERYTHING, "dense": DENSE}.items():
         for row in train(config, data).history:
-            found[f"trained, {name}, epoch {row.epoch}"] = [row.loss, row.clean_loss, row.val_loss, row.learning_rate]
+            losses = [row.loss, row.train_eval_loss, row.val_loss]
+            found[f"trained, {name}, epoch {row.epoch}"] = [*losses, row.learning_rate]
     return found
 
 

@@ -144,7 +144,7 @@ def _controls(seeds: bool) -> tuple[list[Kind], float, bool, Axis, bool, bool]:
             bind="query-params",
             format_func=lambda kind: "training, dropout off" if kind == "dropout off" else kind,
             help="Training: on the training images while the weights move, dropout on. Validation: on images that "
-            "are not trained on, after each epoch. Training, dropout off: the training images judged as the "
+            "are not trained on, after each epoch. Training, dropout off: the training images evaluated as the "
             "validation images are; its gap to the validation line is the honest measure of overfitting. "
             "Dropout leaves out a random share of a layer's outputs while training.",
         )  # fmt: skip

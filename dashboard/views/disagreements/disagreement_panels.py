@@ -44,7 +44,7 @@ from mnist_core.text import for_markdown
 
 ANY = "any"
 ORDERS: dict[VoteOrder, str] = {
-    "apart": "Furthest apart first",
+    "probability_gap": "Furthest apart first",
     "confident": "Surest wrong guess first",
     "unsure": "Least sure first",
     "index": "Order in the test set",
@@ -162,7 +162,7 @@ def groups_panel(pair: Panel) -> None:
                 width=250,
                 on_change=lambda: _group(state.widget_value("group")),
             )
-            order = _order_boxes("unsure" if group == "both_right" else "apart")
+            order = _order_boxes("unsure" if group == "both_right" else "probability_gap")
         _pages(ordered(frame, order), pair)
 
 
@@ -227,7 +227,7 @@ def matrices_panel(pair: Panel) -> None:
             )
             st.selectbox("True digit", digits, format_func=pair.name, key="true", width=105, on_change=_pick)
             st.selectbox("Guessed digit", digits, format_func=pair.name, key="guess", width=125, on_change=_pick)
-            order = _order_boxes("apart" if matrix == "difference" else "confident")
+            order = _order_boxes("probability_gap" if matrix == "difference" else "confident")
         _pages(ordered(frame, order), pair)
 
 

@@ -21,7 +21,7 @@ TICK_S = 1.5
 
 
 def known() -> dict[str, AnyStudy]:
-    """All sweeps and searches by what the link calls them: the user's own, the newest first, then those that ship.
+    """Return all sweeps and searches by their names in the link: the user's, the newest first, then those that ship.
 
     Of those that ship, the one that is easiest to read is first: it varies the fewest settings, and of such it has the
     most runs. So the page opens on one line that tells everything.
@@ -38,7 +38,7 @@ def known() -> dict[str, AnyStudy]:
 
 
 def picker(items: dict[str, AnyStudy]) -> str:
-    """Choose one; it is in the link."""
+    """Draw the box that chooses a sweep or a search, and return the choice, which is in the link."""
     wanted = state.link_text("sweep")
     chosen = wanted if wanted in items else next(iter(items))
     state.widget("sweep_picker", chosen)
@@ -60,14 +60,14 @@ def picker(items: dict[str, AnyStudy]) -> str:
 
 
 def look_at(item: AnyStudy) -> tuple[StudyProgress, Look, bool]:
-    """How far it is, what keeps its runs from being trained, and whether something may change by itself."""
+    """Return the progress, what keeps the runs from being trained, and whether something may change by itself."""
     runs = runs_of(resources.snapshot(), item.run_ids)
     look = resources.watch().look([run for run in runs if isinstance(run, Run)])
     return item.progress(resources.snapshot()), look, item.carried_out(resources.store()) or bool(look.waited)
 
 
 def head(item: AnyStudy) -> bool:
-    """How far it is, and the buttons that stop it or go on with it; whether something may change by itself."""
+    """Draw the progress, and the buttons that cancel or resume. Return True if something may change by itself."""
     store, runner = resources.store(), resources.runner()
     done, look, live = look_at(item)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -92,7 +92,7 @@ def head(item: AnyStudy) -> bool:
 
 
 def words(item: AnyStudy, done: StudyProgress) -> str:
-    """How far it is, in words."""
+    """Return the progress in words."""
     states = {state: count for state, count in done.states.items() if count}
     if isinstance(item, Search):
         counts = {name: sum(trial.state == name for trial in item.trials) for name in ("finished", "pruned", "failed")}
@@ -121,7 +121,7 @@ with panels.errors_as_messages():
 
         @st.fragment(run_every=TICK_S if live else None)
         def following(key: str) -> None:
-            """Everything about one sweep, drawn again while it is going on."""
+            """Draw everything about one sweep, again and again while it is going on."""
             kind: StudyKind = "sweep" if key.startswith("sweep-") else "search"
             item_id = key.partition("-")[2]
             sweep_panels.take_click()  # a click in here draws this part alone

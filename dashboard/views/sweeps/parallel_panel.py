@@ -21,7 +21,7 @@ SMALLEST = 0.01
 
 
 def take_brush(study_id: str) -> None:
-    """Keep what was just brushed, an axis at a time, for the study that is shown; before the chart is drawn."""
+    """Keep the part of an axis that was just brushed, for the study shown. Call it before the chart is drawn."""
     drag = state.new_interval(KEY, charts.BRUSH)
     if not drag or not drag.get("position") or not drag.get("axis"):
         return
@@ -44,7 +44,7 @@ def _keep(study_id: str, brushes: Mapping[str, tuple[float, float]]) -> None:
 def parallel(
     table: pd.DataFrame, names: Mapping[str, str], column: str, word: str, study_id: str, *, sentence: str = ""
 ) -> set[str] | None:
-    """Draw all settings at once, a line a run; return the runs within the brushes, None where nothing is brushed.
+    """Draw all settings at once, a line a run. Return the ids of the runs within the brushes; None where there is none.
 
     Parameters
     ----------

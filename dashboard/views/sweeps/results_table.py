@@ -20,13 +20,13 @@ FIGURES = {
 
 
 def open_in_compare(run_ids: list[str]) -> None:
-    """Have the runs opened by `turn_page`, at most as many as there are colours."""
+    """Let `turn_page` open the runs, at most as many as Compare shows."""
     state.fill({OPEN: list(dict.fromkeys(run_ids))[:MOST]})
     st.rerun()
 
 
 def turn_page() -> None:
-    """Turn to the Compare page where that was asked for, before anything of this one is drawn."""
+    """Turn to the Compare page if `open_in_compare` requested it. Call it before anything of this page is drawn."""
     wanted = state.widget_value(OPEN)
     if isinstance(wanted, list) and wanted:
         state.fill({OPEN: None})
@@ -62,7 +62,7 @@ def results_table(
     decides
         the column of the figure that decides and what it is called; the validation loss where it is not given.
     higher_is_better
-        whether that figure is to be high.
+        True if a high figure is good.
     """
     column, word = decides or ("val_loss", FIGURES["val_loss"])
     table = sweeps.best_first(table, column, higher_is_better=higher_is_better)

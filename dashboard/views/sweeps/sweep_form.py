@@ -1,4 +1,4 @@
-"""Starting a sweep or a search: a published one, or a grid of one's own."""
+"""The form that starts a sweep or a search: a published one, or a grid of the user's."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ LIMITS = bounds(TrainingConfig, "epochs")
 
 
 def options() -> list[str]:
-    """All that can be trained here: published sweeps and searches, and a grid of one's own."""
+    """Return the options of the form: published sweeps and searches, and a grid of the user's."""
     return [*(f"sweep:{name}" for name in SWEEPS), *(f"search:{name}" for name in SEARCHES), OWN]
 
 
 def choice_words(path: str, setting: Setting) -> str:
-    """What an axis is called in the boxes to choose from."""
+    """Return the name of an axis in the select boxes."""
     return f"{setting.words} of every layer" if path.startswith("model.layers.") else setting.words
 
 
 def axis_link(path: str, setting: Setting) -> str:
-    """What an axis is called in the link."""
+    """Return the name of an axis in the link."""
     return setting.name if path.startswith("model.layers.") else setting.link
 
 
 def example(setting: Setting) -> str:
-    """Some values of a setting, as a person types them."""
+    """Return some values of a setting, as a person types them."""
     return ", ".join(f"{value:g}" if isinstance(value, float) else json.dumps(value).strip('"')
                      for value in setting.examples())  # fmt: skip
 
 
 def take() -> None:
-    """Fill the form from the link, if that is new."""
+    """Fill the form from the link, if the link is new."""
     link = state.arriving_link(FORM, LINK)
     if link is None:
         return
@@ -91,7 +91,7 @@ def take() -> None:
 
 
 def write() -> None:
-    """Put what the form holds into the link."""
+    """Write the content of the form into the link."""
     link = {"what": str(state.widget_value("sweep_what")), "dataset": str(state.widget_value("sweep_dataset"))}
     epochs = state.widget_value("sweep_epochs")
     if epochs is not None:
@@ -111,7 +111,7 @@ def write() -> None:
 
 
 def values_key(number: int, path: str) -> str:
-    """The box with the values of an axis."""
+    """Return the key of the box with the values of an axis."""
     return f"sweep_values_{number}_{path}"
 
 
@@ -121,7 +121,7 @@ def _datasets() -> list[str]:
 
 
 def start_form() -> None:
-    """The form; a click on Start hands the runs over and opens what was started."""
+    """Draw the form. A click on Start hands the runs over and opens the new sweep or search."""
     take()
     if told := state.widget_value(_PROBLEMS):
         assert isinstance(told, list)
@@ -153,7 +153,7 @@ def _about(spec: SweepSpec | SearchSpec) -> None:
 
 
 def _own() -> SweepSpec:
-    """A grid over one or two fields, as the boxes describe it."""
+    """Draw the boxes of a grid over one or two settings, and return the grid."""
     base = st.selectbox(
         "Start from", list(PRESETS), format_func=lambda name: " · ".join(name.split("/")), key="sweep_base",
         persist_state="session",
@@ -190,7 +190,7 @@ def _own() -> SweepSpec:
 
 
 def values_of(text: str) -> list[Any]:
-    """What a person typed, separated by commas: numbers where they are such, else words."""
+    """Return the typed values, which commas separate: numbers where they are numbers, else words."""
     found: list[Any] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
@@ -201,7 +201,7 @@ def values_of(text: str) -> list[Any]:
 
 
 def _changed(spec: Any) -> Any:
-    """The spec on the dataset and with the epochs that were chosen."""
+    """Return the spec with the chosen dataset and number of epochs."""
     names = _datasets()
     left, right = st.columns([2, 3], gap="small")
     if state.widget_value("sweep_dataset") not in names:
@@ -273,7 +273,7 @@ def _missing(runs: Sequence[Run], configs: Sequence[RunConfig]) -> tuple[list[Ru
 
 
 def _cost(configs: list[RunConfig]) -> str:
-    """How long the runs that are still to be trained will take, as a sentence."""
+    """Return a sentence on the time that the runs still to be trained will take."""
     found = resources.snapshot()
     key = ("sweep cost", found.number, timings.images(configs[0].dataset.name), *configs)
     missing, seconds = KEPT.get(key, lambda: _missing(found.runs, configs), size_of)
@@ -289,7 +289,7 @@ def _cost(configs: list[RunConfig]) -> str:
 
 
 def hand_over(spec: SweepSpec | SearchSpec, keep_weights: bool = True) -> str:
-    """Have it trained; what the link calls it, such as ``sweep-0123456789ab``."""
+    """Request the training. Return the name in the link, such as ``sweep-0123456789ab``."""
     store, runner = resources.store(), resources.runner()
     resources.watch().again()
     study = request(store, runner, spec, keep_weights=keep_weights)

@@ -1,4 +1,4 @@
-"""What came of a sweep or a search: pictures, a table, and the way to the runs themselves."""
+"""The results of a sweep or a search: pictures, a table, and the way to the runs themselves."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CLICKED = ("sweep_lines", "sweep_heat", "sweep_parallel", "search_pair")
 SLICES_ABREAST = 4
 QUANTITIES = {"error": "error rate", "accuracy": "accuracy", "loss": "loss"}
 OPTIMISTIC = (
-    "These runs were judged on the test set while training. The best of many test results looks better than it is: "
+    "These runs were evaluated on the test set while training. The best of many test results looks better than it is: "
     "on new images part of its lead would vanish. To choose honestly, hold out training images."
 )
 
 
 def take_click() -> None:
-    """Follow a click on a mark of a chart to its runs; before all widgets."""
+    """Open the runs of the mark that was just clicked in a chart. Call it before any widget is drawn."""
     for key in CLICKED:
         clicked = state.new_selection(key, charts.SELECTION)
         if clicked:
@@ -41,7 +41,7 @@ def take_click() -> None:
 
 
 def sweep_results(sweep: Sweep) -> None:
-    """The pictures and the table of a sweep."""
+    """Draw the pictures and the table of a sweep."""
     # where the test images were the validation images, there is nothing to hide
     revealed = sweep.optimistic or looks.revealed(sweep)
     if sweep.optimistic:
@@ -63,8 +63,8 @@ def sweep_results(sweep: Sweep) -> None:
         )  # fmt: skip
         # the test set was the validation set: the same curve twice would say nothing more
         series = ("train", "test") if sweep.optimistic else tuple(charts.SERIES) if revealed else ("train", "val")
-        judged = f"{'test' if sweep.optimistic else 'val'}_{quantity}"
-        brushed = _pictures(sweep, done, names, str(quantity), series, judged)
+        decides = f"{'test' if sweep.optimistic else 'val'}_{quantity}"
+        brushed = _pictures(sweep, done, names, str(quantity), series, decides)
     if not sweep.optimistic:
         looks.reveal_switch(sweep)
     results_table(table, names, best, key=f"sweep_table_{sweep.id}", filename=f"sweep-{sweep.id}", kept=brushed)
@@ -85,9 +85,9 @@ def _answer(sweep: Sweep, table: pd.DataFrame, best: str | None) -> None:
 
 
 def _pictures(
-    sweep: Sweep, done: pd.DataFrame, names: dict[str, str], quantity: str, series: tuple[str, ...], judged: str
+    sweep: Sweep, done: pd.DataFrame, names: dict[str, str], quantity: str, series: tuple[str, ...], decides: str
 ) -> set[str] | None:
-    """Draw what each setting does; return the runs that were brushed, None for all."""
+    """Draw the effect of each setting. Return the ids of the brushed runs; None where nothing is brushed."""
     axes = [path for path in sweep.independent_axes if path in names]
     if axes:
         first = axes[0]
@@ -99,8 +99,8 @@ def _pictures(
         _lines(done, first, names[first], quantity, series, len(axes) > 1)
     if len(axes) >= 2:
         with st.container():
-            _heat(done, axes, names, judged)
-    return parallel(done, names, judged, word_of(judged), sweep.id) if len(axes) > 2 else None
+            _heat(done, axes, names, decides)
+    return parallel(done, names, decides, word_of(decides), sweep.id) if len(axes) > 2 else None
 
 
 def word_of(column: str) -> str:
@@ -125,7 +125,7 @@ def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tup
     )
 
 
-def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: str) -> None:
+def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], decides: str) -> None:
     x, y = axes[-1], axes[0]
     if len(axes) > 2:
         left, right = st.columns(2)
@@ -135,13 +135,13 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: st
         x = str(right.selectbox("Columns", others, last, format_func=names.__getitem__, key="sweep_columns"))
     if x not in axes or y not in axes or x == y:
         x, y = axes[-1], axes[0]
-    frame = kept(charts.heat_frame, done, x, y, judged)
-    word = word_of(judged)
+    frame = kept(charts.heat_frame, done, x, y, decides)
+    word = word_of(decides)
     standing_out = theme.standing_out()
     panels.chart_with_table(
-        Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=judged.endswith("accuracy")),
+        Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=decides.endswith("accuracy")),
         frame.drop(columns="runs"),
-        title=f"{word.capitalize()} by {names[y]} and {names[x]}{'' if judged.endswith('loss') else ', in %'}",
+        title=f"{word.capitalize()} by {names[y]} and {names[x]}{'' if decides.endswith('loss') else ', in %'}",
         sentence=f"The {standing_out}, the better." + (" Means over the other settings." if len(axes) > 2 else ""),
         alt_text=f"Heat map of the {word} by {names[y]} and {names[x]}",
         key=state.fresh_key("sweep_heat"),
@@ -154,7 +154,7 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], judged: st
 
 
 def search_results(search: Search) -> None:
-    """The pictures and the table of a search."""
+    """Draw the pictures and the table of a search."""
     table = resources.of_study(searches.results, search, reader=resources.READER, reveal=looks.revealed(search))
     names = axis_words(search.spec.space, search.spec.base_config())
     winner = search.winner
@@ -203,7 +203,7 @@ def search_results(search: Search) -> None:
 
 
 def _trials(search: Search, table: pd.DataFrame, names: dict[str, str], by_weight: list[str]) -> set[str] | None:
-    """Draw the trials against one setting, two and all; return the runs that were brushed, None for all."""
+    """Draw the trials against one setting, two and all. Return the ids of the brushed runs; None where none are."""
     values, epochs = resources.of_study(searches.compared, search)
     column = f"compared_{search.spec.metric}"
     compared = table.assign(**{column: table["trial"].map(values)})
@@ -218,7 +218,7 @@ def _trials(search: Search, table: pd.DataFrame, names: dict[str, str], by_weigh
 
 
 def _slices(compared: pd.DataFrame, column: str, word: str, names: dict[str, str]) -> None:
-    """A small chart for each setting, in the order of what they explain."""
+    """Draw a small chart for each setting, the most important setting first."""
     standing_out = theme.standing_out()
     panels.heading(
         "Each setting by itself",
@@ -237,7 +237,7 @@ def _slices(compared: pd.DataFrame, column: str, word: str, names: dict[str, str
 
 
 def _pair(compared: pd.DataFrame, column: str, word: str, names: dict[str, str]) -> None:
-    """Two settings at once: the mean of the trials in each cell, and nothing where none was made."""
+    """Draw two settings at once: the mean of the trials in each cell. A cell without a trial stays empty."""
     paths = list(names)
     standing_out = theme.standing_out()
     panels.heading(

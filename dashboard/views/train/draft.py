@@ -58,26 +58,28 @@ def addable(layers: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the kinds of layers of which there may be one more."""
     if len(layers) >= MOST_LAYERS:
         return []
-    kinds = [layer["kind"] for layer in layers]
-    found = ["dense", "conv", "pool"]
+    places = {_place(layer["kind"]) for layer in layers}
     # one way of putting the pixels in a row is enough, and there must be pixels
-    if {"conv", "pool"} & set(kinds) and not {"flatten", "global_average"} & set(kinds):
-        found += ["flatten", "global_average"]
-    return found
+    row = "pixels" in places and "to a row" not in places
+    return [kind for kind in LAYER_KINDS if row or _place(kind) != "to a row"]
+
+
+def _place(kind: str) -> str:
+    return LAYER_KINDS[kind].place
 
 
 def with_layer_added(values: Mapping[str, Any], kind: str = "dense") -> dict[str, Any]:
     """Return the values with one more layer, a copy of the last of its kind, where it can stand.
 
-    A dense layer comes last; the others follow the last layer that works on pixels.
+    A layer on a vector comes last; the others follow the last layer that works on pixels.
     """
     layers = layers_in(values)
     if kind not in addable(layers):
         return dict(values)
     alike = [layer for layer in layers if layer["kind"] == kind]
     new = dict(alike[-1]) if alike else LAYER_KINDS[kind]().model_dump(mode="json")
-    on_pixels = [index for index, layer in enumerate(layers) if layer["kind"] in ("conv", "pool")]
-    place = len(layers) if kind == "dense" else max(on_pixels, default=-1) + 1
+    on_pixels = [index for index, layer in enumerate(layers) if _place(layer["kind"]) == "pixels"]
+    place = len(layers) if _place(kind) == "row" else max(on_pixels, default=-1) + 1
     return with_layers(values, [*layers[:place], new, *layers[place:]])
 
 

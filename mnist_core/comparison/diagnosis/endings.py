@@ -109,8 +109,8 @@ def _collapse(history: History) -> Finding | None:
     """Training accuracy, or both losses, that fell far behind what had been reached, and stayed there."""
     count = len(history)
     stay = 2 if count < 10 else 3
-    if "clean_accuracy" in history and "val_accuracy" in history:
-        training, validation = history["clean_accuracy"], history["val_accuracy"]
+    if "train_eval_accuracy" in history and "val_accuracy" in history:
+        training, validation = history["train_eval_accuracy"], history["val_accuracy"]
         best, last = float(training.max()), float(training[-stay:].max())
         since = _last_stretch(training < best - COLLAPSE / 2)
         if best - last < COLLAPSE or count - since < stay or not since:
@@ -132,7 +132,8 @@ def _collapse(history: History) -> Finding | None:
         if count - since < stay or not since:
             return None
         numbers = {"low": lows[1], "last": float(validation[-1]), "epochs": float(count - since)}
-    return Finding("collapse", int(history.epochs[since]), numbers, "problem", columns=("clean_accuracy", "val_loss"))
+    columns = ("train_eval_accuracy", "val_loss")
+    return Finding("collapse", int(history.epochs[since]), numbers, "problem", columns=columns)
 
 
 def _last_stretch(holds: NDArray[np.bool_]) -> int:

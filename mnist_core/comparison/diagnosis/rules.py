@@ -178,7 +178,7 @@ class _Diagnosis:
         training = self.history[self.history.training_column] if count else np.zeros(0)
         smooth = count >= trends.FEWEST_EPOCHS and bool((np.diff(training) < 0).all())
         steady = count >= trends.FEWEST_EPOCHS and _noise_share(training) < 0.05
-        accuracy = self.history.columns.get("clean_accuracy", self.history.columns.get("accuracy"))
+        accuracy = self.history.columns.get("train_eval_accuracy", self.history.columns.get("accuracy"))
         fits = accuracy is not None and count > 0 and float(accuracy.max()) >= UNDERFIT_ACCURACY
         stopped = self.ended and self.config is not None and count < self.config.training.epochs
         return {"smooth": smooth and not fits, "steady": steady, "stopped_early": stopped}
@@ -210,15 +210,15 @@ class _Diagnosis:
     # -- how well it fits, where it has levelled off -------------------------------------------------------------------
 
     def _fit(self, rest: History, loss: Series) -> Iterator[Finding]:
-        if "clean_accuracy" not in rest or "val_accuracy" not in rest:
+        if "train_eval_accuracy" not in rest or "val_accuracy" not in rest:
             return
         window = loss.window
-        training = Series(rest["clean_accuracy"], rest.epochs)
+        training = Series(rest["train_eval_accuracy"], rest.epochs)
         late = float(rest["val_accuracy"][-window:].mean())
         gap = training.last - late
         needed = max(GAP, 3 * _accuracy_error(late, self.images)) if self.images else GAP
         numbers = {"training_accuracy": training.last, "val_accuracy": late, "gap": gap, "window": float(window)}
-        columns, epoch = ("clean_accuracy", "val_accuracy"), int(loss.epochs[-1])
+        columns, epoch = ("train_eval_accuracy", "val_accuracy"), int(loss.epochs[-1])
         if gap > needed:
             yield Finding("generalisation_gap", epoch, numbers | {"limit": needed}, "problem", columns=columns)
         elif self.trusted and float(training.means.max()) < UNDERFIT_ACCURACY:
@@ -234,10 +234,10 @@ class _Diagnosis:
         if "val_accuracy" not in history or not images or not len(history):
             return
         epoch = int(history.epochs[-1])
-        if "clean_accuracy" in history and len(history) >= 2:
+        if "train_eval_accuracy" in history and len(history) >= 2:
             window = min(len(history), max(2, len(history) // 5))
             val = float(history["val_accuracy"][-window:].mean())
-            training = float(history["clean_accuracy"][-window:].mean())
+            training = float(history["train_eval_accuracy"][-window:].mean())
             error = math.hypot(_accuracy_error(val, images), _accuracy_error(training, images))
             limit = max(LEAK_TRAINING, LEAK_ERRORS * error)
             if val - training > limit:
@@ -249,9 +249,8 @@ class _Diagnosis:
                     "window": float(window),
                     "images": float(images),
                 }
-                yield Finding(
-                    "val_better_than_training", epoch, numbers, "problem", columns=("val_accuracy", "clean_accuracy")
-                )
+                columns = ("val_accuracy", "train_eval_accuracy")
+                yield Finding("val_better_than_training", epoch, numbers, "problem", columns=columns)
         kept = np.flatnonzero(history.epochs == self.kept_epoch)
         if self.test is not None and len(kept):
             val = float(history["val_accuracy"][kept[0]])
@@ -272,13 +271,13 @@ class _Diagnosis:
 
     def _dropout(self, rest: History, window: int) -> Iterator[Finding]:
         """Dropout, and augmentation too, make the training images harder than the validation images."""
-        if self.config is None or "clean_loss" not in rest:
+        if self.config is None or "train_eval_loss" not in rest:
             return
         layers = self.config.model.layers
         dropout = any(layer.dropout for layer in layers if isinstance(layer, DenseLayer | ConvLayer | PoolLayer))
         if not dropout and not self.config.training.augmentation:
             return
-        shown, clean, val = (float(rest[name][-window:].mean()) for name in ("loss", "clean_loss", "val_loss"))
+        shown, clean, val = (float(rest[name][-window:].mean()) for name in ("loss", "train_eval_loss", "val_loss"))
         if clean < val < shown:
             numbers = {
                 "shown": shown,
@@ -287,7 +286,7 @@ class _Diagnosis:
                 "window": float(window),
                 "dropout": float(dropout),
             }
-            columns = ("loss", "clean_loss", "val_loss")
+            columns = ("loss", "train_eval_loss", "val_loss")
             yield Finding("dropout_raises_training_loss", int(rest.epochs[-1]), numbers, columns=columns)
 
 

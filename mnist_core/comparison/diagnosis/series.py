@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.errors import ConfigError
-from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
+from mnist_core.runs.records import FILE_KEYS, HISTORY_COLUMNS, EpochRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class History:
     @property
     def training_column(self) -> str:
         """The training loss to compare with `val_loss`: the one measured with dropout off, if the history has it."""
-        return "clean_loss" if "clean_loss" in self.columns else "loss"
+        return "train_eval_loss" if "train_eval_loss" in self.columns else "loss"
 
     def only(self, kept: Any) -> History:
         """Return the epochs that a slice or a mask selects."""
@@ -66,7 +66,7 @@ class History:
         """Return the epochs before the first one in which a loss, or an accuracy, is not finite."""
         checked = [
             self.columns[name]
-            for name in ("loss", "val_loss", "clean_loss", "accuracy", "val_accuracy", "clean_accuracy")
+            for name in ("loss", "val_loss", "train_eval_loss", "accuracy", "val_accuracy", "train_eval_accuracy")
             if name in self.columns
         ]
         broken = np.flatnonzero(~np.isfinite(np.stack(checked)).all(axis=0))
@@ -91,7 +91,8 @@ def read_history(history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequenc
         columns: dict[str, Any] = {name: [getattr(row, name) for row in history] for name in HISTORY_COLUMNS}
     else:
         table: Any = history
-        columns = {str(name): table[name] for name in list(table)}
+        names = {key: name for name, key in FILE_KEYS.items()}
+        columns = {names.get(str(name), str(name)): table[name] for name in list(table)}
     missing = [name for name in NEEDED_COLUMNS if name not in columns]
     if missing:
         raise ConfigError(
@@ -112,7 +113,7 @@ def read_history(history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequenc
             f"the column {odd[0]} has {len(arrays[odd[0]])} values and loss has {count}; give one an epoch"
         )
     epochs = arrays.pop("epoch", np.arange(1.0, count + 1))
-    for name in ("loss", "val_loss", "clean_loss"):
+    for name in ("loss", "val_loss", "train_eval_loss"):
         if name in arrays and (arrays[name] < 0).any():
             raise ConfigError(f"{name} is {arrays[name].min():g} in a history; a cross-entropy is never below 0")
     if count and (not np.isfinite(epochs).all() or (np.diff(epochs) <= 0).any() or epochs[0] < 1):
