@@ -111,3 +111,8 @@ def _revealed(text: str, escape: Callable[[str], str]) -> str:
     if text.isprintable():
         return text
     return "".join(escape(c) if unicodedata.category(c) in _HIDDEN and c not in _JOINERS else c for c in text)
+
+
+def data_name(dataset: str) -> str:
+    """Return the name of a dataset as people write it: ``MNIST`` for ``mnist``, any other as it is."""
+    return "MNIST" if dataset == "mnist" else dataset

@@ -41,15 +41,15 @@ EPOCH_HELP = (
     "picking the best epoch flatters the test accuracy: of many epochs, one looks good by luck."
 )
 DIFFERENCE_HELP = (
-    "Each dot is the difference in test accuracy from the baseline, in percentage points, and its bar the interval: "
-    "drawn with other test images again and again, 19 of 20 such bars hold the true difference; more where several "
-    "runs are compared, whose bars are wider. Both networks saw the same images, so only those matter that one gets "
-    "right and the other wrong (McNemar's score test, Tango's interval). A bar that does not touch 0 shows that one "
-    "is better, and its dot is full. A bar that lies within ± the margin shows that they are equivalent. Any other is "
-    "too close to call."
+    "Each dot is the difference in test accuracy from the baseline, in points (percentage points), and its bar the "
+    "interval: drawn with other test images again and again, 19 of 20 such bars hold the true difference; more where "
+    "several runs are compared, whose bars are wider. Both networks saw the same images, so only those matter that "
+    "one gets right and the other wrong (McNemar's score test, Tango's interval). A bar that does not touch 0 shows "
+    "that one is better, and its dot is full. A bar that lies within ± the margin shows that they are equivalent. Any "
+    "other is too close to call."
 )
 MARGIN_HELP = (
-    "A difference in accuracy of up to so many percentage points does not matter to you. Two runs are called "
+    "A difference in accuracy of up to so many points (percentage points) does not matter to you. Two runs are called "
     "equivalent where no larger difference is left in the interval. That takes many images: with 10,000, runs can be "
     "shown to be within 0.2 points; with a few hundred, not even two that are right on the very same images can."
 )
@@ -165,7 +165,7 @@ def verdict_panel(
             )
         with right:
             if several:
-                st.html(STYLE + _table(verdicts, recipes, labels, colours))
+                st.html(verdict_rows(verdicts, labels, colours, recipes))
                 if any(recipe.reason == "few_seeds" for recipe in recipes):
                     st.caption(f"A recipe is compared with at least {FEWEST_SEEDS} seeds of it, and of the baseline's.")
                 _undermined_runs(verdicts, labels)
@@ -189,17 +189,22 @@ def _refusals(comparison: Comparison, labels: Mapping[str, str]) -> None:
             st.caption(line)
 
 
-def _table(
+def verdict_rows(
     verdicts: Sequence[Verdict],
-    recipes: Sequence[RecipeVerdict],
     labels: Mapping[str, str],
     colours: Mapping[str, str],
+    recipes: Sequence[RecipeVerdict] | None = None,
 ) -> str:
-    """Return the verdicts on several runs as a table, as HTML."""
-    by_run = {item.run: item for item in recipes}
+    """Return the verdicts on several runs as a table, as HTML.
+
+    recipes: None to leave out the column of recipes.
+    """
+    by_run = {item.run: item for item in recipes or ()}
     rows = []
     for item in verdicts:
-        cells = (accuracy_cell(item), loss_cell(item), recipe_cell(by_run.get(item.run)))
+        cells = [accuracy_cell(item), loss_cell(item)]
+        if recipes is not None:
+            cells.append(recipe_cell(by_run.get(item.run)))
         dot = f'<span class="dot" style="background:{colours[item.run]}"></span>'
         name = dot + for_html(labels[item.run]).replace("/", "/<wbr>") + (UNFAIR if undermined_by(item) else "")
         rows.append(
@@ -211,9 +216,10 @@ def _table(
             )
             + "</tr>"
         )
-    heads = "".join(f"<th scope=col>{head}</th>" for head in ("By accuracy", "By loss", "As recipes, by accuracy"))
+    titles = ("By accuracy", "By loss", "As recipes, by accuracy")[: 2 if recipes is None else 3]
+    heads = "".join(f"<th scope=col>{head}</th>" for head in titles)
     return (
-        f'<div class="verdicts"><table><thead><tr><td></td>{heads}</tr></thead>'
+        f'{STYLE}<div class="verdicts"><table><thead><tr><td></td>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

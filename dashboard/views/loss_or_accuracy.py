@@ -16,10 +16,10 @@ from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.run_picker import run_picker, short_labels
-from dashboard.shared.verdict_panel import epoch_switch
+from dashboard.shared.verdict_panel import epoch_switch, verdict_rows
 from mnist_core.comparison.loss_or_accuracy import course, mistake_cost, wrong_cost
 from mnist_core.comparison.words.captions import wrong_cost_words, wrong_share_words
-from mnist_core.comparison.words.loss_or_accuracy import course_sentence, relation_words, relations_words
+from mnist_core.comparison.words.loss_or_accuracy import course_lead, course_sentence, relation_words, relations_words
 from mnist_core.comparison.words.verdicts import refusal_words
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.calibration import (
@@ -50,6 +50,7 @@ MEANING = (
     "has no upper bound. Go by the accuracy where only the guess counts; go by the loss where the stated "
     "probabilities are used, and to see when training should have stopped."
 )
+BRIEFLY = "Accuracy counts right guesses; the loss also measures how sure the network was of the true digits."
 BIN_KINDS = ("equal counts", "equal widths")
 HEIGHT = 300
 
@@ -135,21 +136,33 @@ def _answer(
         for_markdown(relation_words(item, labels, (mistake_cost(said[baseline]), mistake_cost(said[item.run]))))
         for item in found.verdicts
     ]
-    if len(lines) > 1:
-        panels.headline(for_markdown(relations_words(found.verdicts, labels)))
-        st.markdown("\n".join(f"- {line}" for line in lines))
-    elif lines:
-        panels.headline(lines[0])
+    several = len(lines) > 1
+    if lines:
+        panels.headline(for_markdown(relations_words(found.verdicts, labels)) if several else lines[0], help=MEANING)
+    st.caption(BRIEFLY, help=None if lines else MEANING)
     for refusal in found.refusals:
         why = for_markdown(refusal_words(refusal, labels))
         st.caption(f":material/block: {for_markdown(labels[refusal.run])} is not compared: {why}.")
-    st.markdown(MEANING)
-    for run in runs:
-        turn = course(resources.rows(run))
-        if turn is not None and not run.recorded:
+    if several:
+        st.html(verdict_rows(found.verdicts, labels, colours))
+    courses = [(run, turn) for run in runs if not run.recorded and (turn := course(resources.rows(run))) is not None]
+    if courses:
+        with st.container(gap="xxsmall"):
+            for run, turn in courses:
+                _dotted(colours[run.id], course_lead(labels[run.id], turn))
+    if not courses and not several:
+        return
+    with st.expander("Why, in full", key="loss_in_full"):
+        for line in lines if several else []:
+            st.markdown(f"- {line}")
+        for run, turn in courses:
             overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
-            text = for_markdown(course_sentence(labels[run.id], turn, overfits=overfits))
-            st.markdown(f'<span style="color:{colours[run.id]}">●</span> {text}', unsafe_allow_html=True)
+            _dotted(colours[run.id], course_sentence(labels[run.id], turn, overfits=overfits))
+
+
+def _dotted(colour: str, text: str) -> None:
+    """Draw a sentence with a dot in the run's colour before it."""
+    st.markdown(f'<span style="color:{colour}">●</span> {for_markdown(text)}', unsafe_allow_html=True)
 
 
 def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) -> None:
@@ -168,7 +181,7 @@ def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) 
         _lines(
             curves, {"accuracy": "val_accuracy", "mean confidence": "val_confidence"}, "accuracy",
             key="confidence", title="Right, and sure",
-            sentence="Share of images that are right, beside the mean probability that the network gives its guesses.",
+            sentence="Share of images that are right, next to the mean probability that the network gives its guesses.",
             help="Confidence is the probability that the network gives to the digit that it guesses. Where the dashed "
             "line is above the solid one, the network is surer than it is right: overconfident.",
         )  # fmt: skip
@@ -235,8 +248,8 @@ def _confidence(
     tested = [run for run in runs if run.id in said]
     panels.heading(
         "Can its confidence be trusted?",
-        "Of all guesses made with 90 % confidence, 90 % should be right. A temperature makes all guesses surer or less "
-        "sure, and none another one.",
+        "Of all guesses made with 90 % confidence, 90 % should be right. A temperature makes all guesses more or less "
+        "sure; no guess becomes another digit.",
         "Temperature scaling (Guo et al. 2017): the logarithms of the probabilities are divided by T, then made to add "
         "up to 1 again. T above 1 makes every guess less sure, T below 1 surer; the order of the digits, and so the "
         "accuracy, stays.",

@@ -171,8 +171,8 @@ def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping
     frame = pareto_frame(items, labels, cost)
     panels.heading(
         "Accuracy against cost",
-        "Up and to the left is better. The dashed line joins what nothing dominates; hollow: dominated by another. "
-        "Bars: 95 % intervals.",
+        "Up and to the left is better. Hollow: dominated, as another is at least as accurate at no more cost, and "
+        "better in one of the two. The dashed line joins the others. Bars: 95 % intervals.",
         SUFFICES,
     )
     missing = [labels[item.candidate.id] for item in items if item.candidate.cost(cost) is None]
@@ -201,7 +201,7 @@ def _figures(
     labels: Mapping[str, str],
     times: Mapping[str, Latency | None],
 ) -> None:
-    panels.heading("What was measured", "Of the kept weights: those in the model's file, which would be put to work.")
+    panels.heading("What was measured", "Of the kept weights: those in the model's file, which production would use.")
     rows = []
     best = next(item.candidate.id for item in items if item.best)
     for item in items:

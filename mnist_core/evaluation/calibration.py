@@ -77,7 +77,7 @@ def reliability(
 
 
 def with_temperature(probabilities: FloatArray, temperature: float) -> NDArray[np.float64]:
-    """softmax(log p / T), shape (n, K): T > 1 makes every guess less sure, T < 1 surer, and none another one.
+    """softmax(log p / T), shape (n, K): T > 1 makes every guess less sure, T < 1 surer; the guesses stay.
 
     The logarithm of a probability is the logit but for a constant, which softmax does not feel (Guo et al. 2017).
     """

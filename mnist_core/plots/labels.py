@@ -13,6 +13,7 @@ from mnist_core.errors import WriteError
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.files import read_json, write_json
 from mnist_core.runs.run import Run
+from mnist_core.text import data_name
 
 SOURCE = rf"^({'|'.join(sorted({name.partition('/')[0] for name in PRESETS}))})/"
 """The part before the name of a preset's model, such as ``notebook/``."""
@@ -47,7 +48,7 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
                 text += f", changed after epoch {run.changed_at}"
             if len(same) > 1:
                 details: list[tuple[str, set[Any]]] = [
-                    (f"on {run.dataset}", {r.dataset for r in same}),
+                    (f"on {data_name(run.dataset)}", {r.dataset for r in same}),
                     ("" if run.seed is None else f"seed {run.seed}", {r.seed for r in same}),
                     (run.model_words, {r.model_words for r in same}),
                 ]
@@ -77,7 +78,7 @@ def short_labels(runs: list[Run]) -> dict[str, str]:
         labels = {run_id: re.sub(SOURCE, "", text) for run_id, text in labels.items()}
     if len({run.dataset for run in runs}) > 1:
         for run in runs:
-            words = f", on {run.dataset}"
+            words = f", on {data_name(run.dataset)}"
             labels[run.id] += "" if words in labels[run.id] else words
     return labels
 

@@ -107,7 +107,7 @@ def percent(share: float) -> str:
 
 def points(difference: float) -> str:
     """A difference of two accuracies in percentage points, with its sign, such as ``+0.86 pp``."""
-    return f"{100 * difference:+.2f} pp".replace("-", "−")
+    return f"{100 * difference:+.2f} points".replace("-", "−")
 
 
 def loss(value: float) -> str:

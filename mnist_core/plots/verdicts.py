@@ -97,7 +97,7 @@ def verdict_chart(
     ]
     scale = alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False)
     axis = alt.Axis(tickCount=5, format="+.1f" if high - low >= 0.5 else "+.2f", labelFontSize=14)
-    title = f"percentage points from {baseline} (0)"
+    title = f"points of test accuracy from {baseline} (0)"
     x = alt.X("difference:Q", scale=scale, axis=axis, title=title)
     y_scale = alt.Scale(domain=[height * len(frame), 0], nice=False)
     colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)

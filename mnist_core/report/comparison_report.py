@@ -233,7 +233,7 @@ def _figures(found: Content) -> Iterator[Block]:
     shown = [f"{percent(item.low)} to {percent(item.high)}" if item else tables.ABSENT for item in intervals]
     rows.append(["Accuracy, 95 % interval (Wilson)", *shown])
     yield Table(["", *_names(found)], rows)
-    yield Paragraph("In parentheses: the difference from the baseline; pp are percentage points.")
+    yield Paragraph("In parentheses: the difference from the baseline. A point is a percentage point.")
 
 
 def _settings(found: Content) -> Iterator[Block]:

@@ -111,6 +111,7 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "comparison/words/verdict_rows.py": {"undermined_by": ("concerns of a Verdict", ROWS)},
     "comparison/words/held_out.py": {"gap_words": ("both accuracies of a HeldOutGap", HERE)},
     "comparison/words/loss_or_accuracy.py": {
+        "course_lead": ("the rows of the best and the last epoch", HERE, "course_sentence"),
         "course_sentence": ("the rows of the best and the last epoch", HERE),
         "relations_words": ("answers of both decisions", HERE),
         "relation_words": ("both decisions, and the costs of a wrong image", HERE),

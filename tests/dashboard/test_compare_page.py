@@ -51,7 +51,7 @@ def test_two_runs_open_with_the_answer_the_figures_and_the_charts(app: OpenPage,
     text = text_of(page)
     assert "model_2 and model_1 are too close to call: a difference of +0.80 points [" in text
     assert "It has 7.9 times the parameters." in text
-    assert re.search(r"98.40 %\[[0-9., ]+\]\+0.80 pp437,310", re.sub("<[^>]*>", "", text))
+    assert re.search(r"98.40 %\[[0-9., ]+\]\+0.80 points437,310", re.sub("<[^>]*>", "", text))
     assert "97.60 %" in text
     assert "437,310" in text
     assert len(page.get("vega_lite_chart")) == 3
@@ -387,12 +387,12 @@ def test_a_run_on_other_data_is_muted_and_the_headline_says_that_it_is_not_compa
     page = app(runs=",".join(run.id for run in (*runs, other)))
     assert not page.exception
     headline = next(str(item.value) for item in page.markdown if str(item.value).startswith("## "))
-    assert "elsewhere, on mnist was tested on other images than one, on digits, and is not compared" in (
+    assert "elsewhere, on MNIST was tested on other images than one, on digits, and is not compared" in (
         headline.replace("\\", "")
     )
     assert muted(page) == [False, False, True]
     text = unescape(text_of(page))
-    assert "elsewhere, on mnist" in text
+    assert "elsewhere, on MNIST" in text
     assert "not comparable: tested on other images" in text
     alone = app(runs=",".join(run.id for run in runs))
     assert muted(alone) == [False, False]

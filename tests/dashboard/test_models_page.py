@@ -33,7 +33,7 @@ def test_a_convolutional_network_is_shown_beside_a_dense_one(app: OpenPage, make
     runs = [make_run("model_1", config((64, 64))), make_run("cnn", preset="coursera/cnn")]
     page = unfold(app("views/models.py", runs=",".join(run.id for run in runs)))
     text = text_of(page)
-    assert "cnn, on mnist is the largest with 129,194 parameters" in text
+    assert "cnn, on MNIST is the largest with 129,194 parameters" in text
     assert "24×24×24" in text
     assert keras_code(runs[1].config).strip() in [code.value.strip() for code in page.code]
 

@@ -173,7 +173,7 @@ def test_a_click_opens_more_runs_than_there_are_colours(app: OpenPage, store: St
     page = app("views/sweeps/page.py")
     page.session_state["sweep_lines_0"] = {"selection": {"pick": [{"runs": ",".join(found.run_ids)}]}}
     page.run()
-    assert page.query_params["runs"] == [",".join(found.run_ids)]
+    assert page.multiselect(key="run_picker").value == found.run_ids
     assert len(found.run_ids) == 8
 
 
@@ -257,7 +257,7 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
     page = app("views/sweeps/page.py")
     assert not page.exception
     said = words(page)
-    assert "5 of 5 trials begun: 5 finished." in said
+    assert "5 of 5 trials started: 5 finished." in said
     assert "of the test images right" in said
     assert "Tested once" not in said
     assert "Which settings matter" in said
@@ -288,7 +288,7 @@ def test_a_search_is_started_in_a_process_of_its_own(
     click(page, "Start")
     (found,) = searches.SHELF.all(store)[0]
     assert started == [found.id]
-    assert "0 of 49 trials begun" in words(page)
+    assert "0 of 49 trials started" in words(page)
     click(page, "Go on")
     assert started == [found.id, found.id]
 

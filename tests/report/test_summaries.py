@@ -89,7 +89,7 @@ def test_a_cell_is_the_number_and_its_signed_difference(pair: list[RunSummary]) 
     same = dict.fromkeys((item.id for item in pair), "same")
     assert cells(ROW["Errors"], pair, pair[0].id, same)[1].text == "10"
     assert cells(ROW["Errors"], pair, pair[0].id, same)[1].difference == "−10"
-    assert cells(ROW["Accuracy"], pair, pair[0].id, same)[1].difference == "+2.00 pp"
+    assert cells(ROW["Accuracy"], pair, pair[0].id, same)[1].difference == "+2.00 points"
     assert cells(ROW["Accuracy"], pair, pair[0].id, same)[0].difference == ""
 
 
@@ -135,7 +135,7 @@ def test_charts_leave_out_a_source_only_where_all_runs_share_it(make_run: MakeRu
 def test_runs_on_several_datasets_are_called_by_them(make_run: MakeRun) -> None:
     here = make_run("notebook/model_1", config((8,)))
     there = make_run("notebook/model_2", config((9,)).replace(dataset__name="mnist"))
-    assert list(short_labels([here, there]).values()) == ["model_1, on digits", "model_2, on mnist"]
+    assert list(short_labels([here, there]).values()) == ["model_1, on digits", "model_2, on MNIST"]
 
 
 def test_a_name_cannot_break_out_of_the_chips_style() -> None:

@@ -61,6 +61,6 @@ def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None
 def test_the_sentence_gives_the_counts() -> None:
     assert uses_words(Uses(0, 0), "mnist") == ""
     assert uses_words(Uses(1, 0), "mnist").startswith(
-        "The test images of mnist have served 1 comparison of two runs in this store so far"
+        "The test images of MNIST have served 1 comparison of two runs in this store so far"
     )
     assert "14 comparisons of two runs and 2 looks at what a study had passed over" in uses_words(Uses(14, 2), "mnist")

@@ -64,8 +64,9 @@ INTERVALS = (
     "a little differently. The 95 % interval, in brackets, says by how much: drawn this way again and again, 19 of 20 "
     "such intervals hold the true value. Two accuracies are compared image by image, which tells more than whether "
     "their own intervals (Wilson 1927) overlap; p is how often a difference this large would arise if both networks "
-    "were equally good (McNemar's score test). Where both recipes have at least three seeds, the first sentence is "
-    "about the recipes, and its interval holds the chance of another training too."
+    "were equally good (McNemar's score test). A recipe is a configuration without its seed. Where both recipes have "
+    "at least three seeds, the first sentence is about the recipes, and its interval holds the chance of another "
+    "training too."
 )
 
 
@@ -146,7 +147,7 @@ def results(ids: list[str]) -> None:
     with panels.folded("All figures", key="all") as opened:
         if opened:
             if len(runs) > 1:
-                st.caption("Small: the difference from the baseline; pp are percentage points.")
+                st.caption("Small: the difference from the baseline. A point is a percentage point.")
             figure_table(items, columns, baseline, fingerprints, seeds)
             with st.container(horizontal=True, gap="small", key="all_foot"):
                 exact = tables.exact_frame([one for item in items for one in seeds.get(item.id) or [item]])

@@ -16,6 +16,7 @@ from mnist_core.studies.progress import StudyProgress, runs_of
 from mnist_core.studies.searches import Search
 from mnist_core.studies.study import StudyKind
 from mnist_core.studies.sweeps import Sweep
+from mnist_core.text import data_name
 
 TICK_S = 1.5
 
@@ -46,7 +47,7 @@ def picker(items: dict[str, AnyStudy]) -> str:
     def label(key: str) -> str:
         item = items[key]
         same = [other for other in items.values() if (other.name, other.dataset) == (item.name, item.dataset)]
-        return f"{item.name} on {item.dataset}, {item.size}" + (f", {item.id[:4]}" if len(same) > 1 else "")
+        return f"{item.name} on {data_name(item.dataset)}, {item.size}" + (f", {item.id[:4]}" if len(same) > 1 else "")
 
     st.selectbox(
         "Sweep or search",
@@ -97,7 +98,7 @@ def words(item: AnyStudy, done: StudyProgress) -> str:
     if isinstance(item, Search):
         counts = {name: sum(trial.state == name for trial in item.trials) for name in ("finished", "pruned", "failed")}
         said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none decided yet"
-        return f"{len(item.trials)} of {item.spec.trial_count} trials begun: {said}."
+        return f"{len(item.trials)} of {item.spec.trial_count} trials started: {said}."
     said = ", ".join(f"{count} {'waiting' if name == 'queued' else name}" for name, count in sorted(states.items()))
     left = f" About {style.duration(done.seconds_left)} left." if done.seconds_left is not None else ""
     return f"{done.total} runs: {said}.{left}"

@@ -365,14 +365,14 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         (
             "loss",
             "Loss",
-            "How wrong and how sure the guesses are: lower is better.",
+            "How surprised the network is by the true digits: lower is better.",
             "Mean cross-entropy in nats: −log of the probability given to the true digit, plus the L2 penalty. "
             "Training values are measured while dropout is on and the weights move, so they may lie above validation.",
         ),
         (
             "accuracy",
             "Accuracy",
-            "Share of the images that are guessed right: higher is better. The axis starts where the data start.",
+            "Share of the images that are guessed right: higher is better. The axis does not start at 0 %.",
             "Accuracy counts right guesses only; the loss also counts how sure the guesses are.",
         ),
     )

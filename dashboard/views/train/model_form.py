@@ -26,7 +26,7 @@ from mnist_core.jobs import estimates
 from mnist_core.jobs.request import RunRequest
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 CONTINUE_HELP = (
     "Start from the weights that this run ended with, not from freshly drawn ones: to go on with another learning "
@@ -210,16 +210,15 @@ def _dataset() -> None:
         if wanted != "mnist":
             st.warning(f"The dataset {for_markdown(str(wanted))} is not on this machine; training goes on with digits.")
         state.fill({"train_dataset": "digits"})
-    titles = {"mnist": "MNIST"}
     help = for_markdown("; ".join(catalog.describe(name) for name in names))
     if len(names) <= MOST_BUTTONS:
         st.segmented_control(
-            "Train on", names, format_func=lambda name: titles.get(name) or for_markdown(name), key="train_dataset",
+            "Train on", names, format_func=lambda name: for_markdown(data_name(name)), key="train_dataset",
             persist_state="session", required=True, help=help,
         )  # fmt: skip
     else:  # more buttons than these would be cut off
         st.selectbox(
-            "Train on", names, format_func=lambda name: titles.get(name) or name, key="train_dataset",
+            "Train on", names, format_func=data_name, key="train_dataset",
             persist_state="session", help=help,
         )  # fmt: skip
 

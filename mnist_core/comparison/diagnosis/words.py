@@ -133,7 +133,7 @@ def _percent(share: float) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.2f} percentage points"
+    return f"{100 * share:.2f} points"
 
 
 def _rate(value: float) -> str:
@@ -298,7 +298,7 @@ RULES: dict[Code, tuple[tuple[str, str], ...]] = {
                              "in all of the last {epochs:count} epochs.")),
     "collapse": (("chance", "The validation accuracy has been at most {chance:percent} in all of the last "
                             "{epochs:count} epochs."),
-                 ("accuracy", f"The training accuracy fell by {100 * COLLAPSE:g} percentage points or more, and stayed "
+                 ("accuracy", f"The training accuracy fell by {100 * COLLAPSE:g} points or more, and stayed "
                               "down in the last {epochs:count} epochs."),
                  ("", "Training and validation loss were both high in the last {epochs:count} epochs.")),
     "got_worse": (("", _RISE_RULE + " The rise of the training loss counts from {training_needed:loss}."),),

@@ -14,6 +14,7 @@ from mnist_core.comparison.words.settings import setting_words, value_words
 from mnist_core.data.words import label_words, leak_words
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
 from mnist_core.runs.run import Run
+from mnist_core.text import data_name
 
 
 def concern_words(item: Concern, names: tuple[str, str]) -> str:
@@ -110,7 +111,8 @@ def other_data_words(baseline: Run, others: Sequence[Run], names: Mapping[str, s
 def _with_data(run: Run, names: Mapping[str, str]) -> str:
     """Return a run's name with its dataset, which a label may name already."""
     name = names[run.id]
-    return name if name.endswith(f"on {run.dataset}") else f"{name} (on {run.dataset})"
+    data = data_name(run.dataset)
+    return name if name.endswith(f"on {data}") else f"{name} (on {data})"
 
 
 def _picked(names: tuple[str, str], shown: tuple[Any, ...]) -> str:

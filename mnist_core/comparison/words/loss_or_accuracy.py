@@ -12,11 +12,8 @@ from mnist_core.comparison.words.verdicts import Names, loss_verdict_words, verd
 from mnist_core.runs.records import EpochRow
 
 
-def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
-    """Return how loss and accuracy changed after the best epoch and, if the loss rose, why.
-
-    overfits: True if `mnist_core.comparison.diagnosis` finds the rise to be more than the scatter from epoch to epoch.
-    """
+def course_lead(name: str, found: Course) -> str:
+    """Return how loss and accuracy changed after the best epoch, in one sentence."""
     best, last = found.best, found.last
     if best.epoch == last.epoch:
         return (
@@ -25,11 +22,23 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
         )
     points = 100 * (last.val_accuracy - best.val_accuracy)
     kept = f"{abs(points):.2f} points {'up' if points > 0 else 'down'}" if abs(points) >= 0.005 else "unchanged"
-    text = (
+    return (
         f"{name}: the validation loss went from {best.val_loss:.4f} in epoch {best.epoch}, its lowest, to "
         f"{last.val_loss:.4f} in epoch {last.epoch}; the accuracy from {percent(best.val_accuracy)} to "
         f"{percent(last.val_accuracy)}, {kept}."
     )
+
+
+def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
+    """Return how loss and accuracy changed after the best epoch and, if the loss rose, why.
+
+    overfits: True if `mnist_core.comparison.diagnosis` finds the rise to be more than the scatter from epoch to epoch.
+    """
+    best, last = found.best, found.last
+    text = course_lead(name, found)
+    if best.epoch == last.epoch:
+        return text
+    points = 100 * (last.val_accuracy - best.val_accuracy)
     if found.rise < NOTABLE:
         return text + " That is little of either."
     dearer = found.last_cost > found.best_cost  # false where no image is wrong in one of the epochs
@@ -44,7 +53,7 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
         )
         sure = f"mean confidence {percent(best.val_confidence)}, then {percent(last.val_confidence)}"
         text += (
-            f", as the network grew surer of all it says ({sure})."
+            f", as the network grew surer of all its guesses ({sure})."
             if last.val_confidence > best.val_confidence
             else "."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mnist_core.runs.test_set_uses import Uses
+from mnist_core.text import data_name
 
 
 def uses_words(uses: Uses, dataset: str) -> str:
@@ -15,6 +16,6 @@ def uses_words(uses: Uses, dataset: str) -> str:
     if not parts:
         return ""
     return (
-        f"The test images of {dataset} have served {' and '.join(parts)} in this store so far; "
+        f"The test images of {data_name(dataset)} have served {' and '.join(parts)} in this store so far; "
         "the more often, the likelier a result is to be luck."
     )
