@@ -186,7 +186,10 @@ def _check(labels: NDArray[Any], probabilities: NDArray[Any]) -> None:
         )
     low, high, sums = probabilities.min(), probabilities.max(), probabilities.sum(axis=1, dtype=np.float64)
     if low < 0 or high > 1 + ROWS_ADD_UP_WITHIN or np.abs(sums - 1).max() > ROWS_ADD_UP_WITHIN:
+        outside = (probabilities < 0).any(axis=1) | (probabilities > 1 + ROWS_ADD_UP_WITHIN).any(axis=1)
+        bad = outside | (np.abs(sums - 1) > ROWS_ADD_UP_WITHIN)
         raise PredictionsError(
             f"the rows have values from {low:.4g} to {high:.4g} and add up to {sums.min():.4g} to {sums.max():.4g}; "
+            f"{int(bad.sum()):,} of {len(labels):,} are no probabilities, the first of them image {int(bad.argmax())}; "
             "probabilities lie between 0 and 1 and add up to 1: give the softmax's output, not logits"
         )

@@ -30,6 +30,8 @@ from mnist_core.recording.tensorboard import LARGEST_LOG, is_event_file, read_ev
 MOST_BYTES = 256 * 2**20
 """The largest file that is read, and the most memory that its arrays may take."""
 MOST_HISTORY_BYTES = 16 * 2**20
+LARGEST_CLASS = 10**9
+"""Larger numbers are no classes, and may not fit into an integer; how many classes there may be is checked later."""
 MISSING = ("", "NA", "nan", "NaN", "None", "null")
 """Marks of a missing value; Keras's CSVLogger writes NA."""
 _NPZ = ("labels", "probabilities", "predicted", "classes", "images")
@@ -100,7 +102,7 @@ def read_all(path: Path) -> list[Given]:
             return _csv(called, read_bytes(path, MOST_BYTES))
     except DamagedFile:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
         raise DamagedFile(f"{called} cannot be read: {printable(error)}") from error
     raise DamagedFile(
         f"{called} is of no kind that is read; give an .npz, a .csv, a .json, a folder or a database of MLflow, or an "
@@ -192,7 +194,7 @@ def _positions(called: str, table: Mapping[str, list[str]]) -> list[float]:
     for name in ("epoch", "step", "time"):
         if name in lower:
             found = _numbers(called, lower[name], table[lower[name]])
-            if name != "epoch" or all(value is not None and value == round(value) for value in found):
+            if name != "epoch" or all(value is not None and value.is_integer() for value in found):
                 return [float(place) if value is None else value for place, value in enumerate(found)]
     return [float(place) for place in range(count)]
 
@@ -265,8 +267,8 @@ def _predictions(called: str, table: dict[str, list[str]], names: Sequence[str],
         raise DamagedFile(f"{called} has the columns {', '.join(names)[:200]}; they must count from p0 without a gap")
     order = _order(called, table.get("id"), len(next(iter(table.values()))))
     made = np.array([_numbers(called, name, table[name]) for name in names], float).T[order] if names else None
-    labels = _values(table["label"])[order] if "label" in table else None
-    guesses = _values(table["predicted"])[order] if made is None else None
+    labels = _values(called, "label", table["label"])[order] if "label" in table else None
+    guesses = _values(called, "predicted", table["predicted"])[order] if made is None else None
     return Given(made, guesses, labels)
 
 
@@ -274,19 +276,28 @@ def _order(called: str, ids: list[str] | None, count: int) -> NDArray[np.intp]:
     """Return the lines in the order of the test set: by their ids, where these are the numbers from 0."""
     if ids is None or not all(text.isdecimal() for text in ids):
         return np.arange(count)
-    numbers = np.array(ids, np.int64)
-    if not np.array_equal(np.sort(numbers), np.arange(count)):
+    numbers = [int(text) for text in ids]
+    if sorted(numbers) != list(range(count)):
+        least, most = (f"{number:,}"[:40] for number in (min(numbers), max(numbers)))
         raise DamagedFile(
-            f"{called} has {count:,} lines with ids from {numbers.min():,} to {numbers.max():,}; an id is the place "
-            "of an image in the test set, from 0, and each is there once"
+            f"{called} has {count:,} lines with ids from {least} to {most}; an id is the place of an image in the test "
+            "set, from 0, and each is there once"
         )
-    return np.argsort(numbers)
+    return np.argsort(np.array(numbers, np.int64))
 
 
-def _values(texts: list[str]) -> NDArray[Any]:
-    """Return numbers where all texts are whole ones, else the texts."""
-    if all(re.fullmatch(r"-?[0-9]+(\.0*)?", text) for text in texts):
-        return np.array([float(text) for text in texts]).astype(np.int64)
+def _values(called: str, name: str, texts: list[str]) -> NDArray[Any]:
+    """Return numbers where all texts are whole ones, else the texts; among numbers, a mark of a missing one is none."""
+    whole = [re.fullmatch(r"-?[0-9]+(\.0*)?", text) is not None for text in texts]
+    if all(whole):
+        numbers = np.array([float(text) for text in texts])
+        if np.abs(numbers).max() > LARGEST_CLASS:
+            place = int(np.abs(numbers).argmax())
+            raise DamagedFile(f"{called}, line {place + 2}: {name} is {texts[place][:40]}; it must be a class from 0")
+        return numbers.astype(np.int64)
+    missing = [place for place, text in enumerate(texts) if text in MISSING]
+    if missing and (not texts[missing[0]] or len(missing) == len(whole) - sum(whole)):
+        raise DamagedFile(f"{called}, line {missing[0] + 2}: {name} is missing; give the class of each image")
     return np.array(texts)
 
 

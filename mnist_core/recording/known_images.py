@@ -77,7 +77,9 @@ def find(
     PredictionsError
         where the labels are, or do not fit the classes.
     """
-    given = None if images is None else as_array(images)
+    given = None if images is None else as_array(images, "the images")
+    if given is not None:
+        _check_finite(given)
     if dataset is not None:
         _check_name(dataset)
     if dataset is None and given is not None:
@@ -106,8 +108,20 @@ def without_images(catalog: Catalog, dataset: str | None, classes: Sequence[str]
     return TestData(name, fingerprint, np.zeros(0, np.uint8), names, known)
 
 
+def _check_finite(images: NDArray[Any]) -> None:
+    if images.dtype.kind not in "biuf":
+        raise PredictionsError(f"the images have dtype {images.dtype}; give an array of numbers, one row an image")
+    if images.ndim < 2 or not images.size:
+        raise PredictionsError(f"the images have shape {images.shape}; give shape (n, pixels) or (n, height, width)")
+    if images.dtype.kind == "f" and not (finite := np.isfinite(images.reshape(len(images), -1)).all(axis=1)).all():
+        raise PredictionsError(
+            f"{int((~finite).sum()):,} of {len(images):,} images have pixels that are no finite numbers, the first of "
+            f"them image {int(finite.argmin())}; give the test images as the model takes them"
+        )
+
+
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DatasetError(f"{name!r} is not a data set name; use lower-case letters, digits, - and _, such as fashion")
 
 
@@ -234,7 +248,7 @@ def numbered(
     PredictionsError
         where they do not fit.
     """
-    values = as_array(labels)
+    values = as_array(labels, "the labels")
     if values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind in "biuf":
         if not (np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all()):
             raise PredictionsError(

@@ -95,7 +95,7 @@ def record(
         raise PredictionsError("give either `probabilities` or `predicted`; or a history, for its curves alone")
     store = store or Store()
     given = None if probabilities is None else as_probabilities(probabilities)
-    guesses = None if predicted is None else as_array(predicted)
+    guesses = None if predicted is None else as_array(predicted, "the guesses")
     if guesses is not None and guesses.ndim == 2 and guesses.shape[1] == 1:
         guesses = guesses.reshape(-1)
     found = None
@@ -124,7 +124,7 @@ def record(
         }
     )
     note = note or ("" if data.pictures else NO_PICTURES)
-    run, _ = store.add_recorded(recorded, name=name, fingerprint=data.fingerprint, tags=tuple(tags), note=note)
+    run, _ = store.add_recorded(recorded, name=name, fingerprint=data.fingerprint, tags=_listed(tags), note=note)
     if run.ended:
         return run
     writer = store.open_writer(run.id)
@@ -141,6 +141,10 @@ def record(
     return store.get(run.id)
 
 
+def _listed(tags: Sequence[str]) -> tuple[str, ...]:
+    return (tags,) if isinstance(tags, str) else tuple(tags)
+
+
 def as_probabilities(values: ArrayLike) -> NDArray[np.float64]:
     """Return probabilities of shape (n, classes); one column, or none, is the probability of the second of two classes.
 
@@ -149,7 +153,7 @@ def as_probabilities(values: ArrayLike) -> NDArray[np.float64]:
     PredictionsError
         where they are no numbers, or of another shape.
     """
-    found = as_array(values)
+    found = as_array(values, "the probabilities")
     if found.dtype.kind not in "biuf":
         raise PredictionsError(f"the probabilities have dtype {found.dtype}; give an array of numbers")
     found = found.astype(np.float64)

@@ -91,7 +91,7 @@ class Recorder:
                 f"there are no images of {self.data.dataset} to predict; give x_test, as the model takes it"
             )
         self._named = classes is not None
-        self.x_test = None if x_test is None else as_array(x_test)
+        self.x_test = None if x_test is None else as_array(x_test, "x_test")
         self.run: Run | None = None
         """The run, from the beginning of the training on."""
         self._writer: RunWriter | None = None

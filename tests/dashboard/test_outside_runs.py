@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.views.runs import table
+from mnist_core.cli.parser import main
+from mnist_core.notebook import compare
+from mnist_core.plots.labels import short_labels
 from mnist_core.recording.record import record
+from mnist_core.recording.run_archive import pack, unpack
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
 from tests.support.outside import HISTORY, HUNDRED, LETTERS, labels_of, recorded
-from tests.support.pages import PAGES, page_file, text_of, unfold
+from tests.support.pages import PAGES, gallery_items, page_file, text_of, unfold
 from tests.support.synthetic import MakeRun
 
 OpenPage = Callable[..., AppTest]
+SHIPPED = Path(__file__).parents[2] / "artifacts"
 NAMES = {2: ("benign", "malignant"), 26: LETTERS, 100: HUNDRED}
 
 
@@ -52,6 +60,42 @@ def test_a_page_opens_on_a_trained_run_and_runs_from_outside_together(
     page = app(name, **{state.CHOSEN: link([make_run("trained"), *two_of(store, 26), hard, curves])})
     assert not page.exception
     assert page.error == []
+
+
+def test_a_network_of_pytorch_a_forest_and_model_1_stand_in_one_comparison_one_gallery_and_one_report(
+    app: OpenPage, store: Store, runner: FakeRunner, tmp_path: Path
+) -> None:
+    """Three ways in: a softmax of float32 logits, a forest's probabilities, and a run that ships, as an archive."""
+    digits = store.catalog.load("digits")
+    shipped = next(run for run in Store(SHIPPED).runs() if (run.name, run.dataset) == ("notebook/model_1", "digits"))
+    pack([shipped], tmp_path / "model_1.zip")
+    (arrived,) = unpack(tmp_path / "model_1.zip", store)
+    flat, test = ((x / 255).reshape(len(x), -1).astype(np.float32) for x in (digits.x_train, digits.x_test))
+    centres = np.stack([flat[digits.y_train == number].mean(axis=0) for number in range(10)])
+    logits = (test @ centres.T - (centres**2).sum(axis=1) / 2).astype(np.float32)
+    softmax = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax /= softmax.sum(axis=1, keepdims=True)
+    forest = RandomForestClassifier(20, random_state=0).fit(flat, digits.y_train)
+    runs = [
+        record("net", probabilities=softmax, images=test, framework="PyTorch 2", store=store),
+        record("forest", probabilities=forest.predict_proba(test), dataset="digits", store=store),
+        arrived.run,
+    ]
+    names = list(short_labels(runs).values())
+    found = compare(*runs, store=store)
+    assert [item.run for item in found.comparison.verdicts] == [run.id for run in runs[1:]]
+    assert not found.comparison.refusals
+    out = tmp_path / "report.html"
+    assert main(["report", *(run.id for run in runs), "--out", str(out), "--store", str(store.root)]) == 0
+    written = out.read_text(encoding="utf-8")
+    assert [name for name in names if f"{name} right" not in written] == []
+    page = app("views/disagreements/page.py", **{state.CHOSEN: link(runs)})
+    assert not page.exception
+    assert page.error == []
+    shown = text(page)
+    assert [name for name in names if name not in shown] == []
+    items = gallery_items(page)
+    assert items, "the digits on which the three disagree are shown with their pictures"
 
 
 @pytest.mark.parametrize("view", ["groups", "matrices", "all"])

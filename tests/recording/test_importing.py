@@ -140,6 +140,8 @@ def test_a_table_of_steps_becomes_one_run_with_a_row_a_step(store, tmp_path) -> 
 def test_lines_of_one_epoch_are_one_row_where_epochs_are_whole(tmp_path) -> None:
     (tmp_path / "log.csv").write_text("step,epoch,loss,val_loss\n0,1,1.0,\n1,1,0.8,\n2,1,,0.9\n3,2,0.5,\n")
     assert read(tmp_path / "log.csv").history == {"loss": [0.8, 0.5], "val_loss": [0.9, None]}
+    (tmp_path / "log.csv").write_text("step,epoch,loss\n0,1e400,1.0\n1,1.0,0.8\n")
+    assert read(tmp_path / "log.csv").history == {"loss": [1.0, 0.8]}
     (tmp_path / "log.csv").write_text("step,epoch,loss\n0,0.5,1.0\n1,1.0,0.8\n")
     assert read(tmp_path / "log.csv").history == {"loss": [1.0, 0.8]}
 
@@ -231,6 +233,16 @@ def test_no_log_whatever_ends_otherwise_than_in_a_damaged_file(tmp_path, cut) ->
         ("a.csv", "p0,p1\n1\n", "line 2: it has 1 values, and the first line 2"),
         ("a.csv", "id,p0,p1\n0,1,0\n2,1,0\n", "ids from 0 to 2; an id is the place"),
         ("a.csv", "p0,p1", "it needs a line of column names"),
+        ("a.csv", 'id,label,p0,p1\n0,"1,.5,.5\n', "cannot be read: unexpected end of data"),
+        ("a.csv", "p0,p1\n1," + 200_000 * "1", "cannot be read: field larger than field limit"),
+        (
+            "a.csv",
+            "id,label,p0,p1\n99999999999999999999999,1,.5,.5\n",
+            "with ids from 99,999,999,999,999,999,999,999 to 99",
+        ),
+        ("a.csv", "label,p0,p1\n0,.5,.5\n,.5,.5\n", "line 3: label is missing"),
+        ("a.csv", "label,predicted\n0,1\n1,NA\n", "line 3: predicted is missing"),
+        ("a.csv", "label,predicted\n0,99999999999999999999999\n1,1", "line 2: predicted is 9999999999999"),
         ("a.csv", "\xff", "cannot be read"),
         ("a.json", "[1]", "holds a list; a history is a table of lists"),
         ("a.json", "{", "cannot be read"),

@@ -19,6 +19,9 @@ from mnist_core.errors import ConfigError, DatasetError, NoConfiguration, Predic
 from mnist_core.evaluation.predictions import Predictions
 from tests.support.outside import HISTORY, HUNDRED, LETTERS, labels_of, probabilities, recorded
 
+IMAGES = 355
+"""Test images of the digits."""
+
 
 @pytest.fixture
 def good(digits) -> np.ndarray:
@@ -203,6 +206,11 @@ class TestRefusals:
                 "no finite numbers, the first of them image 3",
             ),
             (lambda p: 2 * p, "add up to 2 to 2"),
+            (
+                lambda p: np.where(np.arange(len(p))[:, None] == 5, 1.5 * p, p),
+                f"1 of {IMAGES} are no probabilities, the first of them image 5",
+            ),
+            (lambda p: [[0.5, 0.5], [1.0]], "the rows of the probabilities differ in length"),
             (lambda p: np.log(p), "give the softmax's output, not logits"),
             (lambda p: p[:, :9], "digits has 10 classes, and the predictions have 9"),
             (lambda p: p[None], "have shape (1, "),
@@ -214,6 +222,29 @@ class TestRefusals:
             mc.record("mine", probabilities=change(good), dataset="digits", store=store)
         assert says in str(caught.value)
         assert not [run for run in store.runs() if run.recorded]
+
+    @pytest.mark.parametrize(
+        ("images", "says"),
+        [
+            (lambda x: np.where(np.arange(len(x))[:, None, None] == 4, np.nan, x), "1 of 355 images have pixels that"),
+            (lambda x: ["a"] * len(x), "the images have dtype <U1"),
+            (lambda x: x.reshape(-1), "give shape (n, pixels)"),
+            (lambda x: [[1.0], [1.0, 2.0]], "the rows of the images differ in length"),
+        ],
+    )
+    def test_what_is_no_image(self, store, digits, good, images, says) -> None:
+        for given in ({"dataset": "digits"}, {"labels": digits.y_test}):
+            with pytest.raises(PredictionsError) as caught:
+                mc.record("mine", probabilities=good, images=images(digits.x_test), store=store, **given)
+            assert says in str(caught.value)
+
+    def test_a_data_set_that_is_no_name(self, store, good) -> None:
+        with pytest.raises(DatasetError, match="5 is not a data set name"):
+            mc.record("mine", probabilities=good, dataset=5, store=store)
+
+    def test_one_tag_may_be_given_as_a_text(self, store, good) -> None:
+        run = mc.record("mine", probabilities=good, dataset="digits", tags="forest", store=store)
+        assert run.meta.tags == ("forest",)
 
     def test_both_or_neither_kind_of_prediction(self, store, good) -> None:
         for given in ({}, {"probabilities": good, "predicted": good.argmax(axis=1)}):
