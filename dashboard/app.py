@@ -12,7 +12,7 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import resources, theme  # noqa: E402
+from dashboard import history, resources, theme  # noqa: E402
 from dashboard.shared import panels  # noqa: E402
 
 st.set_page_config(
@@ -65,6 +65,7 @@ PAGES = {
 
 page = st.navigation(PAGES, position="top")
 theme.apply()
+history.one_step_a_page()
 panels.read_only_note(resources.store())
 resources.warm_up()
 page.run()

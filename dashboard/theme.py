@@ -35,7 +35,7 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
     max-height: 40vh; overflow: auto;
   }
 }
-/* what listens to the keyboard lies over its chart and takes no room */
+/* what listens to the keyboard, or to nothing but the page, takes no room */
 [class*="st-key-keys_"] { position: absolute; z-index: 1; pointer-events: none; }
 .st-key-train_preview img { image-rendering: pixelated; }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }

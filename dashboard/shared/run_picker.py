@@ -98,14 +98,19 @@ def run_picker(
     return [group.first for group in chosen]
 
 
-def nothing_chosen(runs: list[Run], sentence: str, *, verb: str = "Choose") -> None:
-    """Write what a page shows once a run is chosen, with a button that chooses those that a newcomer sees."""
+def nothing_chosen(
+    runs: list[Run], sentence: str, *, title: str = "No run is chosen", verb: str = "Choose", least: int = 1
+) -> None:
+    """Write what a page shows once runs are chosen, with a button that chooses those that a newcomer sees.
+
+    Without the button where these are fewer than `least`, the number that the page needs.
+    """
     suggested = state.suggested(runs)
     names = " and ".join(short_labels(suggested)[run.id] for run in suggested)
     panels.empty_state(
-        "No run is chosen",
+        title,
         sentence,
-        button=f"{verb} {for_markdown(names)}" if suggested else None,
+        button=f"{verb} {for_markdown(names)}" if len(suggested) >= least else None,
         icon=":material/checklist:",
         on_click=lambda: state.choose([run.id for run in suggested]),
     )

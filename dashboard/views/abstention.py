@@ -13,7 +13,7 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.guesses import runs_with_predictions
-from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.abstention import (
     Abstaining,
@@ -67,6 +67,9 @@ def _page(runs: list[Run]) -> None:
         )
         return
     chosen = run_picker(runs)
+    if not chosen:
+        nothing_chosen(runs, "Choose one above to see how right it is on the images that it is sure of.")
+        return
     labels = short_labels(chosen)
     able = _comparable(runs_with_predictions(chosen, labels), labels)
     if not able:

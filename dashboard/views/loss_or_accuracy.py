@@ -15,7 +15,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import runs_with_predictions
-from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch, verdict_rows
 from mnist_core.comparison.loss_or_accuracy import course, mistake_cost, wrong_cost
 from mnist_core.comparison.words.captions import wrong_cost_words, wrong_share_words
@@ -73,7 +73,11 @@ def _page(runs: list[Run]) -> None:
             page="views/train/page.py",
         )
         return
-    chosen = [run for run in run_picker(runs) if _readable(run)]
+    picked = run_picker(runs)
+    if not picked:
+        nothing_chosen(runs, "Choose one above to see where its loss comes from.")
+        return
+    chosen = [run for run in picked if _readable(run)]
     trained = [run for run in chosen if run.recorded or not resources.history(run).empty]
     if not trained:
         panels.empty_state("Nothing to show yet", "Choose a run above that has finished an epoch.")

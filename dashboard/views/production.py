@@ -13,7 +13,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import runs_with_predictions
-from dashboard.shared.run_picker import run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.decide import Decision
 from mnist_core.comparison.production import Candidate, Cost, Ranked, rank, recommend
@@ -74,6 +74,9 @@ def _page(runs: list[Run]) -> None:
         )
         return
     chosen = run_picker(runs)
+    if not chosen:
+        nothing_chosen(runs, "Choose some above to weigh their accuracy against what they cost.")
+        return
     labels = short_labels(chosen)
     tested = runs_with_predictions(chosen, labels)
     if not tested:

@@ -44,12 +44,3 @@ def test_networks_that_are_not_trained_are_shown_too(app: OpenPage, make_run: Ma
     page.multiselect(key="run_picker").set_value([run.id]).run()
     assert not page.exception
     assert "waiting has 6,370 parameters" in text_of(page)
-
-
-def test_where_no_run_is_chosen_a_button_chooses_the_first_two(app: OpenPage, make_run: MakeRun) -> None:
-    runs = [make_run(name, config(hidden)) for name, hidden in (("one", (8,)), ("two", (9,)))]
-    page = app("views/models.py", runs="")
-    assert "No run is chosen" in text_of(page)
-    page.button(key="empty_state_button").click().run()
-    assert not page.exception
-    assert page.multiselect(key="run_picker").value == [run.id for run in runs]

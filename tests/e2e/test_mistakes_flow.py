@@ -320,6 +320,30 @@ def test_a_phone_shows_everything_without_scrolling_sideways(screen: Screen, run
     assert paper == (scheme == "light")
 
 
+def test_one_press_of_back_undoes_one_change_of_page(screen: Screen, run: Run, top: list[Confusion]) -> None:
+    runs = f"{run.id},{screen.server.store.find(LARGE).id}"
+    screen.open("mistakes", runs=runs)
+    for name, path in (("Disagreements", "disagreements"), ("Compare", ""), ("Mistakes", "mistakes")):
+        before = screen.page.evaluate("history.length")
+        screen.page.get_by_role("link", name=name, exact=True).first.click()
+        screen.page.wait_for_url(f"**/{path}?*")
+        screen.expect_query(runs=runs)
+        screen.settled()
+        assert screen.page.evaluate("history.length") == before + 1, name
+    # what is chosen on a page is still a step of its own
+    press(screen, top[0])
+    expect_digits_of(screen, top[0])
+    screen.page.go_back()
+    screen.expect_query(true=None)
+    for path in ("", "disagreements", "mistakes"):
+        screen.page.go_back()
+        screen.page.wait_for_url(f"**/{path}?*")
+        screen.expect_query(runs=runs)
+        screen.settled()
+    expect(screen.page.get_by_role("heading", name="Mistakes", exact=True)).to_be_visible()
+    screen.expect_no_exception()
+
+
 def test_the_back_button_undoes_the_choice_of_a_cell(screen: Screen, run: Run, top: list[Confusion]) -> None:
     screen.open("mistakes", runs=run.id)
     for confusion in top:

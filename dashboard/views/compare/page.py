@@ -14,7 +14,7 @@ from dashboard.shared.figures import RunColumn, figure_table, seed_figures, seed
 from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
-from dashboard.shared.run_picker import MOST_COMPARED, run_picker, short_labels
+from dashboard.shared.run_picker import MOST_COMPARED, nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
@@ -249,13 +249,12 @@ else:
         if chosen:
             measured_against([group.first for group in groups.grouped([run.id for run in chosen], all_runs)])
     if not chosen:
-        panels.empty_state(
-            "No run is chosen",
+        nothing_chosen(
+            all_runs,
             "Choose one run above to see its figures, or several to compare them."
             if any(run.ended for run in all_runs)
             else "Runs are being trained; choose them above to watch.",
-            button="See all runs",
-            page="views/runs/page.py",
+            verb="Compare",
         )
     else:
         live = any(run.live for run in chosen)

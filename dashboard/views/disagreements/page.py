@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.guesses import runs_with_predictions
-from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
 from dashboard.views.disagreements import disagreement_panels
 from dashboard.views.disagreements.disagreement_panels import Panel
@@ -43,10 +43,12 @@ def main() -> None:
         )
         return
     if len(chosen) < 2:
-        panels.empty_state(
-            "Choose two runs",
+        nothing_chosen(
+            runs,
             "Choose at least two above to see on which digits they disagree, and who is right there.",
-            icon=":material/checklist:",
+            title="Choose two runs",
+            verb="Compare",
+            least=2,
         )
         return
     epoch = state.chosen_epoch()

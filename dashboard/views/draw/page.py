@@ -14,7 +14,7 @@ from dashboard.shared.drawing import board, edits
 from dashboard.shared.drawing.board import BoardDrawing
 from dashboard.shared.drawing.live import bring_weights, fresh, live_board
 from dashboard.shared.networks import with_network
-from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.views.draw import kept_panel
 from mnist_core.data.drawings import board_of, encoded
 from mnist_core.data.images import Pixels
@@ -39,6 +39,8 @@ def main() -> None:
             page="views/train/page.py",
         )
         return
+    if not chosen:
+        nothing_chosen(runs, "Choose a run with weights above: it answers here while you draw.")
     labels = run_labels(runs)
     able = with_network(chosen, labels)
     short = short_labels(able)
@@ -55,7 +57,7 @@ def main() -> None:
 def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     """The board and the answers: what runs anew after each stroke."""
     live_board(runs, labels, colours, edited_too=True)
-    if not runs:
+    if not runs and colours:
         st.info("Choose a run with weights above: it answers here while you draw.", icon=":material/checklist:")
     edits.controls(runs, labels)
     _upload()

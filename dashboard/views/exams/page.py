@@ -13,7 +13,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.gallery import png
 from dashboard.shared.networks import with_network
-from dashboard.shared.run_picker import run_labels, run_picker, short_labels
+from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.views.exams.other_digits import other_digits
 from mnist_core.comparison.exams import ORIGINAL, affordable, compare_exams, exam_names, most_robust
 from mnist_core.comparison.words.exams import cell_words, corrected_words, count_words, robust_words
@@ -41,6 +41,9 @@ def main() -> None:
             button="Train a first run",
             page="views/train/page.py",
         )
+        return
+    if not chosen:
+        nothing_chosen(runs, "Choose runs whose weights were kept, above.")
         return
     labels = run_labels(runs)
     able = with_network(chosen, labels)
