@@ -75,6 +75,7 @@ STYLE = """
 .verdicts tbody th { font-weight: 600; overflow-wrap: break-word; padding-left: 1.2rem; position: relative; }
 .verdicts .dot { position: absolute; left: 0; top: .62rem; width: .7rem; height: .7rem; border-radius: 50%; }
 .verdicts .said { font-weight: 600; display: block; line-height: 1.3; }
+@media (max-width: 640px) { .verdicts td { min-width: 8.6rem; } .verdicts tbody th { min-width: 6.8rem; } }
 .verdicts .more { font-size: .82rem; opacity: .8; display: block; line-height: 1.3; }
 table.mcnemar { border-collapse: collapse; margin: .2rem 0 .6rem; }
 table.mcnemar td, table.mcnemar th { border: 1px solid rgba(128,128,128,.3); padding: .35rem .8rem; text-align: right; }
@@ -219,7 +220,8 @@ def verdict_rows(
     titles = ("By accuracy", "By loss", "As recipes, by accuracy")[: 2 if recipes is None else 3]
     heads = "".join(f"<th scope=col>{head}</th>" for head in titles)
     return (
-        f'{STYLE}<div class="verdicts"><table><thead><tr><td></td>{heads}</tr></thead>'
+        f'{STYLE}<div class="verdicts" tabindex="0" role="region" aria-label="Verdicts, run by run">'
+        f"<table><thead><tr><td></td>{heads}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -85,7 +85,8 @@ class FigureRow:
     explanation: str
     value: Callable[[RunSummary], float | int | None]
     text: Callable[[Any], str]
-    difference: Callable[[Any], str]
+    difference: Callable[[Any], str] | None
+    """None where a difference says nothing, as between epochs."""
 
 
 def _signed(text: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -100,13 +101,15 @@ _loss = (style.loss, _signed(style.loss))
 _share = (style.percent, style.points)
 _whole = (style.count, _signed(style.count))
 
+_epoch = (style.count, None)
+
 _WHOLE = set(_whole)
 
 _TEST = "On the test images"
 _time = (style.duration, _signed(style.duration))
 
 ROWS: tuple[FigureRow, ...] = (
-    FigureRow(_TEST, "Epoch", "the one whose weights are tested here", lambda s: s.tested_epoch, *_whole),
+    FigureRow(_TEST, "Epoch", "the one whose weights are tested here", lambda s: s.tested_epoch, *_epoch),
     FigureRow(_TEST, "Accuracy", "share of images classified correctly", _test("accuracy"), *_share),
     FigureRow(_TEST, "Errors", "images classified wrongly", _test("errors"), *_whole),
     FigureRow(_TEST, "Loss", "mean cross-entropy: how little probability the true digits got", _test("loss"), *_loss),
@@ -115,10 +118,10 @@ ROWS: tuple[FigureRow, ...] = (
         _TEST, "Calibration error (ECE)", "how far stated confidence is from the share that is right",
         _test("ece"), *_loss,
     ),
-    FigureRow("Validation", "Best epoch", "the epoch with the lowest validation loss", lambda s: s.best_epoch, *_whole),
+    FigureRow("Validation", "Best epoch", "the epoch with the lowest validation loss", lambda s: s.best_epoch, *_epoch),
     FigureRow("Validation", "Loss at the best epoch", "", lambda s: s.best_val_loss, *_loss),
     FigureRow("Validation", "Accuracy at the best epoch", "", lambda s: s.best_val_accuracy, *_share),
-    FigureRow("Validation", "Last epoch", "", lambda s: s.epochs_done or None, *_whole),
+    FigureRow("Validation", "Last epoch", "", lambda s: s.epochs_done or None, *_epoch),
     FigureRow("Validation", "Loss at the last epoch", "", lambda s: s.final_val_loss, *_loss),
     FigureRow("Validation", "Accuracy at the last epoch", "", lambda s: s.final_val_accuracy, *_share),
     FigureRow("Cost", "Parameters", "weights that training adjusts", lambda s: s.parameters, *_whole),
@@ -158,12 +161,16 @@ def cells(
             continue
         comparable = row.group == "Cost" or fingerprints[item.id] == fingerprints[baseline]
         shown = ""
-        if item.id != baseline and reference is not None and comparable:
+        if item.id != baseline and reference is not None and comparable and row.difference is not None:
             shown = _written(row.difference, value - reference)
+            if row.group == "Cost" and _written(row.text, abs(value - reference)) == _written(row.text, 0.0):
+                shown = ""  # the costs read the same
         text = _written(row.text, value)
         values = _values(row, of_recipe)
         if len(set(values)) > 1:  # a value that is the same for all seeds, such as the parameters, is no mean
-            text += f" ± {_written(row.text, sample(values).sd)}"
+            spread = _written(row.text, sample(values).sd)
+            # files of a few bytes more or less read the same
+            text += "" if row.group == "Cost" and spread == _written(row.text, 0.0) else f" ± {spread}"
         found.append(FigureCell(text, shown))
     return found
 

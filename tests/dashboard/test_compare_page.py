@@ -198,7 +198,7 @@ def test_the_page_the_json_and_scipy_have_the_same_numbers(
 
 def test_of_several_runs_the_verdicts_are_a_table_with_all_three_answers(app: OpenPage, three: list[Run]) -> None:
     text = unescape(text_of(app(runs=",".join(run.id for run in three))))
-    rows = text.split('<div class="verdicts">')[1].split("</table>")[0].split("<tr>")[2:]
+    rows = text.split('<div class="verdicts"')[1].split("</table>")[0].split("<tr>")[2:]
     assert [("alike" in row, "good" in row) for row in rows] == [(True, False), (False, True)]
     for verdict, row in zip(compare(three, three[0]).verdicts, rows, strict=True):
         assert accuracy_cell(verdict).figures in row

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dashboard.shared.run_picker import chip_css, run_labels, short_labels
@@ -9,7 +11,7 @@ from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words import setting_words
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.report.tables import ROWS, answer, cells, difference_frame, exact_frame
+from mnist_core.report.tables import ROWS, FigureCell, answer, cells, difference_frame, exact_frame
 from mnist_core.runs.store import Store
 from mnist_core.runs.summary import RunSummary, summarise
 from tests.support.synthetic import MakeRun, config
@@ -91,6 +93,19 @@ def test_a_cell_is_the_number_and_its_signed_difference(pair: list[RunSummary]) 
     assert cells(ROW["Errors"], pair, pair[0].id, same)[1].difference == "−10"
     assert cells(ROW["Accuracy"], pair, pair[0].id, same)[1].difference == "+2.00 points"
     assert cells(ROW["Accuracy"], pair, pair[0].id, same)[0].difference == ""
+
+
+def test_a_difference_that_says_nothing_is_left_out(pair: list[RunSummary]) -> None:
+    same = dict.fromkeys((item.id for item in pair), "same")
+    first = replace(pair[0], tested_epoch=30, best_epoch=13, model_bytes=245_000)
+    second = replace(pair[1], tested_epoch=20, best_epoch=18, model_bytes=245_040)
+    for name in ("Epoch", "Best epoch", "Last epoch"):
+        assert cells(ROW[name], [first, second], first.id, same)[1].difference == ""
+    assert cells(ROW["File size"], [first, second], first.id, same)[1] == FigureCell("245 kB")
+    larger = replace(second, model_bytes=260_000)
+    assert cells(ROW["File size"], [first, larger], first.id, same)[1].difference == "+15 kB"
+    seeds = {first.id: [first, second]}
+    assert cells(ROW["File size"], [first], first.id, same, seeds)[0].text == "245 kB"
 
 
 def test_the_csv_is_unrounded(pair: list[RunSummary]) -> None:

@@ -41,7 +41,8 @@ STYLE = """
 @media (max-width: 640px) {
   .lines.many { max-height: none; }
   .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
-  .lines tbody td:first-child { padding-left: 1.2rem; }
+  .lines tbody td:first-child { padding-left: 1.2rem; min-width: 6.8rem; }
+  .lines tbody td:nth-child(2) { min-width: 5.4rem; }
   .lines .quiet { display: block; margin-left: 0; }
 }
 </style>
@@ -92,9 +93,9 @@ def run_lines(
         role = "baseline" if run.id == baseline and len(runs) > 1 else ""
         if apart:
             role = "not comparable: tested on other images"
-        label = seed_label(labels[run.id], seeds.get(run.id))
+        shown_label = for_html(seed_label(labels[run.id], seeds.get(run.id))).replace("/", "/<wbr>")
         name = (
-            f'<span class="dot" style="background:{colours[run.id]}"></span><span class="who">{for_html(label)}</span> '
+            f'<span class="dot" style="background:{colours[run.id]}"></span><span class="who">{shown_label}</span> '
             f'<span class="quiet">{for_html(role)}</span>'
         )
         found = comparison.of(run.id)
