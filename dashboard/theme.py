@@ -26,10 +26,10 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 [data-testid="stMetricValue"] { font-family: var(--figures); letter-spacing: -0.03em; }
 /* room for a job and for the card of its result, so that the curves stay where they are when it ends */
 .st-key-live_jobs { min-height: 10.5rem; }
-/* on a phone, the progress stays under the thumb */
+/* on a phone, the progress stays under the thumb; the sliders of a paused run would hide the curves there */
 @media (max-width: 640px) {
   .st-key-live_jobs { min-height: 0; }
-  .st-key-live_jobs:has(.stProgress) {
+  .st-key-live_jobs:has(.stProgress):not(:has([class*="st-key-live_go_"])) {
     position: fixed; left: 0; right: 0; bottom: 0; z-index: 999; padding: 0.6rem 1rem 0.8rem;
     background: Canvas; border-top: 1px solid GrayText;
     max-height: 40vh; overflow: auto;

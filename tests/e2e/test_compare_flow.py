@@ -145,3 +145,32 @@ def test_the_room_of_a_chart_is_kept_before_it_is_drawn(screen: Screen) -> None:
         room = screen.key(f"panel_{metric}").locator(".stVegaLiteChart").evaluate("e => getComputedStyle(e).minHeight")
         drawn = box(chart(screen, metric))["height"]
         assert 0 <= drawn - float(room.removesuffix("px")) <= 45, "words above the plot take up to three rows"
+
+
+def test_a_training_is_played_epoch_by_epoch_by_the_page_itself(screen: Screen) -> None:
+    sent: list[object] = []
+    screen.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    opened(screen, 1280, 800)
+    large = screen.server.store.find(seed.LARGE)
+    screen.key("replay").get_by_text("Replay, epoch by epoch").click()
+    now, slider = screen.page.locator(".replay .now"), screen.page.get_by_role("slider", name="Epoch")
+    expect(now).to_have_text("epoch 6 of 6")
+    card = screen.page.locator(".replay .run", has_text=seed.LARGE)
+    rows = large.rows()
+    expect(card.locator(".figures")).to_contain_text(f"validation loss {rows[-1].val_loss:.4f}")
+    expect(card.locator(".note")).to_contain_text("Confusion matrix after epoch")
+
+    slider.focus()
+    screen.page.keyboard.press("Home")
+    expect(now).to_have_text("epoch 1 of 6")
+    expect(card.locator(".figures")).to_contain_text(f"accuracy {100 * rows[0].val_accuracy:.2f} %")
+    line = screen.page.locator(".replay path.validation").first
+    begun = line.get_attribute("d")
+    assert sent
+    sent.clear()
+
+    screen.page.get_by_role("button", name="Play").click()
+    expect(now).to_have_text("epoch 6 of 6")
+    expect(screen.page.get_by_role("button", name="Play")).to_be_visible()
+    assert len(str(line.get_attribute("d"))) > len(str(begun))
+    assert sent == []  # the server had nothing to do

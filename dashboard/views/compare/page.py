@@ -20,6 +20,7 @@ from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.views.compare.draw_strip import draw_strip
 from dashboard.views.compare.plan_panel import plan_panel
+from dashboard.views.compare.replay import replay_panel
 from dashboard.views.compare.run_lines import run_lines
 from dashboard.views.compare.strip import strip
 from mnist_core.comparison.comparability import on_other_data
@@ -125,7 +126,9 @@ def results(ids: list[str]) -> None:
             for run in runs:
                 if run.state in ("diverged", "failed") and run.status.reason:
                     st.warning(f"**{for_markdown(labels[run.id])}** {run.state}: {for_markdown(run.status.reason)}.")
-        curve_panels(found, curves_of(found, colours, labels), diagnosis_marks(found), baseline)
+        curves = curves_of(found, colours, labels)
+        curve_panels(found, curves, diagnosis_marks(found), baseline)
+        replay_panel(found, curves)
 
     diagnosis_panel(found, labels, colours, everything)
     if len(runs) > 1:
