@@ -18,6 +18,7 @@ from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError
 from mnist_core.inspection.neighbours import Neighbours, nearest
 from mnist_core.inspection.occlusion import PATCH, Occlusion, occlusion
+from mnist_core.runs.recorded import NO_NETWORK
 from mnist_core.runs.run import Run
 from mnist_core.text import for_html, for_markdown
 
@@ -114,7 +115,7 @@ def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], c
             hidden = resources.hidden_digits(run)
             network = resources.network(run)
             if hidden is None or network is None:
-                st.caption(for_markdown(no_weights(labels[run.id])))
+                st.caption(for_markdown(no_weights(run, labels[run.id])))
                 continue
             within = nearest(hidden.values, network.hidden(image[None])[0], NEAREST)
             among = len(hidden.indices)
@@ -126,8 +127,10 @@ def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], c
             _strip(title, colours[run.id], near, data.x_train, data.y_train, note)
 
 
-def no_weights(label: str) -> str:
+def no_weights(run: Run, label: str) -> str:
     """Why a run cannot be looked into."""
+    if run.recorded:
+        return f"There is no looking inside {label}: {NO_NETWORK}."
     return f"{label} has kept no weights, so there is no looking inside it; train it again, with weights kept."
 
 
@@ -189,7 +192,7 @@ def _pixels(
         with panels.errors_as_messages():
             network = resources.network(run)
             if network is None:
-                st.caption(for_markdown(no_weights(labels[run.id])))
+                st.caption(for_markdown(no_weights(run, labels[run.id])))
                 continue
             found = occlusion(network, image, true)
             figures.append(

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.shared import panels
 from mnist_core.errors import StoreError
+from mnist_core.runs.recorded import NO_NETWORK
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -25,6 +26,8 @@ def _has_network(run: Run, label: str) -> bool:
         reason = "its weights were not kept; train it again to have them"
         if run.live:
             reason = "its training is not finished"
+        elif run.recorded:
+            reason = NO_NETWORK
         st.caption(f":material/hide_source: {for_markdown(label)} cannot answer: {reason}.")
     except StoreError as error:
         st.warning(panels.markdown_sentence(error), icon=":material/report:")

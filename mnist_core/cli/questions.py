@@ -13,6 +13,7 @@ from mnist_core.comparison.diagnosis.words import example, example_sentence, sug
 from mnist_core.jobs.latency import measure_run
 from mnist_core.published import reproduction as compared
 from mnist_core.published import words as published_words
+from mnist_core.runs.recorded import NO_HISTORY
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies.kinds import studies
@@ -48,7 +49,7 @@ def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
                         f"    {example_sentence(run, change, [example(run, change, other) for other in similar])}"
                     )
         if not items:
-            reporter.line("  No epoch is finished yet.")
+            reporter.line(f"  {NO_HISTORY if run.recorded and run.ended else 'No epoch is finished yet.'}")
     return 0
 
 

@@ -24,6 +24,7 @@ from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.files import make_folder, read_json, try_writing, write_json
 from mnist_core.jobs.execution import environment, sentence
+from mnist_core.runs.recorded import NO_NETWORK
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.training.models import backend, trained_model
@@ -157,9 +158,8 @@ def measure_run(store: Store, run: Run) -> Latency:
     """
     model = run.model_file
     if model is None:
-        raise StoreError(
-            f"run {run.name} has kept no weights, so there is no model to time; train it again to keep them"
-        )
+        remedy = NO_NETWORK if run.recorded else "train it again to keep them"
+        raise StoreError(f"run {run.name} has kept no weights, so there is no model to time; {remedy}")
     path = latency_file(store, run)
     make_folder(path.parent)
     try_writing(path.parent)

@@ -51,6 +51,8 @@ def answer(
     if base.test is None:
         waiting = ", ".join(labels[item.id] for item in summaries if item.test is None)
         have = "has" if len(summaries) == 1 else "have"
+        if comparison.chosen == "kept" and all(item.test is None and item.state == "finished" for item in summaries):
+            return f"Nothing can be compared on test images: {waiting} {have} no stored predictions."
         if all(item.test is None for item in summaries):
             start = "Nothing has been tested yet: " if comparison.chosen == "kept" else ""
             return f"{start}{waiting} {have} no {result} so far."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +151,44 @@ def test_a_page_says_what_a_run_from_outside_lacks(
     page = app(page_file(view), **{state.CHOSEN: link(two_of(store, 2))})
     assert not page.exception
     assert says.lower() in text(unfold(page)).lower()
+
+
+WITH_PICKER = (
+    "compare", "mistakes", "disagreements", "draw", "exams", "loss_or_accuracy", "production", "abstention", "models"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("view", WITH_PICKER)
+def test_no_page_leaves_a_chosen_run_from_outside_out_without_a_word(
+    app: OpenPage, store: Store, runner: FakeRunner, make_run: MakeRun, view: str
+) -> None:
+    hard = recorded(store, "hard", NAMES[26], predicted=labels_of(26))
+    curves = record("curves", history=HISTORY, store=store)
+    page = app(page_file(view), **{state.CHOSEN: link([make_run("trained"), *two_of(store, 26), hard, curves])})
+    shown = re.sub(r"<style>.*?</style>", "", text(unfold(page)), flags=re.DOTALL)
+    shown += " ".join(option for box in page.radio for option in box.options)  # where one run is looked at at a time
+    assert [name for name in ("whole", "bare", "hard", "curves") if not re.search(rf"\b{name}\b", shown)] == []
+
+
+@pytest.mark.parametrize("view", ["draw", "exams", "mistakes"])
+def test_a_run_without_its_network_is_not_to_be_trained_again_where_it_was_recorded_from_outside(
+    app: OpenPage, store: Store, runner: FakeRunner, view: str
+) -> None:
+    page = app(page_file(view), **{state.CHOSEN: link(two_of(store, 2)[1:])})
+    assert "it was recorded from outside, without its network" in text(page)
+    assert "train it again" not in text(page)
+
+
+def test_a_run_from_outside_without_a_history_is_not_said_to_wait_for_its_first_epoch(
+    app: OpenPage, store: Store, runner: FakeRunner
+) -> None:
+    curves = record("curves", history=HISTORY, store=store)
+    page = app(page_file("compare"), **{state.CHOSEN: link(two_of(store, 2)[1:])})
+    assert "It was recorded without a history of its epochs." in text(page)
+    assert "No epoch is finished yet" not in text(page)
+    page = app(page_file("compare"), **{state.CHOSEN: curves.id})
+    assert "Nothing can be compared on test images: curves has no stored predictions." in text(page)
+    assert "No epoch is finished yet" not in text(page)
 
 
 def test_the_train_form_does_not_start_from_a_run_from_outside(app: OpenPage, store: Store, runner: FakeRunner) -> None:

@@ -84,6 +84,12 @@ def curve_panels(
         _curve_panels(groups, curves, marks or {}, baseline)
 
 
+def _why_empty(groups: Sequence[Group], metric: Metric) -> str:
+    if all(run.recorded and run.ended for group in groups for run in group.runs):
+        return f"The {metric} by epoch was not recorded."
+    return "No epoch is finished yet."
+
+
 def _curve_panels(
     groups: Sequence[Group], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]], baseline: str | None
 ) -> None:
@@ -106,7 +112,7 @@ def _curve_panels(
             st.markdown(f"**{TITLES[metric]}** :small[:gray[{outside}]]", help=HELP[metric] + BEST)
             if frame.empty:
                 with st.container(height=HEIGHT, border=False, key=f"{metric}_empty"):
-                    st.caption("Choose at least one line below." if not kinds else "No epoch is finished yet.")
+                    st.caption(_why_empty(groups, metric) if kinds else "Choose at least one line below.")
                 continue
 
             members = member_frame(curves, metric, kinds=kinds) if singly else None

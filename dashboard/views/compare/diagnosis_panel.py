@@ -21,6 +21,7 @@ from mnist_core.comparison.diagnosis.words import (
     words,
 )
 from mnist_core.errors import StoreError
+from mnist_core.runs.recorded import NO_HISTORY
 from mnist_core.runs.run import Run
 from mnist_core.text import for_html
 
@@ -41,7 +42,6 @@ MARKS: dict[Code, str] = {
 FEW = 3
 """Of more runs, the sentences are folded away under their beginnings."""
 
-NOTHING = "<p>No epoch is finished yet.</p>"
 
 STYLE = """
 <style>
@@ -114,7 +114,7 @@ def diagnosis_panel(
         parts = []
         for run in runs:
             sentences = [_sentence(run, item, everything) for item in found[run.id]]
-            text = counted.get(run.id, "") + ("".join(sentences) or NOTHING)
+            text = counted.get(run.id, "") + ("".join(sentences) or _nothing(run))
             parts.append(f"{heads[run.id]}<div>{text}</div>")
         st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
@@ -135,7 +135,11 @@ def _brief(run: Run, found: Sequence[Finding]) -> str:
     for item in found:
         lead = for_html(words(item, ended=not run.live).lead.rstrip(":,"))
         leads.append(f"<b>{lead}</b>" if item.severity == "problem" else lead)
-    return f"<p>{'. '.join(leads)}.</p>" if leads else NOTHING
+    return f"<p>{'. '.join(leads)}.</p>" if leads else _nothing(run)
+
+
+def _nothing(run: Run) -> str:
+    return f"<p>{NO_HISTORY if run.recorded and run.ended else 'No epoch is finished yet.'}</p>"
 
 
 def _counted(group: Group) -> str:

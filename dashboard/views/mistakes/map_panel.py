@@ -96,7 +96,7 @@ def map_panel(run: Run, area: DrawnArea | None) -> None:
     )
     with panels.errors_as_messages():
         if resources.network(run) is None:
-            st.info(for_markdown(no_weights(run.name)), icon=":material/visibility_off:")
+            st.info(for_markdown(no_weights(run, run.name)), icon=":material/visibility_off:")
             return
         try:
             images = resources.test_images(run)
