@@ -286,9 +286,9 @@ def compare(
     Raises
     ------
     RunNotFound
-        if a name means no run, or several.
+        if a name means no run, or several; where only one of them is on the data of the others, it means that one.
     """
-    found = tuple(resolve(run, store) for run in (baseline, *others))
+    found = tuple((store or Store()).find_all((baseline, *others)))
     comparison = compare_runs(found, found[0], epoch, margin=margin)
     everything = (store or Store()).runs()
     recipes = compare_recipes(found, found[0], everything, epoch, margin=margin)

@@ -137,7 +137,7 @@ def _margin(text: str) -> float:
 
 def found_runs(store: Store, texts: list[str]) -> list[Run]:
     """Return the runs that these name; raises ConfigError where they are not two or more."""
-    runs = [store.find(text) for text in texts]
+    runs = store.find_all(texts)
     runs = list({run.id: run for run in runs}.values())
     if len(runs) < 2:
         raise ConfigError(f"{len(runs)} run was given; give two or more different runs")

@@ -22,7 +22,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,9 +228,7 @@ class Store:
             where only a damaged run answers to it; the message says what is wrong with it.
         """
         runs, problems = self.scan()
-        found = [run for run in runs if run.id == text] or [run for run in runs if run.name == text]
-        if not found and len(text) >= 4:
-            found = [run for run in runs if run.id.startswith(text)]
+        found = _answering(runs, text)
         if len(found) == 1:
             return found[0]
         if found:
@@ -240,6 +238,33 @@ class Store:
             if _answers(problem, text):
                 raise StoreError(problem.reason)
         raise RunNotFound(f"no run is called {text!r} in {self.root}; `runs` lists them")
+
+    def find_all(self, wanted: Sequence[Run | str]) -> list[Run]:
+        """Return the runs to be compared with each other, each given as `find` takes it or as a run.
+
+        A name that runs on several data sets have means the one on the data that all share. Of several runs on the same
+        data that were recorded from outside under one name, as when a cell of a notebook is run again, it means the
+        newest.
+
+        Raises
+        ------
+        RunNotFound, StoreError
+            as `find` does, where a text means no run or still several.
+        """
+        runs = self.runs()
+        several = [[item] if isinstance(item, Run) else _answering(runs, item) for item in wanted]
+        shared = (
+            set.intersection(*({run.status.fingerprint for run in found} for found in several)) if several else set()
+        )
+        meant = []
+        for item, found in zip(wanted, several, strict=True):
+            here = found
+            if len(found) > 1 and len(shared) == 1:
+                here = [run for run in found if run.status.fingerprint in shared]
+            if len({run.status.fingerprint for run in here}) == 1 and all(run.recorded for run in here):
+                here = [max(here, key=lambda run: run.status.created_at)]
+            meant.append(here[0] if len(here) == 1 else self.find(str(item)))
+        return meant
 
     def _read(self, path: Path) -> Run:
         if not _ID.fullmatch(path.name):
@@ -705,6 +730,12 @@ def _checked_delay(delay_s: float) -> SlowMotion | None:
         return SlowMotion(delay_s=delay_s) if delay_s else None
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+
+
+def _answering(runs: Sequence[Run], text: str) -> list[Run]:
+    """Return the runs with this id or name, else those whose id begins so."""
+    found = [run for run in runs if run.id == text] or [run for run in runs if run.name == text]
+    return found or [run for run in runs if len(text) >= 4 and run.id.startswith(text)]
 
 
 def _answers(problem: Problem, text: str) -> bool:

@@ -15,9 +15,10 @@ from mnist_core.comparison.recipe_verdicts import compare_recipes
 from mnist_core.comparison.recipes import group
 from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words.verdicts import refusal_words
-from mnist_core.errors import ConfigError, DatasetError, NoConfiguration, PredictionsError, StoreError
+from mnist_core.errors import ConfigError, DatasetError, NoConfiguration, PredictionsError, RunNotFound, StoreError
 from mnist_core.evaluation.predictions import Predictions
 from tests.support.outside import HISTORY, HUNDRED, LETTERS, labels_of, probabilities, recorded
+from tests.support.synthetic import config
 
 IMAGES = 355
 """Test images of the digits."""
@@ -71,6 +72,28 @@ def test_a_tensor_with_a_gradient_on_another_device_is_taken_as_it_is(store, dig
     run = mc.record("net", probabilities=Tensor(good, dtype), images=images, labels=Tensor(digits.y_test), store=store)
     assert run.dataset == "digits"
     np.testing.assert_allclose(run.predictions().probabilities, good, rtol=1e-6)
+
+
+def test_a_name_on_several_data_sets_means_the_run_on_the_data_of_the_others(store, good) -> None:
+    meant = mc.record("model", probabilities=good, dataset="digits", store=store)
+    recorded(store, "model", LETTERS)
+    run = mc.record("mine", probabilities=np.roll(good, 1, axis=0), dataset="digits", store=store)
+    assert [found.id for found in mc.compare("mine", "model", store=store).runs] == [run.id, meant.id]
+
+
+def test_a_cell_of_a_notebook_that_is_run_again_compares_its_newest_run(store, good) -> None:
+    base = mc.record("base", probabilities=good, dataset="digits", store=store)
+    mc.record("mine", probabilities=np.roll(good, 1, axis=0), dataset="digits", store=store)
+    again = mc.record("mine", probabilities=np.roll(good, 2, axis=0), dataset="digits", store=store)
+    assert [found.id for found in mc.compare("mine", base, store=store).runs] == [again.id, base.id]
+
+
+def test_of_several_trained_runs_of_one_name_none_is_taken_silently(store, good, make_run) -> None:
+    first, second = make_run("twice"), make_run("twice", config(epochs=2))
+    base = make_run("base", config((8,)))
+    with pytest.raises(RunNotFound, match="could be any of"):
+        store.find_all([base, "twice"])
+    assert store.find_all([first.id, second]) == [first, second]
 
 
 def test_a_recorded_run_says_what_it_lacks(store, good) -> None:
