@@ -12,8 +12,8 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import history, resources, theme  # noqa: E402
-from dashboard.shared import panels  # noqa: E402
+from dashboard import history, resources, state, theme  # noqa: E402
+from dashboard.shared import panels, presenter  # noqa: E402
 
 st.set_page_config(
     page_title="Digit classifiers, compared", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide"
@@ -32,8 +32,8 @@ PAGES = {
             url_path="disagreements",
         ),
         st.Page("views/draw/page.py", title="Draw", icon=":material/draw:", url_path="draw"),
-        st.Page("views/exams/page.py", title="Exams", icon=":material/quiz:", url_path="exams"),
         st.Page("views/sweeps/page.py", title="Sweeps", icon=":material/grid_on:", url_path="sweeps"),
+        st.Page("views/lessons/page.py", title="Lessons", icon=":material/school:", url_path="lessons"),
     ],
     "Questions": [
         st.Page(
@@ -54,6 +54,7 @@ PAGES = {
             icon=":material/help:",
             url_path="i-dont-know",
         ),
+        st.Page("views/exams/page.py", title="Exams", icon=":material/quiz:", url_path="exams"),
     ],
     "Background": [
         st.Page("views/published/page.py", title="Published", icon=":material/menu_book:", url_path="published"),
@@ -63,9 +64,11 @@ PAGES = {
     ],
 }
 
-page = st.navigation(PAGES, position="top")
+page = st.navigation(PAGES, position="hidden" if state.presenting() else "top")
 theme.apply()
 history.one_step_a_page()
+if state.presenting():
+    presenter.bar()
 panels.read_only_note(resources.store())
 resources.warm_up()
 page.run()

@@ -290,3 +290,44 @@ def new_interval(key: str, name: str) -> dict[str, list[Any]] | None:
     seen = st.session_state.get(f"{key}:{name}:seen")
     st.session_state[f"{key}:{name}:seen"] = found
     return None if not found or found == seen else found
+
+
+# -- presenter mode ----------------------------------------------------------------------------------------------------
+
+PRESENT = "present"
+FROZEN = "presenter:frozen"
+
+
+def presenting() -> bool:
+    """True in presenter mode: as the URL has it (`?present=1`), else as it was last; written into the URL."""
+    on = st.query_params.get(PRESENT) == "1" or bool(st.session_state.get(PRESENT))
+    if on:
+        present(True)
+    return on
+
+
+def present(on: bool) -> None:
+    """Begin presenter mode, or end it, here and in the link."""
+    st.session_state[PRESENT] = on
+    if on and st.query_params.get(PRESENT) != "1":
+        st.query_params[PRESENT] = "1"
+    elif not on:
+        st.query_params.pop(PRESENT, None)
+
+
+def frozen() -> bool:
+    """True if the screen is to stay as it is, which only a presenter can ask for."""
+    return presenting() and bool(st.session_state.get(FROZEN))
+
+
+def freeze(on: bool) -> None:
+    """Let the screen stay as it is from now on, or let it follow the store again."""
+    st.session_state[FROZEN] = on
+
+
+def start_over() -> None:
+    """Forget all that was chosen, answered and drawn in this session, except that it presents; no file is touched."""
+    for key in list(st.session_state):
+        del st.session_state[key]
+    st.query_params.clear()
+    present(True)

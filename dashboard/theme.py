@@ -21,7 +21,7 @@ CSS = """
   html { font-size: 112.5%; }
 }
 /* the dark theme's blue can be read on its background, and white cannot be read on it */
-.stApp button[data-testid^="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1116); }
+.stApp button[data-testid^="stBaseButton-primary"]:not(:disabled) { color: light-dark(#FFFFFF, #0E1116); }
 span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 [data-testid="stMetricValue"] { font-family: var(--figures); letter-spacing: -0.03em; }
 /* room for a job and for the card of its result, so that the curves stay where they are when it ends */

@@ -31,6 +31,7 @@ PAGES = (
     "disagreements",
     "draw",
     "exams",
+    "lessons",
     "add",
     "models",
     "published",
@@ -40,7 +41,7 @@ PAGES = (
     "production",
     "i-dont-know",
 )
-WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw", "add")
+WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw", "add", "lessons")
 """Their charts are below the fold, or there are none at first."""
 SIZES = {1280: 1000, 390: 844}
 

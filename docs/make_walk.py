@@ -1,8 +1,9 @@
-"""Remake `docs/walk.webp`, the moving picture in the README: a slider, a training, and the answer on Compare.
+"""Remake the moving pictures in the README.
 
-    MNIST_NPZ=… python docs/make_walk.py
+    MNIST_NPZ=… python docs/make_walk.py [walk] [draw]
 
-It needs Chromium and real MNIST, works on a copy of the shipped runs, and trains one run.
+`docs/walk.webp` is a slider, a training, and the answer on Compare; `docs/draw.webp` is a drawn digit and a lesson. It
+needs Chromium, and real MNIST for the first; it works on a copy of the shipped runs, and trains one run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +26,6 @@ from mnist_core.runs.store import Store, default_root  # noqa: E402
 from tests.support import chromium as installed  # noqa: E402
 from tests.support.browser import Screen, end_everything, start_server  # noqa: E402
 
-FILE = ROOT / "docs" / "walk.webp"
 SIZE = {"width": 1280, "height": 800}
 SCALED = (960, 600)
 MOST_BYTES = 2_000_000
@@ -83,8 +84,67 @@ def walk(film: Film, screen: Screen) -> None:
     film.take(4_500)
 
 
+def draw(film: Film, screen: Screen) -> None:
+    """Draw a seven, switch the centring off, and answer the lesson on overfitting."""
+    page = film.page
+    runs = [run for run in screen.server.store.runs() if run.meta.preset in ("notebook/model_1", "notebook/model_2")]
+    on_mnist = {run.name: run.id for run in runs if run.dataset == "mnist"}
+    screen.open("draw", runs=f"{on_mnist['notebook/model_1']},{on_mnist['notebook/model_2']}")
+    pad = page.locator(".draw .pad")
+    pad.wait_for()
+    page.locator(".weights[data-network]").nth(1).wait_for(state="attached")
+    page.wait_for_timeout(1_500)
+    film.take(1_200)
+    box = pad.bounding_box()
+    assert box is not None
+    stroke = [(0.12, 0.12), (0.3, 0.12), (0.46, 0.12), (0.42, 0.24), (0.36, 0.38), (0.31, 0.5), (0.27, 0.62)]
+    for number, (across, down) in enumerate(stroke):
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=5)
+        if number == 0:
+            page.mouse.down()
+        page.wait_for_timeout(120)
+        film.take(200)
+    page.mouse.up()
+    screen.settled()
+    page.wait_for_timeout(800)
+    film.take(2_500)
+    page.get_by_text("Centre the digit, as MNIST does").click()
+    screen.settled()
+    page.wait_for_timeout(800)
+    film.take(3_500)
+    screen.open("lessons", lesson="overfitting")
+    chart = page.locator(".stVegaLiteChart svg.marks, .stVegaLiteChart canvas").first
+    chart.wait_for()
+    page.wait_for_timeout(1_500)
+    film.take(3_500)
+    box = chart.bounding_box()
+    assert box is not None
+    for share in (0.75, 0.66, 0.58):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.55 * box["height"], steps=4)
+        page.wait_for_timeout(200)
+        film.take(350)
+    page.mouse.down()
+    page.mouse.up()
+    screen.settled()
+    film.take(1_500)
+    screen.key("lesson_predict").get_by_role("button").click()
+    page.get_by_text(re.compile("lowest|is close|is right")).first.wait_for()
+    screen.settled()
+    page.wait_for_timeout(1_500)
+    film.take(5_000)
+
+
+WALKS: dict[str, Callable[[Film, Screen], None]] = {"walk": walk, "draw": draw}
+
+
 def main() -> None:
-    """Remake the moving picture."""
+    """Remake the moving pictures that are named, or both."""
+    for name in sys.argv[1:] or WALKS:
+        record(ROOT / "docs" / f"{name}.webp", WALKS[name])
+
+
+def record(file: Path, scenes: Callable[[Film, Screen], None]) -> None:
+    """Write one moving picture."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         shutil.copytree(default_root() / "reference", Path(folder) / "artifacts" / "reference")
         chromium = installed.launch(playwright)
@@ -92,8 +152,8 @@ def main() -> None:
         try:
             page = chromium.new_page(viewport=SIZE)
             film = Film(page)
-            walk(film, Screen(page, server))
-            film.write(FILE)
+            scenes(film, Screen(page, server))
+            film.write(file)
         finally:
             end_everything(server)
         chromium.close()

@@ -17,6 +17,7 @@
     ├── NotAllowed           a person of a class may not do this
     ├── TooOften             somebody does something more often than is allowed
     ├── DrawingError         a drawing or a picture cannot be used
+    ├── LessonError          a lesson cannot be read, or lacks a result that it names
     ├── PredictionsError     the predictions of a model are not probabilities
     └── ComparisonError      two runs cannot be compared
 
@@ -90,6 +91,10 @@ class TooOften(MnistCoreError):
 
 class DrawingError(MnistCoreError, ValueError):
     """A drawing or a picture cannot be used, or a kept digit is not what it must be."""
+
+
+class LessonError(MnistCoreError, ValueError):
+    """A lesson's file cannot be read, or a run has not what the lesson names."""
 
 
 class PredictionsError(MnistCoreError, ValueError):

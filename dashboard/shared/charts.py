@@ -21,7 +21,7 @@ import streamlit as st
 from altair.utils import schemapi
 from streamlit.dataframe_util import convert_anything_to_arrow_bytes
 
-from dashboard import theme
+from dashboard import state, theme
 from dashboard.cache import KEPT, key_of
 from mnist_core.plots import style
 
@@ -103,7 +103,40 @@ class Drawing:
         """Draw it in the viewer's theme; parameters and result are those of `st.vega_lite_chart`."""
         spec = self.spec(dark=theme.is_dark())
         spec.setdefault("padding", PADDING)
+        if state.presenting():
+            spec = enlarged(spec)
         return st.vega_lite_chart(spec, width=width, height=height, key=key, on_select=on_select, alt=alt_text)
+
+
+ENLARGED = 1.75
+"""How much larger charts are in presenter mode: text of 13 pixels has 23 then."""
+_LARGER = frozenset({
+    "fontSize", "labelFontSize", "titleFontSize", "strokeWidth", "symbolSize", "symbolStrokeWidth", "labelLimit",
+    "limit", "dx", "dy", "minExtent", "maxExtent", "height", "offset", "size",
+})  # fmt: skip
+_TEXT = frozenset({"labelFontSize", "titleFontSize"})
+
+
+def enlarged(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a chart whose text, lines and height are larger by `ENLARGED`; its data stay the same objects."""
+    return {
+        key: value if key in ("datasets", "data") else _enlarged(key, value) for key, value in spec.items()
+    }  # fmt: skip
+
+
+def _enlarged(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        if key in _TEXT and "expr" in value:  # which depends on the width of the screen
+            return round(13 * ENLARGED)
+        if key == "strokeWidth" and isinstance(value.get("scale", {}).get("range"), list):
+            widths = [_enlarged(key, width) for width in value["scale"]["range"]]
+            return value | {"scale": value["scale"] | {"range": widths}}
+        return {name: each if name == "data" else _enlarged(name, each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_enlarged("", each) for each in value]
+    if key in _LARGER and isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value * ENLARGED, 2)
+    return value
 
 
 Compiled = tuple[str, tuple[tuple[str, bytes], ...]]

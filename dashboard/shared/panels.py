@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from dashboard import state
 from dashboard.shared.charts import Drawing
 from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.files import printable
@@ -108,7 +109,7 @@ def data_and_downloads(
     shown: pd.DataFrame | None = None,
     column_config: dict[str, Any] | None = None,
 ) -> None:
-    """Draw the folded part below a chart: its table, and CSV, PNG and SVG.
+    """Draw the folded part below a chart: its table, and CSV, PNG and SVG; nothing in presenter mode.
 
     Parameters
     ----------
@@ -121,6 +122,8 @@ def data_and_downloads(
     key, filename, column_config
         as of `chart_with_table`.
     """
+    if state.presenting():
+        return
     with folded("Data and downloads", key=f"{key}_data") as opened:
         if not opened:
             return

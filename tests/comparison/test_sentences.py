@@ -157,6 +157,10 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "repeat_words": ("counts of a DataCheck", "tests/data/test_duplicates.py"),
         "check_words": ("counts of a DataCheck", "tests/data/test_duplicates.py"),
     },
+    "lessons/words.py": dict.fromkeys(
+        ("number_words", "outcome_words", "choice_words"),
+        ("the prediction and the answer, as they are written", "tests/lessons/test_quantities.py"),
+    ),
     "published/words.py": {
         "verdict": ("the outcome of a Row", PUBLISHED, "Reproduces: test accuracy is"),
         "reason": ("gaps and limits of a Row", PUBLISHED, r"0\.03 points below what is published"),

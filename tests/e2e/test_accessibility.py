@@ -14,8 +14,8 @@ from tests.support.seed import LARGE, SMALL
 pytestmark = pytest.mark.browser
 
 PAGES = (
-    "", "train", "runs", "mistakes", "disagreements", "draw", "exams", "sweeps", "loss-or-accuracy", "production",
-    "i-dont-know",    "published", "models", "data", "add",
+    "", "train", "runs", "mistakes", "disagreements", "draw", "exams", "sweeps", "lessons", "loss-or-accuracy",
+    "production", "i-dont-know", "published", "models", "data", "add",
 )  # fmt: skip
 
 OURS_TOO = ("heading-order", "empty-table-header", "label-content-name-mismatch")

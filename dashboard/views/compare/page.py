@@ -9,13 +9,14 @@ from functools import partial
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.shared import groups, looks, panels
+from dashboard.shared import groups, looks, panels, presenter
 from dashboard.shared.figures import RunColumn, figure_table, seed_figures, seed_label, text_table
 from dashboard.shared.parameter_panel import parameter_panel
 from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
 from dashboard.shared.run_picker import MOST_COMPARED, nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
+from dashboard.views.compare import scenes
 from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.views.compare.draw_strip import draw_strip
@@ -108,9 +109,14 @@ def results(ids: list[str]) -> None:
         with st.container(key="answer", gap="xxsmall"):
             st.markdown(f"## {answer}", help=INTERVALS, anchors=False)
             if undermining(comparison.verdicts, labels):
-                st.caption(
-                    ":material/warning: **Not a fair comparison as it stands**: why is written below the curves."
-                )
+                why = "end presenter mode to read why." if state.presenting() else "why is written below the curves."
+                st.caption(f":material/warning: **Not a fair comparison as it stands**: {why}")
+        if state.presenting():
+            tested = [run for run in runs if run.id == baseline or comparison.of(run.id)]
+            tested.sort(key=lambda run: run.id != baseline)
+            if not scenes.scene(curves_of(found, colours, labels), tested, labels, colours):
+                run_lines(runs, figures, labels, colours, baseline, chosen, seeds, comparison)
+            return
         with st.container(key="figures", gap="small"):
             pair = [run for run in runs if run.id == baseline or comparison.of(run.id)]
             pair.sort(key=lambda run: run.id != baseline)
@@ -228,11 +234,12 @@ def configurations(runs: list[Run], labels: dict[str, str], columns: list[RunCol
 
 
 st.html(STYLE)
+with panels.errors_as_messages():
+    all_runs, problems = resources.scan()
 with st.container(horizontal=True, vertical_alignment="center", key="page_head"):
     st.title("Compare", width="content", anchor=False)
     st.markdown(WHAT, width="stretch")
-    with panels.errors_as_messages():
-        all_runs, problems = resources.scan()
+    presenter.invitation()
     st.page_link(
         "views/runs/page.py", label="All runs", icon=":material/table_rows:", width="content",
         help="Find, rename, tag and delete runs; read everything about each.",
@@ -249,7 +256,7 @@ else:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="choice"):
         with st.container(width="stretch", gap=None):
             chosen = run_picker(all_runs, every_seed=True, most=MOST_COMPARED, label_shown=False)
-        if chosen:
+        if chosen and not state.presenting():
             measured_against([group.first for group in groups.grouped([run.id for run in chosen], all_runs)])
     if not chosen:
         nothing_chosen(
@@ -262,7 +269,7 @@ else:
     else:
         live = any(run.live for run in chosen)
 
-        @st.fragment(run_every=1.0 if live else None)
+        @st.fragment(run_every=1.0 if live and not state.frozen() else None)
         def following(ids: list[str]) -> None:
             """The results, drawn again every second while one of the runs is live."""
             results(ids)

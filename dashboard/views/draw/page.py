@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.shared import explanations, panels
+from dashboard.shared import explanations, panels, presenter
 from dashboard.shared.drawing import board, edits
 from dashboard.shared.drawing.board import BoardDrawing
 from dashboard.shared.drawing.live import bring_weights, fresh, live_board
@@ -27,7 +27,9 @@ REFUSED = "draw:refused"
 
 def main() -> None:
     """Draw the page."""
-    st.title("Draw a digit")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Draw a digit", width="stretch")
+        presenter.invitation()
     runs, problems = resources.scan()
     chosen = run_picker(runs, label="Runs that answer")
     panels.store_problems(problems)
@@ -49,6 +51,8 @@ def main() -> None:
     _live(able, short, colours)
     with st.container(key="draw_weights"):
         bring_weights(able)
+    if state.presenting():
+        return
     _why(able, short, colours)
     kept_panel.kept_panel(able, short, colours)
 

@@ -57,7 +57,7 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     ticking = service.state == "starting" or bool(look.waited)
     if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
         st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
-    panel = st.fragment(_panel, run_every=TICK_S if ticking else None)
+    panel = st.fragment(_panel, run_every=TICK_S if ticking and not state.frozen() else None)
     panel([run.id for run in chosen], active, (service.state, bool(look.waited)))
 
 
