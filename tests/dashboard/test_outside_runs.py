@@ -90,7 +90,7 @@ def test_a_network_of_pytorch_a_forest_and_model_1_stand_in_one_comparison_one_g
     assert main(["report", *(run.id for run in runs), "--out", str(out), "--store", str(store.root)]) == 0
     written = out.read_text(encoding="utf-8")
     assert [name for name in names if f"{name} right" not in written] == []
-    page = app("views/disagreements/page.py", **{state.CHOSEN: link(runs)})
+    page = app("views/disagreements/page.py", **{state.CHOSEN: link(runs), "view": "all"})
     assert not page.exception
     assert page.error == []
     shown = text(page)

@@ -57,7 +57,7 @@ def gallery_items(page: AppTest) -> list[dict[str, Any]]:
     def data(node: Any) -> list[list[dict[str, Any]]]:
         found = []
         for child in getattr(node, "children", {}).values():
-            if child.type == "bidi_component" and "items" in (shown := json.loads(child.proto.json)):
+            if child.type == "bidi_component" and "items" in (shown := json.loads(child.proto.json or "{}")):
                 found.append(shown["items"])
             found += data(child)
         return found
