@@ -62,7 +62,8 @@ def _add(given: Any, name: str, dataset: str) -> None:
         try:
             arrived = import_file(
                 path,
-                name=(name.strip() or Path(given.name).stem[:80]) if of_other_tool else None,
+                name=(name.strip() or None) if of_other_tool else None,
+                otherwise=Path(given.name).stem,
                 dataset=(dataset.strip() or None) if of_other_tool else None,
                 store=resources.store(),
             )

@@ -21,6 +21,7 @@ def import_file(
     *,
     store: Store,
     name: str | None = None,
+    otherwise: str | None = None,
     dataset: str | None = None,
     classes: Sequence[str] | None = None,
     parameters: int | None = None,
@@ -36,7 +37,9 @@ def import_file(
     store
         where the runs are kept.
     name
-        what the run is called; default: as the file calls it, or the name of the file.
+        what the run is called; default: as the file calls it, else `otherwise`.
+    otherwise
+        what a run is called that has no name in the file; default: the name of the file.
     history
         the files of the history that belongs to predictions or to a network; or of further columns of a history, as
         Trackio writes a file for each metric.
@@ -59,9 +62,10 @@ def import_file(
             raise ConfigError(f"{unused[0]} is for predictions of another tool; the runs of an archive have their own")
         return unpack(path, store)
     before = {run.id for run in store.runs()}
+    unnamed = otherwise or path.stem
     if kind == ".keras":
         rows = joined([Given()], history)[0].history
-        run = record_network(name or path.stem[:80], path, dataset=dataset, history=rows, store=store)
+        run = record_network(name or unnamed[:80], path, dataset=dataset, history=rows, store=store)
         return [Arrived(run, run.id not in before)]
     found = joined(read_all(path), history)
     if len(found) > 1 and (name or parameters is not None):
@@ -71,7 +75,7 @@ def import_file(
         )
     runs = [
         record(
-            name or (item.name or path.stem)[:80],
+            name or (item.name or unnamed)[:80],
             probabilities=item.probabilities,
             predicted=item.predicted,
             dataset=dataset or item.dataset,

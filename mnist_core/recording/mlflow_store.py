@@ -160,13 +160,18 @@ def _run(folder: Path) -> MlflowRun | None:
     status = str(meta.get("status", ""))
     return MlflowRun(
         id=str(meta.get("run_id") or meta.get("run_uuid")),
-        name=str(meta.get("run_name") or tags.get("mlflow.runName") or folder.name),
+        name=_known(meta.get("run_name")) or tags.get("mlflow.runName") or folder.name,
         status=STATUS.get(status, status),
         metrics=_metrics(folder / "metrics"),
         params=dict(_texts(folder / "params")),
         tags=tags,
         folder=folder,
     )
+
+
+def _known(fact: Any) -> str:
+    """Return a fact of a `meta.yaml` as text; empty where it is YAML's mark of none."""
+    return "" if fact in (None, "null", "~") else str(fact)
 
 
 def _named(folder: Path) -> Iterator[tuple[str, Path]]:

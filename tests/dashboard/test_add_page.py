@@ -62,6 +62,13 @@ def test_uploaded_predictions_become_a_run(page: AppTest, store: Store, tmp_path
     assert "is in the store now" in text_of(page)
 
 
+def test_an_upload_with_several_runs_brings_each_under_its_own_name(page: AppTest, store: Store) -> None:
+    table = "step,train/loss,series_key,run\n0,1.0,1,net\n0,0.9,2,\n1,0.5,1,net\n1,0.4,2,\n"
+    page = upload(page, "train_loss.csv", table.encode(), "")
+    assert not page.error
+    assert sorted(run.name for run in store.runs()) == ["net", "train_loss"]
+
+
 def test_an_uploaded_run_is_offered_for_comparison_with_one_on_the_same_images(
     page: AppTest, store: Store, tmp_path: Path
 ) -> None:

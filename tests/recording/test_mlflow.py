@@ -127,6 +127,12 @@ def test_lines_without_a_step_and_with_a_data_set_are_read(mlruns) -> None:
     assert read(mlruns / EXPERIMENT / NET).history["loss"][:2] == [0.5, 0.25]
 
 
+def test_a_run_of_an_older_version_has_its_name_in_a_tag(mlruns) -> None:
+    path = mlruns / EXPERIMENT / NET / "meta.yaml"
+    write(path, path.read_text().replace("run_name: net a", "run_name: null"))
+    assert read(mlruns / EXPERIMENT / NET).name == "net a"
+
+
 def test_the_last_value_of_a_step_counts_and_a_plain_name_is_preferred(mlruns) -> None:
     metrics = mlruns / EXPERIMENT / NET / "metrics"
     write(metrics / "loss", "10 0.5 0\n11 0.4 0\n12 0.3 1\n")
