@@ -2,6 +2,7 @@
 """Set up and start, with nothing but Python 3.11 to 3.13.
 
     python3 start.py               open the dashboard
+    python3 start.py class         open the dashboard for a class on this network, after asking
     python3 start.py tests         run the tests
     python3 start.py cli ARGS …    the command line, as `python -m mnist_core ARGS …`
 
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parent
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 COMMANDS = {
     "dashboard": ("requirements.txt", ["-m", "dashboard"]),
+    "class": ("requirements.txt", ["-m", "dashboard", "class"]),
     # side by side, as many of them wait for browsers and workers; the tests of a file stay together, as they share what
     # they have started
     "tests": ("requirements-dev.txt", ["-m", "pytest", "-n", "4", "--dist", "loadfile"]),
@@ -34,7 +36,7 @@ def main() -> int:
     name, rest = (
         (sys.argv[1], sys.argv[2:]) if sys.argv[1:2] and sys.argv[1] in COMMANDS else ("dashboard", sys.argv[1:])
     )
-    if rest[:1] in (["-h"], ["--help"]) and name != "cli":
+    if rest[:1] in (["-h"], ["--help"]) and name not in ("cli", "class"):
         print(__doc__)
         return 0
     if sys.version_info[:2] not in SUPPORTED:

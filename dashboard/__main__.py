@@ -1,5 +1,7 @@
 """`python -m dashboard`, or `mnist-compare` where it is installed, opens the dashboard.
 
+`python -m dashboard class` opens it for a class on this network (see `class_command`).
+
 Any option of `streamlit run` may follow.
 """
 
@@ -17,10 +19,19 @@ def main() -> None:
 
     Where it is installed, the configuration is next to the app, where Streamlit finds it, too.
     """
+    if sys.argv[1:2] == ["class"]:
+        from dashboard.class_command import main as open_class
+
+        sys.exit(open_class(sys.argv[2:]))
+    serve(sys.argv[1:])
+
+
+def serve(options: list[str]) -> None:
+    """Run Streamlit with these options until it is stopped."""
     from streamlit.web.cli import main as streamlit
 
     os.chdir(ROOT)
-    streamlit(["run", str(ROOT / "dashboard" / "server.py"), *sys.argv[1:]], prog_name="mnist-compare")
+    streamlit(["run", str(ROOT / "dashboard" / "server.py"), *options], prog_name="mnist-compare")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import history, resources, state, theme  # noqa: E402
+from dashboard import classroom, history, resources, state, theme  # noqa: E402
 from dashboard.shared import panels, presenter  # noqa: E402
 
 st.set_page_config(
@@ -63,6 +63,12 @@ PAGES = {
         st.Page("views/add.py", title="Add your own", icon=":material/upload_file:", url_path="add"),
     ],
 }
+
+if classroom.address():  # pages of a class, which are there in a class only
+    PAGES["Class"] = [
+        st.Page(Path(__file__).parent / file, title=title, icon=icon, url_path=path)
+        for file, title, icon, path in classroom.PAGES
+    ]
 
 page = st.navigation(PAGES, position="hidden" if state.presenting() else "top")
 theme.apply()

@@ -17,6 +17,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from dashboard import classroom
 from dashboard.cache import KEPT, MIB, ByteCache, key_of, size_of
 from dashboard.theme import is_dark
 from mnist_core.comparison.comparability import NOTHING_KNOWN, Background
@@ -46,6 +47,7 @@ from mnist_core.runs.summary import RunSummary
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mnist_core.comparison.board import BoardLine
     from mnist_core.comparison.disagreements import ClassChange, ConfusionChange
     from mnist_core.comparison.exams import Result
     from mnist_core.comparison.planner import Plan
@@ -66,8 +68,8 @@ Made = TypeVar("Made")
 
 @functools.cache
 def store() -> Store:
-    """Return the store that the whole app reads and writes."""
-    return Store()
+    """Return the store that the whole app reads and writes; in a class each viewer may change what is theirs."""
+    return Store(who=classroom.person)
 
 
 @functools.cache
@@ -87,6 +89,8 @@ def watch() -> Watch:
 def _watch(store: Store, runner: ServiceRunner) -> Watch:
     from mnist_core.jobs.watch import Watch
 
+    if classroom.address():
+        store = Store(store.root)  # it works in a thread of its own, for no viewer
     # a run that was interrupted long ago waits for a person, and not for whoever happens to look
     return Watch(store, runner, adopt=False)
 
@@ -343,6 +347,35 @@ def recipe_comparison(
         ("recipe comparison", _key(runs), _key(alike), baseline, chosen, margin), made, size_of
     )
     return found
+
+
+def board(fingerprint: str, final: bool) -> list[BoardLine]:
+    """Return the board of the class on one data set, cached until a finished run on it changes."""
+    from mnist_core.comparison.board import board_half, eligible, standings, tries_of
+
+    runs = [run for run in snapshot().runs if eligible(run) and run.status.fingerprint == fingerprint]
+    key = ("board", str(store().root), final, *((run.id, run.version(), run.meta.owner) for run in runs))
+
+    def make() -> list[BoardLine]:
+        tries = tries_of(runs, fingerprint, _right)
+        if not tries:
+            return []
+        images = len(next(iter(tries.values()))[0].right)
+        return standings(tries, board_half(images, fingerprint), final=final)
+
+    found: list[BoardLine] = KEPT.get(key, make, size_of)
+    return found
+
+
+def _right(run: Run) -> NDArray[np.bool_] | None:
+    """Return on which test images a run is right, kept as bits; None where it has no predictions."""
+
+    def make() -> tuple[int, NDArray[np.uint8]] | None:
+        found = run.predictions()
+        return None if found is None else (len(found.labels), np.packbits(found.predicted == found.labels))
+
+    kept = KEPT.get(("right", str(store().root), run.id, run.version()), make, size_of)
+    return None if kept is None else np.unpackbits(kept[1], count=kept[0]).astype(np.bool_)
 
 
 def recipe_sample(run: Run, chosen: ChosenEpoch = "kept") -> Sample | None:

@@ -1,6 +1,9 @@
 """The dashboard as a web application: Streamlit, behind a check of every request's origin. `python -m dashboard` starts
 it.
 
+In a class (see `classroom`), whoever has not joined gets nothing of it. Every answer has headers that keep browsers
+from running what is not the dashboard's own.
+
 The check guards against DNS rebinding (a foreign web page gives its own name the address 127.0.0.1, and then reads
 the dashboard as if it were its own) and against requests that a foreign web page makes in a visitor's browser.
 Streamlit checks the Host of a WebSocket only, so the same rule is put here before every request.
@@ -11,13 +14,15 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 from streamlit.starlette import App
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from dashboard.classroom import ROUTES, MembersOnly
 
 
 def refusal(host: str | None, origin: str | None) -> str | None:
@@ -59,4 +64,53 @@ class OwnPagesOnly:
         await self._app(scope, receive, send)
 
 
-app = App(Path(__file__).with_name("app.py"), middleware=[Middleware(OwnPagesOnly)])
+POLICY = {
+    "default-src": "'self'",
+    # Streamlit's page has a script of its own, and Vega makes functions of the expressions of a chart
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' blob:",
+    "worker-src": "'self' blob:",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self' data: blob:",
+    "media-src": "'self' data: blob:",
+    "frame-src": "'self' data: blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+"""From where a page may load what: from this server only, so that no text that somebody typed can call anybody."""
+
+HEADERS = {
+    "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in POLICY.items()),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class SafeHeaders:
+    """ASGI middleware that gives every HTTP answer HEADERS."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and add to the answer."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+app = App(
+    Path(__file__).with_name("app.py"),
+    routes=ROUTES,
+    middleware=[Middleware(SafeHeaders), Middleware(OwnPagesOnly), Middleware(MembersOnly)],
+)

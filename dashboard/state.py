@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from dashboard import classroom
 from mnist_core.comparison.decide import DEFAULT_MARGIN
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -62,7 +63,10 @@ def suggested(runs: list[Run]) -> list[Run]:
 
 
 def _default(runs: list[Run]) -> list[Run]:
-    """Return the shipped model_1 and model_2 on MNIST, else the two newest finished runs."""
+    """Return what a teacher has pinned, else the shipped model_1 and model_2 on MNIST, or the two newest finished."""
+    by_id = {run.id: run for run in runs}
+    if pinned := [by_id[run_id] for run_id in classroom.pinned() if run_id in by_id]:
+        return pinned
     shipped = [run for run in runs if run.read_only and run.meta.preset in ("notebook/model_1", "notebook/model_2")]
     for dataset in ("mnist", "digits"):
         found = [run for run in shipped if run.dataset == dataset and run.name == run.meta.preset]

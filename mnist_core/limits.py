@@ -28,13 +28,20 @@ class RateLimit:
 
     def take(self, key: str) -> None:
         """Count one; raise TooOften, which counts nothing, where the limit is reached."""
+        self._look(key, 1)
+
+    def check(self, key: str) -> None:
+        """Raise TooOften where the limit is reached; count nothing."""
+        self._look(key, 0)
+
+    def _look(self, key: str, count: int) -> None:
         pace = self.seconds / self.most
         with self._lock:
             now = self._clock()
             spent, at = self._spent.pop(key, (0.0, now))
             spent = max(0.0, spent - (now - at) / pace)
             allowed = spent + 1 <= self.most
-            self._spent[key] = (spent + 1 if allowed else spent), now
+            self._spent[key] = (spent + count if allowed else spent), now
             while len(self._spent) > MOST_KEYS:
                 self._spent.popitem(last=False)
         if not allowed:

@@ -19,6 +19,7 @@ from mnist_core.constants import CLASSES, IMAGE_SHAPE
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DrawingError
 from mnist_core.files import make_folder, printable, read_json, write_json, writing
+from mnist_core.people import OWNER, Person
 
 MOST_KEPT = 1000
 """Digits that a store keeps: 2 kB each, and a network answers on all of them in a few hundredths of a second."""
@@ -30,13 +31,14 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 class KeptDigit:
     """A drawn digit. id: of its file. label: the digit that it is. picture: uint8 of shape (28, 28).
 
-    kept_at: seconds since 1970.
+    kept_at: seconds since 1970. owner: who of a class has kept it; empty outside a class.
     """
 
     id: str
     label: int
     picture: Pixels
     kept_at: float
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,36 +59,57 @@ class KeptDigits:
         return np.array([digit.label for digit in self.digits], np.uint8)
 
 
-def keep(folder: Path, picture: Pixels, label: int) -> KeptDigit:
+def keep(folder: Path, picture: Pixels, label: int, *, by: Person = OWNER) -> KeptDigit:
     """Keep a picture, uint8 of shape (28, 28), as the digit `label`; a picture that is kept gets the new label.
+
+    by: who keeps it.
 
     Raises
     ------
     DrawingError
         where there is no ink on it, the label is not 0 to 9, or MOST_KEPT digits are kept already.
+    NotAllowed
+        where it is kept already, by somebody else.
     WriteError
         where the disk refuses.
     """
+    by.check("train")
     if not 0 <= label < CLASSES:
         raise DrawingError(f"the label is {label}; it must be a digit from 0 to {CLASSES - 1}")
     if picture.shape != IMAGE_SHAPE or picture.dtype != np.uint8:
         raise DrawingError(f"the picture is {picture.dtype} of shape {picture.shape}; it must be uint8 of (28, 28)")
     if not picture.any():
         raise DrawingError("there is no ink on the picture; draw a digit first")
-    digit = KeptDigit(hashlib.sha256(picture.tobytes()).hexdigest()[:16], label, picture, time.time())
+    digit = KeptDigit(hashlib.sha256(picture.tobytes()).hexdigest()[:16], label, picture, time.time(), by.name)
     path = folder / f"{digit.id}.json"
     if not path.exists() and len(_files(folder)) >= MOST_KEPT:
         raise DrawingError(f"{MOST_KEPT:,} digits are kept, which is the most; remove some first")
+    _check_owner(folder, digit.id, by)
     make_folder(folder)
     rows = [row.tobytes().hex() for row in picture]
-    write_json(path, {"label": label, "kept_at": digit.kept_at, "rows": rows})
+    write_json(path, {"label": label, "kept_at": digit.kept_at, "rows": rows, "owner": digit.owner})
     return digit
 
 
-def remove(folder: Path, digit_id: str) -> None:
-    """Delete a kept digit; nothing happens where it is gone already. Raises WriteError."""
+def _check_owner(folder: Path, digit_id: str, by: Person) -> None:
+    """Raise NotAllowed where a digit is kept that this person may not change."""
+    try:
+        found = _read(folder / f"{digit_id}.json").owner
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        found = ""
+    by.check("change", found, "the digit")
+
+
+def remove(folder: Path, digit_id: str, *, by: Person = OWNER) -> None:
+    """Delete a kept digit; nothing happens where it is gone already. Raises WriteError, and NotAllowed for another's.
+
+    by: who removes it.
+    """
     if _NAME.fullmatch(digit_id):
         path = folder / f"{digit_id}.json"
+        _check_owner(folder, digit_id, by)
         with writing(path):
             path.unlink(missing_ok=True)
 
@@ -129,5 +152,8 @@ def _read(path: Path) -> KeptDigit:
         raise DrawingError("a row of the picture has not 28 pixels, two hexadecimal figures each")
     if isinstance(when, bool) or not isinstance(when, int | float):
         raise DrawingError("it does not say when it was kept")
+    owner = data.get("owner", "")
+    if not isinstance(owner, str):
+        raise DrawingError("it does not say who has kept it")
     picture = np.array([list(bytes.fromhex(row)) for row in rows], np.uint8)
-    return KeptDigit(path.stem, label, picture, float(when))
+    return KeptDigit(path.stem, label, picture, float(when), owner)

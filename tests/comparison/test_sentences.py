@@ -56,6 +56,7 @@ DIAGNOSIS, EXAMPLE = (
     "tests/comparison/test_diagnosis.py",
     r"all else equal: with dropout \(dropout 0.3, lowest",
 )
+BOARD = "tests/comparison/test_board.py"
 ABSTENTION = "tests/comparison/test_abstention.py"
 ROWS = "tests/comparison/test_verdict_rows.py"
 EXAMS = "tests/dashboard/test_exams_page.py"
@@ -77,6 +78,11 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "cascade_words": ("a Cascade", ABSTENTION),
         "decided_words": ("a decision", ABSTENTION, "better, "),
         "cost_words": ("multiplications of a Cascade and of both models", ABSTENTION),
+    },
+    "comparison/words/board.py": {
+        "lead_words": ("the places of BoardLines", BOARD),
+        "place_words": ("the place of a BoardLines", BOARD),
+        "rules_words": ("how the board is ordered", BOARD),
     },
     "comparison/words/captions.py": {
         "largest_layer_words": ("parameters of each layer", "tests/comparison/test_captions.py"),

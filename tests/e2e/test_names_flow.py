@@ -12,6 +12,7 @@ from playwright.sync_api import Request, expect
 
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
+from mnist_core.people import student
 from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from tests.support import seed
@@ -24,6 +25,7 @@ FIRST = "![p](http://foreign.example/p.png) :red[x] $y$ :smile: :material/home: 
 SECOND = "<img src=http://foreign.example/q onerror=alert(1)> *d* `c` www.foreign.example"
 SWEEP = "[a](javascript:alert(1)) <b class=bad>e</b> :streamlit: --"
 FAILED = "# :blue-badge[x] <script>alert(1)</script> | http://foreign.example"
+OWNER = "<img src=x onerror=alert(1)> :red[x] $y$"
 PAGES = (
     "", "train", "mistakes", "disagreements", "disagreements?view=matrices", "sweeps", "loss-or-accuracy", "production",
     "published", "models", "data", "runs",
@@ -48,7 +50,8 @@ def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     spec = {"name": SWEEP, "base": "notebook/model_1", "grid": {"stack.units": [4, 8]}}
     spec["fixed"] = {"dataset.name": "digits"}
     sweeps.start(store, Waiting(), parse_spec(spec))  # type: ignore[arg-type]
-    failed, _ = store.add(config((8,), epochs=1), name=FAILED)
+    of_a_class = Store(store.root, who=lambda: student(OWNER))
+    failed, _ = of_a_class.add(config((8,), epochs=1), name=FAILED)
     writer = store.open_writer(failed.id)
     assert writer is not None
     writer.started([])

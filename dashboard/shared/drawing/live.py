@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dashboard import resources, state
+from dashboard import classroom, resources, state
 from dashboard.shared import panels
 from dashboard.shared.drawing import board, edits
 from dashboard.shared.drawing.board import Card
@@ -28,6 +28,7 @@ def live_board(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[
     """
     drawing = None
     with panels.errors_as_messages():
+        classroom.count(classroom.DRAWINGS)
         drawing = board.current()
     edit, centred = (edits.chosen(), edits.centred()) if edited_too else (None, True)
     table = edit_table(edit) if edit is not None and edits.changes(edit) else None

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import classroom, resources, state
 from dashboard.shared import panels
 from dashboard.shared.drawing import board, edits
 from dashboard.shared.gallery import gallery, vote_items
@@ -63,7 +63,8 @@ def _keep() -> None:
         elif label is None:
             said = ("error", "Say which digit it is meant to be, then keep it.")
         else:
-            keep(resources.kept_folder(), edits.picture(drawing.ink), int(label))
+            classroom.count(classroom.KEPT)
+            keep(resources.kept_folder(), edits.picture(drawing.ink), int(label), by=classroom.person())
             said = ("note", f"Kept as a {label}.")
             state.fill({LABEL: None})
     except MnistCoreError as error:
@@ -156,7 +157,7 @@ def _pictures(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str],
 
 def _remove(digit: Any) -> None:
     try:
-        remove(resources.kept_folder(), digit.id)
+        remove(resources.kept_folder(), digit.id, by=classroom.person())
         state.fill({OPENED: None, TAKEN: digit, SAID: ("note", f"A {digit.label} is removed.")})
     except MnistCoreError as error:
         state.fill({SAID: ("error", panels.sentence(error))})
@@ -165,7 +166,7 @@ def _remove(digit: Any) -> None:
 def _undo() -> None:
     digit: Any = state.widget_value(TAKEN)
     try:
-        keep(resources.kept_folder(), digit.picture, digit.label)
+        keep(resources.kept_folder(), digit.picture, digit.label, by=classroom.person())
         state.fill({TAKEN: None, SAID: ("note", f"The {digit.label} is back.")})
     except MnistCoreError as error:
         state.fill({SAID: ("error", panels.sentence(error))})

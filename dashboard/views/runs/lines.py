@@ -39,12 +39,13 @@ class Line:
 class View:
     """The view of the table that a person has chosen.
 
-    text: words that must occur. test: a condition, None for none. sort: a column. hidden: ids of runs left out.
-    by_recipe: one line for all seeds of a recipe; those in `unfolded` show their seeds below. pinned: the id of the
-    baseline, which comes first and is never left out.
+    text: words that must occur. owner: a person whose runs alone are listed, None for everybody's. test: a condition,
+    None for none. sort: a column. hidden: ids of runs left out. by_recipe: one line for all seeds of a recipe; those in
+    `unfolded` show their seeds below. pinned: the id of the baseline, which comes first and is never left out.
     """
 
     text: str = ""
+    owner: str | None = None
     test: Filter | None = None
     sort: str = "created"
     descending: bool = True
@@ -61,6 +62,7 @@ def lines_of(entries: Sequence[Entry], view: View) -> list[Line]:
         for entry in entries
         if entry.run.id not in view.hidden
         and contains(entry.row, view.text)
+        and view.owner in (None, entry.run.meta.owner)
         and (not view.test or view.test(entry.row))
     ]
     groups = _groups(kept) if view.by_recipe else [[entry] for entry in kept]

@@ -61,16 +61,17 @@ def controls(entries: Sequence[Entry]) -> tuple[View, list[str], bool]:
             help="All seeds of one configuration together: means, and ± the standard deviation of the accuracy. A tick "
             "under ▾ shows the seeds below them.",
         )  # fmt: skip
+        owner = _owner_filter(entries)
         with st.popover("View", icon=":material/tune:", key="runs_view"):
             for name, values in VIEWS.items():
-                st.button(name, key=f"view_{name}", type="tertiary", on_click=_use_view, args=(values,))
+                st.button(name, key=f"view_{name}", type="tertiary", on_click=_use_view, args=(values, _usual(entries)))
             sort = st.selectbox(
                 "Sort by", SORTS, SORTS.index("created"), format_func=lambda name: COLUMNS[name].label, key="sort",
                 bind="query-params", help="A click on the head of a column sorts too, for the moment.",
             )  # fmt: skip
             down = st.toggle("Highest first", True, key="down", bind="query-params")
             shown = st.multiselect(
-                "Columns", list(table.SHOWN), list(table.USUAL), format_func=lambda name: table.SHOWN[name],
+                "Columns", list(table.SHOWN), _usual(entries), format_func=lambda name: table.SHOWN[name],
                 key="columns", bind="query-params", select_all=False,
             )  # fmt: skip
             every = st.toggle(
@@ -85,6 +86,7 @@ def controls(entries: Sequence[Entry]) -> tuple[View, list[str], bool]:
             )  # fmt: skip
     view = View(
         text=str(text or ""),
+        owner=owner,
         test=condition(str(where or "")),
         sort=sort or "created",
         descending=bool(down),
@@ -94,6 +96,17 @@ def controls(entries: Sequence[Entry]) -> tuple[View, list[str], bool]:
         pinned=state.pinned_baseline([entry.run.id for entry in entries]),
     )
     return view, list(shown), bool(every)
+
+
+def _owner_filter(entries: Sequence[Entry]) -> str | None:
+    """Draw the choice of one person's runs, in a class or where one has been; None for everybody's."""
+    owners = sorted({entry.run.meta.owner for entry in entries} - {""}, key=str.casefold)
+    if not owners:
+        return None
+    return st.selectbox(
+        "Owner", owners, None, key="owner", bind="query-params", placeholder="Everybody", width=170,
+        help="Who of the class requested the run.",
+    )  # fmt: skip
 
 
 def _count_reveals() -> None:
@@ -122,8 +135,13 @@ def condition(text: str) -> Filter | None:
         return None
 
 
-def _use_view(values: dict[str, object]) -> None:
-    state.fill(START | values)
+def _usual(entries: Sequence[Entry]) -> list[str]:
+    """Return the columns that are shown at first: with the owner where a run has one."""
+    return [*(["owner"] if any(entry.run.meta.owner for entry in entries) else []), *table.USUAL]
+
+
+def _use_view(values: dict[str, object], usual: list[str]) -> None:
+    state.fill(START | {"columns": usual} | values)
     state.set_link(**{HIDE: None, UNFOLD: None})
 
 
@@ -154,7 +172,10 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
             "Hide", icon=":material/visibility_off:", disabled=not chosen, key="runs_hide", on_click=_hide,
             args=(chosen,), help="Leave the ticked runs out of this table. They stay in the store.",
         )  # fmt: skip
-        own = [by_id[run_id] for run_id in chosen if not by_id[run_id].read_only]
+        person = resources.store().person
+        own = [
+            run for run in map(by_id.__getitem__, chosen) if not run.read_only and person.may("delete", run.meta.owner)
+        ]
         st.button(
             f"Delete {len(own)}" if own else "Delete", icon=":material/delete:", key="runs_delete",
             disabled=not own or not resources.store().writable, on_click=_delete, args=(own, chosen),

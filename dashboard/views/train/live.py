@@ -25,6 +25,7 @@ from mnist_core.errors import MnistCoreError
 from mnist_core.jobs import estimates
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request_all, resume, wanted_seeds
+from mnist_core.jobs.turns import in_turn
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curves_chart, member_frame
@@ -146,7 +147,8 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
     first = {run_id: group.first.id for group in groups.grouped(ids, runs) for run_id in group.ids}
     palette = resources.colours(list(dict.fromkeys(first.values())))
     colours = {run_id: palette[of_group] for run_id, of_group in first.items()}
-    waiting = [run for run in live if run.state == "queued"]
+    queued = [run for run in live if run.state == "queued"]
+    waiting = in_turn(queued, [run for run in live if run.state == "running"])
     for run in [run for run in live if run not in waiting[MOST_WAITING:]]:
         place = waiting.index(run) + 1 if run in waiting else 0
         _job(run, labels[run.id], colours[run.id], place)
