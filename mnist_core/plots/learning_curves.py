@@ -461,15 +461,7 @@ def curves_chart(
         if len(kinds) > 1
         else None
     )
-    dash = alt.StrokeDash(
-        "kind:N", scale=alt.Scale(domain=kinds, range=[DASH[kind] for kind in kinds]), sort=kinds, legend=legend
-    )
-    stroke_width = alt.StrokeWidth(
-        "kind:N",
-        scale=alt.Scale(type="ordinal", domain=kinds, range=[WIDTH[kind] for kind in kinds]),
-        sort=kinds,
-        legend=legend,
-    )
+    dash, stroke_width = kind_channels(kinds, legend)
     horizontal = alt.X(
         f"{x}:Q",
         title="epoch (one pass over the training images)" if x == "epoch" else "training time in seconds",
@@ -642,6 +634,20 @@ def _shortened(label: str) -> str:
         return label
     head = NAME_LETTERS // 2 - 1
     return f"{label[:head].rstrip()}…{label[head + 1 - NAME_LETTERS :].lstrip()}"
+
+
+def kind_channels(kinds: Sequence[str], legend: alt.Legend | None) -> tuple[alt.StrokeDash, alt.StrokeWidth]:
+    """Return how the kinds of lines differ, for a column `kind`: dashes and widths, with one legend for both."""
+    dash = alt.StrokeDash(
+        "kind:N", scale=alt.Scale(domain=kinds, range=[DASH[kind] for kind in kinds]), sort=kinds, legend=legend
+    )
+    width = alt.StrokeWidth(
+        "kind:N",
+        scale=alt.Scale(type="ordinal", domain=kinds, range=[WIDTH[kind] for kind in kinds]),
+        sort=kinds,
+        legend=legend,
+    )
+    return dash, width
 
 
 def _best_text(value: float, metric: Metric) -> str:

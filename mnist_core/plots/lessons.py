@@ -10,7 +10,7 @@ import pandas as pd
 
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.plots.learning_curves import DASH, WIDTH, Metric, value_domain
+from mnist_core.plots.learning_curves import DASH, Metric, kind_channels, value_domain
 from mnist_core.plots.style import as_text, layer
 
 HEIGHT = 320
@@ -63,15 +63,7 @@ def epochs_chart(
     )
     colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300, labelExpr=KIND_LABELS)
-    dash = alt.StrokeDash(
-        "kind:N", scale=alt.Scale(domain=kinds, range=[DASH[kind] for kind in kinds]), sort=kinds, legend=legend
-    )
-    width = alt.StrokeWidth(
-        "kind:N",
-        scale=alt.Scale(type="ordinal", domain=kinds, range=[WIDTH[kind] for kind in kinds]),
-        sort=kinds,
-        legend=legend,
-    )
+    dash, width = kind_channels(kinds, legend)
     layers = [
         alt.Chart(frame).mark_line(clip=True).encode(x=x, y=y, color=colour, strokeDash=dash, strokeWidth=width),
         *(_names(frame, runs, colours, x, y) if len(runs) > 1 else []),

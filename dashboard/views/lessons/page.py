@@ -89,7 +89,7 @@ def _list(found: Lessons) -> None:
                     help=for_markdown(filed.lesson.title),
                 )
     st.caption(
-        f"A lesson is one short text file. Put your own into the folder `{FOLDER}` of the store; docs/lessons.md "
+        f"A lesson is one short text file. Put your own into the folder “{FOLDER}” of the store; docs/lessons.md "
         "describes the form."
     )
 
