@@ -1,0 +1,231 @@
+"""Every place where content from outside is read, each with a valid sample of it, and ways to spoil the sample."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mnist_core.data.datasets import Catalog
+from mnist_core.data.drawings import board_of, decoded, encoded
+from mnist_core.data.kept_digits import keep, kept_digits
+from mnist_core.experiments.configs import parse_config
+from mnist_core.experiments.grids import parse_spec, read_table
+from mnist_core.experiments.links import apply
+from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.settings import values_of
+from mnist_core.experiments.spaces import search_spec
+from mnist_core.files import parse_json
+from mnist_core.inspection.incoming import import_file
+from mnist_core.inspection.network_file import record_network
+from mnist_core.recording.event_files import write_events
+from mnist_core.recording.exporting import as_bytes
+from mnist_core.recording.importing import read_all
+from mnist_core.recording.run_archive import pack
+from mnist_core.runs.filters import EXAMPLE, parse
+from mnist_core.runs.run import Run
+from mnist_core.runs.store import Store
+
+GRID = """
+name = "widths"
+base = "notebook/model_1"
+[grid]
+"stack.units" = [16, 32]
+"stack.dropout" = [0.0, 0.2]
+"""
+SPACE = """
+base = "notebook/model_1"
+sampler = "random"
+trials = 3
+[fixed]
+"training.validation" = {source = "held_out", fraction = 0.2}
+[space]
+"stack.units" = {low = 16, high = 64}
+"training.learning_rate" = {low = 1e-4, high = 1e-2, log = true}
+"""
+KERAS_LOG = "epoch,loss,accuracy,val_loss,val_accuracy\n0,0.5,0.8,0.4,0.9\n1,0.3,0.9,0.35,0.91\n"
+TRACKIO = "run,step,loss,val_loss\na,0,0.5,0.6\na,1,0.4,0.5\nb,0,0.3,0.4\n"
+LINK = {"layers": "dense-64-0.2,dense-32", "learning_rate": "0.01", "epochs": "5", "units": "64", "dropout": "0.5"}
+
+
+@dataclass(frozen=True)
+class Parser:
+    """One place that reads. read: takes content and an empty folder; it may raise the project's own errors only."""
+
+    name: str
+    sample: bytes
+    read: Callable[[bytes, Path], object]
+
+
+def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
+    """Return all of them. run: a finished one of the store, with weights. folder: for what is made on the way."""
+    events, archive, board = folder / "events", folder / "runs.zip", np.zeros((112, 112), np.uint8)
+    write_events([run], events)
+    pack([run], archive)
+    board[30:80, 50:60] = 255
+    data = store.catalog.load(run.dataset)
+    np.savez_compressed(
+        folder / "data.npz",
+        x_train=data.x_train[:40],
+        y_train=data.y_train[:40],
+        x_test=data.x_test[:20],
+        y_test=data.y_test[:20],
+    )
+    kept = keep(folder / "kept", data.x_test[0], 3)
+    digit = next((folder / "kept").iterdir()).read_bytes()
+    assert kept.label == 3
+    model = run.model_file
+    assert model is not None
+    found = [
+        Parser("configuration (JSON)", json.dumps(run.config.model_dump(mode="json")).encode(), _configuration),
+        Parser("grid (TOML)", GRID.encode(), _file("grid.toml", _grid)),
+        Parser("space (TOML)", SPACE.encode(), _file("space.toml", search_spec)),
+        Parser("predictions (npz)", as_bytes(run, ".npz"), _file("p.npz", lambda path: read_all(Path(path)))),
+        Parser("predictions (CSV)", as_bytes(run, ".csv"), _file("p.csv", lambda path: read_all(Path(path)))),
+        Parser("CSVLogger (CSV)", KERAS_LOG.encode(), _file("log.csv", lambda path: read_all(Path(path)))),
+        Parser("Trackio (CSV)", TRACKIO.encode(), _file("trackio.csv", lambda path: read_all(Path(path)))),
+        Parser("History.history (JSON)", json.dumps({"loss": [0.5, 0.4], "val_loss": [0.6, 0.5]}).encode(),
+               _file("history.json", lambda path: read_all(Path(path)))),
+        Parser("event file", next(events.rglob("events*")).read_bytes(),
+               _file("events.out.tfevents.1", lambda path: read_all(Path(path)))),
+        Parser("archive of runs (zip)", archive.read_bytes(), _archive),
+        Parser("network (.keras)", model.read_bytes(), _network),
+        Parser("data set (npz)", (folder / "data.npz").read_bytes(), _dataset),
+        Parser("picture (PNG)", _png(), lambda content, _: board_of(content)),
+        Parser("drawing (base64)", encoded(board).encode(), lambda content, _: decoded(content.decode("latin-1"))),
+        Parser("kept digit (JSON)", digit, _kept),
+        Parser("filter", EXAMPLE.encode(), lambda content, _: parse(content.decode("latin-1"))),
+        Parser("link of the Train form", json.dumps(LINK).encode(), _link),
+    ]  # fmt: skip
+    stored = ("config.json", "status.json", "meta.json", "history.jsonl", "predictions.npz")
+    return found + [Parser(f"run: {name}", (run.path / name).read_bytes(), _stored(run, name)) for name in stored]
+
+
+def _file(name: str, read: Callable[[str], object]) -> Callable[[bytes, Path], object]:
+    def written(content: bytes, folder: Path) -> object:
+        (folder / name).write_bytes(content)
+        return read(str(folder / name))
+
+    return written
+
+
+def _grid(path: str) -> object:
+    return parse_spec(read_table(path, "sweep", ()))
+
+
+def _configuration(content: bytes, folder: Path) -> object:
+    """Raise only what `parse_json` and `parse_config` promise: ValueError for what is no JSON, else ConfigError."""
+    try:
+        data = parse_json(content)
+    except ValueError:
+        return None
+    return parse_config(data) if isinstance(data, dict) else None
+
+
+def _archive(content: bytes, folder: Path) -> object:
+    (folder / "runs.zip").write_bytes(content)
+    return import_file(folder / "runs.zip", store=Store(folder / "artifacts"))
+
+
+def _network(content: bytes, folder: Path) -> object:
+    (folder / "net.keras").write_bytes(content)
+    return record_network("net", folder / "net.keras", dataset="digits", store=Store(folder / "artifacts"))
+
+
+def _dataset(content: bytes, folder: Path) -> object:
+    (folder / "data.npz").write_bytes(content)
+    return Catalog(folder).register("mine", folder / "data.npz")
+
+
+def _kept(content: bytes, folder: Path) -> object:
+    (folder / "drawings").mkdir()
+    (folder / "drawings" / "0123456789ab.json").write_bytes(content)
+    return kept_digits(folder / "drawings")
+
+
+def _link(content: bytes, folder: Path) -> object:
+    try:
+        link = parse_json(content)
+    except ValueError:
+        link = {"layers": content.decode("latin-1"), "learning_rate": content.decode("latin-1")[:40]}
+    texts = {str(key): str(value) for key, value in link.items()} if isinstance(link, dict) else {"layers": str(link)}
+    return apply(values_of(PRESETS["notebook/model_1"].config), texts)
+
+
+def _stored(run: Run, name: str) -> Callable[[bytes, Path], object]:
+    """Return a reader of a store in which one file of one run is spoiled: the list of runs, and all of that run."""
+
+    def read(content: bytes, folder: Path) -> object:
+        root = folder / "artifacts"
+        shutil.copytree(run.path, root / "runs" / run.id)
+        (root / "runs" / run.id / name).write_bytes(content)
+        store = Store(root)
+        runs, problems = store.scan()
+        for found in runs:
+            if found.id == run.id:
+                found.rows()
+                found.predictions()
+                found.test_scores()
+        return problems
+
+    return read
+
+
+def _png() -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    picture = np.full((60, 60), 250, np.uint8)
+    picture[10:50, 28:34] = 10
+    made = BytesIO()
+    Image.fromarray(picture).save(made, "PNG")
+    return made.getvalue()
+
+
+# -- spoiling ----------------------------------------------------------------------------------------------------------
+
+_NASTY = (
+    b"\x00", b"\xff\xfe", b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"null", b"[]", b"{}", b'"', b"\n", b",,", b"../",
+    b"/etc/passwd", b"%s%n", "\u202e\U0001f600".encode(), b"<script>", b"[" * 3000, b"-1", b"true",
+    b"1e-400", b"PK\x03\x04",
+)  # fmt: skip
+
+
+def spoiled(sample: bytes, random: random.Random) -> bytes:
+    """Return a sample with one to four faults: bytes changed, cut out, put in twice, or nasty ones put in."""
+    content = bytearray(sample)
+    for _ in range(random.randint(1, 4)):
+        place = random.randrange(len(content) + 1)
+        length = random.choice((1, 1, 2, 8, 64, 4096))
+        match random.randrange(6):
+            case 0 if place < len(content):
+                content[place] = random.randrange(256)
+            case 1:
+                del content[place : place + length]
+            case 2:
+                content[place:place] = content[place : place + length]
+            case 3:
+                content[place:place] = random.choice(_NASTY)
+            case 4:
+                content[place : place + length] = random.choice(_NASTY)
+            case _:
+                del content[place:]
+    return bytes(content)
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """Yield the folder, made anew and empty, and remove it afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
