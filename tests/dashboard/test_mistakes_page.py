@@ -71,7 +71,8 @@ def test_an_unfinished_run_says_so_and_shows_no_number(app, make_run) -> None:
 def test_the_answer_comes_first(app, run: Run) -> None:
     test = app(PAGE, runs=run.id)
     assert not test.exception
-    assert [item.value for item in test.metric] == ["99.40 %", "3", "4 → 9, 2 times"]
+    assert [item.value for item in test.metric] == ["99.40 %", "3", "4 → 9"]
+    assert "2 times a true 4 taken for a 9" in words(test)
     assert "of 500 test images of five-hundred" in words(test)
     assert "7 → 2 (1)" in words(test)
 

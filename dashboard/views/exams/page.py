@@ -22,7 +22,7 @@ from mnist_core.errors import DatasetError
 from mnist_core.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from mnist_core.plots.exams import severity_chart, severity_frame
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 EXAM = "exam"  # the key, and the name in the URL, of the corruption whose severities are shown
 SHOWN = 10  # digits to a row of the picture
@@ -69,8 +69,8 @@ def main() -> None:
     count = affordable([run.config.model for run in same], images, len(exam_names()))
     few = f" Here {count:,} of them are used, as convolutions take long." if count < images else ""
     st.caption(
-        f"The {images:,} test images of {for_markdown(same[0].config.dataset.name)}, and fifteen corruptions of them, "
-        f"those of MNIST-C (Mu and Gilmer 2019), made here.{few} "
+        f"The {images:,} test images of {for_markdown(data_name(same[0].config.dataset.name))}, and fifteen corruptions "
+        f"of them, those of MNIST-C (Mu and Gilmer 2019), made here.{few} "
         "No run was trained on them; one that was trained with augmentation has seen digits moved and turned."
     )
     _table(same, short, count)

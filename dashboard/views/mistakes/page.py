@@ -17,7 +17,7 @@ from mnist_core.evaluation.mistakes import score_frame, top_confusions
 from mnist_core.plots import style
 from mnist_core.runs.recorded import DIGITS
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 # On a wide screen matrix and map are on the left, and the gallery, which shows the digits of both, is on the right. The
 # shorter of map and gallery stays in view. On a narrow screen the gallery stands between the two.
@@ -134,16 +134,15 @@ def _answer(run: Run) -> None:
         st.caption(f"95 % interval {100 * interval.low:.2f} to {style.percent(interval.high)}")
     with wrong:
         st.metric("Wrong guesses", style.count(found.errors))
-        st.caption(f"of {found.images:,} test images of {for_markdown(run.dataset)}")
+        st.caption(f"of {found.images:,} test images of {for_markdown(data_name(run.dataset))}")
     with confusion:
         if top:
             names = run.classes
             true, guess = names[top[0].true], names[top[0].guess]
-            st.metric("Most frequent confusion", f"{true} → {guess}, {_times(top[0].times)}")
+            st.metric("Most frequent confusion", f"{true} → {guess}")
             rest = ", ".join(f"{names[item.true]} → {names[item.guess]} ({item.times:,})" for item in top[1:])
-            text = f"a true {true} taken for {'a ' if names == DIGITS else ''}{guess}" + (
-                f"; then {rest}" if rest else ""
-            )
+            taken = f"a true {true} taken for {'a ' if names == DIGITS else ''}{guess}"
+            text = f"{_times(top[0].times)} {taken}" + (f"; then {rest}" if rest else "")
             st.caption(for_markdown(text))
         else:
             st.metric("Most frequent confusion", "none")
