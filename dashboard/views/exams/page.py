@@ -69,8 +69,8 @@ def main() -> None:
     count = affordable([run.config.model for run in same], images, len(exam_names()))
     few = f" Here {count:,} of them are used, as convolutions take long." if count < images else ""
     st.caption(
-        f"The {images:,} test images of {for_markdown(data_name(same[0].config.dataset.name))}, and fifteen corruptions "
-        f"of them, those of MNIST-C (Mu and Gilmer 2019), made here.{few} "
+        f"The {images:,} test images of {for_markdown(data_name(same[0].config.dataset.name))}, and fifteen "
+        f"corruptions of them, those of MNIST-C (Mu and Gilmer 2019), made here.{few} "
         "No run was trained on them; one that was trained with augmentation has seen digits moved and turned."
     )
     _table(same, short, count)
