@@ -23,6 +23,7 @@ from streamlit.starlette import App
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from dashboard.classroom import ROUTES, MembersOnly
+from dashboard.early_styles import EarlyStyles
 
 
 def refusal(host: str | None, origin: str | None) -> str | None:
@@ -112,5 +113,5 @@ class SafeHeaders:
 app = App(
     Path(__file__).with_name("app.py"),
     routes=ROUTES,
-    middleware=[Middleware(SafeHeaders), Middleware(OwnPagesOnly), Middleware(MembersOnly)],
+    middleware=[Middleware(SafeHeaders), Middleware(OwnPagesOnly), Middleware(MembersOnly), Middleware(EarlyStyles)],
 )

@@ -11,13 +11,13 @@ import streamlit as st
 CSS = """
 <style>
 :root { font-variant-numeric: tabular-nums; --figures: "Source Code Pro", monospace; }
-.block-container h1 { padding: 0.4rem 0 0.2rem; }
-.block-container h2 { padding: 0.35rem 0 0.3rem; line-height: 1.3; }
-.st-key-headline h2 { font-size: 1.5rem; padding: 0.5rem 0 0.4rem; }
-.block-container { padding-top: 4rem; max-width: 1240px; }
+.stApp .block-container h1 { padding: 0.4rem 0 0.2rem; }
+.stApp .block-container h2 { padding: 0.35rem 0 0.3rem; line-height: 1.3; }
+.stApp .block-container .st-key-headline h2 { font-size: 1.5rem; padding: 0.5rem 0 0.4rem; }
+.stApp .block-container { padding-top: 4rem; max-width: 1240px; }
 /* on a projector all of the screen, and larger type: that of the charts is in mnist_core/plots/style.py */
 @media (min-width: 1600px) {
-  .block-container { max-width: none; padding-left: 3rem; padding-right: 3rem; }
+  .stApp .block-container { max-width: none; padding-left: 3rem; padding-right: 3rem; }
   html { font-size: 112.5%; }
 }
 /* the dark theme's blue can be read on its background, and white cannot be read on it */
@@ -37,6 +37,13 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 }
 /* what listens to the keyboard, or to nothing but the page, takes no room */
 [class*="st-key-keys_"] { position: absolute; z-index: 1; pointer-events: none; }
+[class*="st-key-keys_"] [data-testid="stSkeleton"] { display: none; }
+/* what Streamlit draws for a widget until its code has arrived is as high as a widget without a label */
+.st-key-run_picker, [class*="st-key-train_"]:has(> [data-testid="stSkeleton"]) { min-height: 68px; }
+.st-key-choice .st-key-run_picker { min-height: 0; }
+.st-key-where:has([data-testid="stSkeleton"]), .st-key-cost:has([data-testid="stSkeleton"]) { min-height: 68px; }
+.st-key-inspect { min-height: 62px; }
+@media (min-width: 800px) { .st-key-answer { min-height: 143px; } }
 .st-key-train_preview img { image-rendering: pixelated; }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */
