@@ -29,7 +29,7 @@ TICK, FOLD, COLOUR, CURVE, DIFFERENCE, SEEDS, SPREAD, DETAILS = (
 SHOWN = {
     CURVE: "Validation loss, epoch by epoch",
     DIFFERENCE: "Difference of the test accuracy from the baseline",
-    SEEDS: "Seeds",
+    SEEDS: "Seed",
 } | {name: column.label for name, column in COLUMNS.items()}
 """All columns that can be chosen, and what they are called."""
 USUAL = (
