@@ -5,8 +5,9 @@
 
 Real sessions over real websockets, in Streamlit's own protocol and without a browser: each viewer opens Compare and
 then moves the smoothing slider every few seconds, to another value each time, so that every view is one that this
-viewer has not seen. Then so many sessions come one after the other, look, and leave. Memory is that of the server's
-process (resident), after its sessions have ended.
+viewer has not seen. Half of the changes redraw the curves alone, as a browser asks for it, and half the whole page, as
+the choice of another run does; `--whole 1` redraws the whole page each time. Then so many sessions come one after the
+other, look, and leave. Memory is that of the server's process (resident), after its sessions have ended.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Viewer:
         self._address = url.replace("http", "ws", 1) + "/_stcore/stream"
         self._origin = url
         self.slider = ""
+        self.fragment = ""
+        self._page = ""
         self.received = 0
         """Bytes."""
 
@@ -61,10 +64,13 @@ class Viewer:
     async def __aexit__(self, *_: object) -> None:
         await self._socket.close()
 
-    async def rerun(self, smoothing: float | None = None) -> float:
-        """Ask for the page, with the slider at a value; return the seconds until all of it is here."""
+    async def rerun(self, smoothing: float | None = None, *, whole: bool = True) -> float:
+        """Ask for the page, or the curves alone, with the slider at a value; return the seconds until all is there."""
         message = BackMsg()
         message.rerun_script.query_string = ""
+        message.rerun_script.page_script_hash = self._page
+        if not whole:
+            message.rerun_script.fragment_id = self.fragment
         if smoothing is not None:
             state = message.rerun_script.widget_states.widgets.add()
             state.id = self.slider
@@ -79,6 +85,8 @@ class Viewer:
                 kind = found.WhichOneof("type")
                 if kind == "delta":
                     self._look(found)
+                elif kind == "new_session":
+                    self._page = found.new_session.page_script_hash
                 elif kind == "script_finished" and found.script_finished in (
                     ForwardMsg.FINISHED_SUCCESSFULLY,
                     ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY,
@@ -91,14 +99,19 @@ class Viewer:
         if kind == "exception":
             raise SystemExit(f"the page failed: {element.exception.message}")
         if kind == "slider" and element.slider.id.endswith(SLIDER):
-            self.slider = element.slider.id
+            self.slider, self.fragment = element.slider.id, message.delta.fragment_id
 
 
 VALUES = itertools.cycle(round(value, 2) for value in np.arange(0.05, 0.96, 0.05))
 
 
-async def looked(url: str, viewers: int, every: float, seconds: float) -> tuple[list[float], list[float], int]:
-    """Seconds until the first view, and until each changed one; and bytes received for all."""
+async def looked(
+    url: str, viewers: int, every: float, seconds: float, whole: float = 0.5
+) -> tuple[list[float], list[float], int]:
+    """Seconds until the first view, and until each changed one; and bytes received for all.
+
+    whole: share of the changes that redraw the whole page.
+    """
     first: list[float] = []
     waits: list[float] = []
     received = 0
@@ -111,7 +124,7 @@ async def looked(url: str, viewers: int, every: float, seconds: float) -> tuple[
             first.append(time.perf_counter() - began)
             end = time.perf_counter() + seconds
             while time.perf_counter() < end:
-                wait = await viewer.rerun(next(VALUES))
+                wait = await viewer.rerun(next(VALUES), whole=random.random() < whole)
                 waits.append(wait)
                 await asyncio.sleep(max(0.0, random.uniform(0.7, 1.3) * every - wait))
             received += viewer.received
@@ -147,6 +160,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=4.0, help="seconds between two changes of a viewer")
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--come-and-go", type=int, default=200, help="sessions that come and go after that")
+    parser.add_argument("--whole", type=float, default=0.5, help="share of the changes that redraw the whole page")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     random.seed(0)
@@ -160,7 +174,9 @@ def main() -> None:
             process = psutil.Process(server.process.pid)
             used = sum(process.cpu_times()[:2])
             began = time.perf_counter()
-            first, waits, received = asyncio.run(looked(server.url, options.viewers, options.every, options.seconds))
+            first, waits, received = asyncio.run(
+                looked(server.url, options.viewers, options.every, options.seconds, options.whole)
+            )
             took = time.perf_counter() - began
             found |= {
                 "first view, median s": float(np.median(first)),

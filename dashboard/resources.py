@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -199,12 +200,14 @@ def rows(run: Run) -> list[EpochRow]:
 
 def predictions(run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
     """Return the run's predictions of an epoch, cached until they change."""
-    return _predictions(run.id, run.version(), chosen, run)
+    found: Predictions | None = _PREDICTIONS.get(
+        (run.id, run.version(), chosen), lambda: run.predictions(chosen), size_of
+    )
+    return found
 
 
-@st.cache_resource(max_entries=40, show_spinner=False)
-def _predictions(run_id: str, version: Version, chosen: ChosenEpoch, _run: Run) -> Predictions | None:
-    return _run.predictions(chosen)
+_PREDICTIONS = ByteCache(32 * MIB)
+"""About 0.4 MB for 10,000 images, and as much again for as many held-out ones."""
 
 
 def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noqa: PT028 -- not a test
@@ -306,17 +309,30 @@ def diagnosis(run: Run) -> list[Finding]:
     return found
 
 
+def _finished(fingerprint: str = "") -> str:
+    """Return what changes with the finished runs of the store, or with those on these data: a part of keys.
+
+    A training changes the snapshot with each epoch, and what is derived from finished runs only at its end.
+    """
+    found = snapshot()
+
+    def made() -> str:
+        runs = [run for run in found.runs if run.state == "finished" and run.status.fingerprint.startswith(fingerprint)]
+        return hashlib.blake2b(repr([(run.id, run.version()) for run in runs]).encode(), digest_size=16).hexdigest()
+
+    digest: str = KEPT.get(("finished", found.number, fingerprint), made, size_of)
+    return digest
+
+
 MOST_EXAMPLES = 2
 """Runs that are named for one suggested change."""
 
 
 def examples(run: Run, change: Suggestion, runs: Sequence[Run]) -> list[Example]:
     """Return the runs among `runs` that made just this change to `run`, cached until there are others."""
-    same_data = [item for item in runs if item.status.fingerprint == run.status.fingerprint]
-    ids = tuple(item.id for item in same_data if item.state == "finished")
     found: list[Example] = KEPT.get(
-        ("examples", run.id, run.version(), change, ids),
-        lambda: [example(run, change, other) for other in runs_with_change(run, change, same_data)[:MOST_EXAMPLES]],
+        ("examples", run.id, run.version(), change, _finished(run.status.fingerprint)),
+        lambda: [example(run, change, other) for other in runs_with_change(run, change, runs)[:MOST_EXAMPLES]],
         size_of,
     )
     return found
@@ -393,13 +409,12 @@ def recipe_sample(run: Run, chosen: ChosenEpoch = "kept") -> Sample | None:
 
 def plans(runs: Sequence[Run], comparison: Comparison, recipes: Sequence[RecipeVerdict]) -> list[Plan]:
     """Return the plans that settle what is undecided in `comparison` and `recipes`, cached until the store changes."""
-    found = snapshot()
     from mnist_core.comparison import planner
 
     by = comparison.baseline, comparison.chosen, comparison.margin
-    key = ("plans", found.number, by, *(run.id for run in runs))
+    key = ("plans", _finished(), by, *_key(runs))
     made: list[Plan] = KEPT.get(
-        key, lambda: planner.plans(runs, comparison, recipes, found.runs, reader=READER), size_of
+        key, lambda: planner.plans(runs, comparison, recipes, snapshot().runs, reader=READER), size_of
     )
     return made
 

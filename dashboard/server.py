@@ -11,6 +11,11 @@ Streamlit checks the Host of a WebSocket only, so the same rule is put here befo
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import logging
+import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -110,8 +115,35 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
+def few_heaps() -> None:
+    """Let the C library keep two heaps instead of eight a core: each keeps what its threads have freed.
+
+    Every rerun is a thread of its own. Where there is no such setting, nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX
+
+
+@contextlib.asynccontextmanager
+async def reading_ahead(app: App) -> AsyncIterator[None]:
+    """Read the store while the first browser still loads Streamlit's own files."""
+    few_heaps()
+    threading.Thread(target=_read_ahead, name="read ahead", daemon=True).start()
+    yield
+
+
+def _read_ahead() -> None:
+    from dashboard import resources  # loads pandas and Altair, too, so that the first page need not
+
+    try:
+        resources.entries()
+    except Exception:  # the pages report it, to somebody who can read it
+        logging.getLogger(__name__).debug("the store could not be read ahead", exc_info=True)
+
+
 app = App(
     Path(__file__).with_name("app.py"),
     routes=ROUTES,
     middleware=[Middleware(SafeHeaders), Middleware(OwnPagesOnly), Middleware(MembersOnly), Middleware(EarlyStyles)],
+    lifespan=reading_ahead,
 )

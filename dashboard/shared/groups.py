@@ -9,9 +9,6 @@ from mnist_core.comparison import recipes
 from mnist_core.plots.labels import family
 from mnist_core.runs.run import Run
 
-_RECIPES: dict[str, str] = {}
-"""Run id → recipe: a run's id stands for its configuration, which never changes."""
-
 
 @dataclass(frozen=True)
 class Group:
@@ -45,9 +42,7 @@ class Group:
 
 
 def _key(run: Run) -> tuple[str, str]:
-    if run.id not in _RECIPES:
-        _RECIPES[run.id] = run.recipe
-    return _RECIPES[run.id], run.status.fingerprint
+    return run.recipe, run.status.fingerprint
 
 
 def recipes_of(runs: Iterable[Run]) -> list[Group]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,9 @@ Floats = NDArray[np.float64]
 
 MOST_MORE = 20
 """So many more seeds of each are planned at most."""
+
+MOST_POOLED = 40
+"""On so many recipes with several seeds the spread is measured at most: each needs the predictions of all its seeds."""
 
 LARGEST_FREEDOM = 10
 """Largest number of degrees of freedom of the pooled value, so that the recipes' own seeds keep their weight."""
@@ -118,7 +121,10 @@ def spread(recipes: Sequence[Recipe], fingerprint: str, *, reader: Reader = PLAI
     Recipes on the data with this fingerprint, where there are any, else all. Runs that continue another are left out:
     their seeds share that one's luck.
     """
-    found = [item for recipe in recipes if (item := _measured(recipe, reader)) is not None]
+    return _pooled([item for recipe in recipes if (item := _measured(recipe, reader)) is not None], fingerprint)
+
+
+def _pooled(found: Sequence[_Measured], fingerprint: str) -> PooledSpread | None:
     own = [item for item in found if item.fingerprint == fingerprint]
     pool = own or found
     if not pool:
@@ -323,14 +329,35 @@ def plans(
         return []
     grouped = group([*everything, *runs])
     base = by_id[comparison.baseline]
-    pooled = None
+    own_recipes = {base.recipe, *(by_id[item.run].recipe for item in wanted)}
+    measured = _some_measured(grouped, own_recipes, base.status.fingerprint, reader)
     found = []
     for item in wanted:
         own = {base.recipe, by_id[item.run].recipe}
-        pooled = spread([one for one in grouped if one.id not in own], base.status.fingerprint, reader=reader)
+        pooled = _pooled([one for key, one in measured if key not in own], base.status.fingerprint)
         plan = _plan(item, comparison, base, by_id[item.run], grouped, pooled, reader)
         if plan is not None:
             found.append(plan)
+    return found
+
+
+def _some_measured(
+    recipes: Sequence[Recipe], wanted: Collection[str], fingerprint: str, reader: Reader
+) -> list[tuple[str, _Measured]]:
+    """Return the newest MOST_POOLED recipes with several seeds on these data, and as many on others, by their ids.
+
+    Those of `wanted` come on top, as each of them is left out of the pool of its own plan alone.
+    """
+    several = [recipe for recipe in recipes if len(recipe.runs) > 1]
+    found: list[tuple[str, _Measured]] = []
+    for these in (
+        [recipe for recipe in several if recipe.fingerprint == fingerprint],
+        [recipe for recipe in several if recipe.fingerprint != fingerprint],
+    ):
+        others = [recipe.id for recipe in these if recipe.id not in wanted]
+        counted = {*others[-MOST_POOLED:], *wanted}
+        measured = [(recipe.id, _measured(recipe, reader)) for recipe in these if recipe.id in counted]
+        found += [(recipe_id, item) for recipe_id, item in measured if item is not None]
     return found
 
 

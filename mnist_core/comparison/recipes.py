@@ -46,8 +46,7 @@ def same_recipe(run: Run, everything: Iterable[Run]) -> tuple[Run, ...]:
     """Return all seeds of a run's recipe on the same data, by seed; the run itself is among them."""
     if run.recorded:
         return (run,)
-    # the network is compared first, as the id of a recipe takes its time
-    alike = [item for item in everything if not item.recorded and item.config.model == run.config.model]
+    alike = [item for item in everything if not item.recorded and item.recipe == run.recipe]
     found = group([run, *(item for item in alike if item.id != run.id)])
     return next(item.runs for item in found if run in item.runs)
 

@@ -592,13 +592,13 @@ def _names(
     names["ink"] = [texts[run] for run in names["run"]]
     inks = alt.Color("ink:N", scale=None)
     faded = {} if over is None else {"opacity": _faded(over, 1.0, IN_THE_BACK)}
-    edge = alt.value("width")
+    edge = _fixed(alt.XValue, "width")
     layers: list[alt.Chart] = []
     placed: list[tuple[alt.Chart, Any]]
     if zoom:  # the curves move, and the names stay, in the order in which the curves ended
         heights = [(row, NAME_GAP * (0.5 + place * (1 if best is None else 2)))
                    for place, row in enumerate(names.sort_values("end", ascending=False).index)]  # fmt: skip
-        placed = [(alt.Chart(names.loc[[row]]), alt.value(height)) for row, height in heights]
+        placed = [(alt.Chart(names.loc[[row]]), _fixed(alt.YValue, height)) for row, height in heights]
     else:
         leader = alt.Chart(names.rename(columns={"x": x}))
         short = names["x"] < names["x"].max()
@@ -606,12 +606,12 @@ def _names(
             layers.append(
                 alt.Chart(names[short].rename(columns={"x": x}))
                 .mark_rule(strokeDash=[1, 4], strokeWidth=1.2, opacity=0.7)
-                .encode(x=horizontal, x2=alt.value("width"), y=vertical("end"), color=inks)
+                .encode(x=horizontal, x2=_fixed(alt.X2Value, "width"), y=vertical("end"), color=inks)
             )
         layers.append(
             leader.mark_rule(strokeWidth=1.2, opacity=0.8).encode(
                 x=edge,
-                x2=alt.value(alt.ExprRef("width + 10")),
+                x2=_fixed(alt.X2Value, alt.ExprRef("width + 10")),
                 y=vertical("end"),
                 y2=alt.Y2("y:Q"),
                 color=inks,
@@ -679,10 +679,10 @@ def _marks(
     layers = []
     for index, left in enumerate(marks["left"]):
         one = alt.Chart(marks.iloc[[index]])
-        height = alt.value(-8 - index * MARK_GAP)
+        height = _fixed(alt.YValue, -8 - index * MARK_GAP)
         layers.append(
             one.mark_rule(strokeDash=[2, 3], strokeWidth=1.5).encode(
-                x=horizontal, y=value, y2=alt.value(-2 - index * MARK_GAP), color=colour
+                x=horizontal, y=value, y2=_fixed(alt.Y2Value, -2 - index * MARK_GAP), color=colour
             )
         )
         text = one.mark_text(
@@ -752,6 +752,11 @@ def _hover(
         alt.Chart(points).mark_point(opacity=0).encode(x=horizontal, y=value, tooltip=tooltip).add_params(near, over)
     )
     return [rule, near_points]
+
+
+def _fixed(channel: Any, value: Any) -> Any:
+    """Return a channel at a place in pixels; Altair takes far longer to find out the channel of a bare value."""
+    return channel(value)
 
 
 def _faded(near: alt.Parameter, chosen: float, other: float, *, empty: bool | None = None) -> alt.OpacityValue:

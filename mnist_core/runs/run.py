@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import stat
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ class Run:
         """Number of epochs planned; None if a run from outside does not state it."""
         return self.source.epochs if isinstance(self.source, Recorded) else self.source.training.epochs
 
-    @property
+    @functools.cached_property
     def recipe(self) -> str:
         """The id that all seeds of its configuration share; a run from outside is a recipe of its own."""
         return self.id if isinstance(self.source, Recorded) else recipe_id(self.source)

@@ -211,6 +211,16 @@ def test_one_seed_a_side_says_where_the_spread_is_from(make_run: MakeRun, pair: 
     )
 
 
+def test_the_spread_is_measured_on_so_many_of_the_newest_recipes_and_no_more(
+    make_run: MakeRun, pair: object, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [make_run(f"alone {n}", config((n,)), predictions=wrong_on(range(n, 60))) for n in (30, 33)]
+    monkeypatch.setattr(planner, "MOST_POOLED", 1)
+    (plan,) = planned(([alone[0]], [alone[1]]), store, 0.004)
+    assert plan.pooled is not None
+    assert plan.pooled.recipes == 1
+
+
 def said(store: Store, *arguments: str) -> str:
     """What a command prints."""
     out = io.StringIO()

@@ -100,7 +100,6 @@ def results(ids: list[str]) -> None:
     known = resources.background(runs)
     comparison = resources.comparison(runs, baseline, chosen, margin, known)
     recipes = resources.recipe_comparison(runs, baseline, chosen, margin)
-    plans = resources.plans(runs, comparison, recipes)
     base = next(run for run in runs if run.id == baseline)
     apart = other_data_words(base, on_other_data(base, runs), labels)
     answer = for_markdown(" ".join(filter(None, (tables.answer(items, labels, comparison, recipes), apart))))
@@ -136,6 +135,8 @@ def results(ids: list[str]) -> None:
         curve_panels(found, curves, diagnosis_marks(found), baseline)
         replay_panel(found, curves)
 
+    # after the curves, as it may read the predictions of many runs
+    plans = resources.plans(runs, comparison, recipes)
     diagnosis_panel(found, labels, colours, everything)
     if len(runs) > 1:
         verdict_panel(comparison, recipes, labels, colours)

@@ -134,6 +134,8 @@ def runs_with_change(run: Run, change: Suggestion, runs: Iterable[_Candidate]) -
     if run.recorded:
         return []
     own = flatten(run.config)
+    part = change.path.partition(".")[0]
+    alike = [name for name in type(run.config).model_fields if name != part]
     found = []
     for other in runs:
         if (
@@ -141,6 +143,8 @@ def runs_with_change(run: Run, change: Suggestion, runs: Iterable[_Candidate]) -
             or other.id == run.id
             or other.state != "finished"
             or other.status.fingerprint != run.status.fingerprint
+            # nearly all runs of a large store differ elsewhere, and this is quick
+            or any(getattr(other.config, name) != getattr(run.config, name) for name in alike)
         ):
             continue
         size = _size(own, flatten(other.config), change)
