@@ -9,6 +9,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -99,7 +100,7 @@ def _watch(store: Store, runner: ServiceRunner) -> Watch:
 @functools.cache
 def warm_up() -> None:
     """Start the job service in the background, once, so that the first training begins at once."""
-    if not store().writable:  # nothing can be trained here
+    if not store().writable or os.environ.get("MNIST_CORE_WARM_UP") == "0":  # nothing can, or is to, be trained here
         return
     # loading TensorFlow in the workers would take the processor from the first page, which is just being drawn
     runner().warm(after_s=1.5)

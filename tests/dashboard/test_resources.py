@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -85,3 +86,17 @@ def test_what_a_sweep_has_chosen_is_read_once_and_not_again_for_an_epoch_of_anot
     first = resources.choice(sweep)
     make_run("in training", config((16,)), state="running")
     assert resources.choice(sweep) is first
+
+
+def test_workers_wait_for_the_first_training_where_the_user_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(resources, "store", lambda: store)
+    monkeypatch.setattr(resources, "runner", lambda: SimpleNamespace(warm=lambda after_s: asked.append(after_s)))
+    monkeypatch.setenv("MNIST_CORE_WARM_UP", "0")
+    resources.warm_up.__wrapped__()  # not the cached answer of another test
+    assert asked == []
+    monkeypatch.delenv("MNIST_CORE_WARM_UP")
+    resources.warm_up.__wrapped__()
+    assert len(asked) == 1

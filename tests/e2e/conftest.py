@@ -39,11 +39,17 @@ def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running dashboard on a copy of the seeded store, one for each test module."""
+def server(
+    seeded_store: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Server]:
+    """A running dashboard on a copy of the seeded store, one for each test module.
+
+    Workers start with it only where the module says ``WARM_UP = True``: each of them takes some seconds of a processor.
+    """
     folder = tmp_path_factory.mktemp("server")
     shutil.copytree(seeded_store, folder / "artifacts")
-    started = start_server(Store(folder / "artifacts"), folder / "server.log")
+    warm_up = getattr(request.module, "WARM_UP", False)
+    started = start_server(Store(folder / "artifacts"), folder / "server.log", warm_up=warm_up)
     try:
         yield started
     finally:
@@ -54,7 +60,7 @@ def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running dashboard on an empty store."""
     folder = tmp_path_factory.mktemp("empty")
-    started = start_server(Store(folder / "artifacts"), folder / "server.log")
+    started = start_server(Store(folder / "artifacts"), folder / "server.log", warm_up=False)
     try:
         yield started
     finally:

@@ -37,7 +37,7 @@ def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     for name, owner in ((seed.SMALL, HOSTILE), (seed.LARGE, "Ben")):
         run = store.find(name)
         write_json(run.path / "meta.json", run.meta.model_copy(update={"owner": owner}).model_dump(mode="json"))
-    started = start_server(store, folder / "server.log", command=COMMAND)
+    started = start_server(store, folder / "server.log", command=COMMAND, warm_up=False)
     try:
         yield started
     finally:

@@ -17,6 +17,7 @@ from tests.support.browser import Screen
 from tests.support.seed import LARGE, SMALL
 
 pytestmark = pytest.mark.browser
+WARM_UP = True
 
 LONG_MS = 60_000
 PAGES = ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy", "production"]

@@ -56,13 +56,17 @@ def start_server(
     command: Sequence[str] = (sys.executable, "-m", "dashboard"),
     folder: Path = ROOT,
     environment: Mapping[str, str] | None = None,
+    warm_up: bool = True,
 ) -> Server:
     """Start the dashboard with these options on `store` and wait until it answers.
 
-    `environment` takes the place of this process's own one, with `store` in it.
+    `environment` takes the place of this process's own one, with `store` in it. Without `warm_up` workers start with
+    the first training only.
     """
     port = free_port()
-    given = environment or os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    given = dict(environment or os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"})
+    if not warm_up:
+        given["MNIST_CORE_WARM_UP"] = "0"
     whole = [*command, "--server.headless", "true", "--server.port", str(port), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
