@@ -29,6 +29,7 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 /* on a phone, the progress stays under the thumb; the sliders of a paused run would hide the curves there */
 @media (max-width: 640px) {
   .st-key-live_jobs { min-height: 0; }
+  .st-key-presenter_begin { display: none; } /* a phone is no projector; the link still works */
   .st-key-live_jobs:has(.stProgress):not(:has([class*="st-key-live_go_"])) {
     position: fixed; left: 0; right: 0; bottom: 0; z-index: 999; padding: 0.6rem 1rem 0.8rem;
     background: Canvas; border-top: 1px solid GrayText;
@@ -36,14 +37,17 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
   }
 }
 /* what listens to the keyboard, or to nothing but the page, takes no room */
-[class*="st-key-keys_"] { position: absolute; z-index: 1; pointer-events: none; }
+[class*="st-key-keys_"] { position: absolute; z-index: 1; pointer-events: none; max-width: calc(100vw - 3rem); }
 [class*="st-key-keys_"] [data-testid="stSkeleton"] { display: none; }
 /* what Streamlit draws for a widget until its code has arrived is as high as a widget without a label */
 .st-key-run_picker, [class*="st-key-train_"]:has(> [data-testid="stSkeleton"]) { min-height: 68px; }
 .st-key-choice .st-key-run_picker { min-height: 0; }
 .st-key-where:has([data-testid="stSkeleton"]), .st-key-cost:has([data-testid="stSkeleton"]) { min-height: 68px; }
 .st-key-inspect { min-height: 62px; }
-@media (min-width: 800px) { .st-key-answer { min-height: 143px; } }
+@media (min-width: 800px) {
+  .st-key-answer { min-height: 143px; }
+  .st-key-first_screen .st-key-answer { min-height: 0; }
+}
 .st-key-train_preview img { image-rendering: pixelated; }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */

@@ -330,7 +330,7 @@ def test_a_p_value_next_to_the_threshold_is_not_written_as_the_threshold() -> No
     ("change", "says"),
     [
         (lambda p: np.where(np.arange(10)[:, None] == 3, np.nan, p), "1 of 10 images have probabilities that are no"),
-        (lambda p: 3 * p, "add up to 3 to 3; probabilities lie between 0 and 1"),
+        (lambda p: 3 * p, "add up to 3 to 3; 10 of 10 are no probabilities, the first of them image 0"),
         (lambda p: p / 2, "add up to 0.5 to 0.5"),
         (lambda p: np.log(p), "give the softmax's output, not logits"),
         (lambda p: p[:, :9] / p[:, :9].sum(axis=1, keepdims=True), "with 9 columns of probabilities they must lie"),

@@ -117,7 +117,7 @@ def test_arrow_keys_go_through_the_matrix_enter_shows_a_cell_and_the_focus_stays
         expect_digits_of(screen, confusion)
         expect(keys).to_be_focused()
     expect(keys.locator(".spoken")).to_contain_text(
-        f"a {top[-1].true} taken for a {top[-1].guess}", use_inner_text=False
+        f"a {top[-1].true}, taken for a {top[-1].guess}", use_inner_text=False
     )
     screen.expect_no_exception()
 
@@ -162,6 +162,11 @@ def test_the_gallery_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_it(scr
     screen.open("mistakes", runs=run.id)
     buttons = digits(screen)
     expect(buttons.first).to_be_visible()
+    expect(screen.key("map").locator("svg").first).to_be_visible()
+    screen.page.wait_for_function(  # until the map is there, the gallery is as wide as the page
+        "() => document.querySelector('.st-key-gallery').getBoundingClientRect().x > 400"
+    )
+    screen.settled()
     columns = buttons.evaluate_all("(all) => all.filter((one) => one.offsetTop === all[0].offsetTop).length")
     assert 1 < columns < buttons.count()
     buttons.first.focus()

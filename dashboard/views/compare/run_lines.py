@@ -41,7 +41,7 @@ STYLE = """
 @media (max-width: 640px) {
   .lines.many { max-height: none; }
   .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
-  .lines tbody td:first-child { padding-left: 1.2rem; min-width: 6.8rem; }
+  .lines tbody td:first-child { padding-left: 1.2rem; min-width: 5.4rem; }
   .lines tbody td:nth-child(2) { min-width: 5.4rem; }
   .lines .quiet { display: block; margin-left: 0; }
 }
