@@ -19,7 +19,7 @@ from tests.support.pages import gallery_items, text_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {"keras_mnist": "keras", "scikit_learn_forest": "sklearn", "pytorch_mnist": "torch"}
-NAMES = ("forest example", "keras example", "notebook/model_1")
+NAMES = {"keras_mnist": "keras example", "pytorch_mnist": "pytorch example"}
 
 
 @pytest.fixture
@@ -70,21 +70,23 @@ def test_an_example_ends_in_a_decision(name: str, data: Path, store: Store, tmp_
     assert scores.accuracy > 0.7
 
 
-def test_a_forest_a_keras_model_and_model_1_stand_in_one_comparison_one_gallery_and_one_report(
-    app, runner: FakeRunner, data: Path, store: Store, tmp_path: Path
+@pytest.mark.parametrize("network", ["keras_mnist", pytest.param("pytorch_mnist", marks=pytest.mark.optional)])
+def test_a_forest_a_foreign_network_and_model_1_stand_in_one_comparison_one_gallery_and_one_report(
+    network: str, app, runner: FakeRunner, data: Path, store: Store, tmp_path: Path
 ) -> None:
-    for name in ("scikit_learn_forest", "keras_mnist"):
+    for name in ("scikit_learn_forest", network):
         executed(name, data, store, tmp_path)
     runs = {run.name: run for run in store.runs()}
-    assert set(runs) == set(NAMES)
-    compared = compare(*(runs[name] for name in NAMES), store=store)
-    for name in NAMES:
+    names = ("forest example", NAMES[network], "notebook/model_1")
+    assert set(runs) == set(names)
+    compared = compare(*(runs[name] for name in names), store=store)
+    for name in names:
         assert name in str(compared)
     out = tmp_path / "report.html"
     assert main(["report", *(run.id for run in runs.values()), "--out", str(out), "--store", str(store.root)]) == 0
     written = out.read_text(encoding="utf-8")
-    assert all(name in written for name in NAMES)
+    assert all(name in written for name in names)
     page = app("views/disagreements/page.py", **{state.CHOSEN: ",".join(run.id for run in runs.values())})
     assert not page.exception
     assert gallery_items(page)
-    assert all(name in text_of(page) for name in NAMES)
+    assert all(name in text_of(page) for name in names)
