@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.responses import HTMLResponse, PlainTextResponse
@@ -11,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from dashboard.early_styles import EarlyStyles
 from dashboard.theme import CSS
+from tests.support.waiting import run_apart
 
 PAGE = "<html><head><title>é</title></head><body></body></html>"
 
@@ -35,9 +34,7 @@ def answer(path: str, accept: str) -> tuple[dict[str, str], str]:
 
     headers = [(b"accept", accept.encode()), (b"accept-encoding", b"gzip")]
     scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-    # in a thread of its own, as Playwright's loop may run in this one, where browser tests have begun
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, EarlyStyles(server)(scope, receive, send)).result()
+    run_apart(EarlyStyles(server)(scope, receive, send))
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return found, b"".join(message["body"] for message in sent[1:]).decode()
 

@@ -11,6 +11,7 @@ from mnist_core.people import student
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.synthetic import FINGERPRINT, config
+from tests.support.waiting import run_apart
 
 
 def carried_out(requests: Sequence[str], later: dict[int, Sequence[str]] | None = None) -> str:
@@ -118,5 +119,5 @@ def test_the_scheduler_lets_people_take_turns() -> None:
             async with LocalWorker(scheduler.address, nthreads=1, dashboard=False):
                 await client.gather(futures)
 
-    asyncio.run(asyncio.wait_for(carry_out(), 60))
+    run_apart(carry_out())
     assert "".join(taken) == "abcabaa"

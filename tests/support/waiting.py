@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 
 def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
@@ -12,3 +15,16 @@ def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def run_apart(work: Coroutine[Any, Any, object], limit_s: float = 60) -> None:
+    """Run a coroutine to its end in a thread of its own, as Playwright's loop may run in this one after browser tests.
+
+    Raises what the coroutine raises, and TimeoutError after `limit_s` seconds.
+    """
+
+    async def limited() -> None:
+        await asyncio.wait_for(work, limit_s)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(limited())).result()
