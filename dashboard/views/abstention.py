@@ -13,6 +13,7 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.guesses import runs_with_predictions
+from dashboard.shared.opening import no_runs, question_page
 from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.abstention import (
@@ -50,20 +51,14 @@ EXPLAINED = (
 
 def main() -> None:
     """Draw the page."""
-    st.title("When to say “I don't know”?")
-    with panels.errors_as_messages():
-        runs, problems = resources.scan()
-        _page(runs)
-        panels.store_problems(problems)
+    question_page("When to say “I don't know”?", _page)
 
 
 def _page(runs: list[Run]) -> None:
     if not runs:
-        panels.empty_state(
-            "No runs yet",
+        no_runs(
             "Train two models, and this page shows how right each is on the images that it is sure of.",
             button="Train a first model",
-            page="views/train/page.py",
         )
         return
     chosen = run_picker(runs)

@@ -15,6 +15,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import runs_with_predictions
+from dashboard.shared.opening import no_runs, question_page
 from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch, verdict_rows
 from mnist_core.comparison.loss_or_accuracy import course, mistake_cost, wrong_cost
@@ -57,20 +58,14 @@ HEIGHT = 300
 
 def main() -> None:
     """Draw the page."""
-    st.title("Loss or accuracy?")
-    with panels.errors_as_messages():
-        runs, problems = resources.scan()
-        _page(runs)
-        panels.store_problems(problems)
+    question_page("Loss or accuracy?", _page)
 
 
 def _page(runs: list[Run]) -> None:
     if not runs:
-        panels.empty_state(
-            "No runs yet",
+        no_runs(
             "Train a model, and this page shows where its loss comes from and what its accuracy leaves out.",
             button="Train a first model",
-            page="views/train/page.py",
         )
         return
     picked = run_picker(runs)

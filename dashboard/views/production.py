@@ -13,6 +13,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
 from dashboard.shared.guesses import runs_with_predictions
+from dashboard.shared.opening import no_runs, question_page
 from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.decide import Decision
@@ -57,20 +58,14 @@ TIMED = (
 
 def main() -> None:
     """Draw the page."""
-    st.title("Which one for production?")
-    with panels.errors_as_messages():
-        runs, problems = resources.scan()
-        _page(runs)
-        panels.store_problems(problems)
+    question_page("Which one for production?", _page)
 
 
 def _page(runs: list[Run]) -> None:
     if not runs:
-        panels.empty_state(
-            "No runs yet",
+        no_runs(
             "Train two models, and this page weighs their accuracy against what they cost.",
             button="Train a first model",
-            page="views/train/page.py",
         )
         return
     chosen = run_picker(runs)

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.guesses import runs_with_predictions
+from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.shared.verdict_panel import epoch_switch
 from dashboard.views.disagreements import disagreement_panels
@@ -35,12 +36,7 @@ def main() -> None:
         chosen = run_picker(runs)
     panels.store_problems(problems)
     if not runs:
-        panels.empty_state(
-            "No runs yet",
-            "Once two runs are trained, the very digits on which they disagree are here.",
-            button="Train a first run",
-            page="views/train/page.py",
-        )
+        no_runs("Once two runs are trained, the very digits on which they disagree are here.")
         return
     if len(chosen) < 2:
         nothing_chosen(

@@ -14,6 +14,7 @@ from dashboard.shared.drawing import board, edits
 from dashboard.shared.drawing.board import BoardDrawing
 from dashboard.shared.drawing.live import bring_weights, fresh, live_board
 from dashboard.shared.networks import with_network
+from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.views.draw import kept_panel
 from mnist_core.data.drawings import board_of, encoded
@@ -34,12 +35,7 @@ def main() -> None:
     chosen = run_picker(runs, label="Runs that answer")
     panels.store_problems(problems)
     if not runs:
-        panels.empty_state(
-            "No runs yet",
-            "Once a run is trained, it answers here while you draw.",
-            button="Train a first run",
-            page="views/train/page.py",
-        )
+        no_runs("Once a run is trained, it answers here while you draw.")
         return
     if not chosen:
         nothing_chosen(runs, "Choose a run with weights above: it answers here while you draw.")

@@ -13,6 +13,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.gallery import png
 from dashboard.shared.networks import with_network
+from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.views.exams.other_digits import other_digits
 from mnist_core.comparison.exams import ORIGINAL, affordable, compare_exams, exam_names, most_robust
@@ -35,11 +36,8 @@ def main() -> None:
     chosen = run_picker(runs, label="Runs that sit the exams")
     panels.store_problems(problems)
     if not runs:
-        panels.empty_state(
-            "No runs yet",
-            "Once a run is trained, it sits sixteen exams here: the test images, and fifteen ways to make them harder.",
-            button="Train a first run",
-            page="views/train/page.py",
+        no_runs(
+            "Once a run is trained, it sits sixteen exams here: the test images, and fifteen ways to make them harder."
         )
         return
     if not chosen:

@@ -9,6 +9,7 @@ from dashboard.shared import panels
 from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.label_errors import label_effect, likely_panel
 from dashboard.shared.matrix_panel import chosen_cell, matrix_panel, take_click
+from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker
 from dashboard.views.mistakes.digits_panel import digits_panel
 from dashboard.views.mistakes.map_panel import chosen_area, map_panel
@@ -46,12 +47,7 @@ def main() -> None:
         chosen = run_picker(runs)
     panels.store_problems(problems)
     if not runs:
-        panels.empty_state(
-            "No runs yet",
-            "Once a run is trained, its wrong guesses are here, digit by digit.",
-            button="Train a first run",
-            page="views/train/page.py",
-        )
+        no_runs("Once a run is trained, its wrong guesses are here, digit by digit.")
         return
     if not chosen:
         nothing_chosen(runs, "Choose one above to see what it gets wrong.")
