@@ -103,7 +103,7 @@ def _results(
     used = next(iter(results.values())).images
     few = f" Of its {len(answers):,} test images, {used:,} at equal distances are used." if used < len(answers) else ""
     if name != DRAWN:
-        st.caption(f"{for_markdown(name)} is the file with the fingerprint {fingerprint}, a hash of its content.{few}")
+        st.caption(f"The fingerprint of {for_markdown(name)}, a hash of its content, is {fingerprint}.{few}")
     sheet = sprite(images[np.arange(min(SHOWN, len(images))) * len(images) // min(SHOWN, len(images))], SHOWN // 2)
     st.image(
         png((sheet if theme.is_dark() else 255 - sheet).repeat(2, 0).repeat(2, 1)),

@@ -289,7 +289,7 @@ def _config(shown: Sequence[str], tags: Sequence[str], click_key: str) -> dict[s
             help="Test accuracy less that of the baseline, in points; without its interval, which Compare has. Empty "
             "where the data is another.",
         ),
-        SEEDS: kinds.TextColumn("Seeds", width=64),
+        SEEDS: kinds.TextColumn(SHOWN[SEEDS], width=64),
         SPREAD: kinds.NumberColumn(
             "±", format="%.2f", width=56, help="Standard deviation of the test accuracy over the seeds, in points."
         ),

@@ -252,9 +252,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
     except MnistCoreError as error:
         problem = panels.markdown_sentence(error)
     seeds = _seeds()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _cost(config, runs, seeds, sound=not problem)
-        slow = st.toggle("Slow motion", key="train_slow", persist_state="session", help=touch.SLOW_HELP)
+    _cost(config, runs, seeds, sound=not problem)
     left, middle, right = st.columns([5, 3, 4], gap="small", vertical_alignment="bottom")
     middle.number_input(
         "Seeds",
@@ -285,6 +283,8 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
         disabled=bool(problem),
         key="train_go",
     )
+    # below the button, which is to be on a laptop's first screen
+    slow = st.toggle("Slow motion", key="train_slow", persist_state="session", help=touch.SLOW_HELP)
     if problem:
         st.error(problem, icon=":material/error:")
     elif known:
