@@ -288,9 +288,9 @@ def compare(
     RunNotFound
         if a name means no run, or several; where only one of them is on the data of the others, it means that one.
     """
-    found = tuple((store or Store()).find_all((baseline, *others)))
+    everything = (store := store or Store()).runs()
+    found = tuple(store.find_all((baseline, *others), everything))
     comparison = compare_runs(found, found[0], epoch, margin=margin)
-    everything = (store or Store()).runs()
     recipes = compare_recipes(found, found[0], everything, epoch, margin=margin)
     open_ones = plans(found, comparison, recipes, everything)
     return ComparedRuns(found, comparison, run_labels(list(found), states=False), tuple(recipes), tuple(open_ones))

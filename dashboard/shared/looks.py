@@ -18,7 +18,6 @@ from mnist_core.runs.summary import RunSummary
 from mnist_core.runs.test_set_uses import Uses
 from mnist_core.studies import selections
 from mnist_core.studies.kinds import AnyStudy
-from mnist_core.studies.selections import StudyChoice
 from mnist_core.text import for_markdown
 
 
@@ -64,7 +63,7 @@ def count_reveal(study: AnyStudy) -> None:
     """Count a look at the test results that a study has passed over, where it is one; say so where that fails."""
     if revealed(study) or study.optimistic:
         with panels.errors_as_messages():
-            selections.reveal(resources.store().root, resources.snapshot().runs, study, resources.choice(study))
+            selections.reveal(resources.store().root, resources.snapshot().runs, study, _winner((), study))
 
 
 def passed_over() -> frozenset[str]:
@@ -72,18 +71,19 @@ def passed_over() -> frozenset[str]:
 
     A run that one of them has chosen, or that a person has requested, is not among them.
     """
-    return selections.passed_over(resources.snapshot().runs, resources.studies().known, _choice)
+    return selections.passed_over(resources.snapshot().runs, resources.studies().known, _winner)
 
 
 def count_all_reveals() -> None:
     """Count a look at the test results that every study has passed over; say so where that fails."""
     with panels.errors_as_messages():
-        selections.reveal_all(resources.store().root, resources.snapshot().runs, resources.studies().known, _choice)
+        selections.reveal_all(resources.store().root, resources.snapshot().runs, resources.studies().known, _winner)
 
 
-def _choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
-    """Return what `selections.choice` returns, from the cache of all sessions."""
-    return resources.choice(study)
+def _winner(_: Sequence[Run], study: AnyStudy) -> str | None:
+    """Return what `selections.winner_of` returns, from the cache of all sessions."""
+    chosen = resources.choice(study)
+    return chosen.run if chosen else None
 
 
 def choice_caption(study: AnyStudy) -> None:
@@ -91,8 +91,7 @@ def choice_caption(study: AnyStudy) -> None:
     chosen = resources.choice(study)
     lines = [f"{_capital(chosen_words(chosen.selection))}. {lead_words(chosen.selection)}"] if chosen else []
     if not study.optimistic:
-        winner = chosen.run if chosen else None
-        lines.append(looked_at_words(selections.looked_at(resources.store().root, study, winner)))
+        lines.append(looked_at_words(selections.looked_at(resources.store().root, study, _winner((), study))))
     st.caption("  \n".join(for_markdown(line) for line in lines))
 
 

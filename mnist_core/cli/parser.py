@@ -405,7 +405,8 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         )
     chosen = parse(options.where) if options.where is not None else None
     store = Store(options.store)
-    runs, problems = store.trash() if options.trash else store.scan()
+    everything, problems = store.scan()
+    runs, problems = store.trash() if options.trash else (everything, problems)
     report_problems(problems, reporter)
     if not options.all:
         left_out = sum(not run.listed for run in runs)
@@ -413,7 +414,7 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
         if left_out:
             reporter.say(f"{left_out} runs of sweeps and searches that ship are left out; `runs --all` lists them")
     reader = NamingReader(reporter)
-    hidden = _passed_over(store, runs, reporter, reveal=options.test)
+    hidden = _passed_over(store, everything, runs, reporter, reveal=options.test)
     if options.recipes:  # the mean of a recipe would show them
         runs = [run for run in runs if run.id not in hidden]
     rows = [(run, run_row(run, reader=reader)) for run in runs]
@@ -432,9 +433,14 @@ def _runs(options: argparse.Namespace, reporter: Reporter) -> int:
     return reporter.table(shown, _RUN)
 
 
-def _passed_over(store: Store, runs: list[Run], reporter: Reporter, *, reveal: bool) -> frozenset[str]:
-    """Return which of the runs studies have passed over, and report it; with `reveal`, count the look, and none."""
-    everything, known = store.runs(), studies(store)[0]
+def _passed_over(
+    store: Store, everything: list[Run], runs: list[Run], reporter: Reporter, *, reveal: bool
+) -> frozenset[str]:
+    """Return which of the runs studies have passed over, and report it; with `reveal`, count the look, and none.
+
+    everything: all runs of the store. runs: those that are listed.
+    """
+    known = studies(store)[0]
     if reveal:
         selections.reveal_all(store.root, everything, known)
         return frozenset()

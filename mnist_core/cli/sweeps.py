@@ -122,7 +122,7 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
     chosen = selections.choice(everything, item)
     reveal = reveal or item.optimistic  # the validation results are those on the test images: there is nothing to hide
     if reveal:
-        selections.reveal(store.root, everything, item, chosen)
+        selections.reveal(store.root, everything, item, chosen.run if chosen else None)
     table = item.table(store, reader=NamingReader(reporter), reveal=reveal)
     best = stored.best(table)
     if reporter.as_json:
@@ -291,7 +291,7 @@ def _report_search(store: Store, item: Search, reporter: Reporter, *, reveal: bo
     everything = store.runs()
     chosen = selections.choice(everything, item)
     if reveal:
-        selections.reveal(store.root, everything, item, chosen)
+        selections.reveal(store.root, everything, item, chosen.run if chosen else None)
     table = item.table(store, reader=NamingReader(reporter), reveal=reveal)
     weights, epochs = stored_searches.importances(store, item)
     if reporter.as_json:

@@ -14,9 +14,9 @@ from mnist_core.comparison.words.changes import changes_words
 from mnist_core.errors import ConfigError, StoreError
 from mnist_core.experiments.changes import changed_settings
 from mnist_core.experiments.configs import with_values
-from mnist_core.jobs.request import Outcome, Requested, resume
+from mnist_core.jobs.request import Requested, outcome_of, pause_after, resume
 from mnist_core.jobs.runners import Runner
-from mnist_core.runs.records import LONGEST_NAME, Change, Pause
+from mnist_core.runs.records import LONGEST_NAME, Change
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.runs.writer import history_content
@@ -46,7 +46,7 @@ def go_on_changed(
     StoreError
         where the run is not paused, or its checkpoint cannot be used.
     ConfigError
-        where something else would be changed, or no epoch would be left to train.
+        where something else would be changed, no epoch would be left to train, or `epochs` is below 1.
     """
     run = store.get(run_id)
     if run.state != "paused":
@@ -68,6 +68,7 @@ def go_on_changed(
         )
     if wanted.training.learning_rate != run.config.training.learning_rate:
         state.plateau.rate = wanted.training.learning_rate  # which a schedule by plateaus would go on to lower
+    pause = pause_after(done, epochs)
     config = wanted.replace(parent=run.id, parent_epoch=done)
     changes = tuple(Change(epoch=done, **setting._asdict()) for setting in settings)
     found, new = store.add(
@@ -80,12 +81,12 @@ def go_on_changed(
             "checkpoint.npz": checkpoints.content(checkpoints.identity(config, run.status.fingerprint), state),
             "history.jsonl": history_content(state.rows),
         },
-        pause=None if epochs is None else Pause(epoch=done + epochs),
+        pause=pause,
         delay_s=run.slow_motion(),
     )
     if not new:  # this very change was made before
-        outcome: Outcome = "stored" if found.ended_well else "joined" if found.live else "resumed"
-        return Requested(found if found.ended_well else resume(store, runner, found.id, epochs=epochs), outcome)
+        outcome = outcome_of(found)
+        return Requested(found if outcome == "stored" else resume(store, runner, found.id, epochs=epochs), outcome)
     runner.submit(found.id)
     return Requested(store.get(found.id), "new")
 

@@ -142,12 +142,28 @@ def _queue(store: Store, wanted: RunRequest, fingerprint: str, *, again: bool) -
         pause=wanted.pause,
         delay_s=wanted.delay_s,
     )
-    outcome: Outcome = "new"
-    if not new:
-        outcome = "resumed" if run.resumable else "joined" if run.live else "stored"
+    outcome: Outcome = "new" if new else outcome_of(run)
     if outcome == "resumed":
         _queue_again(store, run.id, wanted.pause)
     return Requested(store.get(run.id), outcome)
+
+
+def outcome_of(run: Run) -> Outcome:
+    """Return what a request makes of a run that is in the store already."""
+    return "resumed" if run.resumable else "joined" if run.live else "stored"
+
+
+def pause_after(done: int, epochs: int | None) -> Pause | None:
+    """Return the pause of a run that has `done` epochs after so many more; None to go on to its end.
+
+    Raises
+    ------
+    ConfigError
+        for `epochs` below 1.
+    """
+    if epochs is not None and epochs < 1:
+        raise ConfigError(f"{epochs} more epochs were asked for; ask for 1 or more")
+    return None if epochs is None else Pause(epoch=done + epochs)
 
 
 def _put_aside(store: Store, run_id: str) -> None:
@@ -175,11 +191,10 @@ def resume(store: Store, runner: Runner, run_id: str, *, epochs: int | None = No
     ConfigError
         for `epochs` below 1.
     """
-    if epochs is not None and epochs < 1:
-        raise ConfigError(f"{epochs} more epochs were asked for; ask for 1 or more")
     run = store.get(run_id)
+    pause = pause_after(run.epochs_done, epochs)
     if not run.live:
-        _queue_again(store, run_id, None if epochs is None else Pause(epoch=run.epochs_done + epochs))
+        _queue_again(store, run_id, pause)
     if store.get(run_id).state == "queued":
         runner.submit(run_id)
     return store.get(run_id)

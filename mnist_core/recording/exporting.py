@@ -90,8 +90,8 @@ def as_bytes(run: Run, kind: str) -> bytes:
 
 def _artifacts(run: Run) -> dict[str, bytes]:
     found = {}
-    if run.predictions() is not None:
-        found[PREDICTIONS] = as_bytes(run, ".npz")
+    if (predictions := run.predictions()) is not None:
+        found[PREDICTIONS] = _npz(run, predictions)
     if run.model_file is not None:
         found["model.keras"] = as_bytes(run, ".keras")
     return found

@@ -17,13 +17,15 @@ from mnist_core.files import make_folder, replacing
 from mnist_core.recording.mlflow_store import DATASET_TAG, FRAMEWORK_TAG, STATUS, experiments
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
+from mnist_core.runs.states import RunState
 
 MOST_TEXT = 5000
 """Characters of a parameter or a tag that MLflow takes, and some to spare."""
-_STATES = {
+STATES: dict[RunState, str] = {
     "queued": "SCHEDULED", "running": "RUNNING", "finished": "FINISHED", "cancelled": "KILLED",
-    "diverged": "FAILED", "failed": "FAILED", "interrupted": "KILLED",
+    "diverged": "FAILED", "failed": "FAILED", "interrupted": "KILLED", "paused": "KILLED",
 }  # fmt: skip
+"""What MLflow calls our states; it knows no pause."""
 _NUMBERS = {name: int(number) for number, name in STATUS.items()}
 
 Artifacts = Callable[[Run], Mapping[str, bytes]]
@@ -50,12 +52,13 @@ def write_mlflow(runs: Sequence[Run], folder: Path, artifacts: Artifacts) -> Non
     WriteError
         where a file cannot be written.
     """
-    found = [(run, _metrics(run), artifacts(run)) for run in runs]
-    for run, metrics, files in found:
-        if not metrics and not files:
+    found = [(run, _metrics(run)) for run in runs]
+    for run, metrics in found:
+        if not metrics and not artifacts(run):
             raise StoreError(f"run {run.name} has no history and no predictions, so that there is nothing for MLflow")
     there = experiments(folder)
-    for run, metrics, files in found:
+    for run, metrics in found:
+        files = artifacts(run)  # of one run at a time, as they may be large
         experiment = there.get(run.dataset)
         if experiment is None:
             experiment = there[run.dataset] = str(int(hashlib.sha256(run.dataset.encode()).hexdigest()[:14], 16))
@@ -89,7 +92,7 @@ def _write_run(
             "source_type": 4,
             "source_version": "",
             "start_time": _ms(began),
-            "status": _NUMBERS[_STATES[run.state]],
+            "status": _NUMBERS[STATES[run.state]],
             "tags": [],
             "user_id": "",
         },

@@ -239,8 +239,10 @@ class Store:
                 raise StoreError(problem.reason)
         raise RunNotFound(f"no run is called {text!r} in {self.root}; `runs` lists them")
 
-    def find_all(self, wanted: Sequence[Run | str]) -> list[Run]:
+    def find_all(self, wanted: Sequence[Run | str], everything: Sequence[Run] | None = None) -> list[Run]:
         """Return the runs to be compared with each other, each given as `find` takes it or as a run.
+
+        everything: all runs, for a caller that has read them.
 
         A name that runs on several data sets have means the one on the data that all share. Of several runs on the same
         data that were recorded from outside under one name, as when a cell of a notebook is run again, it means the
@@ -251,7 +253,7 @@ class Store:
         RunNotFound, StoreError
             as `find` does, where a text means no run or still several.
         """
-        runs = self.runs()
+        runs = self.runs() if everything is None else everything
         several = [[item] if isinstance(item, Run) else _answering(runs, item) for item in wanted]
         shared = (
             set.intersection(*({run.status.fingerprint for run in found} for found in several)) if several else set()

@@ -34,6 +34,7 @@ class StudyChoice(NamedTuple):
 
 
 Choose = Callable[[Sequence[Run], AnyStudy], StudyChoice | None]
+Winner = Callable[[Sequence[Run], AnyStudy], str | None]
 
 
 def background(root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], runs: Sequence[Run]) -> Background:
@@ -81,25 +82,14 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
     `everything`: all runs of the store, as other runs show how much chance makes.
     A sweep chooses the lowest validation loss, without the L2 penalty; a search by its own metric.
     """
-    by_id = {run.id: run for run in everything}
-    metric: Metric = "val_loss"
-    if isinstance(study, Search):
-        metric, best = study.spec.metric, study.winner
-        done = [(t.run, t.value) for t in study.trials if t.state == "finished" and t.value is not None]
-        candidates = len(study.trials)
-        winner = best.run if best else None
-    else:
-        rows = {run_id: _row(by_id.get(run_id)) for run_id in study.run_ids}
-        done = [(run_id, _sweep_loss(row)) for run_id, row in rows.items() if row is not None]
-        done = [(run_id, value) for run_id, value in done if math.isfinite(value)]
-        candidates = len(done)
-        winner = min(done, key=lambda item: item[1])[0] if done else None
-    if winner is None or candidates < 2:
+    found = _candidates(everything, study)
+    winner = found.winner
+    if winner is None:
         return None
-    run = by_id.get(winner)
-    penalised = isinstance(study, Search)
-    noise = _noise(everything, run, metric, dict(done)[winner], penalised=penalised) if run else None
-    found = rank_values(metric, [value for _, value in done], noise)
+    run = next((run for run in everything if run.id == winner), None)
+    metric, penalised = found.metric, isinstance(study, Search)
+    noise = _noise(everything, run, metric, dict(found.done)[winner], penalised=penalised) if run else None
+    ranked = rank_values(metric, [value for _, value in found.done], noise)
     return StudyChoice(
         winner,
         Selection(
@@ -109,13 +99,41 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
             won=True,
             on_test=study.optimistic,
             metric=metric,
-            candidates=candidates,
-            value=found.value,
-            lead=found.lead,
+            candidates=found.candidates,
+            value=ranked.value,
+            lead=ranked.lead,
             noise=noise,
-            within=found.within,
+            within=ranked.within,
         ),
     )
+
+
+def winner_of(everything: Sequence[Run], study: AnyStudy) -> str | None:
+    """Return the id of the run that `choice` returns, without what is read to say how it stands among the others."""
+    return _candidates(everything, study).winner
+
+
+class _Candidates(NamedTuple):
+    """What a study has to choose among. done: run id and figure, where there is one. winner: None of fewer than two."""
+
+    metric: Metric
+    done: list[tuple[str, float]]
+    candidates: int
+    winner: str | None
+
+
+def _candidates(everything: Sequence[Run], study: AnyStudy) -> _Candidates:
+    if isinstance(study, Search):
+        done = [(t.run, t.value) for t in study.trials if t.state == "finished" and t.value is not None]
+        best = study.winner
+        few = len(study.trials) < 2
+        return _Candidates(study.spec.metric, done, len(study.trials), best.run if best and not few else None)
+    by_id = {run.id: run for run in everything}
+    rows = {run_id: _row(by_id.get(run_id)) for run_id in study.run_ids}
+    done = [(run_id, _sweep_loss(row)) for run_id, row in rows.items() if row is not None]
+    done = [(run_id, value) for run_id, value in done if math.isfinite(value)]
+    winner = min(done, key=lambda item: item[1])[0] if len(done) > 1 else None
+    return _Candidates("val_loss", done, len(done), winner)
 
 
 def _noise(everything: Sequence[Run], winner: Run, metric: Metric, value: float, *, penalised: bool) -> Noise | None:
@@ -176,13 +194,13 @@ def _kept(run: Run) -> EpochRow | None:
 # -- looking at what was passed over -----------------------------------------------------------------------------------
 
 
-def reveal(root: Path, everything: Iterable[Run], study: Study, chosen: StudyChoice | None) -> None:
+def reveal(root: Path, everything: Iterable[Run], study: Study, winner: str | None) -> None:
     """Count a look at the test results of the runs that a study has passed over. Raise StoreError if that fails.
 
-    `root`: the store's folder. `everything`: all its runs. `chosen`: what `choice` returns.
+    `root`: the store's folder. `everything`: all its runs. `winner`: the id of the run that the study has chosen.
     """
-    members = set(study.run_ids)
-    others = [run for run in everything if run.id in members and (chosen is None or run.id != chosen.run)]
+    members = set(study.run_ids) - {winner}
+    others = [run for run in everything if run.id in members]
     uses: list[Use] = []
     for fingerprint in dict.fromkeys(run.status.fingerprint for run in others):
         ids = [run.id for run in others if run.status.fingerprint == fingerprint]
@@ -190,29 +208,23 @@ def reveal(root: Path, everything: Iterable[Run], study: Study, chosen: StudyCho
     test_set_uses.record(root, uses)
 
 
-def passed_over(everything: Iterable[Run], studies: Iterable[AnyStudy], choose: Choose | None = None) -> frozenset[str]:
+def passed_over(everything: Sequence[Run], studies: Iterable[AnyStudy], winner: Winner = winner_of) -> frozenset[str]:
     """Return the ids of the runs that studies have passed over by held-out images.
 
-    A run that one of them has chosen, or that a person has requested, is not among them. `choose`: as `choice`, for a
-    caller that caches.
+    A run that one of them has chosen, or that a person has requested, is not among them. `winner`: as `winner_of`, for
+    a caller that caches.
     """
-    runs = list(everything)
-    found, winners = set[str](), set[str]()
-    for study in studies:
-        if not study.optimistic:
-            chosen = (choose or choice)(runs, study)
-            winners |= {chosen.run} if chosen else set()
-            found |= set(study.run_ids)
-    return frozenset(run.id for run in runs if run.id in found - winners and run.one_of_many)
+    held_out = [study for study in studies if not study.optimistic]
+    found = {run_id for study in held_out for run_id in study.run_ids}
+    found -= {winner(everything, study) for study in held_out}
+    return frozenset(run.id for run in everything if run.id in found and run.one_of_many)
 
 
-def reveal_all(
-    root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], choose: Choose | None = None
-) -> None:
+def reveal_all(root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], winner: Winner = winner_of) -> None:
     """Count a look at the test results that every study has passed over. Raise StoreError if that fails."""
     for study in studies:
         if not study.optimistic:
-            reveal(root, everything, study, (choose or choice)(everything, study))
+            reveal(root, everything, study, winner(everything, study))
 
 
 def looked_at(root: Path, study: Study, winner: str | None) -> int:

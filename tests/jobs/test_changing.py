@@ -251,6 +251,14 @@ def test_no_change_is_no_new_run(store: Store, whole: Run) -> None:
     assert same_result(found.run, whole)
 
 
+@pytest.mark.parametrize("epochs", [0, -5])
+def test_a_change_that_would_pause_before_an_epoch_is_refused_and_makes_no_run(store: Store, epochs: int) -> None:
+    run = paused(store)
+    with pytest.raises(ConfigError, match=f"{epochs} more epochs were asked for; ask for 1 or more"):
+        go_on_changed(store, LocalRunner(store), run.id, DROPOUT, epochs=epochs)
+    assert store.runs() == [run]
+
+
 def test_changes_follow_one_another(store: Store) -> None:
     runner = LocalRunner(store)
     first = go_on_changed(store, runner, paused(store).id, DROPOUT, epochs=1).run

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,6 +19,9 @@ from mnist_core.errors import ConfigError, DamagedFile
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.recording import mlflow_store
 from mnist_core.recording.importing import read, read_all
+from mnist_core.recording.mlflow_files import STATES
+from mnist_core.recording.mlflow_store import STATUS
+from mnist_core.runs.states import RunState
 from mnist_core.runs.store import Store
 from tests.support.outside import HISTORY, LETTERS, labels_of, probabilities, recorded
 
@@ -323,6 +326,11 @@ def test_the_files_are_those_that_mlflow_writes(tmp_path, mlruns) -> None:
     score = float((own / "metrics" / "test_accuracy").read_text().split()[1])
     assert score == run.test_scores().accuracy
     assert (own / "artifacts" / "predictions.npz").is_file()
+
+
+def test_mlflow_has_a_word_for_every_state() -> None:
+    assert set(STATES) == set(get_args(RunState))
+    assert set(STATES.values()) <= set(STATUS.values())
 
 
 def test_runs_join_an_experiment_of_the_same_name_in_a_store_that_is_there(mlruns, tmp_path) -> None:
