@@ -54,8 +54,7 @@ class Answers:
         """Return the accuracy on the surest images, for every number of them that a threshold can leave."""
         order = np.argsort(-self.sure, kind="stable")
         sure, hits = self.sure[order], np.cumsum(self.right[order])
-        # images of the very same confidence are answered together
-        last = np.append(np.flatnonzero(np.diff(sure)), self.images - 1)
+        last = _last_of_equal(sure)
         return Coverage(sure[last], (last + 1) / self.images, hits[last] / (last + 1))
 
 
@@ -236,10 +235,15 @@ def cascade_accuracies(first: Answers, second: Answers) -> tuple[NDArray[np.floa
     """Return the shares of the images passed on, ascending from 0, and the accuracy of the cascade at each of them."""
     order = np.argsort(first.sure, kind="stable")
     gained = np.cumsum(second.right[order].astype(int) - first.right[order].astype(int))
-    last = np.append(np.flatnonzero(np.diff(first.sure[order])), first.images - 1)
+    last = _last_of_equal(first.sure[order])
     shares = np.append(0.0, (last + 1) / first.images)
     correct = int(first.right.sum()) + np.append(0, gained[last])
     return shares, correct / first.images
+
+
+def _last_of_equal(sure: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the last place of each value of a sorted array: images of the same confidence are answered together."""
+    return np.append(np.flatnonzero(np.diff(sure)), len(sure) - 1)
 
 
 def compare_answered(models: Sequence[Abstaining], *, margin: float) -> list[Decision]:

@@ -204,6 +204,7 @@ class _Recorder:
         self._next_progress = 0.0
         self.epochs_done = 0
         self.pause: Pause | None = None
+        self._requested: Pause | None = None  # also one for a later epoch
 
     def _rows_before(self, event: Started) -> list[EpochRow]:
         """The epochs that training goes on from. A process can die between writing the checkpoint and the history."""
@@ -243,16 +244,17 @@ class _Recorder:
             )
 
     def _look_for_pause(self) -> None:
-        found = self._writer.run.pause()
+        self._requested = self._writer.run.pause()
+        found = self._requested
         self.pause = found if found and self.epochs_done >= found.epoch else None
 
     def _wait(self) -> None:
         """Wait as long as slow motion asks for; a request to stop or to pause is heeded at once."""
-        run, began, before = self._writer.run, time.monotonic(), self._writer.run.pause()
+        run, began = self._writer.run, time.monotonic()
         while not self.pause and time.monotonic() - began < run.slow_motion() and not self._writer.cancel_requested:
             time.sleep(0.05)
             now = run.pause()
-            self.pause = now if now != before else None
+            self.pause = now if now != self._requested else None
 
 
 # -- the dataset -------------------------------------------------------------------------------------------------------

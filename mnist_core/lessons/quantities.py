@@ -23,6 +23,7 @@ from mnist_core.data.datasets import Dataset
 from mnist_core.data.images import Pixels
 from mnist_core.errors import ConfigError, LessonError
 from mnist_core.evaluation.metrics import accuracy_interval, class_scores, confusion_matrix
+from mnist_core.evaluation.mistakes import top_confusions
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import ModelConfig, RunConfig
 from mnist_core.experiments.layers import LayerRow
@@ -317,11 +318,8 @@ def _digit(place: np.intp) -> Value:
 def _confusion(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
     predictions = _predicted(sources, subjects[0])
     matrix = confusion_matrix(predictions.labels, predictions.predicted, predictions.classes)
-    np.fill_diagonal(matrix, 0)
-    true, taken = np.unravel_index(int(matrix.argmax()), matrix.shape)
-    if not matrix.max():
-        return Value("no digit for another")
-    return Value(f"{true} for {taken}")
+    most = top_confusions(matrix, 1)
+    return Value(f"{most[0].true} for {most[0].guess}" if most else "no digit for another")
 
 
 def moved_right(images: Pixels, pixels: int) -> Pixels:

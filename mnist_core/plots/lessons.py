@@ -11,7 +11,7 @@ import pandas as pd
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots.learning_curves import DASH, Metric, kind_channels, value_domain
-from mnist_core.plots.style import as_text, layer
+from mnist_core.plots.style import INK, as_text, layer
 
 HEIGHT = 320
 KIND_LABELS = "datum.label == 'dropout off' ? 'training (dropout off)' : datum.label"
@@ -69,7 +69,7 @@ def epochs_chart(
         *(_names(frame, runs, colours, x, y) if len(runs) > 1 else []),
     ]
     given = marks or {}
-    ink = "#E8EBEF" if dark else "#1B1F24"
+    ink = INK[dark]
     for place, (words, epoch) in enumerate(given.items()):
         here = alt.Chart(pd.DataFrame({"epoch": [epoch], "words": [f"{words}: {epoch}"]}))
         layers.append(here.mark_rule(strokeDash=[4, 3], strokeWidth=1.8, color=ink).encode(x=x))

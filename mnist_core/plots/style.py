@@ -106,7 +106,7 @@ def percent(share: float) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference of two accuracies in percentage points, with its sign, such as ``+0.86 pp``."""
+    """A difference of two accuracies in percentage points, with its sign, such as ``+0.86 points``."""
     return f"{100 * difference:+.2f} points".replace("-", "−")
 
 

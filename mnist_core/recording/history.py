@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_core.errors import ConfigError
-from mnist_core.runs.records import FILE_KEYS, HISTORY_COLUMNS, EpochRow
+from mnist_core.runs.records import FROM_FILE, HISTORY_COLUMNS, EpochRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ SYNONYMS = {
     "eval_loss": "val_loss",
     "eval_accuracy": "val_accuracy",
     "lr": "learning_rate",
-    **{key: name for name, key in FILE_KEYS.items()},
+    **FROM_FILE,
 }
 """Names of history columns in other tools; each may have `val_` before it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -102,15 +103,18 @@ def _counted(store: Store, runs: Sequence[Run], summaries: Sequence[RunSummary])
         return None
 
 
-def compose(found: Content, now: datetime.datetime) -> list[Block]:
-    """Return the report as blocks; `now` is the date that it carries."""
+def compose(found: Content, now: datetime.datetime, *, live: bool = True) -> list[Block]:
+    """Return the report as blocks.
+
+    now: the date that it carries. live: False for pictures that stay still, as those of Markdown do.
+    """
     names = [found.labels[run.id] for run in found.runs]
     return [
         Heading(1, f"Comparison of {', '.join(names)}"),
         Paragraph(f"Made on {now:%d %B %Y, %H:%M} with mnist_core {__version__}."),
         Paragraph(tables.answer(found.summaries, found.labels, found.comparison, found.recipes), lead=True),
-        *_verdicts(found),
-        *_curves(found),
+        *_verdicts(found, live=live),
+        *_curves(found, live=live),
         *_figures(found),
         *_settings(found),
         *_origins(found),
@@ -124,7 +128,7 @@ def as_html(found: Content, now: datetime.datetime) -> bytes:
 
 def as_markdown(found: Content, now: datetime.datetime) -> bytes:
     """Return the report as one Markdown file, with its pictures in it."""
-    return to_markdown(compose(found, now)).encode()
+    return to_markdown(compose(found, now, live=False)).encode()
 
 
 def write(found: Content, path: Path, kind: str, now: datetime.datetime) -> list[Path]:
@@ -142,11 +146,11 @@ def write(found: Content, path: Path, kind: str, now: datetime.datetime) -> list
         written[-1].write_text(item.svg, encoding="utf-8")
         return quote(name)
 
-    path.write_text(to_markdown(compose(found, now), beside), encoding="utf-8")
+    path.write_text(to_markdown(compose(found, now, live=False), beside), encoding="utf-8")
     return written
 
 
-def _verdicts(found: Content) -> Iterator[Block]:
+def _verdicts(found: Content, *, live: bool) -> Iterator[Block]:
     comparison, labels = found.comparison, found.labels
     base = labels[comparison.baseline]
     yield Heading(2, "Is the difference real?")
@@ -158,7 +162,7 @@ def _verdicts(found: Content) -> Iterator[Block]:
     if verdicts:
         frame = verdict_frame(verdicts, labels)
         chart = verdict_chart(frame, found.colours, base)
-        yield _picture("verdicts", chart, chart, described_verdicts(frame, base))
+        yield _picture("verdicts", chart, chart if live else None, described_verdicts(frame, base))
     for item in verdicts:
         yield Heading(3, f"{labels[item.run]} against {base}")
         recipes = [recipe_words(recipe, labels) for recipe in found.recipes if recipe.run == item.run]
@@ -196,20 +200,18 @@ def _verdicts(found: Content) -> Iterator[Block]:
         yield Bullets(list(limits))
 
 
-def _curves(found: Content) -> Iterator[Block]:
+def _curves(found: Content, *, live: bool) -> Iterator[Block]:
     curves = [curve_of(run, found.labels[run.id], found.colours[run.id]) for run in found.runs]
+    changes = changes_of(curves)
     yield Heading(2, "Learning curves")
     metrics: tuple[Metric, ...] = ("loss", "accuracy")
     for metric in metrics:
         frame = curve_frame(curves, metric)
         if len(frame):
             yield Heading(3, metric.capitalize())
-            changes = changes_of(curves)
-            still, live = (
-                curves_chart(frame, found.colours, metric, pointer=pointer, changes=changes)
-                for pointer in (False, True)
-            )
-            yield _picture(metric, still, live, described(frame, metric))
+            drawn = partial(curves_chart, frame, found.colours, metric, changes=changes)
+            moving = drawn(pointer=True) if live else None
+            yield _picture(metric, drawn(pointer=False), moving, described(frame, metric))
     findings = [(run, item) for run in found.runs for item in diagnose_run(run)]
     if findings:
         yield Heading(3, "What the curves say")
@@ -270,5 +272,6 @@ def _day(seconds: float | None) -> str:
     return datetime.datetime.fromtimestamp(seconds).strftime("%d %B %Y") if seconds else tables.ABSENT
 
 
-def _picture(name: str, still: alt.LayerChart, live: alt.LayerChart, caption: str) -> Picture:
-    return Picture(name, picture(styled(still), "svg").decode(), caption, specification(styled(live)))
+def _picture(name: str, still: alt.LayerChart, live: alt.LayerChart | None, caption: str) -> Picture:
+    moving = specification(styled(live)) if live else None
+    return Picture(name, picture(styled(still), "svg").decode(), caption, moving)

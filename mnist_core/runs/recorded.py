@@ -17,9 +17,9 @@ from mnist_core.experiments.frozen import Frozen, explain
 DIGITS = tuple(str(digit) for digit in range(CLASSES))
 """The names of the classes of the digit datasets."""
 OUTSIDE = "recorded from outside: no configuration"
+"""The text shown in place of a configuration."""
 NO_NETWORK = "it was recorded from outside, without its network"
 NO_HISTORY = "It was recorded without a history of its epochs."
-"""The text shown in place of a configuration."""
 FORMAT = 1
 
 Source = Literal["record", "keras", "file"]

@@ -91,6 +91,7 @@ _USUAL = [int] + [float] * (len(HISTORY_COLUMNS) - 1)
 
 FILE_KEYS = {"train_eval_loss": "clean_loss", "train_eval_accuracy": "clean_accuracy"}
 """Keys of `history.jsonl` that differ from the names of the columns; files keep the keys that they always had."""
+FROM_FILE = {key: name for name, key in FILE_KEYS.items()}
 _KEYS = [FILE_KEYS.get(name, name) for name in HISTORY_COLUMNS]
 
 ChosenEpoch = Literal["kept", "last", "best"]

@@ -8,9 +8,9 @@ import math
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from mnist_core.errors import DamagedFile, NoConfiguration, StoreError
 from mnist_core.evaluation.metrics import Scores
@@ -36,6 +36,7 @@ from mnist_core.runs.states import ENDED, LIVE, RESUMABLE, SETTLED, RunState
 
 if TYPE_CHECKING:
     import pandas as pd
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class Runs(Protocol):
@@ -240,17 +241,12 @@ class Run:
 
     def pause(self) -> Pause | None:
         """Return the epoch after which it is to be paused; None where it is to go on to its end."""
-        try:
-            return Pause.model_validate(read_json(self.path / "pause.json"))
-        except (OSError, ValueError):
-            return None
+        return self._optional("pause.json", Pause)
 
     def slow_motion(self) -> float:
         """Return the seconds that its training waits after each epoch."""
-        try:
-            return SlowMotion.model_validate(read_json(self.path / "slow_motion.json")).delay_s
-        except (OSError, ValueError):
-            return 0.0
+        found = self._optional("slow_motion.json", SlowMotion)
+        return found.delay_s if found else 0.0
 
     @property
     def was_slowed(self) -> bool:
@@ -345,8 +341,12 @@ class Run:
 
     def environment(self) -> Environment | None:
         """Return the environment of the training; None before the training."""
+        return self._optional("environment.json", Environment)
+
+    def _optional(self, name: str, kind: type[Kind]) -> Kind | None:
+        """Return what a file of the run holds; None where there is none or it is damaged."""
         try:
-            return Environment.model_validate(read_json(self.path / "environment.json"))
+            return kind.model_validate(read_json(self.path / name))
         except (OSError, ValueError):
             return None
 

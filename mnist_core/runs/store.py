@@ -4,7 +4,10 @@
     ├── runs/<id>/           config.json  meta.json  status.json  history.jsonl  predictions.npz  model.keras
     │                        environment.json; while it trains: progress.json  checkpoint.npz  lease-N.json  cancel
     │                        pause.json  slow_motion.json; of other epochs than the kept one: predictions-N.npz
+    ├── datasets/            data sets that were uploaded in the browser
     ├── drawings/            digits that people have drawn and kept (see `data/kept_digits.py`)
+    ├── lessons/             the user's own lessons (see `lessons/reading.py`)
+    ├── class/               class.json: code, names and secrets of a class (see `runs/classroom.py`)
     ├── sweeps/  searches/   which runs belong together (see `sweeps` and `searches`)
     ├── reference/           what ships with the project, read-only: finished runs as <id>/, their sweeps/ and searches/
     ├── trash/<id>/          deleted runs, until restored or emptied

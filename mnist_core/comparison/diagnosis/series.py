@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.errors import ConfigError
-from mnist_core.runs.records import FILE_KEYS, HISTORY_COLUMNS, EpochRow
+from mnist_core.runs.records import FROM_FILE, HISTORY_COLUMNS, EpochRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,7 @@ def read_history(history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequenc
         columns: dict[str, Any] = {name: [getattr(row, name) for row in history] for name in HISTORY_COLUMNS}
     else:
         table: Any = history
-        names = {key: name for name, key in FILE_KEYS.items()}
-        columns = {names.get(str(name), str(name)): table[name] for name in list(table)}
+        columns = {FROM_FILE.get(str(name), str(name)): table[name] for name in list(table)}
     missing = [name for name in NEEDED_COLUMNS if name not in columns]
     if missing:
         raise ConfigError(
