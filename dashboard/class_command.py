@@ -41,7 +41,13 @@ def main(arguments: Sequence[str]) -> int:
     """Open a class; what is no option of its own goes to Streamlit. Return the exit code."""
     options, rest = _parser().parse_known_args(arguments)
     try:
-        address = options.address or own_addresses()[0]
+        own = own_addresses()
+        if not options.address and not own:
+            raise ConfigError(
+                "this computer is in no network; join one, or open a hot spot, then start again "
+                "(`--address 127.0.0.1` tries it on this computer alone)"
+            )
+        address = options.address or own[0]
         if not _is_address(address):
             raise ConfigError(f"{address!r} is no address of this computer, such as 192.168.1.5; leave --address out")
         port = options.port or free_port()
@@ -52,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ[classroom.CLASS_VARIABLE] = f"http://{address}:{port}"
     for part in MEANING.strip().split("\n\n"):
         print(part if part.startswith("-") else textwrap.fill(part, WIDTH), end="\n\n")
-    others = [other for other in own_addresses(required=False) if other != address]
+    others = [other for other in own if other != address]
     if others:
         print(f"It opens {address}. This computer also is {', '.join(others)}; --address chooses.\n")
     if not options.yes and not _agreed():
@@ -119,18 +125,13 @@ def invitation(room: Classroom, port: int) -> str:
     )
 
 
-def own_addresses(*, required: bool = True) -> list[str]:
-    """Return the IPv4 addresses of this computer in its networks, first the one of its way out.
-
-    Raises
-    ------
-    ConfigError
-        where it is in no network, unless `required` is False.
-    """
+def own_addresses() -> list[str]:
+    """Return the IPv4 addresses of this computer in its networks, first the one of its way out; none without one."""
+    up = psutil.net_if_stats()
     found = [
         item.address
         for name, items in psutil.net_if_addrs().items()
-        if (state := psutil.net_if_stats().get(name)) and state.isup
+        if name in up and up[name].isup
         for item in items
         if item.family == socket.AF_INET and _is_network(item.address)
     ]
@@ -140,13 +141,7 @@ def own_addresses(*, required: bool = True) -> list[str]:
             first = str(probe.getsockname()[0])
         except OSError:
             first = ""
-    ordered = sorted(dict.fromkeys(found), key=lambda address: address != first)
-    if not ordered and required:
-        raise ConfigError(
-            "this computer is in no network; join one, or open a hot spot, then start again "
-            "(`--address 127.0.0.1` tries it on this computer alone)"
-        )
-    return ordered
+    return sorted(dict.fromkeys(found), key=lambda address: address != first)
 
 
 def _is_address(text: str) -> bool:

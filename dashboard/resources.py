@@ -435,9 +435,14 @@ def data_check(name: str) -> DataCheck:
     return duplicates.checked(store().root, dataset(name))
 
 
+def palette() -> tuple[str, ...]:
+    """Return the colours of runs in the theme that the viewer sees."""
+    return RUN_COLOURS_DARK if is_dark() else RUN_COLOURS
+
+
 def colours(run_ids: list[str], *, printed: bool = False) -> dict[str, str]:
     """Return a colour for each run, the same on every page and in every session; `printed` for those on white paper."""
-    return run_colours(store().root, run_ids, RUN_COLOURS_DARK if is_dark() and not printed else RUN_COLOURS)
+    return run_colours(store().root, run_ids, RUN_COLOURS if printed else palette())
 
 
 class Entry(NamedTuple):
@@ -494,7 +499,7 @@ def _entry(run: Run) -> Entry:
 
 def known_colours() -> dict[str, str]:
     """Return the colours of the runs that have one already, on the screen."""
-    return remembered_colours(store().root, RUN_COLOURS_DARK if is_dark() else RUN_COLOURS)
+    return remembered_colours(store().root, palette())
 
 
 def prediction_frame(run: Run) -> pd.DataFrame | None:

@@ -44,10 +44,7 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 .st-key-choice .st-key-run_picker { min-height: 0; }
 .st-key-where:has([data-testid="stSkeleton"]), .st-key-cost:has([data-testid="stSkeleton"]) { min-height: 68px; }
 .st-key-inspect { min-height: 62px; }
-@media (min-width: 800px) {
-  .st-key-answer { min-height: 143px; }
-  .st-key-first_screen .st-key-answer { min-height: 0; }
-}
+@media (min-width: 800px) { .st-key-mistakes_answer { min-height: 143px; } }
 .st-key-train_preview img { image-rendering: pixelated; }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */

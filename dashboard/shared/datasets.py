@@ -17,6 +17,7 @@ from dashboard import resources, state, theme
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.downloads import Download
+from dashboard.shared.gallery import in_theme
 from mnist_core.constants import CLASSES
 from mnist_core.data import duplicates
 from mnist_core.data.datasets import ARRAYS, BUILT_IN, MNIST_MD5, MNIST_VARIABLE, Catalog, Dataset
@@ -142,15 +143,14 @@ def look(name: str) -> None:
         sheet = sprite(samples(dataset, SAMPLES, seed), CLASSES)
         # ink on paper in the light theme, chalk on the board in the dark one, as on every page; their own background
         # vanishes
-        dark = theme.is_dark()
-        blend = "screen" if dark else "multiply"
+        blend = "screen" if theme.is_dark() else "multiply"
         st.html(
             f"<style>.st-key-{PICTURE} img {{ image-rendering: pixelated; width: 100%; mix-blend-mode: {blend}; }}"
             "</style>"
         )
         with st.container(key=PICTURE):
             st.image(
-                sheet if dark else 255 - sheet,
+                in_theme(sheet),
                 width="stretch",
                 output_format="PNG",
                 alt=f"{SAMPLES} training images of each digit of {name}",

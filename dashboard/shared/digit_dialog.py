@@ -9,10 +9,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import state, theme
+from dashboard import state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
-from dashboard.shared.gallery import confidence_text, png
+from dashboard.shared.gallery import confidence_text, in_theme, png
 from mnist_core.data.images import Pixels
 from mnist_core.plots import style
 from mnist_core.plots.probabilities import Opinion, probability_chart, probability_frame
@@ -79,9 +79,8 @@ def digit_dialog(
         if images is None:
             st.info("Its picture is not on this machine.", icon=":material/hide_image:")
         else:
-            pixels = images[index] if theme.is_dark() else 255 - images[index]
             st.image(
-                png(pixels.repeat(ENLARGED, 0).repeat(ENLARGED, 1)),
+                png(in_theme(images[index], ENLARGED)),
                 width=28 * ENLARGED,
                 output_format="PNG",
                 alt=described(said, true),

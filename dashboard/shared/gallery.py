@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import state, theme
+from dashboard.cache import KEPT
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.runs.recorded import DIGITS
 
@@ -168,10 +170,21 @@ def confidence_text(sure: float) -> str:
     return "> 99.9 %" if sure >= 0.9995 else f"{100 * sure:.1f} %"
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def sheet(fingerprint: str, indices: tuple[int, ...], _images: Pixels) -> str:
-    """Return the images at these indices on one sheet, `COLUMNS` to a row, as PNG in base64."""
-    return base64.b64encode(png(sprite(_images[list(indices)], COLUMNS))).decode()
+def sheet(fingerprint: str, indices: Sequence[int], images: Pixels) -> str:
+    """Return the images at these indices on one sheet, `COLUMNS` to a row, as PNG in base64; drawn once."""
+    places = np.asarray(indices, np.int64)
+    drawn: str = KEPT.get(
+        ("sheet", fingerprint, places.tobytes()),
+        lambda: base64.b64encode(png(sprite(images[places], COLUMNS))).decode(),
+        len,
+    )
+    return drawn
+
+
+def in_theme(digits: Pixels, scale: int = 1) -> Pixels:
+    """Return grey digits, enlarged: white on black in the dark theme, black on white in the light one."""
+    shown: Pixels = (digits if theme.is_dark() else 255 - digits).repeat(scale, 0).repeat(scale, 1)
+    return shown
 
 
 def png(pixels: Pixels) -> bytes:

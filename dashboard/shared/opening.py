@@ -12,7 +12,7 @@ from mnist_core.runs.run import Run
 
 
 def question_page(title: str, answer: Callable[[list[Run]], None]) -> None:
-    """Draw a page of the group Questions: its title, what `answer` draws for all runs, and the store's problems."""
+    """Draw a page that answers a question: its title, what `answer` draws for all runs, and the store's problems."""
     st.title(title)
     with panels.errors_as_messages():
         runs, problems = resources.scan()

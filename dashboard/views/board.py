@@ -10,12 +10,10 @@ import streamlit as st
 from dashboard import classroom, resources
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
-from dashboard.theme import is_dark
 from mnist_core.comparison.board import eligible
 from mnist_core.comparison.words.board import lead_words, rules_words
 from mnist_core.people import Person
 from mnist_core.plots.board import board_chart, board_frame
-from mnist_core.plots.style import RUN_COLOURS, RUN_COLOURS_DARK
 from mnist_core.runs.classroom import Classroom
 from mnist_core.text import for_markdown
 
@@ -59,7 +57,7 @@ def _board(room: Classroom, fingerprint: str) -> None:
     panels.headline(for_markdown(lead_words(lines)), help=HELP)
     st.caption(rules_words(lines[0].images, final=room.final))
     frame = board_frame(lines)
-    colour = (RUN_COLOURS_DARK if is_dark() else RUN_COLOURS)[0]
+    colour = resources.palette()[0]
     names = {run.id: run.name for run in resources.snapshot().runs}
     panels.table(
         pd.DataFrame(

@@ -28,7 +28,7 @@ CODE_LENGTH = 6
 TOKEN_BYTES = 24
 MOST_PEOPLE = 200
 MOST_PINNED = 7
-"""So many runs may be pinned, as Compare draws no more at once."""
+"""So many runs may be pinned: as many as there are colours."""
 
 
 class Member(Frozen):

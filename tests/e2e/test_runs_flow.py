@@ -94,6 +94,7 @@ def test_find_tick_compare_rename_delete_and_undo(screen: Screen, server: Server
     screen.settled()
     expect_names(screen, "renamed", seed.LARGE, seed.SMALL)
     assert store.find("renamed").state == "failed"
+    screen.settled()  # the table shows a new name before the page has run with it
 
     screen.page.get_by_role("button", name="Tick none").click()
     # a click that comes before the table is drawn anew would be lost

@@ -109,7 +109,7 @@ def test_a_name_that_the_teacher_removes_is_free_again(room: Classroom) -> None:
     assert room.person(room.join(room.code, "Ada")) == student("Ada")
 
 
-def test_no_more_runs_are_pinned_than_compare_draws(room: Classroom) -> None:
+def test_no_more_runs_are_pinned_than_there_are_colours(room: Classroom) -> None:
     room.pin(OWNER, ("a" * 12, "b" * 12, "a" * 12))
     assert room.pinned == ("a" * 12, "b" * 12)
     with pytest.raises(ConfigError, match=f"{MOST_PINNED} can be pinned"):

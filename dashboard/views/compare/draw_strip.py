@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from dashboard.shared import panels
 from dashboard.shared.drawing.live import bring_weights, fresh, live_board
 from dashboard.shared.networks import with_network
 from mnist_core.runs.run import Run
@@ -13,8 +14,8 @@ from mnist_core.runs.run import Run
 
 def draw_strip(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     """Draw the folded board; nothing of it is made before it is opened."""
-    with st.expander("Draw a digit, and see what each makes of it", key="compare_draw", on_change="rerun") as panel:
-        if not panel.open:
+    with panels.folded("Draw a digit, and see what each makes of it", key="compare_draw") as opened:
+        if not opened:
             return
         able = with_network(runs, labels)
         if not able:

@@ -110,16 +110,15 @@ def results(ids: list[str]) -> None:
             if undermining(comparison.verdicts, labels):
                 why = "end presenter mode to read why." if state.presenting() else "why is written below the curves."
                 st.caption(f":material/warning: **Not a fair comparison as it stands**: {why}")
+        pair = [run for run in runs if run.id == baseline or comparison.of(run.id)]
+        pair.sort(key=lambda run: run.id != baseline)
+        curves = curves_of(found, colours, labels)
+        lines = (runs, figures, labels, colours, baseline, chosen, seeds, comparison)
         if state.presenting():
-            tested = [run for run in runs if run.id == baseline or comparison.of(run.id)]
-            tested.sort(key=lambda run: run.id != baseline)
-            if not scenes.scene(curves_of(found, colours, labels), tested, labels, colours):
-                run_lines(runs, figures, labels, colours, baseline, chosen, seeds, comparison)
+            if not scenes.scene(curves, pair, labels, colours):
+                run_lines(*lines)
             return
         with st.container(key="figures", gap="small"):
-            pair = [run for run in runs if run.id == baseline or comparison.of(run.id)]
-            pair.sort(key=lambda run: run.id != baseline)
-            lines = (runs, figures, labels, colours, baseline, chosen, seeds, comparison)
             place = None
             if len(runs) == len(pair) == 2:
                 left, right = st.columns([3, 2], gap="medium")
@@ -131,7 +130,6 @@ def results(ids: list[str]) -> None:
             for run in runs:
                 if run.state in ("diverged", "failed") and run.status.reason:
                     st.warning(f"**{for_markdown(labels[run.id])}** {run.state}: {for_markdown(run.status.reason)}.")
-        curves = curves_of(found, colours, labels)
         curve_panels(found, curves, diagnosis_marks(found), baseline)
         replay_panel(found, curves)
 

@@ -17,6 +17,7 @@ from dashboard import resources
 from dashboard.cache import kept
 from dashboard.shared import panels
 from dashboard.shared.groups import Group
+from dashboard.views.compare.curve_panels import TITLES
 from mnist_core.errors import MnistCoreError
 from mnist_core.evaluation.metrics import confusion_matrix
 from mnist_core.plots import style
@@ -33,7 +34,6 @@ CAPTION = (
     "the kept weights, and those of the last epoch and of the one with the lowest validation loss where these are "
     "others. Rows are the true classes, columns the guesses."
 )
-_TITLES: dict[Metric, str] = {"loss": "Loss: lower is better", "accuracy": "Accuracy: higher is better"}
 _HERE = Path(__file__).parent
 
 
@@ -72,7 +72,7 @@ def replay_data(groups: Sequence[Group], curves: Sequence[Curve]) -> dict[str, A
     last = max(int(curve.history["epoch"].max()) for curve in drawn)
     first = min(int(curve.history["epoch"].min()) for curve in drawn)
     charts = []
-    for metric, title in _TITLES.items():
+    for metric, title in TITLES.items():
         domain = value_domain(kept(curve_frame, drawn, metric, kinds=KINDS), metric) or (0.0, 1.0)
         label = f"{title.partition(':')[0]} by epoch of {', '.join(curve.label for curve in drawn)}"
         charts.append(

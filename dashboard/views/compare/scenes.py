@@ -8,15 +8,16 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.cache import kept
-from dashboard.shared import presenter
+from dashboard.shared import panels, presenter
 from dashboard.shared.charts import Drawing
 from dashboard.shared.gallery import gallery, vote_items
+from dashboard.views.compare.curve_panels import TITLES
 from mnist_core.comparison.disagreements import one_right
 from mnist_core.errors import DatasetError
 from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart, described
 from mnist_core.runs.run import Run
 
-SCENES = ("The answer", "Loss: lower is better", "Accuracy: higher is better", "Digits that only one gets right")
+SCENES = ("The answer", TITLES["loss"], TITLES["accuracy"], "Digits that only one gets right")
 SCENE = "scene"
 MOST = 12
 HEIGHT = 370
@@ -77,7 +78,7 @@ def _digits(pair: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str
     try:
         images = resources.test_images(pair[0])
     except DatasetError as error:
-        st.info(str(error))
+        st.info(panels.markdown_sentence(error))
         return
     names, tints = [labels[run.id] for run in pair], [colours[run.id] for run in pair]
     items = vote_items(found, names, tints)

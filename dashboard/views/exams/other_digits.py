@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
-from dashboard.shared.gallery import png
+from dashboard.shared.gallery import in_theme, png
 from mnist_core.comparison.exams import against
 from mnist_core.comparison.words.verdicts import accuracy_words
 from mnist_core.data.images import Pixels, sprite
@@ -106,7 +106,7 @@ def _results(
         st.caption(f"The fingerprint of {for_markdown(name)}, a hash of its content, is {fingerprint}.{few}")
     sheet = sprite(images[np.arange(min(SHOWN, len(images))) * len(images) // min(SHOWN, len(images))], SHOWN // 2)
     st.image(
-        png((sheet if theme.is_dark() else 255 - sheet).repeat(2, 0).repeat(2, 1)),
+        png(in_theme(sheet, 2)),
         alt=f"{min(SHOWN, len(images))} digits of the exam",
         output_format="PNG",
         width=560,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
-from dashboard.shared.gallery import png
+from dashboard.shared.gallery import in_theme, png
 from dashboard.shared.networks import with_network
 from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
@@ -146,7 +146,7 @@ def _digits(run: Run, name: str, count: int) -> None:
     rows += [resources.exam_pictures(run, (name, severity), count)[first] for severity in SEVERITIES]
     sheet = sprite(np.concatenate(rows), len(first))
     st.image(
-        png((sheet if theme.is_dark() else 255 - sheet).repeat(2, 0).repeat(2, 1)),
+        png(in_theme(sheet, 2)),
         caption=f"{_label(name)}: severity 0 to 5, from the top",
         alt=f"{SHOWN} test digits in six rows, each row spoiled more than the one above by {_label(name)}",
         output_format="PNG",

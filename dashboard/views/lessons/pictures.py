@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state, theme
+from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
-from dashboard.shared.gallery import png
+from dashboard.shared.gallery import in_theme, png
 from dashboard.views.lessons.subjects import SOURCES
 from mnist_core.data.images import sprite
 from mnist_core.errors import LessonError
@@ -21,6 +21,7 @@ from mnist_core.plots.architecture import architecture_chart, architecture_frame
 from mnist_core.plots.architecture import described as layers_described
 from mnist_core.plots.learning_curves import Curve, Kind, Metric, curve_frame, described
 from mnist_core.plots.lessons import digit_chart, digit_frame, epochs_chart, moved_chart
+from mnist_core.plots.style import GREY
 from mnist_core.plots.verdicts import described as verdicts_described
 from mnist_core.plots.verdicts import verdict_chart, verdict_frame
 from mnist_core.runs.run import Run
@@ -83,7 +84,7 @@ def _layers(subject: Subject, key: str) -> None:
     if subject.config is None:
         raise LessonError(f"{subject.name} was recorded from outside; its layers are not known")
     frame = architecture_frame(subject.config.model)
-    colour = resources.colours([subject.run.id])[subject.run.id] if subject.run else "#8A9099"
+    colour = resources.colours([subject.run.id])[subject.run.id] if subject.run else GREY
     panels.chart_with_table(
         Drawing(architecture_chart, frame, colour),
         frame[["layer", "kind", "text", "outputs", "parameters"]],
@@ -153,7 +154,7 @@ def _moved(subject: Subject, run: Run, colour: str, key: str) -> None:
     row = np.concatenate([moved_right(images, pixels) for pixels in MOVES])
     sheet = sprite(row, len(row))
     st.image(
-        png((sheet if theme.is_dark() else 255 - sheet).repeat(3, 0).repeat(3, 1)),
+        png(in_theme(sheet, 3)),
         caption=f"One test digit, moved by {MOVES[0]} to {MOVES[-1]} pixels",
         alt=f"The same digit {len(row)} times, each a pixel further to the right",
         output_format="PNG",

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import state, theme
-from dashboard.cache import KEPT, kept
+from dashboard.cache import kept
 from dashboard.shared.gallery import COLUMNS, SHEET_JS, confidence_text, sheet
 from mnist_core.data.images import Pixels
 from mnist_core.inspection.embedding import Map
@@ -92,17 +92,13 @@ def digit_map(
 
     dark = theme.is_dark()
     points, names = kept(_placed, frame, list(classes))
-    indices = frame["index"].to_numpy()
-    pictures = KEPT.get(
-        ("map", fingerprint, indices.tobytes()), lambda: sheet(fingerprint, tuple(indices.tolist()), images), len
-    )
     _MAP(
         key=key,
         data={
             "points": points,
             "names": names,
             "classes": list(classes),
-            "sheet": pictures,
+            "sheet": sheet(fingerprint, frame["index"].tolist(), images),
             "columns": COLUMNS,
             "palette": list(CLASS_COLOURS_DARK if dark else CLASS_COLOURS),
             "dark": dark,

@@ -96,8 +96,9 @@ def _inspect_other() -> None:
 
 def _inspect(run: Run, tested: list[Run], labels: dict[str, str]) -> None:
     colours = resources.colours([item.id for item in tested])
-    with st.container(key="answer"):
-        st.html(f"<style>.st-key-answer {{ border-left: 6px solid {colours[run.id]}; padding-left: 1rem; }}</style>")
+    with st.container(key="mistakes_answer"):
+        edge = f"border-left: 6px solid {colours[run.id]}; padding-left: 1rem;"
+        st.html(f"<style>.st-key-mistakes_answer {{ {edge} }}</style>")
         _answer(run)
     take_click()
     cell, area = chosen_cell(len(run.classes)), chosen_area(run)

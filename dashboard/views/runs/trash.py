@@ -59,8 +59,8 @@ def _undo(ids: Sequence[str]) -> None:
 
 def trash_panel() -> None:
     """Draw the content of the trash, folded; it is read only while it is open."""
-    with st.expander("Trash", icon=":material/delete:", key="runs_trash", on_change="rerun") as panel:
-        if not panel.open:
+    with panels.folded("Trash", icon=":material/delete:", key="runs_trash") as opened:
+        if not opened:
             return
         with panels.errors_as_messages():
             _content()
