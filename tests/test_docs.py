@@ -74,6 +74,17 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
     assert missing == []
 
 
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    missing = [
+        (file, name)
+        for file, name in named
+        if f"def {name}(" not in (ROOT / "tests" / file).read_text(encoding="utf-8")
+    ]
+    assert missing == []
+
+
 def subcommands(parser: argparse.ArgumentParser) -> list[str]:
     """Return the commands that a parser knows, those below other commands as ``command subcommand``."""
     found = []
