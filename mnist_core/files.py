@@ -227,12 +227,20 @@ def _opened(path: Path) -> tuple[int, int]:
     return handle, found.st_size
 
 
+def size_words(size: int) -> str:
+    """Return a number of bytes in the largest unit that leaves a whole number of at least 1, such as 64 KB."""
+    for unit, name in ((2**20, "MB"), (2**10, "KB")):
+        if size >= unit:
+            return f"{size / unit:,.0f} {name}"
+    return f"{size:,} bytes"
+
+
 def read_bytes(path: Path, most: int = MOST_JSON_BYTES) -> bytes:
     """Return the content of a file of at most `most` bytes; raises OSError or DamagedFile."""
     handle, size = _opened(path)
     try:
         if size > most:
-            raise DamagedFile(f"{printable(path.name)} is longer than {most / 2**20:.0f} MB, the most that is read")
+            raise DamagedFile(f"{printable(path.name)} is longer than {size_words(most)}, the most that is read")
         content = os.read(handle, size + 1)
         while len(content) <= most and (more := os.read(handle, 2**16)):  # it has grown meanwhile
             content += more

@@ -301,7 +301,7 @@ class Catalog:
         if name == "digits":
             return True
         path = self._file(name)
-        return path is not None and path.is_file()
+        return path is not None and os.path.isfile(path)  # Path.is_file raises where a name is too long
 
     def version(self, name: str) -> tuple[str, int] | None:
         """Changes whenever the dataset's file does: a key for caches, with the name; None where there is no file."""

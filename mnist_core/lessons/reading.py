@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).parent / "shipped"
 FOLDER = "lessons"
 """The folder of a store that holds the user's lessons."""
 MOST_LINES = 40
-MOST_BYTES = 20_000
+MOST_BYTES = 20 * 2**10
 _KEY_NUMBER = re.compile(r"^\d+-")
 
 Place = tuple[str, ...]
@@ -110,6 +110,9 @@ def parse(text: str, path: Path) -> Lesson:
         line = int(match[1]) if match else max(1, len(lines))
         reason = re.sub(r" \(at .*\)$", "", str(error))
         raise LessonError(f"{_where(path, line)}: this is no TOML: {reason[:1].lower()}{reason[1:]}") from error
+    except RecursionError:
+        line = max(range(len(lines)), key=lambda number: lines[number].count("[") + lines[number].count("{")) + 1
+        raise LessonError(f"{_where(path, line)}: brackets are nested too deeply; a lesson needs two levels") from None
     places = key_lines(lines)
     try:
         lesson = Lesson.model_validate(data)
@@ -169,7 +172,7 @@ def _path(line: str) -> Place:
     """Return the place that a line of TOML by itself names; empty where it is not a table or a key."""
     try:
         node = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return ()
     place: list[str] = []
     while isinstance(node, dict) and node:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
 
 from benchmarks import class_board
 from mnist_core.comparison.board import BoardLine, Try, board_half, eligible, put_forward, standings, tries_of
 from mnist_core.comparison.words.board import lead_words, place_words, rules_words
 from mnist_core.evaluation.metrics import Interval
+from mnist_core.files import write_json
 from mnist_core.people import student
+from mnist_core.runs.records import Change
+from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.outside import recorded
 from tests.support.synthetic import FINGERPRINT, MakeRun, config
 
 IMAGES = 2_000
@@ -77,13 +82,42 @@ def test_the_final_order_is_by_the_images_that_put_nothing_forward() -> None:
     assert [(item.owner, item.place) for item in final] == [("honest", 1), ("tuner", 2)]
 
 
-def test_an_uploaded_run_and_one_without_an_owner_do_not_count(make_run: MakeRun, store: Store) -> None:
-    nobodys = make_run("nobody's")
-    assert not eligible(nobodys)
+@pytest.fixture
+def finished_by_ada(make_run: MakeRun, store: Store) -> Callable[..., Run]:
+    """`finished_by_ada("it", units=8)` is a finished run that Ada requested; further facts go into its meta.json."""
+
+    def make(name: str, units: int = 8, **facts: object) -> Run:
+        run = make_run(name, config((units,)))
+        found = run.meta.model_copy(update={"owner": "Ada"} | facts)
+        write_json(run.path / "meta.json", found.model_dump(mode="json"))
+        return store.get(run.id)
+
+    return make
+
+
+def test_a_finished_run_of_a_person_counts(finished_by_ada: Callable[..., Run]) -> None:
+    run = finished_by_ada("it")
+    assert eligible(run)
+    assert {
+        owner: [item.run for item in items] for owner, items in tries_of([run], FINGERPRINT, lambda _: right()).items()
+    } == {"Ada": [run.id]}
+    assert tries_of([run], "other data", lambda _: right()) == {}
+
+
+def test_a_run_that_waits_was_uploaded_was_changed_by_hand_or_has_no_owner_does_not_count(
+    finished_by_ada: Callable[..., Run], store: Store
+) -> None:
     theirs = Store(store.root, who=lambda: student("Ada"))
-    queued = theirs.add(config((8,)), name="waits", fingerprint=FINGERPRINT)[0]
-    assert not eligible(queued)
-    assert tries_of([nobodys, queued], FINGERPRINT, lambda run: right()) == {}
+    change = Change(epoch=1, path="model.layers.0.dropout", before=0.2, after=0.5)
+    runs = [
+        theirs.add(config((4,)), name="waits", fingerprint=FINGERPRINT)[0],
+        recorded(theirs, "uploaded", tuple("0123456789")),
+        finished_by_ada("touched", 16, changes=(change,)),
+        finished_by_ada("nobody's", 24, owner=""),
+    ]
+    assert [run.name for run in runs if eligible(run)] == []
+    assert [run.meta.owner for run in runs] == ["Ada", "Ada", "Ada", ""]
+    assert tries_of(runs, FINGERPRINT, lambda _: right()) == {}
 
 
 def test_in_a_simulated_class_the_order_agrees_with_the_truth_and_noise_does_not_lead() -> None:
@@ -98,7 +132,6 @@ def test_the_simulated_runs_disagree_as_those_that_ship_do() -> None:
     images = class_board.Images(np.random.default_rng(0), class_board.correlation())
     first, second = (images.right(class_board.AT, images.luck()) for _ in range(2))
     assert np.mean(first != second) == pytest.approx(class_board.DISAGREE, abs=0.004)
-    assert spearmanr([1, 2], [1, 2]).statistic == pytest.approx(1)
 
 
 def test_the_sentence_names_who_shares_the_first_place() -> None:

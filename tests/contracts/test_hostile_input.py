@@ -30,7 +30,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Parser]:
 NAMES = (
     "configuration (JSON)", "grid (TOML)", "space (TOML)", "predictions (npz)", "predictions (CSV)", "CSVLogger (CSV)",
     "Trackio (CSV)", "History.history (JSON)", "event file", "archive of runs (zip)", "network (.keras)",
-    "data set (npz)", "picture (PNG)", "drawing (base64)", "kept digit (JSON)", "filter", "link of the Train form",
+    "data set (npz)", "picture (PNG)", "drawing (base64)", "kept digit (JSON)", "filter",
+    "MLflow: meta.yaml", "MLflow: a metric", "MLflow: database", "lesson (TOML)", "class.json", "datasets.json",
+    "link of the Train form",
     "run: config.json", "run: status.json", "run: meta.json", "run: history.jsonl", "run: predictions.npz",
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from mnist_core import constants
 from mnist_core.data import datasets
 from mnist_core.data.datasets import Catalog, find_mnist, read_npz
-from mnist_core.errors import DatasetError, DatasetMissing
+from mnist_core.errors import DatasetError, DatasetMissing, NotAllowed
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
+from mnist_core.people import student
+from mnist_core.runs.store import Store
 
 
 @pytest.fixture
@@ -162,6 +165,21 @@ class TestRegistering:
         with pytest.raises(DatasetError, match=r"it would take .* MB of memory"):
             catalog.keep("large", saved(tmp_path / "f.npz", **arrays()).read_bytes(), "f.npz")
         assert catalog.registered() == {}
+
+    def test_a_student_of_a_class_can_register_keep_and_forget_nothing(self, catalog: Catalog, tmp_path: Path) -> None:
+        path = saved(tmp_path / "f.npz", **arrays())
+        catalog.register("teachers", path)
+        of_ada = Store(tmp_path, who=lambda: student("Ada")).catalog
+        changes: list[Callable[[], object]] = [
+            lambda: of_ada.register("mine", path),
+            lambda: of_ada.keep("mine", path.read_bytes(), "f.npz"),
+            lambda: of_ada.forget("teachers"),
+        ]
+        for change in changes:
+            with pytest.raises(NotAllowed, match="Ada may not register or remove data sets; only the teacher may"):
+                change()
+        assert list(of_ada.registered()) == ["teachers"]
+        assert not (tmp_path / "datasets").exists()  # and nothing of it was kept
 
     def test_other_data_under_a_forgotten_name_leave_those_that_were_kept(
         self, catalog: Catalog, tmp_path: Path

@@ -101,6 +101,12 @@ def test_a_missing_part_is_named() -> None:
     assert "`question.answer` is missing" in error(GOOD.replace('answer = "accuracy of net"\n', ""))
 
 
+@pytest.mark.parametrize("deep", ["[" * 3000, "{a = " * 2000])
+def test_brackets_without_end_are_refused_with_their_line(deep: str) -> None:
+    with pytest.raises(LessonError, match=r"^x\.toml, line 2: brackets are nested too deeply"):
+        parse(f'title = "x"\nintro = {deep}\n', Path("x.toml"))
+
+
 def test_a_lesson_that_is_too_long_is_refused() -> None:
     long = GOOD + "# a comment\n" * (MOST_LINES + 1 - GOOD.count("\n"))
     assert f"at most {MOST_LINES} are allowed" in error(long)

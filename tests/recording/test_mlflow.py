@@ -23,7 +23,7 @@ from mnist_core.recording.mlflow_files import STATES
 from mnist_core.recording.mlflow_store import STATUS
 from mnist_core.runs.states import RunState
 from mnist_core.runs.store import Store
-from tests.support.outside import HISTORY, LETTERS, labels_of, probabilities, recorded
+from tests.support.outside import HISTORY, LETTERS, MLFLOW_SCHEMA, labels_of, probabilities, recorded
 
 EXPERIMENT, NET, FOREST = "865566322480754498", "712984ebf857464c8216bc79505f6bab", "54ccc8640c4749a6be138a7afa3bb1d1"
 
@@ -145,17 +145,8 @@ def test_the_last_value_of_a_step_counts_and_a_plain_name_is_preferred(mlruns) -
 
 # -- the database ------------------------------------------------------------------------------------------------------
 
-SCHEMA = """
-CREATE TABLE "runs" (run_uuid VARCHAR(32) NOT NULL, name VARCHAR(250), source_type VARCHAR(20), status VARCHAR(9),
-  start_time BIGINT, end_time BIGINT, lifecycle_stage VARCHAR(20), artifact_uri VARCHAR(200), experiment_id INTEGER);
-CREATE TABLE "metrics" ("key" VARCHAR(250) NOT NULL, value FLOAT NOT NULL, timestamp BIGINT NOT NULL,
-  run_uuid VARCHAR(32) NOT NULL, step BIGINT DEFAULT '0' NOT NULL, is_nan BOOLEAN DEFAULT '0' NOT NULL);
-CREATE TABLE "params" ("key" VARCHAR(250) NOT NULL, value VARCHAR(8000) NOT NULL, run_uuid VARCHAR(32) NOT NULL);
-CREATE TABLE "tags" ("key" VARCHAR(250) NOT NULL, value VARCHAR(8000), run_uuid VARCHAR(32) NOT NULL);
-"""
 
-
-def database(path: Path, schema: str = SCHEMA) -> Path:
+def database(path: Path, schema: str = MLFLOW_SCHEMA) -> Path:
     connection = sqlite3.connect(path)
     with connection:
         connection.executescript(schema)
@@ -192,7 +183,7 @@ def test_the_database_of_newer_versions_is_read_and_not_changed(store, tmp_path)
     [
         ("CREATE TABLE other (a)", "has no table runs"),
         (
-            SCHEMA.replace('TABLE "params"', 'TABLE "real_params"')
+            MLFLOW_SCHEMA.replace('TABLE "params"', 'TABLE "real_params"')
             + "CREATE VIEW params AS WITH RECURSIVE x(key) AS (SELECT 1 UNION ALL SELECT key FROM x) "
             "SELECT key, key AS value, 'a' AS run_uuid FROM x",
             "has no table params",
@@ -222,7 +213,7 @@ def test_a_damaged_database_is_refused_by_name(tmp_path) -> None:
     ("file", "content", "says"),
     [
         ("meta.yaml", "a: [1", "meta.yaml is not YAML"),
-        ("meta.yaml", "[" * 100_000, "longer than 0 MB"),
+        ("meta.yaml", "[" * 100_000, "meta.yaml is longer than 64 KB, the most that is read"),
         ("meta.yaml", "[" * 5000, "meta.yaml is not YAML"),
         ("meta.yaml", "- 1\n", "holds no table of facts"),
         (
@@ -262,10 +253,17 @@ def test_runs_without_a_curve_are_refused_with_the_names_of_their_metrics(store,
     assert "has the metrics f1; a history needs loss, accuracy, val_loss or val_accuracy" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("limit", ["MOST_RUNS", "MOST_VALUES", "MOST_NAMES"])
-def test_too_many_runs_values_or_names_are_refused(mlruns, monkeypatch, limit) -> None:
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("MOST_RUNS", "mlruns has 4 runs, and 1 are read; give one experiment or run"),
+        ("MOST_VALUES", "the run has more than 1 values of metrics, the most that are read"),
+        ("MOST_NAMES", "tags has more than 1 files, the most that are read"),
+    ],
+)
+def test_too_many_runs_values_or_names_are_refused(mlruns, monkeypatch, limit, reason) -> None:
     monkeypatch.setattr(mlflow_store, limit, 1)
-    with pytest.raises(DamagedFile, match="1"):
+    with pytest.raises(DamagedFile, match=f"{reason}$"):
         read_all(mlruns)
 
 

@@ -22,6 +22,16 @@ HISTORY = {
 LETTERS = tuple(string.ascii_lowercase)
 HUNDRED = tuple(f"kind {number}" for number in range(100))
 
+MLFLOW_SCHEMA = """
+CREATE TABLE "runs" (run_uuid VARCHAR(32) NOT NULL, name VARCHAR(250), source_type VARCHAR(20), status VARCHAR(9),
+  start_time BIGINT, end_time BIGINT, lifecycle_stage VARCHAR(20), artifact_uri VARCHAR(200), experiment_id INTEGER);
+CREATE TABLE "metrics" ("key" VARCHAR(250) NOT NULL, value FLOAT NOT NULL, timestamp BIGINT NOT NULL,
+  run_uuid VARCHAR(32) NOT NULL, step BIGINT DEFAULT '0' NOT NULL, is_nan BOOLEAN DEFAULT '0' NOT NULL);
+CREATE TABLE "params" ("key" VARCHAR(250) NOT NULL, value VARCHAR(8000) NOT NULL, run_uuid VARCHAR(32) NOT NULL);
+CREATE TABLE "tags" ("key" VARCHAR(250) NOT NULL, value VARCHAR(8000), run_uuid VARCHAR(32) NOT NULL);
+"""
+"""The tables of a database of MLflow that are read, with those of their columns."""
+
 
 def probabilities(labels: NDArray[Any], classes: int, errors: int = 20, seed: int = 0) -> NDArray[np.float64]:
     """Return probabilities of shape (n, classes) that guess all but `errors` images right."""

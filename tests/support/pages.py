@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import ast
 import json
-import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamlit.testing.v1 import AppTest
 
+from dashboard import classroom
+
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
-PAGES: list[str] = re.findall(r'"(views/[\w/]+\.py)"', APP.read_text(encoding="utf-8"))
+
+
+class MenuPage(NamedTuple):
+    """A page of the navigation. path: of its address, empty for the front page."""
+
+    file: str
+    title: str
+    path: str
+
+
+def _menu() -> list[MenuPage]:
+    """Return the pages that `app.py` gives to Streamlit's navigation, those of a class left out."""
+    found = []
+    for node in ast.walk(ast.parse(APP.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "st.Page"
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            named = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
+            found.append(MenuPage(str(node.args[0].value), str(named["title"]), str(named.get("url_path", ""))))
+    return found
+
+
+MENU = _menu()
+CLASS_MENU = [MenuPage(file, title, path) for file, title, _, path in classroom.PAGES]
+PAGES = [page.file for page in MENU]
 """The file of every page, in the order of the menu."""
 
 

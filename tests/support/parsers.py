@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +25,17 @@ from mnist_core.experiments.spaces import search_spec
 from mnist_core.files import parse_json
 from mnist_core.inspection.incoming import import_file
 from mnist_core.inspection.network_file import record_network
+from mnist_core.lessons.reading import SHIPPED, read_lesson
 from mnist_core.recording.event_files import write_events
 from mnist_core.recording.exporting import as_bytes
 from mnist_core.recording.importing import read_all
+from mnist_core.recording.mlflow_files import write_mlflow
 from mnist_core.recording.run_archive import pack
+from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.filters import EXAMPLE, parse
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.outside import HISTORY, MLFLOW_SCHEMA
 
 GRID = """
 name = "widths"
@@ -82,6 +87,12 @@ def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
     assert kept.label == 3
     model = run.model_file
     assert model is not None
+    write_mlflow([run], folder / "mlruns", lambda _: {})
+    meta = next(folder.glob("mlruns/*/*/meta.yaml"))
+    metric = meta.parent / "metrics" / "loss"
+    room = Classroom(folder)
+    room.join(room.code, "Ada")
+    registry = json.dumps({"mine": str(folder / "data.npz")})
     found = [
         Parser("configuration (JSON)", json.dumps(run.config.model_dump(mode="json")).encode(), _configuration),
         Parser("grid (TOML)", GRID.encode(), _file("grid.toml", _grid)),
@@ -101,6 +112,14 @@ def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
         Parser("drawing (base64)", encoded(board).encode(), lambda content, _: decoded(content.decode("latin-1"))),
         Parser("kept digit (JSON)", digit, _kept),
         Parser("filter", EXAMPLE.encode(), lambda content, _: parse(content.decode("latin-1"))),
+        Parser("MLflow: meta.yaml", meta.read_bytes(), _mlflow(meta.parent, "meta.yaml")),
+        Parser("MLflow: a metric", metric.read_bytes(), _mlflow(meta.parent, "metrics/loss")),
+        Parser("MLflow: database", _mlflow_database(folder / "mlflow.db"),
+               _file("mlflow.db", lambda path: read_all(Path(path)))),
+        Parser("lesson (TOML)", next(SHIPPED.glob("2-*.toml")).read_bytes(),
+               _file("lesson.toml", lambda path: read_lesson(Path(path)))),
+        Parser("class.json", (folder / "class" / "class.json").read_bytes(), _class),
+        Parser("datasets.json", registry.encode(), _registry),
         Parser("link of the Train form", json.dumps(LINK).encode(), _link),
     ]  # fmt: skip
     stored = ("config.json", "status.json", "meta.json", "history.jsonl", "predictions.npz")
@@ -141,6 +160,44 @@ def _network(content: bytes, folder: Path) -> object:
 def _dataset(content: bytes, folder: Path) -> object:
     (folder / "data.npz").write_bytes(content)
     return Catalog(folder).register("mine", folder / "data.npz")
+
+
+def _mlflow(run: Path, name: str) -> Callable[[bytes, Path], object]:
+    """Return a reader of a run of MLflow in which one file is spoiled."""
+
+    def read(content: bytes, folder: Path) -> object:
+        shutil.copytree(run, folder / run.name)
+        (folder / run.name / name).write_bytes(content)
+        return read_all(folder / run.name)
+
+    return read
+
+
+def _mlflow_database(path: Path) -> bytes:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(MLFLOW_SCHEMA)
+        connection.execute("INSERT INTO runs VALUES ('a', 'net', 'LOCAL', 'FINISHED', 1, 2, 'active', '/a', 1)")
+        rows = [(name, value, step, step) for name, values in HISTORY.items() for step, value in enumerate(values)]
+        connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, 'a', ?, 0)", rows)
+        connection.execute("INSERT INTO params VALUES ('units', '64', 'a')")
+    return path.read_bytes()
+
+
+def _class(content: bytes, folder: Path) -> object:
+    (folder / "class").mkdir()
+    (folder / "class" / "class.json").write_bytes(content)
+    room = Classroom(folder)
+    return room.code, room.members, room.pinned, room.person("a token")
+
+
+def _registry(content: bytes, folder: Path) -> object:
+    (folder / "datasets.json").write_bytes(content)
+    catalog = Catalog(folder)
+    for name in catalog.names():
+        catalog.describe(name)
+        catalog.available(name)
+        catalog.version(name)
+    return catalog.problem()
 
 
 def _kept(content: bytes, folder: Path) -> object:
