@@ -250,7 +250,7 @@ def check_accuracy(text: str, item: Decision, table: Agreement) -> None:
     difference = 100 * (table.only_run - table.only_baseline) / table.images
     if table.discordant == 0:
         assert "no difference between them" in text
-        assert ("equivalent" in text) == (narrowest(table.images) < (item.margin or 0))
+        assert ("equivalent" in text) == (narrowest(table.images, item.level) < (item.margin or 0))
         return
     value, low, high = numbers_of(text)
     assert low <= value <= high
