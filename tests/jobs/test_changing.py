@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -57,10 +58,10 @@ class At:
         return train(config, dataset, on_event=heard, **options)
 
 
-def paused(store: Store, config: RunConfig = CONFIG, *, epoch: int = 2, name: str = "touched") -> Run:
-    """Train `config` and have a person pause it while epoch `epoch` is under way."""
-    runner = At(store, epoch - 1, store.request_pause)
-    return request(store, runner, config, name=name).run  # type: ignore[arg-type]
+def paused(store: Store, config: RunConfig = CONFIG) -> Run:
+    """Train `config` and have a person pause it while its second epoch is under way."""
+    runner = At(store, 1, store.request_pause)
+    return request(store, runner, config, name="touched").run  # type: ignore[arg-type]
 
 
 def weights(run: Run) -> list[np.ndarray]:
@@ -90,11 +91,41 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return request(store, LocalRunner(store), CONFIG, name="whole").run
 
 
+@pytest.fixture(scope="module")
+def paused_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with a paused run; to be copied, not to be used."""
+    store = Store(tmp_path_factory.mktemp("paused") / "artifacts")
+    paused(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def changed_store(paused_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The same store, whose run has gone on with another dropout, as "mine"; to be copied, not to be used."""
+    store = Store(shutil.copytree(paused_store.root, tmp_path_factory.mktemp("changed") / "artifacts"))
+    go_on_changed(store, LocalRunner(store), store.find("touched").id, DROPOUT, name="mine")
+    return store
+
+
+@pytest.fixture
+def parent(store: Store, paused_store: Store) -> Run:
+    """A paused run in `store`, after 2 of its 5 epochs."""
+    shutil.copytree(paused_store.root, store.root, dirs_exist_ok=True)
+    return store.find("touched")
+
+
+@pytest.fixture
+def changed(store: Store, changed_store: Store) -> Run:
+    """A finished run in `store` that went on from the paused "touched" with another dropout."""
+    shutil.copytree(changed_store.root, store.root, dirs_exist_ok=True)
+    return store.find("mine")
+
+
 # -- pause -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_pause_keeps_the_epoch_under_way_and_what_it_has_reached(store: Store) -> None:
-    run = paused(store)
+def test_a_pause_keeps_the_epoch_under_way_and_what_it_has_reached(parent: Run) -> None:
+    run = parent
     assert (run.state, run.epochs_done, run.status.kept_epoch) == ("paused", 2, 2)
     assert run.status.reason == "paused after epoch 2 of 5"
     assert run.resumable
@@ -103,17 +134,16 @@ def test_a_pause_keeps_the_epoch_under_way_and_what_it_has_reached(store: Store)
     assert run.pause() is None
 
 
-def test_a_run_that_was_paused_ends_as_one_that_never_was_bit_for_bit(store: Store, whole: Run) -> None:
-    run = paused(store)
-    run = resume(store, LocalRunner(store), run.id)
+def test_a_run_that_was_paused_ends_as_one_that_never_was_bit_for_bit(store: Store, parent: Run, whole: Run) -> None:
+    run = resume(store, LocalRunner(store), parent.id)
     assert run.state == "finished"
     assert same_result(run, whole)
     assert run.id == whole.id
     assert run.changed_at is None
 
 
-def test_one_more_epoch_pauses_it_again(store: Store, whole: Run) -> None:
-    run = paused(store)
+def test_one_more_epoch_pauses_it_again(store: Store, parent: Run, whole: Run) -> None:
+    run = parent
     for done in (3, 4):
         run = resume(store, LocalRunner(store), run.id, epochs=1)
         assert (run.state, run.epochs_done) == ("paused", done)
@@ -130,15 +160,13 @@ def test_a_queued_run_is_paused_after_its_first_epoch(store: Store) -> None:
     assert (store.get(run.id).state, store.get(run.id).epochs_done) == ("paused", 1)
 
 
-def test_only_what_is_trained_can_be_paused(store: Store) -> None:
-    run = paused(store)
+def test_only_what_is_trained_can_be_paused(store: Store, parent: Run) -> None:
     with pytest.raises(InvalidTransition, match="run touched is paused; only queued or running runs can be paused"):
-        store.request_pause(run.id)
+        store.request_pause(parent.id)
 
 
-def test_a_paused_run_can_be_given_up_and_taken_up_again(store: Store) -> None:
-    run = paused(store)
-    run = store.cancel(run.id)
+def test_a_paused_run_can_be_given_up_and_taken_up_again(store: Store, parent: Run) -> None:
+    run = store.cancel(parent.id)
     assert (run.state, run.status.reason, run.status.kept_epoch) == ("cancelled", "cancelled after it was paused", 2)
     assert resume(store, LocalRunner(store), run.id).state == "finished"
 
@@ -199,8 +227,7 @@ def test_a_delay_has_bounds(store: Store) -> None:
 # -- change and go on --------------------------------------------------------------------------------------------------
 
 
-def test_a_change_makes_a_new_run_that_goes_on_from_the_paused_ones_state(store: Store) -> None:
-    parent = paused(store)
+def test_a_change_makes_a_new_run_that_goes_on_from_the_paused_ones_state(store: Store, parent: Run) -> None:
     before = {path.name: path.read_bytes() for path in parent.path.iterdir() if path.is_file()}
     found = go_on_changed(store, LocalRunner(store), parent.id, DROPOUT)
     run = found.run
@@ -216,24 +243,23 @@ def test_a_change_makes_a_new_run_that_goes_on_from_the_paused_ones_state(store:
     assert store.get(parent.id).state == "paused"
 
 
-def test_the_new_run_has_weights_and_optimizer_of_the_paused_one(store: Store, tmp_path: Path) -> None:
+def test_the_new_run_has_weights_and_optimizer_of_the_paused_one(store: Store, parent: Run, tmp_path: Path) -> None:
     """With more epochs as the only change, the result is that of the longer training, bit for bit."""
     longer = CONFIG.replace(training__epochs=6)
     other = Store(tmp_path / "other")
     clean = request(other, LocalRunner(other), longer, name="clean").run
-    run = go_on_changed(store, LocalRunner(store), paused(store).id, {"training.epochs": 6}).run
+    run = go_on_changed(store, LocalRunner(store), parent.id, {"training.epochs": 6}).run
     assert same_result(run, clean)
     assert run.id != clean.id  # it was touched all the same
 
 
-def test_the_parent_can_go_on_as_it_was(store: Store, whole: Run) -> None:
-    parent = paused(store)
-    go_on_changed(store, LocalRunner(store), parent.id, DROPOUT)
-    assert same_result(resume(store, LocalRunner(store), parent.id), whole)
+def test_the_parent_can_go_on_as_it_was(store: Store, changed: Run, whole: Run) -> None:
+    assert changed.parent is not None
+    assert same_result(resume(store, LocalRunner(store), changed.parent), whole)
 
 
-def test_a_change_of_the_learning_rate_holds_from_the_next_epoch_on(store: Store) -> None:
-    run = go_on_changed(store, LocalRunner(store), paused(store).id, {"training.learning_rate": 0.01}).run
+def test_a_change_of_the_learning_rate_holds_from_the_next_epoch_on(store: Store, parent: Run) -> None:
+    run = go_on_changed(store, LocalRunner(store), parent.id, {"training.learning_rate": 0.01}).run
     assert [row.learning_rate for row in run.rows()] == [0.001] * 2 + [0.01] * 3
     assert run.name.endswith("learning rate 0.001 → 0.01 after epoch 2")
 
@@ -244,24 +270,24 @@ def test_a_schedule_by_plateaus_goes_on_from_the_new_rate(store: Store) -> None:
     assert run.rows()[2].learning_rate == 0.01
 
 
-def test_no_change_is_no_new_run(store: Store, whole: Run) -> None:
-    parent = paused(store)
+def test_no_change_is_no_new_run(store: Store, parent: Run, whole: Run) -> None:
     found = go_on_changed(store, LocalRunner(store), parent.id, {"model.layers.0.dropout": 0.2})
     assert (found.outcome, found.run.id) == ("resumed", parent.id)
     assert same_result(found.run, whole)
 
 
 @pytest.mark.parametrize("epochs", [0, -5])
-def test_a_change_that_would_pause_before_an_epoch_is_refused_and_makes_no_run(store: Store, epochs: int) -> None:
-    run = paused(store)
+def test_a_change_that_would_pause_before_an_epoch_is_refused_and_makes_no_run(
+    store: Store, parent: Run, epochs: int
+) -> None:
     with pytest.raises(ConfigError, match=f"{epochs} more epochs were asked for; ask for 1 or more"):
-        go_on_changed(store, LocalRunner(store), run.id, DROPOUT, epochs=epochs)
-    assert store.runs() == [run]
+        go_on_changed(store, LocalRunner(store), parent.id, DROPOUT, epochs=epochs)
+    assert store.runs() == [parent]
 
 
-def test_changes_follow_one_another(store: Store) -> None:
+def test_changes_follow_one_another(store: Store, parent: Run) -> None:
     runner = LocalRunner(store)
-    first = go_on_changed(store, runner, paused(store).id, DROPOUT, epochs=1).run
+    first = go_on_changed(store, runner, parent.id, DROPOUT, epochs=1).run
     assert (first.state, first.epochs_done) == ("paused", 3)
     second = go_on_changed(store, runner, first.id, {"training.learning_rate": 0.01}).run
     assert (second.state, second.changed_at, second.parent) == ("finished", 3, first.id)
@@ -269,32 +295,25 @@ def test_changes_follow_one_another(store: Store) -> None:
     assert numbers(second)[:3] == numbers(first)
 
 
-def test_the_same_change_again_is_the_same_run(store: Store) -> None:
-    parent = paused(store)
-    first = go_on_changed(store, LocalRunner(store), parent.id, DROPOUT).run
-    again = go_on_changed(store, LocalRunner(store), parent.id, DROPOUT)
-    assert (again.outcome, again.run.id) == ("stored", first.id)
+def test_the_same_change_again_is_the_same_run(store: Store, changed: Run) -> None:
+    assert changed.parent is not None
+    again = go_on_changed(store, LocalRunner(store), changed.parent, DROPOUT)
+    assert (again.outcome, again.run.id) == ("stored", changed.id)
 
 
-def test_a_changed_run_whose_process_died_goes_on_bit_for_bit(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def changed(place: Store, epochs: int | None = None) -> Run:
-        return go_on_changed(place, LocalRunner(place), paused(place).id, DROPOUT, epochs=epochs).run
-
+def test_a_changed_run_whose_process_died_goes_on_bit_for_bit(store: Store, parent: Run, changed_store: Store) -> None:
     class Killed(BaseException):
         pass
 
     def die(run_id: str) -> None:
         raise Killed
 
-    parent = paused(store)
     with pytest.raises(Killed):
         go_on_changed(store, At(store, 3, die), parent.id, DROPOUT)  # type: ignore[arg-type]
     (broken,) = [run for run in store.runs() if run.id != parent.id]
     assert (broken.state, broken.epochs_done) == ("interrupted", 3)
     store.delete(parent.id)  # it holds all that it needs itself
-    assert same_result(resume(store, LocalRunner(store), broken.id), changed(Store(tmp_path / "other")))
+    assert same_result(resume(store, LocalRunner(store), broken.id), changed_store.find("mine"))
 
 
 @pytest.mark.parametrize(
@@ -311,36 +330,32 @@ def test_a_changed_run_whose_process_died_goes_on_bit_for_bit(
     ],
 )
 def test_what_cannot_be_changed_is_refused_and_nothing_is_lost(
-    store: Store, values: dict[str, Any], message: str
+    store: Store, parent: Run, values: dict[str, Any], message: str
 ) -> None:
-    run = paused(store, name="kept")
     with pytest.raises(ConfigError, match=message):
-        go_on_changed(store, LocalRunner(store), run.id, values)
-    assert [item.id for item in store.runs()] == [run.id]
-    assert store.get(run.id).state == "paused"
+        go_on_changed(store, LocalRunner(store), parent.id, values)
+    assert [item.id for item in store.runs()] == [parent.id]
+    assert store.get(parent.id).state == "paused"
 
 
-def test_only_a_paused_run_can_be_changed(store: Store) -> None:
-    run = resume(store, LocalRunner(store), paused(store).id)
-    with pytest.raises(StoreError, match="run touched is finished; only a paused run can be changed"):
-        go_on_changed(store, LocalRunner(store), run.id, DROPOUT)
+def test_only_a_paused_run_can_be_changed(store: Store, changed: Run) -> None:
+    with pytest.raises(StoreError, match="run mine is finished; only a paused run can be changed"):
+        go_on_changed(store, LocalRunner(store), changed.id, DROPOUT)
 
 
-def test_a_damaged_checkpoint_is_no_start(store: Store) -> None:
-    run = paused(store)
-    run.checkpoint_file.write_bytes(b"damaged")
+def test_a_damaged_checkpoint_is_no_start(store: Store, parent: Run) -> None:
+    parent.checkpoint_file.write_bytes(b"damaged")
     with pytest.raises(StoreError, match="the checkpoint of run touched is missing or damaged; resume the run"):
-        go_on_changed(store, LocalRunner(store), run.id, DROPOUT)
+        go_on_changed(store, LocalRunner(store), parent.id, DROPOUT)
 
 
-def test_a_changed_run_cannot_be_made_from_its_configuration_alone(store: Store) -> None:
-    run = go_on_changed(store, LocalRunner(store), paused(store).id, DROPOUT).run
-    another = run.config.replace(training__seed=1)
+def test_a_changed_run_cannot_be_made_from_its_configuration_alone(store: Store, changed: Run) -> None:
+    another = changed.config.replace(training__seed=1)
     with pytest.raises(StoreError, match="where a person changed settings; it can only be made by a change"):
         store.add(another, name="another seed")
     with pytest.raises(StoreError, match="it cannot be trained again from its beginning"):
-        request(store, LocalRunner(store), run.config, name="again", again=True)
-    assert store.get(run.id).state == "finished"
+        request(store, LocalRunner(store), changed.config, name="again", again=True)
+    assert store.get(changed.id).state == "finished"
 
 
 def test_the_epoch_of_a_change_is_part_of_identity_and_its_absence_is_not() -> None:
@@ -358,13 +373,10 @@ def test_the_epoch_of_a_change_is_part_of_identity_and_its_absence_is_not() -> N
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_run_that_was_touched_is_never_compared_as_if_it_were_clean(store: Store, first: bool) -> None:
-    runner = LocalRunner(store)
-    touched = go_on_changed(store, runner, paused(store).id, DROPOUT, name="mine").run
-    clean = request(store, runner, CONFIG.replace(training__seed=3), name="clean").run
-    pair = (touched, clean) if first else (clean, touched)
+def test_a_run_that_was_touched_is_never_compared_as_if_it_were_clean(changed: Run, whole: Run, first: bool) -> None:
+    pair = (changed, whole) if first else (whole, changed)
     found = compare(pair, pair[0])
-    names = {touched.id: "mine", clean.id: "clean"}
+    names = {changed.id: "mine", whole.id: "whole"}
     concern = next(item for item in found.verdicts[0].concerns if item.code == "changed")
     assert (concern.severity, concern.which) == ("undermines", 0 if first else 1)
     said = concern_words(concern, (names[pair[0].id], names[pair[1].id]))
@@ -374,10 +386,10 @@ def test_a_run_that_was_touched_is_never_compared_as_if_it_were_clean(store: Sto
     )
 
 
-def test_two_children_of_one_paused_run_are_both_named(store: Store) -> None:
-    runner, parent = LocalRunner(store), paused(store)
-    one = go_on_changed(store, runner, parent.id, DROPOUT, name="one").run
-    two = go_on_changed(store, runner, parent.id, {"training.learning_rate": 0.01}, name="two").run
-    found = compare([one, two], one)
+def test_two_children_of_one_paused_run_are_both_named(store: Store, changed: Run) -> None:
+    assert changed.parent is not None
+    change = {"training.learning_rate": 0.01}
+    other = go_on_changed(store, LocalRunner(store), changed.parent, change, name="other").run
+    found = compare([changed, other], changed)
     assert [item.which for item in found.verdicts[0].concerns if item.code == "changed"] == [0, 1]
-    assert " But one and two were changed by hand" in headline(found, {one.id: "one", two.id: "two"})
+    assert " But mine and other were changed by hand" in headline(found, {changed.id: "mine", other.id: "other"})
