@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +27,12 @@ from mnist_core.runs.store import Store
 from tests.support import chromium
 from tests.support.disks import mounted_read_only, refusing
 from tests.support.synthetic import FINGERPRINT, MakeRun, config, epoch_row, guesses
+
+# Hundreds of processes start here, and without its cache Python compiles the whole project in each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Each worker loads TensorFlow, some seconds of a processor; tests that need two of them ask for two.
+os.environ.setdefault("MNIST_CORE_WORKERS", "1")
 
 DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 

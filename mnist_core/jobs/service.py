@@ -244,11 +244,23 @@ def _in_use(scheduler: Scheduler) -> bool:
     return bool(clients or busy or scheduler.queued or scheduler.unrunnable)
 
 
+def _count(text: str) -> int:
+    """Return how many workers `text` means; argparse makes a message of what is raised."""
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} workers; give a whole number from 1 on (also MNIST_CORE_WORKERS)")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run, or stop, the service of a store."""
     parser = argparse.ArgumentParser(prog="python -m mnist_core.jobs.service", description=__doc__.split("\n")[0])
     parser.add_argument("--store", type=Path, help="the store's folder; default: the usual one")
-    parser.add_argument("--workers", type=int, help="worker processes; default: one a core, if memory allows")
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=os.environ.get("MNIST_CORE_WORKERS") or None,
+        help="worker processes; default: MNIST_CORE_WORKERS, else one a core, if memory allows",
+    )
     parser.add_argument(
         "--idle-minutes", type=float, default=IDLE_MINUTES, help="end after so long without work (default: %(default)g)"
     )

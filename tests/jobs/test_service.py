@@ -16,7 +16,7 @@ import pytest
 
 from mnist_core.errors import JobError
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.jobs import local_service, runners, worker
+from mnist_core.jobs import local_service, runners, service, worker
 from mnist_core.jobs.local_service import Record, ServiceStatus
 from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, worker_count
@@ -53,6 +53,17 @@ def test_there_are_as_many_workers_as_cores_where_memory_allows(cores: int, giga
 def test_a_laptop_of_8_gigabytes_holds_all_of_it() -> None:
     free = 6_000_000_000  # the system has taken its share
     assert worker_count(16, free) * WORKER_BYTES + RESERVED_BYTES <= free
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_a_number_of_workers_that_is_none_is_refused_with_the_limit(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MNIST_CORE_WORKERS", text)
+    with pytest.raises(SystemExit):
+        service.main(["--store", str(tmp_path)])
+    assert f"{text!r} workers; give a whole number from 1 on" in capsys.readouterr().err
+    assert not (tmp_path / ".service").exists()
 
 
 def test_no_service_is_a_state_of_its_own(store: Store) -> None:
