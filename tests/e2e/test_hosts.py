@@ -74,7 +74,7 @@ def test_a_foreign_origin_is_refused(empty_server: Server, what: str, origin: st
 
 def test_a_server_for_others_answers_to_the_names_that_it_is_given(tmp_path: Path) -> None:
     options = ["--server.allowedHosts", "lab.example", "--server.allowedHosts", "127.0.0.1"]
-    server = start_server(Store(tmp_path / "artifacts"), tmp_path / "server.log", *options)
+    server = start_server(Store(tmp_path / "artifacts"), tmp_path / "server.log", *options, warm_up=False)
     try:
         assert answer(server, "page", Host="lab.example", Origin="https://lab.example")[0] == 200
         assert answer(server, "stream", Host="lab.example", Origin="https://lab.example")[0] == 101

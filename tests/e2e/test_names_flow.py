@@ -58,7 +58,7 @@ def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     writer.ended("failed", f"the reason: {FAILED}")
     (store.root / "runs" / "<img src=x> ![z](http:foreign.example)").mkdir()
     write_json(store.root / "datasets.json", {"fashion": f"/nowhere/{FAILED}.npz"})
-    started = start_server(store, folder / "server.log")
+    started = start_server(store, folder / "server.log", warm_up=False)
     try:
         yield started
     finally:

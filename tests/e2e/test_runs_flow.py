@@ -32,7 +32,7 @@ def server(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert writer is not None
     writer.started([])
     writer.ended("failed", "out of memory")
-    started = start_server(store, folder / "server.log")
+    started = start_server(store, folder / "server.log", warm_up=False)
     try:
         yield started
     finally:

@@ -54,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     shutil.copytree(ROOT / "artifacts" / "reference", folder / "artifacts" / "reference")
     store = Store(folder / "artifacts")
     made_up(store)
-    started = start_server(store, folder / "server.log")
+    started = start_server(store, folder / "server.log", warm_up=False)
     try:
         yield started
     finally:
