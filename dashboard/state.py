@@ -258,7 +258,7 @@ def page_number(number: int) -> int | None:
 
 
 def fresh_key(key: str) -> str:
-    """Return the key of a chart whose selection can be forgotten by `forget_selection`."""
+    """Return the key of a chart whose selection, or an upload whose file, can be forgotten by `forget_selection`."""
     return f"{key}_{st.session_state.get(f'{key}:fresh', 0)}"
 
 
@@ -322,6 +322,14 @@ def present(on: bool) -> None:
 def frozen() -> bool:
     """True if the screen is to stay as it is, which only a presenter can ask for."""
     return presenting() and bool(st.session_state.get(FROZEN))
+
+
+def every(seconds: float, *, going_on: bool) -> float | None:
+    """Return the interval in which a part of the page draws itself again: `seconds` while something is going on.
+
+    None where nothing is, and on a screen that is frozen.
+    """
+    return seconds if going_on and not frozen() else None
 
 
 def freeze(on: bool) -> None:

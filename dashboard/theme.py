@@ -37,14 +37,69 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
   }
 }
 /* what listens to the keyboard, or to nothing but the page, takes no room */
-[class*="st-key-keys_"] { position: absolute; z-index: 1; pointer-events: none; max-width: calc(100vw - 3rem); }
+.stApp [class*="st-key-keys_"] {
+  position: absolute; z-index: 1; pointer-events: none; max-width: calc(100vw - 3rem); min-height: 0;
+}
 [class*="st-key-keys_"] [data-testid="stSkeleton"] { display: none; }
-/* what Streamlit draws for a widget until its code has arrived is as high as a widget without a label */
+/* Room for what arrives later than the rest of the page. What Streamlit draws for a widget until its code has arrived
+   is as high as a widget without a label; --chips is set by `run_picker`, and on a phone each chip has a line. */
 .st-key-run_picker, [class*="st-key-train_"]:has(> [data-testid="stSkeleton"]) { min-height: 68px; }
 .st-key-choice .st-key-run_picker { min-height: 0; }
-.st-key-where:has([data-testid="stSkeleton"]), .st-key-cost:has([data-testid="stSkeleton"]) { min-height: 68px; }
-.st-key-inspect { min-height: 62px; }
-@media (min-width: 800px) { .st-key-mistakes_answer { min-height: 143px; } }
+:is(.st-key-weighing, .st-key-answering, .st-key-cascading) > :has(> [data-testid="stSkeleton"]),
+:is(.st-key-q, .st-key-where):has([data-testid="stSkeleton"]) { min-height: 68px; }
+:is(.st-key-looks, .st-key-epoch_switch, .st-key-data_look):has([data-testid="stSkeleton"]) { min-height: 60px; }
+.st-key-add_lines > :has(> [data-testid="stSkeleton"]) { min-height: 99px; }
+.st-key-add_lines > :last-child:has(> [data-testid="stSkeleton"]) { min-height: 54px; }
+.st-key-inspect:has([data-testid="stSkeleton"]) { min-height: 69px; }
+.st-key-board { min-height: 443px; }
+.st-key-draw_centred { max-height: 24px; }
+@media (min-width: 800px) { .st-key-mistakes_answer { min-height: 145px; } }
+@media (max-width: 640px) {
+  .st-key-run_picker { min-height: calc(35px + 33px * var(--chips, 1)); }
+  .st-key-choice .st-key-run_picker { min-height: calc(7px + 33px * min(var(--chips, 1), 2)); }
+  .st-key-looks:has([data-testid="stSkeleton"]) { min-height: 108px; }
+  .st-key-runs_actions { min-height: 96px; }
+  .st-key-board { min-height: 597px; }
+  .st-key-mistakes_answer { min-height: 430px; }
+}
+/* Compare: the answer, a line a run, and the curves on the first screen */
+.stApp .block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
+.stApp .block-container > div:has(.st-key-page_head) { gap: .5rem; }
+.stApp .st-key-page_head h1 { font-size: 1.6rem; padding: 0; }
+.stApp .st-key-page_head p { margin: 0; }
+.st-key-page_head [data-testid="stMarkdownContainer"], .st-key-answer [data-testid="stMarkdownContainer"],
+.st-key-panel_loss > div:first-child [data-testid="stMarkdownContainer"],
+.st-key-panel_accuracy > div:first-child [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
+/* many chips scroll in their box, so that what was asked stays on the screen */
+.st-key-choice .st-key-run_picker [data-testid="stMultiSelectTagsContainer"] { max-height: 4.7rem; overflow-y: auto; }
+.stApp .st-key-answer h2 { font-size: 1.35rem; line-height: 1.3; padding: 0; font-weight: 600; }
+.st-key-strip { min-height: 7.4rem; }
+.st-key-curves { min-height: 28.5rem; }
+@media (max-width: 640px) {
+  /* on a phone: the sentence, the first chart, and then the figures */
+  .stApp .block-container:has(.st-key-page_head) { padding-left: 1rem; padding-right: 1rem; }
+  .st-key-page_head > :has([data-testid="stMarkdownContainer"] > p):not(:has(a)) { order: 3; flex-basis: 100%; }
+  .stApp .st-key-page_head p { font-size: .85rem; line-height: 1.3; }
+  .stApp .st-key-page_head { row-gap: 0; }
+  .stApp .st-key-choice { row-gap: .4rem; }
+  .st-key-first_screen > :has(> .st-key-figures), .st-key-first_screen > .st-key-figures { order: 2; }
+  .stApp .st-key-answer h2 { font-size: 1.1rem; }
+  .st-key-panel_loss small, .st-key-panel_accuracy small { display: none; }
+}
+/* Mistakes: on a wide screen matrix and map are on the left, and the gallery, which shows the digits of both, is on the
+   right. The shorter of map and gallery stays in view. On a narrow screen the gallery stands between the two. */
+.st-key-gallery_panel { scroll-margin-top: 4.5rem; }
+@media (min-width: 800px) {
+  .stApp .st-key-matrix_map_gallery {
+    display: grid;
+    grid-template: "matrix gallery" auto "map gallery" 1fr / minmax(0, 9fr) minmax(0, 11fr);
+    gap: 1rem 2rem;
+  }
+  .stApp .st-key-matrix_map_gallery > * { width: 100%; align-self: start; }
+  .st-key-matrix_map_gallery > :has(> .st-key-matrix_panel) { grid-area: matrix; }
+  .st-key-matrix_map_gallery > :has(> .st-key-gallery_panel) { grid-area: gallery; position: sticky; top: 4.5rem; }
+  .st-key-matrix_map_gallery > :has(> .st-key-map_panel) { grid-area: map; position: sticky; top: 4.5rem; }
+}
 .st-key-train_preview img { image-rendering: pixelated; }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */

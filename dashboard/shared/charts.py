@@ -105,9 +105,8 @@ class Drawing:
         spec.setdefault("padding", PADDING)
         if state.presenting():
             spec = enlarged(spec)
-        if isinstance(tall := spec.get("height"), int | float):
-            # its room from the first moment: the code that draws it arrives later than the rest of the page
-            st.html(f"<style>.st-key-{key} {{ min-height: {tall:.0f}px; }}</style>")
+        if height == "content" and isinstance(tall := spec.get("height"), int | float):
+            height = round(tall)  # its room from the first moment: the code that draws it arrives later than the page
         return st.vega_lite_chart(spec, width=width, height=height, key=key, on_select=on_select, alt=alt_text)
 
 

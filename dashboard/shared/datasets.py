@@ -32,7 +32,6 @@ from mnist_core.text import for_markdown
 SAMPLES = 4
 PICTURE = "data_picture"
 TOLD = "data_told"
-ADDED = "data_added"
 """How many datasets were added in this session."""
 LOOK = "data"
 """The name in the URL of the dataset that is looked at."""
@@ -203,7 +202,7 @@ def mnist_panel() -> None:
     running = download().running
     if resources.store().catalog.available("mnist") and not running:
         return
-    st.fragment(_mnist, run_every=0.5 if running else None)(running)
+    st.fragment(_mnist, run_every=state.every(0.5, going_on=running))(running)
 
 
 def _mnist(was_running: bool) -> None:
@@ -277,7 +276,7 @@ def registered_panel(runs: list[Run]) -> None:
 
 
 def _form(catalog: Catalog) -> None:
-    key = f"data_file_{state.widget_value(ADDED) or 0}"  # an uploaded file can be cleared in no other way
+    key = state.fresh_key("data_file")  # an uploaded file can be cleared in no other way
     with st.form("data_register", border=True):
         left, right = st.columns(2, gap="medium")
         given = left.file_uploader(f"Upload an .npz file, up to {panels.MOST_UPLOAD_MB} MB", ["npz"], key=key)
@@ -308,7 +307,7 @@ def _register(catalog: Catalog, name: str, given: Any, path: str) -> None:
     text = f"{name} can be used now: {images} training and {style.count(len(dataset.y_test))} test images."
     warnings = [words for words in (leak_words(found, name), label_words(found, name)) if words]
     state.set_link(**{LOOK: name})
-    state.count_up(ADDED)
+    state.forget_selection("data_file")
     _changed(" ".join([text, *warnings]), new=True)
 
 

@@ -10,12 +10,7 @@ function isLight(colour) {
   return red + green + blue > 382;
 }
 
-function span(className, text) {
-  const element = document.createElement("span");
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
+const span = (className, text) => html("span", className, text);
 
 // What several runs guess: a line each with the confidence, or only the digits where there are many.
 function votes(list) {
@@ -31,7 +26,7 @@ function votes(list) {
 }
 
 function button(item, place, columns, size) {
-  const element = document.createElement("button");
+  const element = html("button", "");
   element.type = "button";
   element.dataset.index = item.index;
   // the name of a button contains what is written on it, for people who speak to their computer

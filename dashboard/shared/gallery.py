@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -14,20 +13,19 @@ import streamlit as st
 
 from dashboard import state, theme
 from dashboard.cache import KEPT
+from dashboard.shared.component_files import ELEMENTS_JS, SHEET_JS, files_of
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.runs.recorded import DIGITS
 
 COLUMNS = 20
 """Digits to a row of the sheet; the screen arranges them by its width."""
 
-_HERE = Path(__file__).parent
-SHEET_JS = (_HERE / "sheet.js").read_text(encoding="utf-8")
-"""JavaScript that shows pictures of a sheet; it comes before that of a component."""
+_file = files_of(__file__)
 _COMPONENT = st.components.v2.component(
     "digit_gallery",
     html='<div class="gallery" role="group" aria-label="Digits; arrow keys go through them, Enter enlarges one"></div>',
-    css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
-    js=SHEET_JS + (_HERE / "gallery.js").read_text(encoding="utf-8"),
+    css=_file("gallery.css"),
+    js=ELEMENTS_JS + SHEET_JS + _file("gallery.js"),
 )
 
 

@@ -112,5 +112,8 @@ export default function ({ data, parentElement }) {
   instances.set(parentElement, known);
   known.root.setAttribute("aria-label", data.label);
   known.follow(data.chart);
-  return () => known.end();
+  return () => {
+    known.end();
+    instances.delete(parentElement);
+  };
 }

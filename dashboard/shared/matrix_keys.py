@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard import state
+from dashboard.shared.component_files import SPOKEN_CSS, files_of
 
-_HERE = Path(__file__).parent
+_file = files_of(__file__)
 _KEYS = st.components.v2.component(
     "matrix_keys",
     html='<div class="keys" tabindex="0" role="application"><div class="frame" hidden></div>'
     '<p class="spoken" aria-live="polite"></p></div>',
-    css=(_HERE / "matrix_keys.css").read_text(encoding="utf-8"),
-    js=(_HERE / "matrix_keys.js").read_text(encoding="utf-8"),
+    css=SPOKEN_CSS + _file("matrix_keys.css"),
+    js=_file("matrix_keys.js"),
 )
 HELP = "By keyboard: Tab goes to the matrix, arrow keys go through its cells, and Enter shows the digits of one."
 

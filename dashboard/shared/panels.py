@@ -17,6 +17,11 @@ from mnist_core.report.export import picture as picture
 from mnist_core.runs.store import Problem, Store
 from mnist_core.text import for_csv, for_file_name, for_html, for_markdown
 
+GRID_ROWS = 10
+"""So many rows of a grid are seen before it scrolls."""
+ROW_REM = 2.1875
+"""Height of a row of Streamlit's grid, in rem."""
+
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
     """A panel's title, with one plain sentence under it and the longer explanation behind a help mark."""
@@ -90,6 +95,24 @@ def chart_with_table(
     return event
 
 
+def dotted(colour: str, text: str, *, name: str = "") -> None:
+    """Draw a line of text with a dot in a run's colour before it; `name` is bold and precedes the text.
+
+    Not by `st.markdown`, which leaves another height free until its code for HTML has arrived.
+    """
+    strong = f"<b>{for_html(name)}</b>" if name else ""
+    st.html(f'<span style="color:{colour}" aria-hidden="true">●</span> {strong}{for_html(text)}', width="stretch")
+
+
+def grid(frame: pd.DataFrame, *, key: str, most: int = GRID_ROWS, **options: Any) -> None:
+    """Draw a frame as `st.dataframe` does, with room for at most so many rows before the code of grids has arrived."""
+    rows = 1 + min(len(frame), most)
+    with st.container(key=f"{key}_grid"):
+        waiting = f".st-key-{key}_grid:has([data-testid=stSkeleton])"
+        st.html(f"<style>{waiting} {{ min-height: calc({rows} * {ROW_REM}rem + 2px); }}</style>")
+        st.dataframe(frame, hide_index=True, width="stretch", key=key, **options)
+
+
 @contextlib.contextmanager
 def folded(label: str, *, key: str, icon: str | None = None) -> Iterator[bool]:
     """Draw a part of the page that is closed until somebody opens it; yield True if it is open.
@@ -144,7 +167,7 @@ def table(
     column_config: dict[str, Any] | None = None,
 ) -> None:
     """Draw a small table whose whole content is visible, with a CSV of it; `exact` replaces it in the CSV."""
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=column_config, key=key, placeholder="–")
+    grid(frame, key=key, column_config=column_config, placeholder="–")
     csv_button(frame if exact is None else exact, filename, key=f"{key}_csv")
 
 

@@ -84,7 +84,8 @@ def run_picker(
         help=help or "Each run has one colour on every page. The link in the address bar opens this choice again.",
     )
     palette = resources.colours([group.first.id for group in chosen])
-    st.html(f"<style>{chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)}</style>")
+    colours = chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)
+    st.html(f"<style>.st-key-{KEY} {{ --chips: {max(1, len(tags))}; }} {colours}</style>")
     if missing:
         what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
         st.caption(f"{what} not in this store, or cannot be read: {for_markdown(', '.join(missing))}.")

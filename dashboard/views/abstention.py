@@ -75,7 +75,7 @@ def _page(runs: list[Run]) -> None:
     found = {base: found[base]} | found
     models = split(list(found.values()))
     colours = resources.colours([run.id for run in chosen])
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="answering"):
         wanted = _choice("Right on at least", ACCURACIES, 99.5, WANTED, help=EXPLAINED)
         margin = margin_box()
     _thresholds(list(found), models, labels, colours, wanted / 100, margin)
@@ -184,7 +184,7 @@ def _cascade(
         "A small model answers what it is sure of, and passes the other images on.",
         help="The share is set on the images to choose on; on the test images it comes out a little different.",
     )
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="cascading"):
         first = _model("First", ids, labels, _cheapest(runs, ids), FIRST)
         second = _model("Then", [key for key in ids if key != first], labels, None, SECOND)
         passed = _choice("Passed on", SHARES, 6, PASSED, help="The least sure share of the images.")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
-from dashboard.shared.run_picker import MOST
+from dashboard.shared.run_picker import MOST_COMPARED
 from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.inspection.incoming import ENDINGS, import_file
 from mnist_core.runs.run import Run
@@ -39,16 +39,17 @@ st.markdown(
     "needed. They must be of all test images, in their order."
 )
 st.header("Three lines of Python")
-st.markdown("**While a Keras model trains.** Its curves grow here, and its predictions are kept at the end.")
-st.code(KERAS, language="python")
-st.markdown(
-    "**After any training.** `probabilities` has a row for each test image and a column for each class; `predicted`, "
-    "the guessed classes, may take its place. Known images are recognised, also after a division by 255. For data of "
-    "your own, give `labels` and a name as `dataset`."
-)
-st.code(RECORD, language="python")
-st.markdown("**From a file, on the command line.**")
-st.code(COMMAND, language="sh")
+with st.container(key="add_lines"):
+    st.markdown("**While a Keras model trains.** Its curves grow here, and its predictions are kept at the end.")
+    st.code(KERAS, language="python")
+    st.markdown(
+        "**After any training.** `probabilities` has a row for each test image and a column for each class; "
+        "`predicted`, the guessed classes, may take its place. Known images are recognised, also after a division by "
+        "255. For data of your own, give `labels` and a name as `dataset`."
+    )
+    st.code(RECORD, language="python")
+    st.markdown("**From a file, on the command line.**")
+    st.code(COMMAND, language="sh")
 
 
 def _add(given: Any, name: str, dataset: str) -> None:
@@ -81,7 +82,7 @@ def _to_compare(added: list[str], runs: list[Run]) -> str:
         for run in (*state.suggested(runs), *reversed(runs))
         if run.state == "finished" and run.id not in added and data[run.id] == data.get(added[0])
     ]
-    return ",".join([*fitting[:1], *added] if len(added) == 1 else added[:MOST])
+    return ",".join([*fitting[:1], *added] if len(added) == 1 else added[:MOST_COMPARED])
 
 
 st.header("Upload a file")

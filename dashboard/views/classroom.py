@@ -8,9 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import classroom, resources
-from dashboard.shared import panels
+from dashboard.shared import panels, progress
 from dashboard.shared.run_picker import run_labels
-from mnist_core.jobs.turns import in_turn
 from mnist_core.people import Person
 from mnist_core.runs.classroom import MOST_PINNED, Classroom
 from mnist_core.runs.run import Run
@@ -79,7 +78,7 @@ def _here(room: Classroom, runs: list[Run]) -> None:
 
 def _queue(runs: list[Run]) -> None:
     live = [run for run in runs if run.live and not run.recorded]
-    waiting = in_turn([run for run in live if run.state == "queued"], [run for run in live if run.state != "queued"])
+    waiting = progress.waiting(live)
     panels.heading(
         f"{len(waiting)} waiting" if waiting else "Nothing waits",
         "People take turns: one run of each person, then the next of each." if waiting else "",

@@ -148,7 +148,7 @@ def _answer(
     if courses:
         with st.container(gap="xxsmall"):
             for run, turn in courses:
-                _dotted(colours[run.id], course_lead(labels[run.id], turn))
+                panels.dotted(colours[run.id], course_lead(labels[run.id], turn))
     if not courses and not several:
         return
     with st.expander("Why, in full", key="loss_in_full"):
@@ -156,12 +156,7 @@ def _answer(
             st.markdown(f"- {line}")
         for run, turn in courses:
             overfits = any(item.code == "overfitting" for item in resources.diagnosis(run))
-            _dotted(colours[run.id], course_sentence(labels[run.id], turn, overfits=overfits))
-
-
-def _dotted(colour: str, text: str) -> None:
-    """Draw a sentence with a dot in the run's colour before it."""
-    st.markdown(f'<span style="color:{colour}">●</span> {for_markdown(text)}', unsafe_allow_html=True)
+            panels.dotted(colours[run.id], course_sentence(labels[run.id], turn, overfits=overfits))
 
 
 def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) -> None:

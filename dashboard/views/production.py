@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources
+from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
@@ -42,6 +42,7 @@ COST_BY_NAME: dict[str, Cost] = {
     "training": "seconds",
 }
 NOT_YET = "not measured yet"
+TIMES = ["one image", "256 images", "one image, predict"]
 SUFFICES = (
     "A model suffices where it is shown to be at most the margin worse than every other one here: each interval of its "
     "accuracy minus another's lies above − the margin (non-inferiority, on the same test images). Where the recipes of "
@@ -93,7 +94,7 @@ def _page(runs: list[Run]) -> None:
             return
     waiting = any(latency.waiting(resources.store(), run) for run in same)
 
-    @st.fragment(run_every=1.0 if waiting else None)
+    @st.fragment(run_every=state.every(1.0, going_on=waiting))
     def weighed(ids: list[str]) -> None:
         """All that depends on the measured times, drawn again while some are awaited."""
         _weighed([run for run in same if run.id in ids], labels)
@@ -126,11 +127,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     _pareto(items, labels, colours, cost)
     for item in items:
         run_id = item.candidate.id
-        st.markdown(
-            f'<span style="color:{colours[run_id]}">●</span> **{for_markdown(labels[run_id])}**: '
-            f"{for_markdown(reason_words(item, items, labels))}",
-            unsafe_allow_html=True,
-        )
+        panels.dotted(colours[run_id], f": {reason_words(item, items, labels)}", name=labels[run_id])
     _figures(seeds, items, labels, times)
     _latency(runs, labels, times)
 
@@ -213,13 +210,16 @@ def _figures(
                 "points from the best": "the best" if item.best else _from_best(item.against[best]),
                 "parameters": style.count(own.parameters),
                 "file size": style.size(own.bytes) if own.bytes else tables.ABSENT,
-                "one image": _milliseconds(found.batch(1).compiled_s if found else None),
-                "256 images": _milliseconds(found.batch(256).compiled_s if found else None),
-                "one image, predict": _milliseconds(found.batch(1).predict_s if found else None),
+                TIMES[0]: _milliseconds(found.batch(1).compiled_s if found else None),
+                TIMES[1]: _milliseconds(found.batch(256).compiled_s if found else None),
+                TIMES[2]: _milliseconds(found.batch(1).predict_s if found else None),
                 "training": style.duration(own.seconds) if own.seconds is not None else tables.ABSENT,
             }
         )
-    plain_table(pd.DataFrame(rows))
+    frame = pd.DataFrame(rows)
+    if not any(times.values()):  # three columns of "not measured yet" would push the others off the screen
+        frame = frame.drop(columns=TIMES)
+    plain_table(frame)
 
 
 def _from_best(item: Decision) -> str:

@@ -83,6 +83,13 @@ def test_an_uploaded_run_is_offered_for_comparison_with_one_on_the_same_images(
     assert link.query_string == f"{state.CHOSEN}={here.id}%2C{new}"
 
 
+def test_as_many_added_runs_are_opened_on_compare_as_it_takes(page: AppTest, store: Store) -> None:
+    rows = "".join(f"{step},{1 / (step + 1)},run {run}\n" for run in range(9) for step in range(2))
+    page = upload(page, "many.csv", f"step,train/loss,run\n{rows}".encode(), "")
+    link = next(element.proto for element in page.get("page_link") if element.proto.label == "See it on Compare")
+    assert len(link.query_string.split("%2C")) == len(store.runs()) == 9
+
+
 def test_an_uploaded_archive_brings_its_runs(page: AppTest, store: Store, tmp_path: Path) -> None:
     labels = labels_of(10)
     theirs = record("theirs", dataset="own", labels=labels, predicted=labels, store=Store(tmp_path / "theirs"))

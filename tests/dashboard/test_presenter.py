@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import dashboard
 from dashboard.shared import presenter
 from dashboard.shared.charts import ENLARGED, Drawing, enlarged
 from dashboard.views.compare.scenes import SCENES
@@ -97,6 +100,13 @@ def test_a_frozen_screen_takes_no_input_and_does_not_follow_the_store(
     page = press(page, "presenter_freeze")
     assert 1.0 in intervals
     assert not page.button("presenter_end").disabled
+
+
+def test_whatever_draws_itself_again_stops_on_a_frozen_screen() -> None:
+    sources = {path: path.read_text(encoding="utf-8") for path in Path(dashboard.__file__).parent.rglob("*.py")}
+    found = {path: re.findall(r"run_every=(\S*?)\(", text) for path, text in sources.items() if "run_every" in text}
+    assert len(found) > 5
+    assert {path: calls for path, calls in found.items() if set(calls) != {"state.every"}} == {}
 
 
 def test_a_new_class_begins_with_the_default_runs_and_deletes_nothing(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.shared.progress import words as progress_words
 from dashboard.views.train import live
 from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words.verdicts import verdict_words
@@ -453,16 +454,16 @@ def test_progress_in_words(make_run: MakeRun, store: Store) -> None:
     now = time.time()
     rows: list[EpochRow] = [epoch_row(1), epoch_row(2)]
     run = make_run("live", config(epochs=6), rows=rows, state="running")
-    assert live.progress_words(run, 0, False, now) == (pytest.approx(2 / 6), "epoch 3 of 6, 2.0 s left")
-    assert live.progress_words(run, 0, True, now)[1] == "stopping …"
+    assert progress_words(run, 0, False, now) == (pytest.approx(2 / 6), "epoch 3 of 6, 2.0 s left")
+    assert progress_words(run, 0, True, now)[1] == "stopping …"
 
 
 def test_the_share_grows_inside_an_epoch(make_run: MakeRun, store: Store) -> None:
     run = make_run("first", config(epochs=4, seed=1), rows=0, state="running")
-    assert live.progress_words(run, 0, False, time.time()) == (0.0, "epoch 1 of 4, getting ready")
+    assert progress_words(run, 0, False, time.time()) == (0.0, "epoch 1 of 4, getting ready")
     progress = LiveProgress(epoch=1, epochs=4, step=5, steps=10, loss=1.0, accuracy=0.5, seconds=0.2)
     (run.path / "progress.json").write_text(json.dumps(vars(progress)))
-    assert live.progress_words(run, 0, False, time.time()) == (0.125, "epoch 1 of 4, first epoch")
+    assert progress_words(run, 0, False, time.time()) == (0.125, "epoch 1 of 4, first epoch")
 
 
 # -- going on from a run -----------------------------------------------------------------------------------------------

@@ -3,13 +3,6 @@ const NETWORKS = Symbol.for("digit classifiers: networks");
 const MOST_UNDO = 40;
 const boards = new WeakMap();
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
 function colourOf(root, name) {
   const probe = document.createElement("canvas").getContext("2d");
   probe.fillStyle = getComputedStyle(root).getPropertyValue(name).trim() || "#000";
@@ -40,21 +33,21 @@ const best = (shares) => shares.indexOf(Math.max(...shares));
 
 // One run: its name, its guess, ten bars, and what it would say with the digit placed otherwise.
 function card(run) {
-  const made = element("section", "card");
+  const made = html("section", "card");
   made.dataset.run = run.id;
   made.style.setProperty("--run", run.colour);
-  const head = element("div", "head");
-  head.append(element("span", "name", run.label), element("span", "guess", "–"), element("span", "sure", ""));
-  const bars = element("div", "bars");
+  const head = html("div", "head");
+  head.append(html("span", "name", run.label), html("span", "guess", "–"), html("span", "sure", ""));
+  const bars = html("div", "bars");
   bars.setAttribute("role", "img");
   for (let digit = 0; digit < 10; digit++) {
-    const bar = element("div", "bar");
-    const track = element("div", "track");
-    track.append(element("div", "fill"));
-    bar.append(track, element("span", "digit", digit));
+    const bar = html("div", "bar");
+    const track = html("div", "track");
+    track.append(html("div", "fill"));
+    bar.append(track, html("span", "digit", digit));
     bars.append(bar);
   }
-  made.append(head, bars, element("div", "note", ""));
+  made.append(head, bars, html("div", "note", ""));
   return made;
 }
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from dashboard import state
+from dashboard.shared.component_files import ELEMENTS_JS, SPOKEN_CSS, files_of
 from mnist_core.data.drawings import EditTable, decoded
 from mnist_core.data.images import Pixels
 
@@ -18,16 +18,13 @@ LAST = "draw:last"
 FRESH = "draw:fresh"
 """True in the first run of the fragment after the whole page ran: the board may be new, and empty."""
 
-_HERE = Path(__file__).parent
-
-
-def _file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
+_file = files_of(__file__)
 DIGITS_JS = _file("digits.js")
 _BOARD = st.components.v2.component(
-    "digit_board", html=_file("board.html"), css=_file("board.css"), js=DIGITS_JS + _file("board.js")
+    "digit_board",
+    html=_file("board.html"),
+    css=SPOKEN_CSS + _file("board.css"),
+    js=ELEMENTS_JS + DIGITS_JS + _file("board.js"),
 )
 _WEIGHTS = st.components.v2.component(
     "digit_network",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -11,6 +10,7 @@ from dashboard import resources, state
 from dashboard.cache import kept
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
+from dashboard.shared.component_files import files_of
 from dashboard.shared.groups import Group
 from dashboard.shared.run_curves import notes, planned
 from mnist_core.plots.learning_curves import (
@@ -51,11 +51,10 @@ HELP = {
 }
 BEST = " The dot is the epoch of the lowest validation loss, in both charts; its value stands in the margin."
 TITLES: dict[Metric, str] = {"loss": "Loss: lower is better", "accuracy": "Accuracy: higher is better"}
-_HERE = Path(__file__).parent
 _LINK = st.components.v2.component(
     "linked_charts",
     html='<span class="linked" hidden></span>',
-    js=LINK_JS + (_HERE / "linked_charts.js").read_text(encoding="utf-8"),
+    js=LINK_JS + files_of(__file__)("linked_charts.js"),
 )
 
 

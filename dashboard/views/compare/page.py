@@ -32,35 +32,6 @@ from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 WHAT = "Small networks read handwritten digits: which reads better, and can we be sure?"
-STYLE = """
-<style>
-.block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
-.block-container > div:has(.st-key-page_head) { gap: .5rem; }
-.st-key-page_head h1 { font-size: 1.6rem; padding: 0; }
-.st-key-page_head p { margin: 0; }
-.st-key-page_head [data-testid="stMarkdownContainer"], .st-key-answer [data-testid="stMarkdownContainer"],
-.st-key-panel_loss > div:first-child [data-testid="stMarkdownContainer"],
-.st-key-panel_accuracy > div:first-child [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
-/* many chips scroll in their box, so that what was asked stays on the screen */
-.st-key-run_picker [data-testid="stMultiSelectTagsContainer"] { max-height: 4.7rem; overflow-y: auto; }
-.st-key-answer h2 { font-size: 1.35rem; line-height: 1.3; padding: 0; font-weight: 600; }
-/* room for the charts, so that what is below them stays where it is when they are drawn */
-.st-key-panel_loss .stVegaLiteChart, .st-key-panel_accuracy .stVegaLiteChart { min-height: 354px; }
-.st-key-strip { min-height: 7.4rem; }
-.st-key-curves { min-height: 28.5rem; }
-@media (max-width: 640px) {
-  /* on a phone: the sentence, the first chart, and then the figures */
-  .block-container:has(.st-key-page_head) { padding-left: 1rem; padding-right: 1rem; }
-  .st-key-page_head > :has([data-testid="stMarkdownContainer"] > p):not(:has(a)) { order: 3; flex-basis: 100%; }
-  .st-key-page_head p { font-size: .85rem; line-height: 1.3; }
-  .st-key-page_head { row-gap: 0; }
-  .st-key-choice { row-gap: .4rem; }
-  .st-key-first_screen > :has(> .st-key-figures), .st-key-first_screen > .st-key-figures { order: 2; }
-  .st-key-answer h2 { font-size: 1.1rem; }
-  .st-key-panel_loss small, .st-key-panel_accuracy small { display: none; }
-}
-</style>
-"""
 INTERVALS = (
     "A test set is a sample of digits: with other test images an accuracy, and a difference, would have come out "
     "a little differently. The 95 % interval, in brackets, says by how much: drawn this way again and again, 19 of 20 "
@@ -232,7 +203,6 @@ def configurations(runs: list[Run], labels: dict[str, str], columns: list[RunCol
     panels.csv_button(frame, "differences", key="differences_csv")
 
 
-st.html(STYLE)
 with panels.errors_as_messages():
     all_runs, problems = resources.scan()
 with st.container(horizontal=True, vertical_alignment="center", key="page_head"):
@@ -268,7 +238,7 @@ else:
     else:
         live = any(run.live for run in chosen)
 
-        @st.fragment(run_every=1.0 if live and not state.frozen() else None)
+        @st.fragment(run_every=state.every(1.0, going_on=live))
         def following(ids: list[str]) -> None:
             """The results, drawn again every second while one of the runs is live."""
             results(ids)

@@ -1,21 +1,7 @@
 // A training played epoch by epoch. All of it is in the page: playing asks the server for nothing.
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 520, HEIGHT = 240, LEFT = 52, RIGHT = 12, TOP = 8, BOTTOM = 30;
 const LONGEST_MS = 12000, SLOWEST_MS = 450; // of the whole, and of one epoch
 const replays = new WeakMap();
-
-function svg(name, attributes = {}) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-function html(name, className, text) {
-  const made = document.createElement(name);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(2)} %`);
 const decimal = (value) => (value === null ? "–" : value.toFixed(4));

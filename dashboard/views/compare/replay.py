@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.cache import kept
 from dashboard.shared import panels
+from dashboard.shared.component_files import ELEMENTS_JS, files_of
 from dashboard.shared.groups import Group
 from dashboard.views.compare.curve_panels import TITLES
 from mnist_core.errors import MnistCoreError
@@ -34,15 +34,9 @@ CAPTION = (
     "the kept weights, and those of the last epoch and of the one with the lowest validation loss where these are "
     "others. Rows are the true classes, columns the guesses."
 )
-_HERE = Path(__file__).parent
-
-
-def _file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
+_file = files_of(__file__)
 _REPLAY = st.components.v2.component(
-    "training_replay", html=_file("replay.html"), css=_file("replay.css"), js=_file("replay.js")
+    "training_replay", html=_file("replay.html"), css=_file("replay.css"), js=ELEMENTS_JS + _file("replay.js")
 )
 
 

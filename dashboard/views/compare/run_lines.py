@@ -42,7 +42,9 @@ STYLE = """
   .lines.many { max-height: none; }
   .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
   .lines tbody td:first-child { padding-left: 1.2rem; min-width: 5.4rem; }
-  .lines tbody td:nth-child(2) { min-width: 5.4rem; }
+  .lines tbody td:nth-child(2) { min-width: 6.6rem; }
+  .lines .large { font-size: .95rem; white-space: nowrap; }
+  .lines td { font-size: .9rem; }
   .lines .quiet { display: block; margin-left: 0; }
 }
 </style>

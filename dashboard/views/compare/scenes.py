@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import state
 from dashboard.cache import kept
-from dashboard.shared import panels, presenter
+from dashboard.shared import presenter
 from dashboard.shared.charts import Drawing
-from dashboard.shared.gallery import gallery, vote_items
 from dashboard.views.compare.curve_panels import TITLES
-from mnist_core.comparison.disagreements import one_right
-from mnist_core.errors import DatasetError
+from dashboard.views.compare.strip import one_right_gallery
 from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart, described
 from mnist_core.runs.run import Run
 
@@ -71,21 +69,4 @@ def _digits(pair: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str
     if len(pair) != 2:
         st.caption("Choose two runs that were tested on the same images.")
         return
-    found = kept(one_right, resources.votes(list(pair), state.chosen_epoch()), MOST)
-    if found.empty:
-        st.caption("Both are right, or both are wrong, on each of the test images.")
-        return
-    try:
-        images = resources.test_images(pair[0])
-    except DatasetError as error:
-        st.info(panels.markdown_sentence(error))
-        return
-    names, tints = [labels[run.id] for run in pair], [colours[run.id] for run in pair]
-    items = vote_items(found, names, tints)
-    for item in items:
-        for vote in item["votes"]:
-            vote["sure"] = ""  # too small to be read from the last row
-    gallery(
-        items, images, pair[0].status.fingerprint, key="scene_digits",
-        on_open=lambda index: None,
-    )  # fmt: skip
+    one_right_gallery(pair, labels, colours, state.chosen_epoch(), MOST, key="scene_digits", on_open=lambda index: None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -35,26 +35,14 @@ def strip(
     ids
         of all chosen runs, for the link to Disagreements.
     """
-    found = kept(one_right, resources.votes(list(pair), chosen), MOST)
-    if found.empty:
-        st.caption("Both are right, or both are wrong, on each of the test images.")
-        return
-    try:
-        images = resources.test_images(pair[0])
-    except DatasetError:  # the page Disagreements says which, and what to do
-        st.page_link(
-            "views/disagreements/page.py",
-            label="Digits that only one of the two gets right",
-            icon=":material/call_split:",
-        )
-        return
-    st.markdown(":small[Digits that only one of the two gets right; press one for all of them]")
-    groups = dict(zip(found["index"].tolist(), found["group"].tolist(), strict=True))
-    gallery(
-        kept(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair]),
-        images,
-        pair[0].status.fingerprint,
+    groups = one_right_gallery(
+        pair,
+        labels,
+        colours,
+        chosen,
+        MOST,
         key="strip_digits",
+        title=":small[Digits that only one of the two gets right; press one for all of them]",
         on_open=lambda index: state.fill({OPENED: index}),
         small=True,
     )
@@ -68,11 +56,57 @@ def strip(
         )
 
 
-def _items(found: pd.DataFrame, labels: Sequence[str], colours: Sequence[str]) -> list[Item]:
-    """Return the buttons: the two guesses alone."""
+def one_right_gallery(
+    pair: Sequence[Run],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    chosen: ChosenEpoch,
+    most: int,
+    *,
+    key: str,
+    on_open: Callable[[int], None],
+    title: str = "",
+    small: bool = False,
+) -> dict[int, str]:
+    """Draw digits that only one of two runs gets right, and return the group of each by its index; none without images.
+
+    Parameters
+    ----------
+    pair, labels, colours, chosen
+        as of `strip`.
+    most
+        so many digits are shown.
+    key, on_open, small
+        as of `gallery`; small pictures have the two guesses alone, without the true digit.
+    title
+        above the digits.
+    """
+    found = kept(one_right, resources.votes(list(pair), chosen), most)
+    if found.empty:
+        st.caption("Both are right, or both are wrong, on each of the test images.")
+        return {}
+    try:
+        images = resources.test_images(pair[0])
+    except DatasetError:  # the page Disagreements says which, and what to do
+        st.page_link(
+            "views/disagreements/page.py",
+            label="Digits that only one of the two gets right",
+            icon=":material/call_split:",
+        )
+        return {}
+    if title:
+        st.markdown(title)
+    items = kept(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair], truth=not small)
+    gallery(items, images, pair[0].status.fingerprint, key=key, on_open=on_open, small=small)
+    return dict(zip(found["index"].tolist(), found["group"].tolist(), strict=True))
+
+
+def _items(found: pd.DataFrame, labels: Sequence[str], colours: Sequence[str], *, truth: bool) -> list[Item]:
+    """Return the buttons: the two guesses without their confidence, which would be too small to be read."""
     items = vote_items(found, labels, colours)
     for item in items:
-        item["guess"] = ""
+        if not truth:
+            item["guess"] = ""
         for vote in item["votes"]:
             vote["sure"] = ""
     return items

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import classroom, resources, state
 from dashboard.shared import panels
 from dashboard.shared.drawing import board, edits
+from dashboard.shared.exam_scores import exam_scores
 from dashboard.shared.gallery import gallery, vote_items
 from mnist_core.comparison.decide import POWER, detectable, narrowest
 from mnist_core.comparison.disagreements import votes
-from mnist_core.comparison.exams import against, sit
-from mnist_core.comparison.words.verdicts import accuracy_words
 from mnist_core.constants import CLASSES
-from mnist_core.data.kept_digits import MOST_KEPT, KeptDigits, keep, remove, version
+from mnist_core.data.kept_digits import MOST_KEPT, KeptDigits, keep, remove
 from mnist_core.errors import MnistCoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.runs.run import Run
@@ -88,43 +86,12 @@ def few_words(images: int, discordant: int) -> str:
 
 
 def _compared(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str]) -> None:
-    count = len(found.digits)
-    results = {}
-    for run in runs:
-        network = resources.network(run)
-        assert network is not None
-        results[run.id] = sit(network, found.images, found.labels)
-    if not results:
+    if not runs:
         return
-    rows = [
-        {
-            "run": labels[run_id],
-            "right": f"{result.correct} of {count}",
-            "accuracy": 100 * result.accuracy,
-            "interval": f"{100 * result.interval.low:.0f} to {100 * result.interval.high:.0f} %",
-        }
-        for run_id, result in results.items()
-    ]
-    panels.table(
-        pd.DataFrame(rows),
-        key="kept_scores",
-        filename="kept-digits",
-        column_config={
-            "accuracy": st.column_config.NumberColumn("accuracy in %", format="%.1f"),
-            "interval": st.column_config.TextColumn(
-                "95 % interval", help="Other digits by the same hands would give another figure within this range"
-            ),
-        },
-    )
-    discordant = 0
-    if len(results) > 1:
-        first = state.baseline_id(list(results)) or next(iter(results))
-        others = [run_id for run_id in results if run_id != first]
-        compared = against(results[first], [results[run_id] for run_id in others], margin=state.margin())
-        for run_id, (table, decision) in zip(others, compared, strict=True):
-            st.markdown(for_markdown(accuracy_words(decision, table, labels[run_id], labels[first])))
-            discordant = max(discordant, table.discordant)
-    st.caption(f":material/info: {few_words(count, discordant)}")
+    version = f"drawn {resources.kept_version()}"
+    results = resources.sat_elsewhere(runs, found.images, found.labels, version)
+    discordant = exam_scores(results, labels, key="kept_scores", filename="kept-digits")
+    st.caption(f":material/info: {few_words(next(iter(results.values())).images, discordant)}")
 
 
 def _pictures(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
@@ -141,7 +108,7 @@ def _pictures(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str],
     def opened(index: int) -> None:
         state.fill({OPENED: found.digits[index].id if index < len(found.digits) else None})
 
-    changed = version(resources.kept_folder())
+    changed = resources.kept_version()
     gallery(items, found.images, f"kept {changed}", key="kept_gallery", on_open=opened)
     chosen = next((digit for digit in found.digits if digit.id == state.widget_value(OPENED)), None)
     taken: Any = state.widget_value(TAKEN)

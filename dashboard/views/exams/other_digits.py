@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import resources, state
 from dashboard.shared import panels
+from dashboard.shared.exam_scores import exam_scores
 from dashboard.shared.gallery import in_theme, png
-from mnist_core.comparison.exams import against
-from mnist_core.comparison.words.verdicts import accuracy_words
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.errors import DatasetError
 from mnist_core.runs.run import Run
@@ -79,27 +77,7 @@ def _results(
     fingerprint: str,
 ) -> None:
     results = resources.sat_elsewhere(runs, images, answers, fingerprint)
-    base = state.baseline_id(list(results)) or next(iter(results))
-    others = [run_id for run_id in results if run_id != base]
-    compared = against(results[base], [results[run_id] for run_id in others], margin=state.margin())
-    for run_id, (table, decision) in zip(others, compared, strict=True):
-        st.markdown(f"**{for_markdown(accuracy_words(decision, table, labels[run_id], labels[base]))}**")
-    frame = pd.DataFrame(
-        {
-            "run": [labels[run_id] for run_id in results],
-            "accuracy in %": [100 * found.accuracy for found in results.values()],
-            "right": [f"{found.correct:,} of {found.images:,}" for found in results.values()],
-            "95 % interval": [
-                f"{100 * found.interval.low:.2f} to {100 * found.interval.high:.2f} %" for found in results.values()
-            ],
-        }
-    )
-    panels.table(
-        frame,
-        key="other_digits",
-        filename=f"exam-{name}",
-        column_config={"accuracy in %": st.column_config.NumberColumn(format="%.2f")},
-    )
+    exam_scores(results, labels, key="other_digits", filename=f"exam-{name}")
     used = next(iter(results.values())).images
     few = f" Of its {len(answers):,} test images, {used:,} at equal distances are used." if used < len(answers) else ""
     if name != DRAWN:

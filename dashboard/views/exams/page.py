@@ -95,7 +95,7 @@ def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
     for run_id, items in zip(others, compared, strict=True):
         frame[f"{labels[run_id]} against {labels[base]}"] = [cell_words(item) for item in items]
     config = {f"{labels[run_id]} in %": st.column_config.NumberColumn(format="%.2f") for run_id in by_run}
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=config, key="exams_table", height="content")
+    panels.grid(frame, key="exams_table", most=len(frame), column_config=config, height="content")
     if others:
         st.caption(corrected_words(len(others) * len(exams)))
     panels.csv_button(frame, "exams", key="exams_csv")

@@ -10,20 +10,17 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources, state
-from dashboard.shared import panels, presenter
+from dashboard.shared import panels, presenter, progress
 from dashboard.views.lessons import pictures
 from dashboard.views.lessons.files import FILES
 from dashboard.views.lessons.subjects import answer, lessons, subjects, text, train, unfinished
 from mnist_core.errors import MnistCoreError
-from mnist_core.jobs import estimates
 from mnist_core.lessons.answers import outcome
 from mnist_core.lessons.lesson import Kind, LessonPicture, picture
 from mnist_core.lessons.quantities import Subject, Unit
 from mnist_core.lessons.reading import FOLDER, Filed, Lessons
 from mnist_core.lessons.words import choice_words, number_words, outcome_words
 from mnist_core.plots.lessons import EPOCH
-from mnist_core.plots.style import duration
-from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 LESSON = "lesson"  # in the URL
@@ -195,7 +192,7 @@ def _training(filed: Filed) -> None:
     if isinstance(refused, MnistCoreError):
         st.error(panels.markdown_sentence(refused), icon=":material/error:")
     live = [run for run in missing.values() if run is not None and run.live]
-    st.fragment(_followed, run_every=TICK_S if live and not state.frozen() else None)(filed, bool(live))
+    st.fragment(_followed, run_every=state.every(TICK_S, going_on=bool(live)))(filed, bool(live))
     if not live:
         for name, run in missing.items():
             wanted = filed.lesson.runs[name]
@@ -217,23 +214,16 @@ def _followed(filed: Filed, live: bool) -> None:
     missing = unfinished(filed.lesson)
     resources.watch().look(list(resources.snapshot().runs))
     running = {name: run for name, run in missing.items() if run is not None and run.live}
+    waiting = [run.id for run in progress.waiting([run for run in resources.scan()[0] if run.live])]
     for name, run in running.items():
-        st.progress(*_progress(name, run))
+        place = waiting.index(run.id) + 1 if run.id in waiting else 0
+        share, words = progress.words(run, place, stopping=False, now=time.time())
+        st.progress(share, f"{for_markdown(name)}: {words}")
     begun = {name: Subject(name, None, run) for name, run in running.items() if run.epochs_done > 1}
     if begun:
         pictures.draw(LessonPicture("loss", tuple(begun)), begun, key="lesson_live")
     if live and not running:
         st.rerun()
-
-
-def _progress(name: str, run: Run) -> tuple[float, str]:
-    label = for_markdown(name)
-    rows, progress, epochs = run.rows(), run.progress(), run.planned_epochs or 1
-    if run.state == "queued":
-        return 0.0, f"{label}: waits for the training service"
-    left = estimates.time_left(rows, progress, epochs, time.time())
-    words = f", {duration(left)} left" if left is not None else ""
-    return progress.share if progress else 0.0, f"{label}: epoch {min(epochs, len(rows) + 1)} of {epochs}{words}"
 
 
 # -- the answer --------------------------------------------------------------------------------------------------------

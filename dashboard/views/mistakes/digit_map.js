@@ -1,16 +1,9 @@
 // A map of digits as points. A line drawn around points says which digits lie inside; a point that is pressed says which
 // digit to enlarge. Places are whole steps of a grid, from the lower left corner.
-const SVG = "http://www.w3.org/2000/svg";
 const SIZE = 84; // 3 × 28 pixels
 const NEAR = 14; // pixels from the pointer to a point that it means
 const TAP = 5; // pixels that a press may move and still be no drawing
 const instances = new WeakMap();
-
-function element(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
 
 // -- the outline ----------------------------------------------------------------------------------------------------
 
@@ -100,18 +93,18 @@ class DigitMap {
   draw() {
     const { points, names, palette } = this.data;
     this.circles = points.map(([index, , , truth, guess]) => {
-      const circle = element("circle", { r: truth === guess ? 2.9 : 4.4, fill: palette[truth % palette.length] });
+      const circle = svg("circle", { r: truth === guess ? 2.9 : 4.4, fill: palette[truth % palette.length] });
       circle.dataset.index = index;
       if (truth !== guess) circle.classList.add("wrong");
       return circle;
     });
     this.texts = names.map(([text, , , truth]) => {
-      const made = element("text", { fill: palette[truth % palette.length] });
+      const made = svg("text", { fill: palette[truth % palette.length] });
       made.textContent = text;
       return made;
     });
-    this.outline = element("path", { class: "outline" });
-    this.ring = element("circle", { class: "at", r: 8 });
+    this.outline = svg("path", { class: "outline" });
+    this.ring = svg("circle", { class: "at", r: 8 });
     // wrong guesses lie over the right ones
     const order = [...this.circles].sort((a, b) => a.classList.contains("wrong") - b.classList.contains("wrong"));
     this.svg.replaceChildren(this.outline, ...order, ...this.texts, this.ring);

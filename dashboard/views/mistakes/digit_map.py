@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,21 +12,19 @@ from numpy.typing import NDArray
 
 from dashboard import state, theme
 from dashboard.cache import kept
-from dashboard.shared.gallery import COLUMNS, SHEET_JS, confidence_text, sheet
+from dashboard.shared.component_files import ELEMENTS_JS, SHEET_JS, SPOKEN_CSS, files_of
+from dashboard.shared.gallery import COLUMNS, confidence_text, sheet
 from mnist_core.data.images import Pixels
 from mnist_core.inspection.embedding import Map
 from mnist_core.inspection.map_area import GRID, MOST_CORNERS, Corners, on_grid
 from mnist_core.plots.embedding import CLASS_COLOURS, CLASS_COLOURS_DARK, axis_titles, class_middles
 
-_HERE = Path(__file__).parent
-
-
-def _file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
+_file = files_of(__file__)
 _MAP = st.components.v2.component(
-    "digit_map", html=_file("digit_map.html"), css=_file("digit_map.css"), js=SHEET_JS + _file("digit_map.js")
+    "digit_map",
+    html=_file("digit_map.html"),
+    css=SPOKEN_CSS + _file("digit_map.css"),
+    js=ELEMENTS_JS + SHEET_JS + _file("digit_map.js"),
 )
 
 

@@ -20,23 +20,6 @@ from mnist_core.runs.recorded import DIGITS
 from mnist_core.runs.run import Run
 from mnist_core.text import data_name, for_markdown
 
-# On a wide screen matrix and map are on the left, and the gallery, which shows the digits of both, is on the right. The
-# shorter of map and gallery stays in view. On a narrow screen the gallery stands between the two.
-SIDE_BY_SIDE = """
-.st-key-gallery_panel { scroll-margin-top: 4.5rem; }
-@media (min-width: 800px) {
-  .st-key-matrix_map_gallery {
-    display: grid;
-    grid-template: "matrix gallery" auto "map gallery" 1fr / minmax(0, 9fr) minmax(0, 11fr);
-    gap: 1rem 2rem;
-  }
-  .st-key-matrix_map_gallery > * { width: 100%; align-self: start; }
-  .st-key-matrix_map_gallery > :has(> .st-key-matrix_panel) { grid-area: matrix; }
-  .st-key-matrix_map_gallery > :has(> .st-key-gallery_panel) { grid-area: gallery; position: sticky; top: 4.5rem; }
-  .st-key-matrix_map_gallery > :has(> .st-key-map_panel) { grid-area: map; position: sticky; top: 4.5rem; }
-}
-"""
-
 
 def main() -> None:
     """Draw the page."""
@@ -102,7 +85,6 @@ def _inspect(run: Run, tested: list[Run], labels: dict[str, str]) -> None:
         _answer(run)
     take_click()
     cell, area = chosen_cell(len(run.classes)), chosen_area(run)
-    st.html(f"<style>{SIDE_BY_SIDE}</style>")
     with st.container(key="matrix_map_gallery"):
         with st.container(key="matrix_panel"):
             matrix_panel(run, cell)

@@ -137,14 +137,14 @@ def add_menu(read: Read) -> None:
 
 
 def _dense_row(index: int, layers: list[dict[str, Any]], read: Read, known: Mapping[str, Any]) -> None:
-    units, more = st.columns([10, 3], gap="medium", vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")  # on a phone too
     fields = settings.LAYER_SETTINGS["dense"]
-    with units:
+    with row.container():
         label = f"Layer {index + 1}: {settings.uncapitalised(fields['units'].label)}"
         _field(index, fields["units"], known, label=label, explained=index == 0)
     others = [setting for name, setting in fields.items() if name not in IN_ROW]
     l2 = layers[index]["l2"]
-    menu = more.popover(
+    menu = row.popover(
         f"{layers[index]['activation']}{f', L2 {settings.scientific(l2)}' if l2 else ''}",
         type="tertiary",
         key=f"train_more_{index}",

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.cache import kept
-from dashboard.shared import groups, panels
+from dashboard.shared import groups, panels, progress
 from dashboard.shared.charts import Drawing
 from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
@@ -22,10 +22,8 @@ from dashboard.views.train.result_card import result_card
 from dashboard.views.train.touch import controls, pause_button, slow_toggle, touchable
 from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
-from mnist_core.jobs import estimates
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request_all, resume, wanted_seeds
-from mnist_core.jobs.turns import in_turn
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curves_chart, member_frame
@@ -39,15 +37,6 @@ MOST_PAUSED = 2
 MOST_WAITING = 3
 """Of the runs that wait, so many are shown one by one."""
 
-ENDINGS = {
-    "finished": "finished",
-    "paused": "paused",
-    "cancelled": "cancelled",
-    "diverged": "diverged: the loss grew beyond all bounds, as with too large a learning rate",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
-
 
 def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     """Draw what is being trained over the chosen runs, twice a second while something is."""
@@ -58,7 +47,7 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     ticking = service.state == "starting" or bool(look.waited)
     if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
         st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
-    panel = st.fragment(_panel, run_every=TICK_S if ticking and not state.frozen() else None)
+    panel = st.fragment(_panel, run_every=state.every(TICK_S, going_on=ticking))
     panel([run.id for run in chosen], active, (service.state, bool(look.waited)))
 
 
@@ -147,8 +136,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
     first = {run_id: group.first.id for group in groups.grouped(ids, runs) for run_id in group.ids}
     palette = resources.colours(list(dict.fromkeys(first.values())))
     colours = {run_id: palette[of_group] for run_id, of_group in first.items()}
-    queued = [run for run in live if run.state == "queued"]
-    waiting = in_turn(queued, [run for run in live if run.state == "running"])
+    waiting = progress.waiting(live)
     for run in [run for run in live if run not in waiting[MOST_WAITING:]]:
         place = waiting.index(run) + 1 if run in waiting else 0
         _job(run, labels[run.id], colours[run.id], place)
@@ -174,20 +162,15 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
 
 
 def _paused(run: Run, label: str, colour: str) -> None:
-    st.markdown(f"{dot(colour)} **{for_markdown(label)}**", unsafe_allow_html=True)
-    st.progress(_share(run), f"paused after epoch {run.epochs_done} of {run.planned_epochs}")
+    panels.dotted(colour, "", name=label)
+    st.progress(progress.share(run), f"paused after epoch {run.epochs_done} of {run.planned_epochs}")
     controls(run, _do)
-
-
-def dot(colour: str) -> str:
-    """Return a dot in a run's colour, as HTML."""
-    return f'<span style="color:{colour}" aria-hidden="true">●</span>'
 
 
 def _job(run: Run, label: str, colour: str, place: int) -> None:
     stopping = (run.path / "cancel").exists()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{dot(colour)} **{for_markdown(label)}**", unsafe_allow_html=True, width="stretch")
+        panels.dotted(colour, "", name=label)
         if stopping:
             # the process of a run from outside is a person's notebook: it gets a request to stop, but is never killed
             if not run.recorded and st.button(
@@ -206,42 +189,8 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
                 with panels.errors_as_messages():
                     resources.runner().cancel(run.id)
                     stopping = True
-    share, text = progress_words(run, place, stopping, time.time())
+    share, text = progress.words(run, place, stopping, time.time())
     st.progress(share, text)
-
-
-def progress_words(run: Run, place: int, stopping: bool, now: float) -> tuple[float, str]:
-    """Return how far a live run is, 0 to 1, and the line about it. place: its place in the queue, 0 if it runs."""
-    if stopping:
-        return 0.0 if place else _share(run), "stopping …"
-    if run.state == "interrupted":
-        return _share(run), f"{ENDINGS['interrupted']}; it is handed over again"
-    if place:
-        return 0.0, "next in line" if place == 1 else f"waiting: number {place} in line"
-    rows, progress, epochs = run.rows(), run.progress(), run.planned_epochs
-    if epochs is None:
-        return 0.0, f"epoch {len(rows) + 1}; how many were planned is not known"
-    epoch = min(epochs, len(rows) + 1)
-    left = estimates.time_left(rows, progress, epochs, now)
-    if left is not None and run.pause() is not None:
-        return _share(run), f"epoch {epoch} of {epochs}, then it is paused"
-    if left is not None:
-        left += run.slow_motion() * max(0, epochs - epoch)
-    most = "at most " if run.recorded or run.config.training.early_stopping else ""
-    said = (
-        f"{most}{style.duration(left)} left"
-        if left is not None
-        else "getting ready"
-        if progress is None
-        else "first epoch"
-    )
-    return _share(run), f"epoch {epoch} of {epochs}, {said}"
-
-
-def _share(run: Run) -> float:
-    progress, epochs = run.progress(), run.planned_epochs
-    done = run.epochs_done / epochs if epochs else 0.0
-    return min(1.0, max(done, progress.share if progress else 0.0))
 
 
 # -- what has ended ----------------------------------------------------------------------------------------------------
@@ -257,7 +206,7 @@ def recently_ended(runs: list[Run]) -> list[Run]:
 
 def ending_words(run: Run) -> str:
     """Return how a run ended, and its result."""
-    words = ENDINGS.get(run.state, run.state)
+    words = progress.ENDINGS.get(run.state, run.state)
     reason = run.status.reason if run.state != "finished" else ""
     if reason.startswith(run.state):  # such as "cancelled in epoch 10 of 30"
         words = reason
@@ -275,11 +224,7 @@ def ending_words(run: Run) -> str:
 
 def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"live_ended_{where}_{run.id}"):
-        st.markdown(
-            f"{dot(colour)} **{for_markdown(label)}** {for_markdown(_said(run))}",
-            unsafe_allow_html=True,
-            width="stretch",
-        )
+        panels.dotted(colour, f" {_said(run)}", name=label)
         if run.resumable and st.button(
             "Resume", key=f"live_resume_{where}_{run.id}", type="tertiary", icon=":material/play_arrow:",
             help="Go on from the last finished epoch",
