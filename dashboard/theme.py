@@ -8,6 +8,18 @@ from __future__ import annotations
 
 import streamlit as st
 
+MOST_ROWS = 17
+"""Grids of so many rows, their head included, have room before their code has arrived: those of `panels.grid`."""
+ROW_REM = 2.1875
+"""Height of a row of Streamlit's grids, in rem."""
+
+
+def _grid_rooms() -> str:
+    rows = range(1, MOST_ROWS + 1)
+    waiting = ((f'[class*="st-key-rows_{number}_"]:has([data-testid="stSkeleton"])', number) for number in rows)
+    return "\n".join(f"{grid} {{ min-height: calc({number * ROW_REM}rem + 2px); }}" for grid, number in waiting)
+
+
 CSS = """
 <style>
 :root { font-variant-numeric: tabular-nums; --figures: "Source Code Pro", monospace; }
@@ -51,17 +63,26 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 .st-key-add_lines > :has(> [data-testid="stSkeleton"]) { min-height: 99px; }
 .st-key-add_lines > :last-child:has(> [data-testid="stSkeleton"]) { min-height: 54px; }
 .st-key-inspect:has([data-testid="stSkeleton"]) { min-height: 69px; }
+.st-key-mistakes_answer [data-testid="stElementContainer"]:has(> [data-testid="stSkeleton"]) { min-height: 66px; }
 .st-key-board { min-height: 443px; }
 .st-key-draw_centred { max-height: 24px; }
 @media (min-width: 800px) { .st-key-mistakes_answer { min-height: 145px; } }
 @media (max-width: 640px) {
-  .st-key-run_picker { min-height: calc(35px + 33px * var(--chips, 1)); }
-  .st-key-choice .st-key-run_picker { min-height: calc(7px + 33px * min(var(--chips, 1), 2)); }
+  .st-key-run_picker { min-height: calc(35px + 33px * min(var(--chips, 2), 4)); }
+  .st-key-choice .st-key-run_picker { min-height: calc(7px + 33px * min(var(--chips, 2), 2)); }
   .st-key-looks:has([data-testid="stSkeleton"]) { min-height: 108px; }
   .st-key-runs_actions { min-height: 96px; }
+  .st-key-weighing:has([data-testid="stSkeleton"]) { min-height: 160px; }
   .st-key-board { min-height: 597px; }
   .st-key-mistakes_answer { min-height: 430px; }
 }
+/* Chips of runs wrap, also in a column, where Streamlit would have them in one line that scrolls. Many scroll in their
+   box, so that what was asked stays on the screen. */
+.st-key-run_picker div:has(> [data-testid="stMultiSelectTagsContainer"]) { height: auto; max-height: none; }
+.st-key-run_picker [data-testid="stMultiSelectTagsContainer"] {
+  flex-wrap: wrap; overflow: hidden auto; max-height: 8.6rem;
+}
+.st-key-choice .st-key-run_picker [data-testid="stMultiSelectTagsContainer"] { max-height: 4.7rem; }
 /* Compare: the answer, a line a run, and the curves on the first screen */
 .stApp .block-container:has(.st-key-page_head) { padding-top: 3.8rem; }
 .stApp .block-container > div:has(.st-key-page_head) { gap: .5rem; }
@@ -70,8 +91,6 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 .st-key-page_head [data-testid="stMarkdownContainer"], .st-key-answer [data-testid="stMarkdownContainer"],
 .st-key-panel_loss > div:first-child [data-testid="stMarkdownContainer"],
 .st-key-panel_accuracy > div:first-child [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
-/* many chips scroll in their box, so that what was asked stays on the screen */
-.st-key-choice .st-key-run_picker [data-testid="stMultiSelectTagsContainer"] { max-height: 4.7rem; overflow-y: auto; }
 .stApp .st-key-answer h2 { font-size: 1.35rem; line-height: 1.3; padding: 0; font-weight: 600; }
 .st-key-strip { min-height: 7.4rem; }
 .st-key-curves { min-height: 28.5rem; }
@@ -104,8 +123,9 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 .network-picture { width: 100%; max-width: 460px; display: block; margin: 0 auto; }
 /* Streamlit's own CSV of a table lets names be formulas of a spreadsheet; every table has a CSV button besides */
 [data-testid="stElementToolbarButton"]:has([aria-label="Download as CSV"]) { display: none; }
+GRID_ROOMS
 </style>
-"""
+""".replace("GRID_ROOMS", _grid_rooms())
 
 
 def apply() -> None:

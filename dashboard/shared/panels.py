@@ -19,8 +19,6 @@ from mnist_core.text import for_csv, for_file_name, for_html, for_markdown
 
 GRID_ROWS = 10
 """So many rows of a grid are seen before it scrolls."""
-ROW_REM = 2.1875
-"""Height of a row of Streamlit's grid, in rem."""
 
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
@@ -106,10 +104,8 @@ def dotted(colour: str, text: str, *, name: str = "") -> None:
 
 def grid(frame: pd.DataFrame, *, key: str, most: int = GRID_ROWS, **options: Any) -> None:
     """Draw a frame as `st.dataframe` does, with room for at most so many rows before the code of grids has arrived."""
-    rows = 1 + min(len(frame), most)
-    with st.container(key=f"{key}_grid"):
-        waiting = f".st-key-{key}_grid:has([data-testid=stSkeleton])"
-        st.html(f"<style>{waiting} {{ min-height: calc({rows} * {ROW_REM}rem + 2px); }}</style>")
+    # with the rows in its key, as a style of its own would arrive too late; see `theme.MOST_ROWS`
+    with st.container(key=f"rows_{1 + min(len(frame), most)}_{key}"):
         st.dataframe(frame, hide_index=True, width="stretch", key=key, **options)
 
 

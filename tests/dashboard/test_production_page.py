@@ -80,7 +80,7 @@ def test_the_answer_the_reasons_and_the_picture(app: OpenPage, make_run: MakeRun
     assert not page.exception
     text = text_of(page)
     assert "These 500 images can't tell which one to take: none is shown to be at most 0.2 points worse" in text
-    assert "model_2: the most right, 98.00 %" in text
+    assert "model_2</b>: the most right, 98.00 %" in text
     assert "The most accurate of these 2 models was found on the same test images" in text
     assert "not been measured on this machine yet" in text
     assert "one image, predict" not in text
