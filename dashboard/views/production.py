@@ -110,7 +110,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     said = {run.id: found for run in runs if (found := resources.predictions(run)) is not None}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="weighing"):
         name = st.segmented_control(
-            "Cost", list(COST_BY_NAME), default="parameters", required=True, key="cost", bind="query-params",
+            "Cost", list(COST_BY_NAME), default="parameters", required=True, key="cost", bind="query-params", wrap=True,
             help="Parameters and file size: what it takes to store. One image, 256 images: how long it takes to "
             "answer. Training: how long it took to train.",
         )  # fmt: skip

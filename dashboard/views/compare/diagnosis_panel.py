@@ -47,8 +47,8 @@ STYLE = """
 <style>
 .brief { columns: 2 24rem; column-gap: 2rem; }
 .brief > div { display: grid; grid-template-columns: 12rem 1fr; gap: .9rem; break-inside: avoid; padding: .12rem 0; }
-.brief .who { font-weight: 600; overflow-wrap: anywhere; padding-left: 1.1rem; text-indent: -1.1rem; }
-.brief .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
+.brief .who { font-weight: 600; overflow-wrap: anywhere; padding-left: 1.1rem; position: relative; }
+.brief .dot { position: absolute; left: 0; top: .42em; width: .7rem; height: .7rem; border-radius: 50%; }
 .brief b { font-weight: 600; }
 .brief p { margin: 0; }
 .said { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr; gap: .45rem .9rem; align-items: baseline; }

@@ -22,7 +22,7 @@ STYLE = """
 <style>
 .lines { overflow: auto; }
 /* a row is cut, so that it is seen that there are more */
-.lines.many { max-height: 7.8rem; }
+.lines.many { max-height: 7rem; }
 .lines.many .large { font-size: 1rem; }
 .lines.many .quiet.below { display: inline; margin-left: .4rem; }
 .lines table { border-collapse: collapse; width: 100%; border: none; }
@@ -41,7 +41,7 @@ STYLE = """
 @media (max-width: 640px) {
   .lines.many { max-height: none; }
   .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
-  .lines tbody td:first-child { padding-left: 1.2rem; min-width: 5.4rem; }
+  .lines tbody td:first-child { padding-left: 1.2rem; min-width: 6.8rem; }
   .lines tbody td:nth-child(2) { min-width: 6.6rem; }
   .lines .large { font-size: .95rem; white-space: nowrap; }
   .lines td { font-size: .9rem; }

@@ -72,7 +72,7 @@ def _list(found: Lessons) -> None:
     columns: Sequence[DeltaGenerator] = ()
     for place, filed in enumerate(found.lessons):
         if place % 2 == 0:  # a row at a time, so that they are in order on a phone
-            columns = st.columns(2, gap="medium")
+            columns = st.columns(2, gap="small")  # the gap of the page, so that a phone has one distance only
         with columns[place % 2], st.container(border=True, key=f"card_{filed.name}", gap="xsmall"):
             done = ":material/check_circle: " if _prediction(filed) is not None else ""
             st.markdown(f"**{place + 1}. {done}{for_markdown(filed.lesson.title)}**")
