@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 ROOMS = (
     "cli", "report", "plots", "published", "lessons", "studies", "jobs", "comparison", "inspection", "training",
-    "recording", "runs", "evaluation", "data", "experiments",
+    "recording", "remote", "runs", "evaluation", "data", "experiments",
 )  # fmt: skip
 """The rooms of `mnist_core`, from the top. Each may import those to its right, and the modules outside all rooms."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_core.cli import compare, disagreements, importing, label_errors, questions, settings, sweeps
+from mnist_core.cli import compare, disagreements, importing, label_errors, questions, serving, settings, sweeps
 from mnist_core.cli.options import (
     add_changes,
     add_here,
@@ -136,6 +136,10 @@ def _parser() -> argparse.ArgumentParser:
 
     importing.add_arguments(
         command("import", importing.import_runs, "make a run of the predictions or the history of another tool")
+    )
+
+    serving.add_arguments(
+        command("serve", serving.serve, "let workers and notebooks on other machines send their runs to this store")
     )
 
     importing.add_export_arguments(

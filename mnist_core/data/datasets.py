@@ -300,18 +300,19 @@ class Catalog:
         """True if `load` finds the data on this machine without downloading it."""
         if name == "digits":
             return True
-        path = self._file(name)
+        path = self.file(name)
         return path is not None and os.path.isfile(path)  # Path.is_file raises where a name is too long
 
     def version(self, name: str) -> tuple[str, int] | None:
         """Changes whenever the dataset's file does: a key for caches, with the name; None where there is no file."""
-        path = self._file(name)
+        path = self.file(name)
         try:
             return (str(path), path.stat().st_mtime_ns) if path else None
         except OSError:
             return None
 
-    def _file(self, name: str) -> Path | None:
+    def file(self, name: str) -> Path | None:
+        """Return the file of a dataset, which may be missing; None for `digits`, which has none."""
         if name == "digits":
             return None
         return find_mnist() if name == "mnist" else self.registered().get(name)

@@ -8,23 +8,22 @@ Importing this module imports neither distributed nor cryptography.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import datetime
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_core.errors import JobError
+from mnist_core.errors import JobError, WriteError
 from mnist_core.files import replacing
+from mnist_core.remote.certificates import key_and_certificate
 
 if TYPE_CHECKING:
     from distributed.security import Security
-
-YEARS = 10
-"""The certificate outlasts any service: what ends its use is that the service stops."""
 
 
 @contextlib.contextmanager
@@ -59,35 +58,7 @@ def made(folder: Path, attempt: int) -> Iterator[Path]:
 
 def _write_new(path: Path) -> None:
     with replacing(path, durable=False, private=True) as file:
-        file.write(_key_and_certificate())
-
-
-def _key_and_certificate() -> bytes:
-    """Return a new private key and a certificate that it signed itself, in PEM.
-
-    An elliptic curve: its key takes 10 µs, where one of RSA with 2048 bits takes 10 to 70 ms.
-    """
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mnist-core job service")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # the clock may be set back a little
-        .not_valid_after(now + datetime.timedelta(days=365 * YEARS))
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return secret + certificate.public_bytes(serialization.Encoding.PEM)
+        file.write(key_and_certificate("mnist-core job service"))
 
 
 def security(file: str) -> Security:
@@ -142,3 +113,22 @@ def _problem(path: Path) -> str | None:
     if status.st_mode & 0o077:
         return f"other accounts may read the job service's credentials, {path}; stop the service, and it starts anew"
     return None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write a key with its certificate for a scheduler elsewhere, its workers and its clients into one new file."""
+    parser = argparse.ArgumentParser(prog="python -m mnist_core.jobs.credentials", description=main.__doc__)
+    parser.add_argument("file", type=Path, help="where it goes; readable for its owner alone")
+    path: Path = parser.parse_args(arguments).file
+    if path.exists():
+        parser.exit(1, f"{path} is there already; delete it first, or choose another name\n")
+    try:
+        with replacing(path, private=True) as file:
+            file.write(key_and_certificate("mnist-core cluster"))
+    except WriteError as error:
+        parser.exit(1, f"{error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,15 +13,18 @@ from typing import Any, Literal, Protocol
 import psutil
 
 from mnist_core.errors import JobError, MnistCoreError, StoreError, WriteError
-from mnist_core.jobs import credentials, latency, local_service
+from mnist_core.jobs import credentials, latency, local_service, store_server
 from mnist_core.jobs.execution import Train, execute, sentence
 from mnist_core.jobs.local_service import ServiceStatus
+from mnist_core.remote.client import SERVER_VARIABLE
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import TRAINABLE
 from mnist_core.runs.store import Store
 
 SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
+UNENCRYPTED_VARIABLE = "MNIST_CORE_ALLOW_UNENCRYPTED"
+_HERE = ("localhost", "127.0.0.1", "::1")
 KILL_AFTER_S = 3.0
 """Seconds after which a training that does not obey a request to stop is killed with its process."""
 MOST_KILLS = 3
@@ -137,6 +140,8 @@ def _kill(store: Store, run_id: str) -> None:
             process.wait(5)
         # the scheduler may have handed the run to another worker meanwhile, which finds by itself that it is cancelled
         _wait_until_free(run)
+    if lease.trained_elsewhere(run.path):
+        lease.revoke(run.path)  # its worker finds with its next message that the run is not its own any more
     if lease.held(run.path) and not store.get(run_id).ended:
         raise JobError(
             f"run {run.name} does not stop, and its process cannot be ended from here; "
@@ -154,7 +159,8 @@ class ServiceRunner:
     Parameters
     ----------
     store
-        the runs; a scheduler elsewhere must see the same folder under the same path.
+        the runs. The workers of a scheduler elsewhere send them to the store's server (see `store_server`); where none
+        runs, they must see the same folder under the same path.
     address
         of a dask scheduler. Default: the environment variable MNIST_CORE_SCHEDULER, else the store's local service,
         which is started where it is not running.
@@ -184,6 +190,8 @@ class ServiceRunner:
 
     def measure_latency(self, run_id: str) -> None:
         """Have a worker time the run's model. `latency` reads the result. Raises as `submit` does."""
+        if self._store_server():
+            raise JobError("workers that do not see the store's folder cannot time a model; use the local service")
         latency.ask(self.store, self.store.get(run_id))
         self._send(lambda client: self._submit_timing(client, run_id), "the timing cannot be asked for")
 
@@ -213,15 +221,14 @@ class ServiceRunner:
         from dask.base import annotate
         from distributed import fire_and_forget
 
-        from mnist_core.jobs.worker import annotations_of, task_environment, task_key, train_run
+        from mnist_core.jobs.worker import annotations_of, task_key
 
         run = self.store.get(run_id)
         if run.ended or run.read_only:
             return
         key = task_key(run)
-        arguments = (str(self._root), run_id, task_environment())
         with annotate(**annotations_of(run)):
-            future = client.submit(train_run, *arguments, key=key, pure=False)
+            future = client.submit(*self._work(run), key=key, pure=False)
         forget: Any = fire_and_forget
         forget(future)
         future.add_done_callback(lambda done: self._ended(run_id, done))
@@ -233,6 +240,28 @@ class ServiceRunner:
             if time.monotonic() > deadline:
                 raise TimeoutError("the scheduler does not take the run")
             time.sleep(0.005)
+
+    def _work(self, run: Run) -> tuple[Any, ...]:
+        """Return the function that trains the run in a worker, and its arguments."""
+        from mnist_core.jobs.remote_training import Task
+        from mnist_core.jobs.worker import task_environment, train_run, train_run_remotely
+
+        server = self._store_server()
+        if server is None:
+            return train_run, str(self._root), run.id, task_environment()
+        requests = run.status.requests
+        token = store_server.tokens(self._root).training(run.id, requests)
+        return train_run_remotely, Task(server.address, token, run.id, requests)
+
+    def _store_server(self) -> store_server.ServerRecord | None:
+        """Return the server to which workers elsewhere send runs; None where they see the store's folder.
+
+        It is started where MNIST_CORE_SERVER says under which address it is to be reached.
+        """
+        if not self.address:
+            return None
+        address = os.environ.get(SERVER_VARIABLE)
+        return store_server.start(self._root, address) if address else store_server.running(self._root)
 
     def _ended(self, run_id: str, future: Any) -> None:
         """Tell of a task that could not even begin, such as on a worker that lacks this package."""
@@ -282,6 +311,7 @@ class ServiceRunner:
         keys = {task_key(run): run for run in runs}
         if not self.address and not local_service.running(self._root):
             return []  # it is just starting or ending; a later check will find its answer
+        self._store_server()  # it may have died, and the workers then wait for it
         with self._lock:
             client = self._connected(limit_s=ANSWER_LIMIT_S, start=False)
             try:
@@ -352,6 +382,8 @@ class ServiceRunner:
             if record is None:
                 raise JobError("the job service has just ended")
             address = record.address
+        else:
+            _check_encryption(address)
         if self._client is not None:
             if self._client.status == "running" and self._client.scheduler.address == address:
                 return self._client
@@ -379,6 +411,19 @@ class ServiceRunner:
         if client is not None:
             with contextlib.suppress(Exception):  # whatever a dead connection says when it is closed
                 client.close(timeout=2)
+
+
+def _check_encryption(address: str) -> None:
+    """Raise JobError for an address elsewhere that is not encrypted: whoever reaches it could run code as we do."""
+    kind, _, place = address.rpartition("://")
+    host = place.rpartition(":")[0].strip("[]")
+    if kind in ("tls", "wss", "inproc") or host in _HERE or os.environ.get(UNENCRYPTED_VARIABLE) == "1":
+        return
+    raise JobError(
+        f"the scheduler's address {address} is not encrypted, and only one on this machine (localhost) may be; start "
+        f"the scheduler with TLS and give tls://… (docs/cluster.md), or set {UNENCRYPTED_VARIABLE}=1 on a network "
+        "where everybody may run code as you"
+    )
 
 
 def _remedy(address: str) -> str:

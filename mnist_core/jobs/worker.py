@@ -21,6 +21,7 @@ from mnist_core.data.datasets import MNIST_VARIABLE
 from mnist_core.errors import RunNotFound
 from mnist_core.jobs import latency
 from mnist_core.jobs.execution import execute
+from mnist_core.jobs.remote_training import Task, train_remotely
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
@@ -124,6 +125,18 @@ def train_run(root: str, run_id: str, environment: dict[str, str]) -> RunState |
             _process.trainings += 1
         return state
     return None
+
+
+def train_run_remotely(task: Task) -> RunState | None:
+    """Train a run of a store server, on a machine that does not see the store's folder."""
+    with _process.training():
+        if _process.warming:
+            _process.warming.join()
+        state = train_remotely(task)
+        if state is not None:
+            _process.warm = True
+            _process.trainings += 1
+        return state
 
 
 def time_run(root: str, run_id: str) -> None:

@@ -181,10 +181,10 @@ def _read(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
 
 
 def _place(store: Store, run_id: str, files: dict[str, bytes]) -> Arrived:
-    return Arrived(*store.adopt(run_id, files, _check_weights))
+    return Arrived(*store.adopt(run_id, files, check_weights))
 
 
-def _check_weights(run: Run) -> None:
+def check_weights(run: Run) -> None:
     """Raise StoreError unless the kept weights are those of the run's configuration, in a file that does no harm."""
     if run.model_file is None:
         return

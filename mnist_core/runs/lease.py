@@ -10,6 +10,7 @@ other file, as `{"reason": …}`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -99,11 +100,15 @@ def forget_failure(folder: Path) -> None:
 
 
 class _Holder(BaseModel):
-    """The content of a lease that was not released: the process that may write."""
+    """The content of a lease that was not released: the process that may write.
+
+    elsewhere: that process writes what a worker on another machine sends; the training is not in it.
+    """
 
     host: str
     pid: int = Field(ge=0, le=2**31 - 1)
     process_started: float
+    elsewhere: bool = False
 
 
 def _holder(path: Path) -> _Holder | None:
@@ -123,8 +128,10 @@ def attempts(folder: Path) -> int:
     return max(found, default=0)
 
 
-def claim(folder: Path) -> Lease | None:
+def claim(folder: Path, *, elsewhere: bool = False) -> Lease | None:
     """Return the next attempt at the run in `folder`, or None where a living process holds it.
+
+    elsewhere: this process only writes what a worker on another machine sends.
 
     Raises WriteError where the lease cannot be written, and remembers that for `failure`.
     """
@@ -137,6 +144,7 @@ def claim(folder: Path) -> Lease | None:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "process_started": processes.start_time(),
+            **({"elsewhere": True} if elsewhere else {}),
         }
         path = _file(folder, number)
         try:
@@ -185,14 +193,32 @@ def held(folder: Path) -> bool:
 
 
 def holder_pid(folder: Path) -> int | None:
-    """Return the process on this machine that holds the run, or None."""
+    """Return the process on this machine that trains the run, or None."""
+    holder = _living(folder)
+    return holder.pid if holder and holder.host == socket.gethostname() and not holder.elsewhere else None
+
+
+def trained_elsewhere(folder: Path) -> bool:
+    """True if a worker on another machine trains the run, and a process here writes what it sends."""
+    holder = _living(folder)
+    return holder is not None and holder.elsewhere
+
+
+def revoke(folder: Path) -> None:
+    """Take the run from whoever holds it: a later attempt is claimed and released at once. Raises WriteError."""
+    path = _file(folder, attempts(folder) + 1)
+    with writing(path), contextlib.suppress(FileExistsError), path.open("xb") as file:
+        file.write(b"{}")
+
+
+def _living(folder: Path) -> _Holder | None:
+    """Return who holds the run now, where that can be read."""
     if not held(folder):
         return None
     try:
-        holder = _holder(_file(folder, attempts(folder)))
+        return _holder(_file(folder, attempts(folder)))
     except (OSError, ValueError):  # just created, not yet written
         return None
-    return holder.pid if holder and holder.host == socket.gethostname() else None
 
 
 def _seconds_silent(path: Path) -> float:

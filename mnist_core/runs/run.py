@@ -245,8 +245,12 @@ class Run:
 
     def slow_motion(self) -> float:
         """Return the seconds that its training waits after each epoch."""
-        found = self._optional("slow_motion.json", SlowMotion)
+        found = self.slow_motion_wish()
         return found.delay_s if found else 0.0
+
+    def slow_motion_wish(self) -> SlowMotion | None:
+        """Return what `slow_motion.json` holds; None where slow motion was never on."""
+        return self._optional("slow_motion.json", SlowMotion)
 
     @property
     def was_slowed(self) -> bool:

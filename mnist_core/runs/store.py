@@ -538,11 +538,14 @@ class Store:
             found = wanted or SlowMotion(delay_s=0)
             write_json(run.path / "slow_motion.json", found.model_dump(mode="json"), durable=False)
 
-    def open_writer(self, run_id: str) -> RunWriter | None:
-        """Return the right to train a run; None where a living process already does, or the run is not one to train."""
+    def open_writer(self, run_id: str, *, elsewhere: bool = False) -> RunWriter | None:
+        """Return the right to train a run; None where a living process already does, or the run is not one to train.
+
+        elsewhere: this process holds the run for a worker on another machine, and must not be ended in its place.
+        """
         run = self.get(run_id)
         self._refuse_read_only(run)
-        held = lease.claim(run.path)
+        held = lease.claim(run.path, elsewhere=elsewhere)
         if held is None:
             return None
         sweep(run.path)

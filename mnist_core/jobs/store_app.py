@@ -1,0 +1,193 @@
+"""The store server's web application: checks tokens, sizes and hashes, and hands each message to `Attempts`."""
+
+from __future__ import annotations
+
+import hmac
+import io
+import logging
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from mnist_core.constants import __version__
+from mnist_core.errors import MnistCoreError, RunNotFound, StaleAttempt, WriteError
+from mnist_core.experiments.frozen import explain
+from mnist_core.files import parse_json, printable
+from mnist_core.jobs.attempts import Attempts, Refused
+from mnist_core.remote import protocol
+from mnist_core.remote.client import HeldByAnother, NothingToTrain
+from mnist_core.remote.protocol import AttemptClaim, End, Heartbeat, NewRun, Release, Tokens
+
+Message = TypeVar("Message", bound=BaseModel)
+Handler = Callable[[Request], Awaitable[Response]]
+
+_STATUS: Mapping[type[MnistCoreError], int] = {
+    RunNotFound: 410,
+    StaleAttempt: 409,
+    HeldByAnother: 423,
+    NothingToTrain: 410,
+    WriteError: 507,
+}
+logger = logging.getLogger("mnist_core.jobs.store_app")
+
+
+class _Problem(Exception):
+    """A request that is answered with an error, before it reaches the store."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def app(attempts: Attempts, tokens: Tokens) -> Starlette:
+    """Return the application. The modules `remote.protocol` and `attempts` say what each message does."""
+
+    async def claim(request: Request) -> Response:
+        run_id, requests = _run(request, tokens)
+        message = _parsed(AttemptClaim, await _body(request, protocol.MOST_JSON_BYTES))
+        claimed, files = await run_in_threadpool(attempts.claim, run_id, requests, message.attempt)
+        packed = await run_in_threadpool(_packed, {"claim.json": claimed.model_dump_json().encode(), **files})
+        return Response(packed, media_type="application/zip")
+
+    async def record(request: Request) -> Response:
+        _check_token(request, tokens.recording)
+        message = _parsed(NewRun, await _body(request, protocol.MOST_JSON_BYTES))
+        return _answer(await run_in_threadpool(attempts.record, message))
+
+    async def heartbeat(request: Request) -> Response:
+        run_id, requests = _run(request, tokens)
+        message = _parsed(Heartbeat, await _body(request, protocol.MOST_JSON_BYTES))
+        return _answer(await run_in_threadpool(attempts.heartbeat, run_id, requests, _secret(request), message))
+
+    async def send(request: Request) -> Response:
+        run_id, requests = _run(request, tokens)
+        secret, name = _secret(request), request.path_params["name"]
+        if not protocol.may_be_sent(name):
+            raise _Problem(422, f"{printable(name)[:100]!r} is no file that a worker may send")
+        content = await _body(request, protocol.MOST_FILE_BYTES, lambda: attempts.sign_of_life(run_id, secret))
+        expected = request.headers.get(protocol.DIGEST_HEADER, "")
+        if not hmac.compare_digest(expected.encode(), protocol.digest(content).encode()):
+            raise _Problem(422, f"the hash of {name} does not fit; it was changed or damaged on the way")
+        await run_in_threadpool(attempts.store_file, run_id, requests, secret, name, content)
+        return JSONResponse({})
+
+    async def end(request: Request) -> Response:
+        run_id, requests = _run(request, tokens)
+        message = _parsed(End, await _body(request, protocol.MOST_JSON_BYTES))
+        await run_in_threadpool(attempts.end, run_id, requests, _secret(request), message)
+        return JSONResponse({})
+
+    async def release(request: Request) -> Response:
+        run_id, requests = _run(request, tokens)
+        message = _parsed(Release, await _body(request, protocol.MOST_JSON_BYTES))
+        await run_in_threadpool(attempts.release, run_id, requests, _secret(request), message.reason)
+        return JSONResponse({})
+
+    async def data(request: Request) -> Response:
+        run_id, requests = _run(request, tokens)
+        path = await run_in_threadpool(attempts.data, run_id, requests, _secret(request))
+        return FileResponse(path, media_type="application/octet-stream")
+
+    async def version(request: Request) -> Response:
+        return JSONResponse({"store_server": 1, "version": __version__})
+
+    run = "/v1/runs/{run_id}/{requests:int}"
+    return Starlette(
+        routes=[
+            Route("/v1", version, methods=["GET"]),
+            Route("/v1/recorded", _guarded(record), methods=["POST"]),
+            Route(f"{run}/claim", _guarded(claim), methods=["POST"]),
+            Route(f"{run}/heartbeat", _guarded(heartbeat), methods=["POST"]),
+            Route(f"{run}/files/{{name}}", _guarded(send), methods=["PUT"]),
+            Route(f"{run}/end", _guarded(end), methods=["POST"]),
+            Route(f"{run}/release", _guarded(release), methods=["POST"]),
+            Route(f"{run}/data", _guarded(data), methods=["GET"]),
+        ]
+    )
+
+
+def _guarded(handler: Handler) -> Handler:
+    """Answer errors with a sentence, and none of them with a traceback."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except _Problem as problem:
+            return _refusal(problem.status, str(problem))
+        except ClientDisconnect:
+            return _refusal(400, "the connection broke within the message")
+        except Refused as error:
+            return _refusal(422, str(error))
+        except MnistCoreError as error:
+            found = [status for kind, status in _STATUS.items() if isinstance(error, kind)]
+            return _refusal(found[0] if found else 422, str(error))
+        except Exception:
+            logger.exception("a message could not be dealt with")
+            return _refusal(500, "the server failed at this; see its log")
+
+    return guarded
+
+
+def _refusal(status: int, reason: str) -> Response:
+    # what is left of the message is not read, so that the connection cannot be used again
+    return JSONResponse({"error": reason}, status, headers={"Connection": "close"} if status in (401, 413) else None)
+
+
+def _answer(message: BaseModel) -> Response:
+    return Response(message.model_dump_json(), media_type="application/json")
+
+
+def _run(request: Request, tokens: Tokens) -> tuple[str, int]:
+    """Return which run, and which request of it, a message is about; refuse it without the token for this run."""
+    run_id, requests = str(request.path_params["run_id"]), int(request.path_params["requests"])
+    _check_token(request, tokens.training(run_id, requests))
+    return run_id, requests
+
+
+def _check_token(request: Request, expected: str) -> None:
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    if kind != "Bearer" or not hmac.compare_digest(given.strip().encode(), expected.encode()):
+        raise _Problem(401, "the token is missing, or is not the one for this; `python -m mnist_core serve` shows it")
+
+
+def _secret(request: Request) -> str:
+    return request.headers.get(protocol.ATTEMPT_HEADER, "")
+
+
+async def _body(request: Request, most: int, alive: Callable[[], None] = lambda: None) -> bytes:
+    """Return the content of a message, of which no more than `most` bytes are read; `alive` is called as it comes."""
+    too_long = _Problem(413, f"the message is longer than {most / 2**20:.0f} MB, the most that is taken")
+    length = request.headers.get("Content-Length", "0")
+    if not length.isdecimal() or int(length) > most:
+        raise too_long
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            raise too_long
+        alive()
+    return bytes(content)
+
+
+def _parsed(kind: type[Message], content: bytes) -> Message:
+    try:
+        return kind.model_validate(parse_json(content))
+    except ValidationError as error:
+        raise _Problem(422, f"the message is not as it must be: {explain(error)}") from None
+    except ValueError as error:
+        raise _Problem(422, f"the message is not JSON: {error}") from None
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
