@@ -12,7 +12,7 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import classroom, history, resources, state, theme  # noqa: E402
+from dashboard import classroom, resources, state, theme  # noqa: E402
 from dashboard.shared import panels, presenter  # noqa: E402
 
 st.set_page_config(
@@ -72,7 +72,6 @@ if classroom.address():  # pages of a class, which are there in a class only
 
 page = st.navigation(PAGES, position="hidden" if state.presenting() else "top")
 theme.apply()
-history.one_step_a_page()
 if state.presenting():
     presenter.bar()
 panels.read_only_note(resources.store())

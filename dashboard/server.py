@@ -28,7 +28,7 @@ from streamlit.starlette import App
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from dashboard.classroom import ROUTES, MembersOnly
-from dashboard.early_styles import EarlyStyles
+from dashboard.page_head import PageHead
 
 
 def refusal(host: str | None, origin: str | None) -> str | None:
@@ -144,6 +144,6 @@ def _read_ahead() -> None:
 app = App(
     Path(__file__).with_name("app.py"),
     routes=ROUTES,
-    middleware=[Middleware(SafeHeaders), Middleware(OwnPagesOnly), Middleware(MembersOnly), Middleware(EarlyStyles)],
+    middleware=[Middleware(SafeHeaders), Middleware(OwnPagesOnly), Middleware(MembersOnly), Middleware(PageHead)],
     lifespan=reading_ahead,
 )

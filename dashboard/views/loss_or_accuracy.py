@@ -151,7 +151,9 @@ def _answer(
                 panels.dotted(colours[run.id], course_lead(labels[run.id], turn))
     if not courses and not several:
         return
-    with st.expander("Why, in full", key="loss_in_full"):
+    with panels.folded("Why, in full", key="loss_in_full") as opened:
+        if not opened:
+            return
         for line in lines if several else []:
             st.markdown(f"- {line}")
         for run, turn in courses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import streamlit as st
 
@@ -96,7 +97,6 @@ def diagnosis_panel(
         the runs of the store, among which examples of a suggested change are looked for.
     """
     runs = [group.first for group in groups]
-    counted = {group.first.id: _counted(group) for group in groups if group.several}
     found = {run.id: resources.diagnosis(run) for run in runs}
     panels.heading(
         "What the curves say", "Read off by fixed rules; dotted lines in the loss chart mark the epochs.", HELP
@@ -110,13 +110,15 @@ def diagnosis_panel(
     if many:
         brief = [f"<div>{heads[run.id]}<div>{_brief(run, found[run.id])}</div></div>" for run in runs]
         st.html(f'{STYLE}<div class="brief">{"".join(brief)}</div>')
-    with st.expander("In full, and what may help", key="diagnosis_full") if many else st.container():
-        parts = []
-        for run in runs:
-            sentences = [_sentence(run, item, everything) for item in found[run.id]]
-            text = counted.get(run.id, "") + ("".join(sentences) or _nothing(run))
-            parts.append(f"{heads[run.id]}<div>{text}</div>")
-        st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
+    with panels.folded("In full, and what may help", key="diagnosis_full") if many else nullcontext(True) as opened:
+        if opened:
+            counted = {group.first.id: _counted(group) for group in groups if group.several}
+            parts = []
+            for run in runs:
+                sentences = [_sentence(run, item, everything) for item in found[run.id]]
+                text = counted.get(run.id, "") + ("".join(sentences) or _nothing(run))
+                parts.append(f"{heads[run.id]}<div>{text}</div>")
+            st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
     if any(found.values()):
         with panels.folded("The rules and their numbers", key="diagnosis_rules") as opened:
             if not opened:

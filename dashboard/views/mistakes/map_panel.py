@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state
+from dashboard.cache import KEPT, size_of
 from dashboard.shared import digit_dialog, matrix_panel, panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.explanations import no_weights
@@ -69,10 +70,16 @@ def _kind() -> str:
 
 
 def _points(run: Run, kind: str) -> tuple[pd.DataFrame, Map]:
+    """Return the points of the map, made once for the area and the map, and the map; not to be written into."""
     indices, found = resources.digit_map(run, kind)
-    everything = resources.prediction_frame(run)
-    assert everything is not None
-    return map_frame(everything, indices, found), found
+    key = ("map points", run.id, run.version(), kind, indices.tobytes(), found.places.tobytes())
+
+    def made() -> pd.DataFrame:
+        everything = resources.prediction_frame(run)
+        assert everything is not None
+        return map_frame(everything, indices, found)
+
+    return KEPT.get(key, made, size_of), found
 
 
 def map_panel(run: Run, area: DrawnArea | None) -> None:
