@@ -37,6 +37,9 @@ _FEW = 3
 DOOMED_S = 10.0
 """Seconds for which the process of a worker that the scheduler has dropped may still hold its run; wait that long."""
 
+NICENESS = "MNIST_CORE_WORKER_NICENESS"
+"""Variable of the environment: by how much a worker's process lowers its own priority, from 0 to 19."""
+
 logger = logging.getLogger("mnist_core.jobs.worker")
 
 
@@ -180,10 +183,17 @@ def _after_a_doomed_holder(store: Store, run_id: str) -> RunState | None:
 
 def dask_setup(worker: Any) -> None:
     """Called by distributed when the worker process begins."""
+    _give_way()
     worker.metrics["mnist_core_warm"] = lambda worker: _process.warm
     _process.replaceable = worker.nanny is not None
     _process.warming = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
     _process.warming.start()
+
+
+def _give_way() -> None:
+    """Lower the priority of this process as its environment requests; where there is no such thing, nothing happens."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        os.nice(int(os.environ.get(NICENESS, "0")))
 
 
 def _warm_up() -> None:
