@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -124,11 +126,42 @@ def few_heaps() -> None:
         ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX
 
 
+READ_ALL_AFTER_S = 3.0
+"""Seconds after which a new server also makes the rows of the table of runs, where nobody has opened it before."""
+
+TIDY_S = 10.0
+"""Seconds between two times at which a busy server gives back memory."""
+_BUSY_S = 1.0
+
+
+def tidy_up() -> None:
+    """Free what sessions that have ended left behind, and give free memory back to the system.
+
+    Python looks for it by itself only once there is a quarter more than all that has lived for long, such as pandas and
+    Altair. What is there at first is not looked at again, so that this takes a few hundredths of a second.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _tidy_up_for_good() -> None:
+    """Tidy up every now and then where the server has had something to do."""
+    done = 0.0
+    while True:
+        time.sleep(TIDY_S)
+        if time.process_time() - done < _BUSY_S:
+            continue
+        tidy_up()
+        done = time.process_time()
+
+
 @contextlib.asynccontextmanager
 async def reading_ahead(app: App) -> AsyncIterator[None]:
     """Read the store while the first browser still loads Streamlit's own files."""
     few_heaps()
     threading.Thread(target=_read_ahead, name="read ahead", daemon=True).start()
+    threading.Thread(target=_tidy_up_for_good, name="tidy up", daemon=True).start()
     yield
 
 
@@ -136,9 +169,15 @@ def _read_ahead() -> None:
     from dashboard import resources  # loads pandas and Altair, too, so that the first page need not
 
     try:
+        resources.snapshot()
+        import scipy.special  # noqa: F401  # for the decisions on the first page
+
+        # the table of runs alone needs more, and is not to hold up the page that is just being opened
+        time.sleep(READ_ALL_AFTER_S)
         resources.entries()
     except Exception:  # the pages report it, to somebody who can read it
         logging.getLogger(__name__).debug("the store could not be read ahead", exc_info=True)
+    gc.freeze()  # libraries and the store live for long; see `tidy_up`
 
 
 app = App(
