@@ -16,6 +16,7 @@ import streamlit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
+from dashboard.policy import policy
 from dashboard.theme import CSS
 
 _STATIC = Path(streamlit.__file__).parent / "static"
@@ -67,6 +68,7 @@ class PageHead:
             whole = body.replace(b"</head>", addition + b"</head>", 1)
             headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
             headers.append((b"content-length", str(len(whole)).encode()))
+            headers.append((b"content-security-policy", policy(whole.decode()).encode()))
             await send({**start, "headers": headers})
             await send({"type": "http.response.body", "body": whole})
 

@@ -31,6 +31,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from dashboard.classroom import ROUTES, MembersOnly
 from dashboard.page_head import PageHead
+from dashboard.policy import policy
 
 
 def refusal(host: str | None, origin: str | None) -> str | None:
@@ -72,26 +73,8 @@ class OwnPagesOnly:
         await self._app(scope, receive, send)
 
 
-POLICY = {
-    "default-src": "'self'",
-    # Streamlit's page has a script of its own, and Vega makes functions of the expressions of a chart
-    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' blob:",
-    "worker-src": "'self' blob:",
-    "style-src": "'self' 'unsafe-inline'",
-    "img-src": "'self' data: blob:",
-    "font-src": "'self' data:",
-    "connect-src": "'self' data: blob:",
-    "media-src": "'self' data: blob:",
-    "frame-src": "'self' data: blob:",
-    "object-src": "'none'",
-    "base-uri": "'self'",
-    "form-action": "'self'",
-    "frame-ancestors": "'none'",
-}
-"""From where a page may load what: from this server only, so that no text that somebody typed can call anybody."""
-
+POLICY = "content-security-policy"
 HEADERS = {
-    "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in POLICY.items()),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
@@ -101,7 +84,7 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """ASGI middleware that gives every HTTP answer HEADERS."""
+    """ASGI middleware that gives every HTTP answer HEADERS, and a content policy where it has none of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -111,7 +94,9 @@ class SafeHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                own = headers.get(POLICY, policy())
+                headers.update(HEADERS | {POLICY: own})
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
 
@@ -50,3 +51,22 @@ def runner(app: Callable[..., AppTest], store: Store, monkeypatch: pytest.Monkey
     monkeypatch.delenv("MNIST_NPZ", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
     return fake
+
+
+@pytest.fixture
+def as_viewer(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Classroom]:
+    """`as_viewer("Ada")` has the pages of a class opened by Ada; "" by a teacher, who can see the class."""
+    from dashboard import classroom
+
+    monkeypatch.setenv("MNIST_CORE_STORE", str(store.root))
+    monkeypatch.setenv(classroom.CLASS_VARIABLE, "http://192.0.2.7:8501")
+    classroom._classroom.cache_clear()
+
+    def see(name: str) -> Classroom:
+        room = classroom.classroom()
+        assert room is not None
+        token = room.join(room.code, name) if name else room.teach(room.secret)
+        monkeypatch.setattr(classroom, "token", lambda: token)
+        return room
+
+    return see

@@ -23,23 +23,6 @@ OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture
-def as_viewer(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Classroom]:
-    """`as_viewer("Ada")` has the pages of a class opened by Ada; "" by a teacher, who can see the class."""
-    monkeypatch.setenv("MNIST_CORE_STORE", str(store.root))
-    monkeypatch.setenv(classroom.CLASS_VARIABLE, "http://192.0.2.7:8501")
-    classroom._classroom.cache_clear()
-
-    def see(name: str) -> Classroom:
-        room = classroom.classroom()
-        assert room is not None
-        token = room.join(room.code, name) if name else room.teach(room.secret)
-        monkeypatch.setattr(classroom, "token", lambda: token)
-        return room
-
-    return see
-
-
-@pytest.fixture
 def run_of_ben(store: Store) -> Run:
     """A queued run that Ben has requested."""
     theirs = Store(store.root, who=lambda: student("Ben"))

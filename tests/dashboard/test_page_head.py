@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +95,12 @@ def test_the_installed_streamlit_has_each_part_that_a_page_preloads(page: str) -
 def test_what_every_page_loads_anyway_is_not_preloaded_twice() -> None:
     entry = (STATIC / "index.html").read_text()
     assert not [path for widgets in WIDGETS.values() for path in files(widgets) if path in entry]
+
+
+def test_the_policy_of_a_page_names_its_own_scripts_and_allows_no_other() -> None:
+    headers, body = answer("/runs", "text/html")
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    scripts = re.findall(r"<script>(.*?)</script>", body, re.DOTALL)
+    assert len(scripts) > 1
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert policy["script-src"].split() == ["'self'", "blob:", *(f"'sha256-{digest}'" for digest in digests)]

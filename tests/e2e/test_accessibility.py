@@ -9,14 +9,10 @@ from playwright.sync_api import expect
 
 from mnist_core.evaluation.mistakes import mistakes
 from tests.support.browser import Screen
+from tests.support.pages import MENU
 from tests.support.seed import LARGE, SMALL
 
 pytestmark = pytest.mark.browser
-
-PAGES = (
-    "", "train", "runs", "mistakes", "disagreements", "draw", "exams", "sweeps", "lessons", "loss-or-accuracy",
-    "production", "i-dont-know", "published", "models", "data", "add",
-)  # fmt: skip
 
 OURS_TOO = ("heading-order", "empty-table-header", "label-content-name-mismatch")
 """Rules of less impact, or that axe-core holds for experimental, whose findings are mended all the same."""
@@ -58,7 +54,7 @@ def both(screen: Screen) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [page.path for page in MENU])
 def test_axe_finds_nothing_serious_on(screen: Screen, path: str, scheme: str) -> None:
     screen.page.emulate_media(color_scheme=scheme)
     screen.open(path, runs=both(screen))

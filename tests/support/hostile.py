@@ -31,3 +31,9 @@ HIDDEN = ("\x1b[31mred\x1b[0m", "a\u202egnp.exe", "one\ntwo", "bell\x07 \x9b31m"
 FORMULAS = ("=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", '=HYPERLINK("http://foreign.example","x")')
 
 NAMES = (*RICH, *MARKDOWN, *HTML, *HIDDEN, *FORMULAS)
+
+MADE_BY_MARKUP = (
+    "img[src*=foreign], img[src=x], img[alt='Streamlit logo'], a[href*=foreign]:not([href^='#']), a[href^=javascript], "
+    "b.bad, .katex, .stMarkdownBadge, .stMarkdownColoredText:text-is('x'), [data-testid=stMarkdownContainer] script"
+)
+"""Playwright's selector of elements that the names of the tests make where they are taken for more than text."""
