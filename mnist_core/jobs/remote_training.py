@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import random
+import re
 import secrets
 import shutil
 import tempfile
@@ -19,6 +20,8 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from mnist_core.data.datasets import (
     BUILT_IN,
@@ -36,14 +39,16 @@ from mnist_core.jobs.execution import sentence as error_sentence
 from mnist_core.remote import protocol
 from mnist_core.remote.client import Client, HeldByAnother, NothingToTrain, ServerAddress, Unreachable
 from mnist_core.remote.protocol import Claimed
-from mnist_core.remote.sync import INTERVAL_S, Sync
+from mnist_core.remote.sync import Sync
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
 from mnist_core.runs.store import Store, default_root
 
+_PREFIX = "mnist-core-run-"
 CACHE_VARIABLE = "MNIST_CORE_CACHE"
 CLAIM_PATIENCE_S = 300.0
 """Seconds for which a worker tries to reach the server before a training, and for which it waits for another holder."""
+LEFT_BEHIND_S = 86_400.0
 END_PATIENCE_S = 900.0
 """Seconds for which a worker tries to deliver a run that it has trained."""
 
@@ -63,7 +68,7 @@ class Task:
     requests: int
 
 
-def train_remotely(task: Task, *, train: Train | None = None, interval_s: float = INTERVAL_S) -> RunState | None:
+def train_remotely(task: Task, *, train: Train | None = None, interval_s: float | None = None) -> RunState | None:
     """Train a run of a store server; return what `execute` gives, None where it was not for this worker to train.
 
     Raises
@@ -77,8 +82,18 @@ def train_remotely(task: Task, *, train: Train | None = None, interval_s: float 
     except (NothingToTrain, StaleAttempt) as error:
         logger.info("nothing to train: %s", error)
         return None
-    with tempfile.TemporaryDirectory(prefix="mnist-core-", ignore_cleanup_errors=True) as folder:
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         return _trained(client, task, files, Path(folder), train, interval_s)
+
+
+def _sweep() -> None:
+    """Delete the temporary folders of workers that were killed, a day later: containers may share the folder."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        found = re.match(rf"{_PREFIX}([0-9]+)-", path.name)
+        with contextlib.suppress(OSError):
+            if found and not psutil.pid_exists(int(found[1])) and time.time() - path.stat().st_mtime > LEFT_BEHIND_S:
+                shutil.rmtree(path, ignore_errors=True)  # that of another account stays
 
 
 def _claimed(client: Client, task: Task) -> dict[str, bytes]:
@@ -115,7 +130,7 @@ def _unpacked(content: bytes) -> dict[str, bytes]:
 
 
 def _trained(
-    client: Client, task: Task, files: dict[str, bytes], folder: Path, train: Train | None, interval_s: float
+    client: Client, task: Task, files: dict[str, bytes], folder: Path, train: Train | None, interval_s: float | None
 ) -> RunState | None:
     store = _store_of(folder, task.run_id, files)
     run = store.get(task.run_id)

@@ -311,7 +311,8 @@ class ServiceRunner:
         keys = {task_key(run): run for run in runs}
         if not self.address and not local_service.running(self._root):
             return []  # it is just starting or ending; a later check will find its answer
-        self._store_server()  # it may have died, and the workers then wait for it
+        with contextlib.suppress(JobError):  # which `submit` reports
+            self._store_server()  # it may have died, and the workers then wait for it
         with self._lock:
             client = self._connected(limit_s=ANSWER_LIMIT_S, start=False)
             try:

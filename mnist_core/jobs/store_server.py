@@ -156,6 +156,8 @@ class StoreServer:
         self._held = lease.claim(folder(self._root))
         if self._held is None:
             raise JobError("another store server serves this store already; stop that one first")
+        for attempt in range(1, self._held.attempt):
+            (self._held.folder / f"lease-{attempt}.json").unlink(missing_ok=True)
         try:
             self._listen()
         except BaseException:
@@ -197,11 +199,8 @@ class StoreServer:
                 raise JobError("the store server could not be started; check its certificate and key")
             time.sleep(0.01)
         me = psutil.Process()
-        write_json(
-            folder(self._root) / "server.json",
-            asdict(ServerRecord(self.address, me.pid, me.create_time())),
-            durable=False,
-        )
+        record = ServerRecord(self.address, me.pid, me.create_time())
+        write_json(folder(self._root) / "server.json", asdict(record), durable=False)
 
     def _certificate(self) -> tuple[Path, Path]:
         given = self.options.certificate

@@ -17,7 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnist_core.data.datasets import Catalog
 from mnist_core.errors import PredictionsError, StoreError
+from mnist_core.recording import elsewhere
 from mnist_core.recording.arrays import as_array
 from mnist_core.recording.history import best_epoch, row_of
 from mnist_core.recording.known_images import find
@@ -25,7 +27,7 @@ from mnist_core.recording.record import NO_PICTURES, as_probabilities, fitting
 from mnist_core.runs.recorded import LayerNote, Recorded
 from mnist_core.runs.records import EpochRow, LiveProgress
 from mnist_core.runs.run import Run
-from mnist_core.runs.store import Store
+from mnist_core.runs.store import Store, default_root
 from mnist_core.runs.writer import RunWriter
 
 PROGRESS_EVERY_S = 0.5
@@ -53,6 +55,11 @@ class Recorder:
         as a person writes them.
     store
         where the run is kept; default: the usual store.
+    server, token
+        in place of `store`, a store on another machine: its address and token, as `python -m mnist_core serve` prints
+        them. Default: MNIST_CORE_SERVER and MNIST_CORE_SERVER_TOKEN, where they are set. While the server does not
+        answer, the training goes on, and what is recorded is sent later. What cannot be sent at the end is kept as an
+        archive on this machine, which is then named.
 
     The run has the epochs in their order, the layers and the number of parameters, and when the training ends the
     predictions of the weights that the model then has: to record weights that another callback restores, put this one
@@ -65,6 +72,8 @@ class Recorder:
         if the labels do not fit the images or the data, before training begins.
     DatasetError
         if the data are not here, or the images are others.
+    ConfigError
+        if the server's address cannot be used, or has no token.
     """
 
     async_safe = True
@@ -81,11 +90,17 @@ class Recorder:
         tags: Sequence[str] = (),
         note: str = "",
         store: Store | None = None,
+        server: str | None = None,
+        token: str | None = None,
     ) -> None:
         super().__init__()
         self.name, self.tags, self.note = name, tuple(tags), note
-        self.store = store or Store()
-        self.data = find(self.store.catalog, dataset=dataset, labels=y_test, images=x_test, classes=classes)
+        self._server = elsewhere.server_of(server, token, store)
+        self._way: elsewhere.Elsewhere | None = None
+        self.store = None if self._server else store or Store()
+        """The store on this machine; with a server, that of the present run, until it is sent."""
+        self._catalog = self.store.catalog if self.store else Catalog(default_root())
+        self.data = find(self._catalog, dataset=dataset, labels=y_test, images=x_test, classes=classes)
         if x_test is None and not self.data.pictures:
             raise PredictionsError(
                 f"there are no images of {self.data.dataset} to predict; give x_test, as the model takes it"
@@ -171,6 +186,10 @@ class Recorder:
             layers=_layers(model),
         )
         note = self.note or ("" if self.data.pictures else NO_PICTURES)
+        if self._server:
+            self._way = elsewhere.Elsewhere(self._server)
+            self.store = self._way.store
+        assert self.store is not None
         self.run, _ = self.store.add_recorded(
             recorded, name=self.name, fingerprint=self.data.fingerprint, tags=self.tags, note=note
         )
@@ -178,6 +197,8 @@ class Recorder:
         if self._writer is None:
             raise StoreError(f"run {self.run.id} is held by another process")
         self._writer.started([])
+        if self._way is not None:
+            self._way.begin(self.run)
 
     def _match_classes(self, model: Any) -> None:
         """Give data that are not known here as many classes as the model has outputs, where the labels name fewer."""
@@ -245,6 +266,9 @@ class Recorder:
                 writer.ended(state, reason, best_epoch=best_epoch(self._rows), kept_epoch=kept)
             finally:
                 writer.release()
+                problem = self._way.end(writer.run) if self._way is not None else ""
+            if problem:
+                print(f"RunLogger {self.name!r}: {problem}", file=sys.stderr)
 
     def _kept_epoch(self) -> int | None:
         """Return the last epoch that had the weights of now; None where none had, as of averaged ones."""
@@ -255,7 +279,7 @@ class Recorder:
         model = self._net()
         images = self.x_test
         if images is None:
-            images = _as_input(self.store.catalog.load(self.data.dataset).x_test, model)
+            images = _as_input(self._catalog.load(self.data.dataset).x_test, model)
         said = model.predict(images, batch_size=1024, verbose=0)
         if isinstance(said, list | tuple | dict):
             raise PredictionsError(

@@ -130,13 +130,14 @@ class Client:
 
     def __init__(self, address: ServerAddress, token: str, attempt: str) -> None:
         self.address = address
-        self._token, self._attempt = token, attempt
+        self.attempt = attempt
+        self._token = token
         self._run = ""
         self._connection: _Connection | None = None
 
     def again(self) -> Client:
         """Return another client of the same attempt, for another thread."""
-        other = Client(self.address, self._token, self._attempt)
+        other = Client(self.address, self._token, self.attempt)
         other._run = self._run
         return other
 
@@ -155,9 +156,8 @@ class Client:
         Raises NothingToTrain where it has ended, and HeldByAnother where another process trains it.
         """
         self._run = f"/v1/runs/{run_id}/{requests}"
-        return self._ask(
-            "POST", f"{self._run}/claim", _json(AttemptClaim(attempt=self._attempt)), most=MOST_ANSWER_BYTES
-        )
+        claim = AttemptClaim(attempt=self.attempt)
+        return self._ask("POST", f"{self._run}/claim", _json(claim), most=MOST_ANSWER_BYTES)
 
     def record(self, new: NewRun) -> Claimed:
         """Make a run from outside, and claim it."""
@@ -236,7 +236,7 @@ class Client:
                 self.close()
 
     def _sent(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> http.client.HTTPResponse:
-        always = {"Authorization": f"Bearer {self._token}", protocol.ATTEMPT_HEADER: self._attempt}
+        always = {"Authorization": f"Bearer {self._token}", protocol.ATTEMPT_HEADER: self.attempt}
         fresh = self._connection is None
         if self._connection is None:
             self._connection = _Connection(self.address)

@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,29 @@ class Sync:
         the run's folder here.
     known
         the content of the files that the server has already, by name.
+    begin
+        what makes the run known to the server, where it is not yet; tried again until the server answers.
+    stops
+        whether the training is asked to stop where the run is lost.
     interval_s
         seconds between two messages.
 
-    lost: why the run must stop here, as the server refuses what is sent, or another attempt holds the run; else empty.
+    lost: why no more can be sent, as the server refuses what is sent, or another attempt holds the run; else empty.
     """
 
     def __init__(
-        self, client: Client, folder: Path, known: Mapping[str, bytes] | None = None, *, interval_s: float = INTERVAL_S
+        self,
+        client: Client,
+        folder: Path,
+        known: Mapping[str, bytes] | None = None,
+        *,
+        begin: Callable[[], object] | None = None,
+        stops: bool = True,
+        interval_s: float | None = None,
     ) -> None:
-        self._client, self._folder, self._interval_s = client, folder, interval_s
+        self._client, self._folder = client, folder
+        self._begin, self._stops = begin, stops
+        self._interval_s = INTERVAL_S if interval_s is None else interval_s
         known = known or {}
         self._sent = {name: protocol.sha256(content) for name, content in known.items() if protocol.may_be_sent(name)}
         self._lines = known.get(HISTORY, b"").splitlines()
@@ -108,8 +121,9 @@ class Sync:
                 wait = _wait(self._interval_s, tries)
             except (JobError, StoreError) as error:
                 self.lost = str(error)
-                logger.warning("the run stops here: %s", error)
-                self._ask_to_stop()
+                logger.warning("no more is sent of this run: %s", error)
+                if self._stops:
+                    self._ask_to_stop()
                 return
             except Exception:  # a file that cannot be read just now, say; the next time may do better
                 logger.exception("a run could not be sent")
@@ -122,6 +136,9 @@ class Sync:
 
     def _send(self, names: tuple[str, ...] | None) -> Status:
         """Send what has changed of these files, or of all where it is None, then the epochs, and heed the answer."""
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
         status = read_part(self._folder / "status.json", Status.model_validate)
         # The checkpoint is sent before the history, and read after it: as on disk, it is never behind.
         lines = self._history()

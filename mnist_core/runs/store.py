@@ -424,6 +424,8 @@ class Store:
     ) -> tuple[Run, bool]:
         """Return the run that was made in another store, and whether it is new here; one that is here stays as it is.
 
+        A run from outside that was interrupted here gives way, as its end could not be sent.
+
         Parameters
         ----------
         run_id
@@ -439,7 +441,11 @@ class Store:
             where a file of the run is damaged, or it has not ended.
         """
         with contextlib.suppress(RunNotFound):
-            return self.get(run_id), False
+            here = self.get(run_id)
+            if not (here.recorded and here.state == "interrupted"):
+                return here, False
+            self.check("import")
+            self._to_trash(here.path)  # its end could not be sent to this store; the archive has the whole run
         self.check("import")
         self._make_folders()
         staging = temporary_beside(self._trash / run_id)

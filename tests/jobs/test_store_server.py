@@ -106,7 +106,7 @@ def work(server: StoreServer, run: Run, train: Any = None) -> Any:
 
 def arrived(run: Run, name: str) -> bool:
     """True if a file is in the folder in which a worker trains the run."""
-    return any(Path(tempfile.gettempdir()).glob(f"mnist-core-*/runs/{run.id}/{name}"))
+    return any(Path(tempfile.gettempdir()).glob(f"mnist-core-run-*/runs/{run.id}/{name}"))
 
 
 def rows(*epochs: int) -> list[dict[str, Any]]:
