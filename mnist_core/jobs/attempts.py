@@ -248,7 +248,12 @@ class Attempts:
             raise Refused(f"{name!r} is no file that a worker may send")
         with self._attempt(run_id, requests, secret) as held:
             held.writer.check()
-            with replacing(held.run.path / name) as file:
+            path = held.run.path / name
+            if name.startswith("predictions-") and not path.exists():
+                there = len(list(held.run.path.glob("predictions-*.npz")))
+                if there >= protocol.MOST_OTHER_EPOCHS:
+                    raise Refused(f"there are predictions of {there} epochs already, the most that are taken")
+            with replacing(path) as file:
                 file.write(content)
 
     def end(self, run_id: str, requests: int, secret: str, message: End) -> None:

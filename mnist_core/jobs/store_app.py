@@ -71,7 +71,7 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
         secret, name = _secret(request), request.path_params["name"]
         if not protocol.may_be_sent(name):
             raise _Problem(422, f"{printable(name)[:100]!r} is no file that a worker may send")
-        content = await _body(request, protocol.MOST_FILE_BYTES, lambda: attempts.sign_of_life(run_id, secret))
+        content = await _body(request, protocol.most_bytes(name), lambda: attempts.sign_of_life(run_id, secret))
         expected = request.headers.get(protocol.DIGEST_HEADER, "")
         if not hmac.compare_digest(expected.encode(), protocol.digest(content).encode()):
             raise _Problem(422, f"the hash of {name} does not fit; it was changed or damaged on the way")

@@ -34,6 +34,8 @@ DIGEST_HEADER = "Content-Digest"
 MOST_FILE_BYTES = 256 * 2**20
 """The largest file of a run that is sent."""
 MOST_JSON_BYTES = 8 * 2**20
+MOST_OTHER_EPOCHS = 8
+"""The most files `predictions-N.npz` of a run; a training makes two at most."""
 MOST_ROWS = 10_000
 """The most epochs in one message; a longer history is sent in several."""
 
@@ -55,6 +57,11 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 def may_be_sent(name: str) -> bool:
     """True if a worker may send a file of this name."""
     return _SENT_PATTERN.fullmatch(name) is not None
+
+
+def most_bytes(name: str) -> int:
+    """Return the largest size that a file of this name may have."""
+    return MOST_FILE_BYTES if name.endswith((".npz", ".keras")) else MOST_JSON_BYTES
 
 
 def sha256(content: bytes) -> str:

@@ -165,7 +165,7 @@ class Sync:
             version = found.st_mtime_ns, found.st_size, found.st_ino
             if self._versions.get(name) == version:
                 return
-            content = read_bytes(path, protocol.MOST_FILE_BYTES)
+            content = read_bytes(path, protocol.most_bytes(name))
         except FileNotFoundError:
             return
         total = protocol.sha256(content)

@@ -404,6 +404,21 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(
     assert not run.checkpoint_file.exists()
 
 
+def test_text_has_a_smaller_limit_and_predictions_a_number(
+    server: StoreServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = claimed(server, run)
+    monkeypatch.setattr(protocol, "MOST_JSON_BYTES", 1000)
+    worker.send("checkpoint.npz", b" " * 1001)
+    with pytest.raises(JobError, match="longer than"):
+        worker.send("error.txt", b" " * 1001)
+    for epoch in range(1, protocol.MOST_OTHER_EPOCHS + 1):
+        worker.send(f"predictions-{epoch}.npz", b"")
+    worker.send("predictions-1.npz", b"again")
+    with pytest.raises(JobError, match="predictions of 8 epochs already"):
+        worker.send("predictions-9.npz", b"")
+
+
 @pytest.mark.parametrize("token", ["", "0" * 64])
 def test_a_wrong_token_is_refused(server: StoreServer, store: Store, run: Run, token: str) -> None:
     stranger = client(server, run, token=token or " ")
