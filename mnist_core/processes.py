@@ -1,10 +1,14 @@
 """Tells living processes from ended ones.
 
 A number alone is not enough: the system gives it to another process later. A process is identified by its number and
-its start time. One that has ended stays in the system's table, as a zombie, until its parent looks; it counts as gone.
+its start time, and on Linux by its `mark`, as there start times move when the clock is set. One that has ended stays in
+the system's table, as a zombie, until its parent looks; it counts as gone.
 """
 
 from __future__ import annotations
+
+import functools
+from pathlib import Path
 
 import psutil
 
@@ -37,10 +41,33 @@ def alive(process: psutil.Process) -> bool:
         return True  # it is there; only more the system does not say
 
 
-def is_alive(pid: int, started: float) -> bool:
-    """True if the process `pid` that began at `started`, in Unix seconds, is there and the system says so."""
+def mark(pid: int | None = None) -> str:
+    """Return what identifies a process, next to its number, whatever happens to the clock; empty where nothing does.
+
+    Linux counts a start from boot, and its time of boot back from the clock, which people and time servers set. So the
+    mark is that count, with the name of the boot. Without a number: of this process.
+    """
+    try:
+        fields = Path("/proc", str(pid or "self"), "stat").read_text(encoding="utf-8", errors="replace")
+        return f"{_boot()} {fields.rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return ""
+
+
+@functools.cache
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def is_alive(pid: int, started: float, marked: str = "") -> bool:
+    """True if the process `pid` that began at `started`, in Unix seconds, is there and the system says so.
+
+    `marked` is its `mark`, where it had one.
+    """
     try:
         found = start_time(pid)
     except psutil.AccessDenied:
         return False
+    if found is not None and marked and (now := mark(pid)):
+        return now == marked
     return found is not None and abs(found - started) < SAME_START_S

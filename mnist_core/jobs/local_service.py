@@ -34,6 +34,7 @@ class Record:
     """`service.json`: address and process; workers, those warm and those busy; runs that wait for a worker.
 
     credentials: the file with the key and certificate that the service and its clients show each other.
+    process_mark: see `processes.mark`.
     """
 
     address: str
@@ -44,10 +45,11 @@ class Record:
     busy: int = 0
     queued: int = 0
     credentials: str = ""
+    process_mark: str = ""
 
     def alive(self) -> bool:
         """True if the process that wrote this still exists."""
-        return processes.is_alive(self.pid, self.process_started)
+        return processes.is_alive(self.pid, self.process_started, self.process_mark)
 
 
 _RECORD = TypeAdapter(Record)

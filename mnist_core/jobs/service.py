@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from mnist_core import processes
 from mnist_core.errors import JobError, StaleAttempt, WriteError
 from mnist_core.jobs import credentials, local_service
 from mnist_core.jobs.local_service import Record
@@ -39,6 +40,8 @@ RESERVED_BYTES = 1_000_000_000
 """Memory kept free for the dashboard and its browser."""
 IDLE_MINUTES = 10.0
 TICK_S = 0.25
+RENEW_S = 2.0
+"""Seconds between two looks for workers that could not be started."""
 
 # One thread inside an operation; the two halves of a batch run side by side where a core is free. Measured on two
 # cores, an epoch of 400-300 takes 0.50 s alone (0.85 s with one thread for everything), and 0.93 s next to another
@@ -120,6 +123,7 @@ class Service:
         self._lease = held
         self._stop = asyncio.Event()
         self._record: Record | None = None
+        self._published: tuple[int, int] | None = None
 
     async def serve(self) -> None:
         """Serve until stopped, or idle for too long."""
@@ -131,13 +135,16 @@ class Service:
             self._publish(scheduler)  # now, so that runs can be queued while the workers start
             nannies = [self._nanny(scheduler, index) for index in range(self.workers)]
             starting = asyncio.gather(*nannies)
+            renewing = asyncio.create_task(self._renew(scheduler, nannies, starting))
             try:
+                await asyncio.to_thread(Store(self.root).tidy)  # a killed service, and its workers, may have left much
                 await self._submit_queued(scheduler)
                 await self._watch(scheduler, starting)
             finally:
                 # first, so that nobody connects to a service that is about to end
                 with contextlib.suppress(OSError):
                     local_service.record_path(self.root).unlink(missing_ok=True)
+                renewing.cancel()
                 starting.cancel()
                 # no patience: what counts is on disk, and TensorFlow takes seconds to say good-bye
                 await asyncio.gather(*(nanny.close(timeout=0.5) for nanny in nannies), return_exceptions=True)
@@ -165,6 +172,21 @@ class Service:
             preload=["mnist_core.jobs.worker"],
             env=ENVIRONMENT,
         )
+
+    async def _renew(self, scheduler: Scheduler, nannies: list[Nanny], starting: asyncio.Future[Any]) -> None:
+        """Start workers that died and could not be started again, as their folder could not be written for a while."""
+        with contextlib.suppress(Exception):  # `_watch` reports it
+            await asyncio.shield(starting)
+        while True:
+            await asyncio.sleep(RENEW_S)
+            for index, nanny in enumerate(nannies):
+                if nanny.status.name not in ("closed", "failed"):
+                    continue
+                try:
+                    nannies[index] = self._nanny(scheduler, index)
+                    await nannies[index]
+                except Exception as error:  # whatever it is, the next attempt may do better
+                    logger.warning("worker %d cannot be started, which is tried again: %s", index, error)
 
     async def _submit_queued(self, scheduler: Scheduler) -> None:
         """Take up what an earlier service left in the queue; what it left half trained waits for a person to resume."""
@@ -210,7 +232,7 @@ class Service:
         logger.info("ends, as it was told to")
 
     def _publish(self, scheduler: Scheduler) -> None:
-        """Write down where the service is and how it is doing, whenever that changes."""
+        """Write down where the service is and how it is doing, whenever that changes or the file was spoiled."""
         me = psutil.Process()
         states = list(scheduler.workers.values())
         record = Record(
@@ -222,11 +244,20 @@ class Service:
             busy=sum(bool(state.processing) for state in states),
             queued=len(scheduler.queued) + len(scheduler.unrunnable),
             credentials=str(self._secret),
+            process_mark=processes.mark(me.pid),
         )
-        if record != self._record:
+        if record != self._record or self._published != self._on_disk():
             with contextlib.suppress(WriteError):  # the store may have been deleted; `_watch` will notice
                 local_service.write_record(self.root, record)
-                self._record = record
+                self._record, self._published = record, self._on_disk()
+
+    def _on_disk(self) -> tuple[int, int] | None:
+        """Return what changes with whoever replaces the address file; None where it is missing."""
+        try:
+            found = local_service.record_path(self.root).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def _bound_log(self) -> None:
         """Empty the log where it has grown too long. It is open for appending, so writing goes on from its start."""

@@ -109,6 +109,7 @@ class _Holder(BaseModel):
     pid: int = Field(ge=0, le=2**31 - 1)
     process_started: float
     elsewhere: bool = False
+    process_mark: str = ""
 
 
 def _holder(path: Path) -> _Holder | None:
@@ -144,6 +145,7 @@ def claim(folder: Path, *, elsewhere: bool = False) -> Lease | None:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "process_started": processes.start_time(),
+            "process_mark": processes.mark(),
             **({"elsewhere": True} if elsewhere else {}),
         }
         path = _file(folder, number)
@@ -184,12 +186,13 @@ def held(folder: Path) -> bool:
     try:
         holder = _holder(path)
     except (OSError, ValueError):
-        return _seconds_silent(path) < 1.0  # just created, not yet written; or damaged, and then held by nobody
+        # just created, not yet written; or damaged, and then held by nobody. The clock may have been set back since
+        return abs(_seconds_silent(path)) < 1.0
     if holder is None:
         return False
     if holder.host != socket.gethostname():
         return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
-    return processes.is_alive(holder.pid, holder.process_started)
+    return processes.is_alive(holder.pid, holder.process_started, holder.process_mark)
 
 
 def holder_pid(folder: Path) -> int | None:

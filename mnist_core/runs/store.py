@@ -43,7 +43,7 @@ from mnist_core.runs import lease, states
 from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
 from mnist_core.runs.records import Change, Meta, Origin, Pause, SlowMotion, Status, read_part
 from mnist_core.runs.run import Run
-from mnist_core.runs.writer import RunWriter
+from mnist_core.runs.writer import RunWriter, forget_training
 
 STORE_VARIABLE = "MNIST_CORE_STORE"
 GONE = "the process that trained it is gone"
@@ -623,6 +623,16 @@ class Store:
     def _changed(self) -> None:
         self.changes = next(self._numbers)
 
+    def tidy(self) -> None:
+        """Delete what killed processes have left: temporary files, and what only the training of settled runs needs."""
+        shelves = [self.root, *(path for path in _folders(self.root) if path != self._reference)]
+        kept = [path for shelf in shelves[1:] if shelf != self._trash for path in _folders(shelf)]
+        for folder in (*shelves, *kept):
+            sweep(folder)
+        for run in self.runs():
+            if run.state in states.SETTLED and not run.read_only and not lease.held(run.path):
+                forget_training(run.path, run.state)
+
     # -- what a person may change ------------------------------------------------------------------------------------
 
     def describe(
@@ -758,6 +768,15 @@ def _answers(problem: Problem, text: str) -> bool:
     if not _ID.fullmatch(run_id):
         return False
     return text in (run_id, problem.name) or (len(text) >= 4 and run_id.startswith(text))
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, without links; none where it cannot be listed."""
+    try:
+        with os.scandir(folder) as found:
+            return [Path(item.path) for item in found if item.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _remove(path: Path) -> None:

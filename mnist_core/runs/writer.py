@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mnist_core.files import append_json_line, placing, replacing, write_json
 from mnist_core.runs import lease, states
 from mnist_core.runs.records import SCORES, EpochRow, LiveProgress, Status, read_part
 from mnist_core.runs.run import Run
-from mnist_core.runs.states import Ending, Event
+from mnist_core.runs.states import Ending, Event, RunState
 
 
 class RunWriter:
@@ -96,10 +97,7 @@ class RunWriter:
         self._happened(
             states.END[state], reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch
         )
-        settled = ("checkpoint.npz",) if state in states.SETTLED else ()
-        for name in ("cancel", "pause.json", "progress.json", *settled):
-            with contextlib.suppress(OSError):  # the end is written; a file that is left behind does no harm
-                (self.run.path / name).unlink(missing_ok=True)
+        forget_training(self.run.path, state)
         self.release()
 
     def release(self, reason: str = "") -> None:
@@ -119,6 +117,14 @@ class RunWriter:
         state = status.state if self._began else states.after(status.state, "vanish")
         update["state"] = states.after(state, event, self.run.name)
         write_json(self.run.path / "status.json", status.model_copy(update=update).model_dump(mode="json"))
+
+
+def forget_training(folder: Path, state: RunState) -> None:
+    """Delete what only the training of a run needs, now that it has ended in this state."""
+    settled = ("checkpoint.npz",) if state in states.SETTLED else ()
+    for name in ("cancel", "pause.json", "progress.json", *settled):
+        with contextlib.suppress(OSError):  # the end is written; a file that is left behind does no harm
+            (folder / name).unlink(missing_ok=True)
 
 
 def history_content(rows: Sequence[EpochRow]) -> bytes:

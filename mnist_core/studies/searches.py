@@ -217,6 +217,9 @@ def run(
 ) -> Search:
     """Carry a search out, from where an earlier controller left it, until it is complete or stopped.
 
+    Trials whose training failed, as on a full disk, are tried again; those that diverged have failed for good. With
+    Hyperband, trials that are tried again are compared with each other alone.
+
     Parameters
     ----------
     store, runner
@@ -236,7 +239,7 @@ def run(
         if another process is carrying it out, or its runs can't be trained.
     """
     search, folder = SHELF.get(store, search_id), _folder(store, search_id)
-    if search.complete:
+    if search.complete and not _failed_runs(store, search):
         return search
     held = lease.claim(folder)
     if held is None:
@@ -247,6 +250,7 @@ def run(
         controller = _Controller(store, runner, search_id, held, on_change, on_notice, should_stop)
         try:
             with controller.watch:
+                controller.reopen()
                 controller.carry_out()
         except _Stopped:
             cancel_runs(store, runner, [trial.run for trial in controller.search.trials if trial.state == "open"])
@@ -257,6 +261,12 @@ def run(
             if int(path.stem.removeprefix("lease-")) < held.attempt:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
+
+
+def _failed_runs(store: Store, search: Search) -> dict[str, Run]:
+    """Return the runs, by id, of failed trials whose training has failed and can be resumed."""
+    found = runs_of(store, [trial.run for trial in search.trials if trial.state == "failed"])
+    return {run.id: run for run in found if isinstance(run, Run) and run.state == "failed" and run.resumable}
 
 
 class _Stopped(Exception):
@@ -282,6 +292,17 @@ class _Controller:
         self._submitted = False
         self.search = SHELF.get(store, search_id)
         self._fingerprint = store.catalog.fingerprint(self.search.dataset)
+
+    def reopen(self) -> None:
+        """Have the trials tried again whose training failed."""
+        failed = _failed_runs(self.store, self.search)
+        if failed:
+            self._save(
+                tuple(
+                    trial.model_copy(update={"state": "open"}) if trial.run in failed else trial
+                    for trial in self.search.trials
+                )
+            )
 
     def carry_out(self) -> None:
         rule = self.search.spec.hyperband

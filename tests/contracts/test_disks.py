@@ -21,7 +21,7 @@ from mnist_core.errors import MnistCoreError, WriteError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.grids import sweep_spec
 from mnist_core.experiments.spaces import search_spec
-from mnist_core.files import write_json
+from mnist_core.files import temporary_beside, write_json
 from mnist_core.jobs import credentials, latency, local_service, service, worker
 from mnist_core.jobs.execution import execute
 from mnist_core.jobs.request import resume
@@ -461,6 +461,9 @@ def test_a_service_lives_on_where_its_address_cannot_be_written_for_a_while(
         assert local_service.running(store.root) is None
         serving._publish(scheduler)
         assert local_service.running(store.root) is not None
+        local_service.record_path(store.root).write_text("somebody else's")
+        serving._publish(scheduler)
+        assert local_service.running(store.root) is not None, "its address was spoiled and is there again"
 
 
 def test_a_timing_that_cannot_be_kept_does_not_end_the_worker(
@@ -539,3 +542,30 @@ def test_what_a_killed_request_left_is_swept_when_the_next_run_is_added(store: S
     assert store.trash() == ([], [])
     assert store.add(small_config, name="mine")[1]
     assert os.listdir(store.root / "trash") == []
+
+
+def test_what_killed_processes_left_anywhere_in_the_store_is_deleted_when_the_service_next_starts(
+    store: Store, small_config: RunConfig
+) -> None:
+    run, _ = store.add(small_config, name="mine")
+    execute(store, run.id)
+    cancelled, _ = store.add(small_config.replace(training__seed=1), name="cancelled")
+    store.cancel(cancelled.id)
+    places = [store.root, run.path, cancelled.path, *(store.root / name for name in ("sweeps", "searches/0a", "trash"))]
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+    before = contents(store.root)
+    killed(
+        "import os, signal, sys; from pathlib import Path; from mnist_core.files import temporary_beside\n"
+        "for place in sys.argv[1:]: temporary_beside(Path(place) / 'some.json').write_bytes(b'half')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        *places,
+    )
+    for name in ("checkpoint.npz", "progress.json"):  # its process was killed right after it had written the end
+        (run.path / name).write_bytes(b"whole")
+    assert len(contents(store.root)) == len(before) + len(places) + 2
+    mine = temporary_beside(run.path / "meta.json")  # of a process that is still at work
+    mine.touch()
+    store.tidy()
+    mine.unlink()
+    assert contents(store.root) == before

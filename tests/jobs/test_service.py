@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from mnist_core.errors import JobError
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.jobs import local_service, runners, service, worker
+from mnist_core.jobs import credentials, local_service, runners, service, worker
 from mnist_core.jobs.local_service import Record, ServiceStatus
 from mnist_core.jobs.runners import LocalRunner, ServiceRunner
-from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, worker_count
+from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, Service, worker_count
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
-from tests.support.waiting import until
+from tests.support.waiting import run_apart, until
 
 ROOT = Path(__file__).parents[2]
 ONE = ("--workers", "1")
@@ -64,6 +68,41 @@ def test_a_number_of_workers_that_is_none_is_refused_with_the_limit(
         service.main(["--store", str(tmp_path)])
     assert f"{text!r} workers; give a whole number from 1 on" in capsys.readouterr().err
     assert not (tmp_path / ".service").exists()
+
+
+def test_a_worker_that_could_not_be_started_is_tried_again_until_it_can(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nanny:
+        """Fails to start until the disk can be written."""
+
+        def __init__(self, name: str, *, works: bool) -> None:
+            self.status = SimpleNamespace(name=name)
+            self._works = works
+
+        def __await__(self) -> Generator[None]:
+            self.status = SimpleNamespace(name="running" if self._works else "failed")
+            if not self._works:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            yield
+
+    async def carry_out() -> None:
+        held = lease.claim(local_service.lock_folder(store.root))
+        assert held is not None
+        with credentials.made(held.folder, held.attempt) as secret:
+            serving = Service(store.root, held, secret, workers=2, idle_s=1.0)
+        attempts = iter([False, True])
+        monkeypatch.setattr(serving, "_nanny", lambda scheduler, index: Nanny("init", works=next(attempts)))
+        healthy = Nanny("running", works=True)
+        nannies: Any = [healthy, Nanny("closed", works=False)]
+        renewing = asyncio.create_task(serving._renew(None, nannies, asyncio.gather()))  # type: ignore[arg-type]
+        while nannies[1].status.name != "running":
+            await asyncio.sleep(0.01)
+        renewing.cancel()
+        assert nannies[0] is healthy
+
+    monkeypatch.setattr(service, "RENEW_S", 0.01)
+    run_apart(carry_out(), limit_s=10)
 
 
 def test_no_service_is_a_state_of_its_own(store: Store) -> None:

@@ -103,11 +103,32 @@ def test_a_later_process_of_the_same_number_is_another(tmp_path: Path) -> None:
     assert not lease.held(tmp_path)
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="elsewhere the system keeps start times as they were")
+@pytest.mark.parametrize("seconds", [600, -600])
+def test_a_holder_still_holds_after_the_clock_is_set(
+    tmp_path: Path, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lease.claim(tmp_path) is not None
+    before = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: before + seconds)  # as the kernel then reports it
+    assert lease.held(tmp_path)
+    assert lease.holder_pid(tmp_path) == os.getpid()
+    assert lease.claim(tmp_path) is None
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only there a process has a mark")
+def test_a_process_of_an_earlier_boot_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lease-1.json").write_text(holder(process_mark="another-boot 17"))
+    assert not lease.held(tmp_path)
+
+
 def test_a_lease_just_made_and_not_yet_written_counts_as_held(tmp_path: Path) -> None:
     path = tmp_path / "lease-1.json"
     path.touch()
     assert lease.held(tmp_path)
     age(path, 5)
+    assert not lease.held(tmp_path)
+    age(path, -600)  # the clock was set back since
     assert not lease.held(tmp_path)
 
 

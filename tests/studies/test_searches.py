@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -179,6 +182,23 @@ def test_a_trial_that_fails_is_told_and_the_search_goes_on(store: Store) -> None
     assert states == {1e-3: "finished", 10.0: "failed"}
     assert search.winner is not None
     assert search.winner.values["training.learning_rate"] == 1e-3
+
+
+@pytest.mark.parametrize("hyperband", [None, {"min_epochs": 1, "factor": 2}])
+def test_trials_that_failed_on_a_full_disk_are_tried_again_when_the_search_is_started_again(
+    store: Store, tmp_path: Path, hyperband: dict[str, int] | None
+) -> None:
+    def refused(*arguments: object, **options: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "checkpoint.npz")
+
+    spec = small(hyperband=hyperband)
+    search_id = searches.add(store, spec).id
+    failed = searches.run(store, LocalRunner(store, train=refused), search_id)
+    assert {trial.state for trial in failed.trials} == {"failed"}
+    done = searches.run(store, LocalRunner(store), search_id)
+    undisturbed = carry_out(Store(tmp_path / "other"), spec)
+    assert done.complete
+    assert done.trials == undisturbed.trials
 
 
 def test_one_controller_at_a_time(store: Store) -> None:

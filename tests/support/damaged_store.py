@@ -308,7 +308,7 @@ def _damage_lists(made: DamagedStore) -> None:
     )
     plain = found.model_dump(mode="json")
     plain["points"][0]["run"], plain["points"][1]["run"] = made.healthy[0], next(iter(made.unreadable))
-    (root / "sweeps").mkdir()
+    (root / "sweeps").mkdir(exist_ok=True)
     _write(root / "sweeps" / f"{found.id}.json", plain)
     for number, content in enumerate(TEXTS.values()):
         (root / "sweeps" / f"bbbbbbbbbb{number:02}.json").write_bytes(content)
