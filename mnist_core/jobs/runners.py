@@ -439,3 +439,10 @@ def _quieten() -> None:
     """A lost connection is dealt with above; distributed would also print a traceback for each."""
     for name in ("client", "core", "batched", "comm", "utils"):
         logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
+    logging.getLogger("tornado.application").addFilter(_while_alive)  # one function is added once
+
+
+def _while_alive(record: logging.LogRecord) -> bool:
+    """Return False for what distributed logs where a task has ended as this process ends, and nobody can be told."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, RuntimeError) and "after interpreter shutdown" in str(error))

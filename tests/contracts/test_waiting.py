@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -453,3 +454,11 @@ def test_a_scheduler_that_never_answers_is_named_to_whoever_waits(
 )
 def test_each_notice_says_what_is_missing_and_what_to_do(notice: Notice, says: str) -> None:
     assert says in sentence(notice)
+
+
+def test_a_command_whose_task_ends_as_it_ends_prints_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    runners._quieten()
+    log = logging.getLogger("tornado.application")
+    for error in (RuntimeError("cannot schedule new futures after interpreter shutdown"), RuntimeError("another")):
+        log.error("Exception in callback", exc_info=error)
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["another"]
