@@ -443,6 +443,6 @@ def _quieten() -> None:
 
 
 def _while_alive(record: logging.LogRecord) -> bool:
-    """Return False for what distributed logs where a task has ended as this process ends, and nobody can be told."""
+    """Return False for what distributed logs where a task has ended as this process ends, and nobody waits for it."""
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, RuntimeError) and "after interpreter shutdown" in str(error))
