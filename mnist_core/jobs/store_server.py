@@ -170,11 +170,11 @@ class StoreServer:
         from mnist_core.jobs.store_app import app
 
         certificate, key = self._certificate()
-        socket = _socket(self.options.listen, self._port)
         try:
             pin = certificates.fingerprint(certificate)
         except (OSError, ValueError) as error:
             raise ConfigError(f"the certificate {certificate} cannot be used: {error}") from error
+        socket = _socket(self.options.listen, self._port)
         self.address = str(ServerAddress(self._host, int(socket.getsockname()[1]), pin))
         config = uvicorn.Config(
             app(self.attempts, self.tokens),
