@@ -25,6 +25,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -766,6 +767,7 @@ def main() -> int:
         return 0
     if INSIDE not in os.environ:
         return in_namespace(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that it ends what it has started
     kills = given.kills if given.kills is not None else 6 if given.short else 200
     with kept_or_deleted(given.keep and given.keep.absolute()) as folder:
         storm = Storm(folder, given.seed, kills=kills, short=given.short)
