@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -38,12 +39,19 @@ FROZEN = """
 .block-container > div > *:not(.st-key-presenter_bar):not(:has(.st-key-presenter_bar)) { pointer-events: none; }
 </style>
 """
+_HOLD_KEYS = st.components.v2.component(
+    "hold_keys",
+    html="<span hidden></span>",
+    js=Path(__file__).with_name("freeze.js").read_text(encoding="utf-8"),
+)
 
 
 def bar() -> None:
     """Draw the bar at the bottom of the screen, and put the large type in place."""
     frozen = state.frozen()
     st.html(CSS + (FROZEN if frozen else ""))
+    if frozen:
+        _HOLD_KEYS(key="presenter_hold_keys")
     with st.container(key="presenter_bar", horizontal=True, gap="small", vertical_alignment="center"):
         for label, page, key in PAGES:
             if st.button(label, key=f"presenter_{label}", shortcut=key, type="tertiary", disabled=frozen):

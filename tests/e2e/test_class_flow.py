@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from mnist_core.files import write_json
@@ -18,6 +21,8 @@ from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.store import Store
 from tests.support import seed
 from tests.support.browser import WAIT_MS, Screen, Server, end_everything, start_server
+from tests.support.hostile import MADE_BY_MARKUP
+from tests.support.lessons import subjects
 from tests.support.synthetic import config
 
 pytestmark = pytest.mark.browser
@@ -76,6 +81,12 @@ def answer(server: Server, method: str, path: str, **headers: str) -> http.clien
     return found
 
 
+def serious(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical."""
+    found = Axe().run(page).response["violations"]
+    return [f"{item['id']}: {item['nodes']}" for item in found if item["impact"] in ("serious", "critical")]
+
+
 def of_hostile(server: Server) -> str:
     """Return the id of the run by the student whose name is markup."""
     return next(run.id for run in server.store.runs() if run.meta.owner == HOSTILE and run.state == "cancelled")
@@ -116,7 +127,9 @@ def test_every_answer_has_the_headers(server: Server) -> None:
         sent = answer(server, "GET", path)
         assert sent.getheader("x-content-type-options") == "nosniff"
         assert sent.getheader("x-frame-options") == "DENY"
-        assert "frame-ancestors 'none'" in (sent.getheader("content-security-policy") or "")
+        policy = dict(part.split(" ", 1) for part in (sent.getheader("content-security-policy") or "").split("; "))
+        assert policy["frame-ancestors"] == "'none'"
+        assert re.fullmatch(r"'self' blob:( 'sha256-[\w+/]+=*')*", policy["script-src"])
 
 
 def test_guesses_at_the_code_are_limited(server: Server, room: Classroom) -> None:
@@ -129,6 +142,7 @@ def test_a_student_joins_once_and_can_delete_only_what_is_theirs(
 ) -> None:
     page = window(chromium, pages, width=390)
     page.goto(f"{server.url}/draw")
+    assert serious(page) == []
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Code of the class").fill("AAA-AAA")
     page.get_by_role("button", name="Join").click()
@@ -169,12 +183,95 @@ def test_the_teachers_link_makes_a_teacher_and_names_are_only_text(
     for path in ("class", "board", "train", "runs"):
         screen.open(path, runs=theirs)
         if path == "class":
-            expect(page.get_by_text("2 joined")).to_be_visible()
+            expect(page.get_by_text(re.compile(r"^\d joined$"))).to_be_visible()
         if path == "board":
             expect(
                 page.locator("h2", has_text="Nobody leads").or_(page.locator("h2", has_text="is first"))
             ).to_be_visible()
-        assert page.locator("img[src=x], .katex, [style*='color: red']").count() == 0
+        if path == "class":
+            screen.key("class_name").locator("input").click()
+            expect(page.get_by_role("option", name=HOSTILE, exact=True)).to_be_visible()
+            page.keyboard.press("Escape")
+        assert page.locator(MADE_BY_MARKUP).count() == 0
+        if path in ("class", "board"):
+            assert serious(page) == []
     expect(screen.key("runs_delete").locator("button").first).to_be_enabled()
     assert (alerts, refused) == ([], [])
     screen.expect_no_exception()
+
+
+# -- a student's phone -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def phone(server: Server, chromium: Browser) -> Iterator[Screen]:
+    """The phone of a student, who has scanned the code and given a name."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+    page = context.new_page()
+    page.goto(f"{server.url}/class/enter?{urlencode({'code': Classroom(server.store.root).code})}")
+    page.get_by_label("Your name").fill("Dora")
+    page.get_by_role("button", name="Join").tap()
+    screen = Screen(page, server)
+    screen.settled()
+    yield screen
+    context.close()
+
+
+def fits(phone: Screen) -> bool:
+    """True if nothing of the page is wider than the phone."""
+    return bool(phone.page.evaluate("document.documentElement.scrollWidth <= 390"))
+
+
+def kept(phone: Screen, name: str) -> None:
+    """Keep a picture of the screen in the folder that E2E_SCREENSHOTS names, if it names one."""
+    if folder := os.environ.get("E2E_SCREENSHOTS"):
+        phone.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def test_a_students_phone_opens_compare(phone: Screen) -> None:
+    runs = [phone.server.store.find(name) for name in (seed.SMALL, seed.LARGE)]
+    phone.open("", runs=",".join(run.id for run in runs))
+    expect(phone.key("answer")).to_contain_text(seed.SMALL)
+    charts = phone.page.get_by_test_id("stVegaLiteChart")
+    expect(charts.first.locator("svg, canvas").first).to_be_visible()
+    kept(phone, "phone-compare")
+    assert fits(phone)
+    phone.expect_no_exception()
+
+
+def test_a_digit_drawn_by_a_finger_on_a_students_phone_is_answered(phone: Screen) -> None:
+    phone.open("draw", runs=phone.server.store.find(seed.SMALL).id)
+    expect(phone.page.locator(".weights[data-network]")).to_have_count(1)
+    pad = phone.page.locator(".draw .pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    assert box is not None
+    finger = phone.page.context.new_cdp_session(phone.page)
+    for step in range(9):
+        place = {"x": box["x"] + box["width"] * 0.5, "y": box["y"] + box["height"] * (0.2 + 0.07 * step)}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": [place]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(phone.page.locator(".draw .card")).to_have_attribute("data-source", "server")
+    expect(phone.page.locator(".draw .bars")).to_have_attribute("aria-label", re.compile(rf"^{seed.SMALL}: \d at "))
+    kept(phone, "phone-draw")
+    assert fits(phone)
+    phone.expect_no_exception()
+
+
+def test_a_lesson_asks_a_students_phone_first_and_then_answers(phone: Screen) -> None:
+    (subject,) = subjects("centred").values()
+    assert subject.run is not None
+    reference = phone.server.store.root / "reference"
+    shutil.copytree(subject.run.path, reference / subject.run.id, dirs_exist_ok=True)
+    phone.open("lessons", lesson="centred")
+    given = phone.page.get_by_role("spinbutton")
+    given.fill("30")
+    given.press("Enter")
+    phone.settled()
+    phone.key("lesson_predict").get_by_role("button").click()
+    expect(phone.page.get_by_role("heading", name=re.compile("You predicted 30 %; it is [0-9.]+ %"))).to_be_visible()
+    kept(phone, "phone-lesson")
+    assert fits(phone)
+    phone.expect_no_exception()

@@ -69,3 +69,21 @@ def test_the_keys_of_presenter_mode(screen: Screen) -> None:
     page.keyboard.press("p")
     expect(page.get_by_role("button", name="Present")).to_be_visible()
     assert "present" not in page.url
+
+
+def test_a_frozen_screen_takes_no_key_until_it_is_let_go(screen: Screen) -> None:
+    page = screen.page
+    screen.open("draw", runs=screen.server.store.find(SMALL).id, present=1)
+    pad = page.locator(".draw .pad")
+    expect(page.locator(".weights[data-network]")).to_have_count(1)
+    pad.focus()
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Frozen: go on")).to_be_visible()
+    pad.focus()
+    page.keyboard.press(" ")
+    expect(page.locator(".draw.blank")).to_have_count(1)
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Freeze")).to_be_visible()
+    pad.focus()
+    page.keyboard.press(" ")
+    expect(page.locator(".draw.blank")).to_have_count(0)
