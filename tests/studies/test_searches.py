@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,6 +49,9 @@ class Counting(LocalRunner):
         super().submit(run_id)
 
 
+TPE = small(sampler="tpe")
+
+
 def carry_out(store: Store, spec: SearchSpec, runner: LocalRunner | None = None) -> Search:
     return searches.run(store, runner or LocalRunner(store), searches.add(store, spec).id)
 
@@ -57,6 +61,12 @@ def banded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Search, Cou
     store = Store(tmp_path_factory.mktemp("banded"))
     runner = Counting(store)
     return store, carry_out(store, BANDED, runner), runner
+
+
+@pytest.fixture(scope="module")
+def undisturbed(banded: tuple[Store, Search, Counting], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Search]:
+    """Searches as they end where nothing stops them."""
+    return {"hyperband": banded[1], "tpe": carry_out(Store(tmp_path_factory.mktemp("tpe")), TPE)}
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
@@ -132,25 +142,24 @@ class Died(Exception):
     """The controller's process."""
 
 
-@pytest.mark.parametrize("spec", [small(sampler="tpe"), BANDED], ids=["tpe", "hyperband"])
+@pytest.mark.parametrize("kind", ["tpe", "hyperband"])
 @pytest.mark.parametrize("when", [1, 3, 6])
 def test_a_search_whose_controller_died_is_taken_up_and_ends_the_same(
-    store: Store, tmp_path_factory: pytest.TempPathFactory, spec: SearchSpec, when: int
+    store: Store, undisturbed: dict[str, Search], kind: str, when: int
 ) -> None:
     def die(number: int) -> None:
         if number == when:
             raise Died
 
+    spec = TPE if kind == "tpe" else BANDED
     search_id = searches.add(store, spec).id
     if when < spec.trial_count:
         with pytest.raises(Died):
             searches.run(store, Counting(store, die), search_id)
         assert searches.SHELF.get(store, search_id).state(store) == "stopped"
     taken_up = searches.run(store, LocalRunner(store), search_id)
-    other = Store(tmp_path_factory.mktemp("undisturbed"))
-    undisturbed = carry_out(other, spec)
     assert taken_up.complete
-    assert taken_up.trials == undisturbed.trials
+    assert taken_up.trials == undisturbed[kind].trials
 
 
 def test_a_search_stops_when_asked_and_goes_on_later(store: Store) -> None:
@@ -212,8 +221,9 @@ def test_one_controller_at_a_time(store: Store) -> None:
     assert searches.run(store, LocalRunner(store), search_id).complete
 
 
-def test_a_pruned_run_that_is_resumed_is_no_longer_pruned(store: Store) -> None:
-    search = carry_out(store, BANDED)
+def test_a_pruned_run_that_is_resumed_is_no_longer_pruned(store: Store, banded: tuple[Store, Search, Counting]) -> None:
+    shutil.copytree(banded[0].root, store.root, dirs_exist_ok=True)
+    search = banded[1]
     trial = next(trial for trial in search.trials if trial.state == "pruned")
     run = request(store, LocalRunner(store), store.get(trial.run).config, name="again").run
     assert (run.state, run.epochs_done) == ("finished", 4)
