@@ -20,21 +20,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
+from mnist_core.runs import lease
 from mnist_core.runs.store import Store
 from tests.support import chromium as installed
 from tests.support.browser import ROOT, WAIT_MS, Screen, Server, end_everything, start_server
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="session")
-def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a store with the small runs of `seed`; to be copied, not to be used."""
-    root = tmp_path_factory.mktemp("seeded") / "artifacts"
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run(
-        [sys.executable, "-m", "tests.support.seed", str(root)], cwd=ROOT, env=environment, check=True, timeout=240
-    )
+def seeded_store(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The folder of a store with the small runs of `seed`; to be copied, not to be used.
+
+    It is made once, by the first of the processes of pytest that needs it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own
+    root, ready = shared / "seeded" / "artifacts", shared / "seeded" / "ready"
+
+    def seed_unless_another_does() -> bool:
+        turn = lease.claim(shared / "seeded")
+        if turn is not None:
+            try:
+                if not ready.exists():
+                    subprocess.run(
+                        [sys.executable, "-m", "tests.support.seed", str(root)],
+                        cwd=ROOT, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, check=True, timeout=240,
+                    )  # fmt: skip
+                    ready.touch()
+            finally:
+                turn.release()
+        return ready.exists()
+
+    (shared / "seeded").mkdir(exist_ok=True)
+    until(seed_unless_another_does, limit_s=280)
     return root
 
 
@@ -76,27 +96,47 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def _window(chromium: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+FORGET = "if (!sessionStorage.getItem('begun')) { localStorage.clear(); sessionStorage.setItem('begun', '1'); }"
+"""Takes away what an earlier test has left in the browser, once in each window."""
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser) -> Iterator[BrowserContext]:
+    """What the windows of a module's tests share: what the browser has loaded and compiled of a server.
+
+    Without motion, as animations take more of a processor than everything else that a page does.
+    """
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 800}, accept_downloads=True, reduced_motion="reduce"
+    )
     context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+def _window(windows: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
     expect.set_options(timeout=WAIT_MS)
-    screen = Screen(context.new_page(), server)
+    screen = Screen(windows.new_page(), server)
+    screen.page.add_init_script(FORGET)
     failed_before = request.session.testsfailed
     yield screen
     folder = os.environ.get("E2E_SCREENSHOTS")
     if folder and request.session.testsfailed > failed_before:
         Path(folder).mkdir(parents=True, exist_ok=True)
         screen.page.screenshot(path=str(Path(folder) / f"{request.node.name}.png"), full_page=True)
-    context.close()
+    windows.set_offline(False)
+    for page in windows.pages:
+        page.close()
+    windows.clear_cookies()
 
 
 @pytest.fixture
-def screen(chromium: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
-    """A fresh browser window on the module's server, 1280×800; E2E_SCREENSHOTS names a folder for failures."""
-    yield from _window(chromium, server, request)
+def screen(windows: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """A new browser window on the module's server, 1280×800; E2E_SCREENSHOTS names a folder for failures."""
+    yield from _window(windows, server, request)
 
 
 @pytest.fixture
-def empty_screen(chromium: Browser, empty_server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
-    """A fresh browser window on a server with an empty store."""
-    yield from _window(chromium, empty_server, request)
+def empty_screen(windows: BrowserContext, empty_server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """A new browser window on a server with an empty store."""
+    yield from _window(windows, empty_server, request)

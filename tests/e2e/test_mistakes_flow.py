@@ -325,6 +325,12 @@ def test_a_phone_shows_everything_without_scrolling_sideways(screen: Screen, run
     assert paper == (scheme == "light")
 
 
+def expect_page(screen: Screen, name: str) -> None:
+    """Wait until the page of this name is drawn; the address changes before the page begins to run."""
+    expect(screen.page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible()
+    screen.settled()
+
+
 def test_one_press_of_back_undoes_one_change_of_page(screen: Screen, run: Run, top: list[Confusion]) -> None:
     runs = f"{run.id},{screen.server.store.find(LARGE).id}"
     screen.open("mistakes", runs=runs)
@@ -333,19 +339,18 @@ def test_one_press_of_back_undoes_one_change_of_page(screen: Screen, run: Run, t
         screen.page.get_by_role("link", name=name, exact=True).first.click()
         screen.page.wait_for_url(f"**/{path}?*")
         screen.expect_query(runs=runs)
-        screen.settled()
+        expect_page(screen, name)
         assert screen.page.evaluate("history.length") == before + 1, name
     # what is chosen on a page is still a step of its own
     press(screen, top[0])
     expect_digits_of(screen, top[0])
     screen.page.go_back()
     screen.expect_query(true=None)
-    for path in ("", "disagreements", "mistakes"):
+    for name, path in (("Compare", ""), ("Disagreements", "disagreements"), ("Mistakes", "mistakes")):
         screen.page.go_back()
         screen.page.wait_for_url(f"**/{path}?*")
         screen.expect_query(runs=runs)
-        screen.settled()
-    expect(screen.page.get_by_role("heading", name="Mistakes", exact=True)).to_be_visible()
+        expect_page(screen, name)
     screen.expect_no_exception()
 
 
