@@ -139,14 +139,6 @@ def test_a_digit_of_the_strip_leads_to_it_on_disagreements(screen: Screen) -> No
     screen.expect_no_exception()
 
 
-def test_the_room_of_a_chart_is_kept_before_it_is_drawn(screen: Screen) -> None:
-    opened(screen, 1280, 800)
-    for metric in METRICS:
-        room = screen.key(f"panel_{metric}").locator(".stVegaLiteChart").evaluate("e => getComputedStyle(e).minHeight")
-        drawn = box(chart(screen, metric))["height"]
-        assert 0 <= drawn - float(room.removesuffix("px")) <= 45, "words above the plot take up to three rows"
-
-
 def test_a_training_is_played_epoch_by_epoch_by_the_page_itself(screen: Screen) -> None:
     sent: list[object] = []
     screen.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
