@@ -22,6 +22,9 @@ BASELINE = "baseline"
 EPOCH = "weights"
 MARGIN = "margin"
 MOST_AT_FIRST = 2
+_REPLACED = "_runs_replaced"
+STALE_S = 1.0
+"""For so long after a choice, a rerun may still bring the address from before it: the browser had not heard of it."""
 
 
 def chosen_ids(runs: list[Run]) -> list[str]:
@@ -44,17 +47,26 @@ def missing_ids(runs: list[Run]) -> list[str]:
 
 def _wanted() -> list[str] | None:
     """Return the ids in the URL, else those last chosen in this session; None where nobody has chosen yet."""
-    if CHOSEN in st.query_params:
-        return [part for part in st.query_params[CHOSEN].split(",") if part]
-    return st.session_state.get(CHOSEN)
+    text = st.query_params.get(CHOSEN)
+    if text is None or _is_stale(text):
+        return st.session_state.get(CHOSEN)
+    return [part for part in text.split(",") if part]
+
+
+def _is_stale(text: str) -> bool:
+    """True if the address is the one that the last choice has just replaced."""
+    before, at = st.session_state.get(_REPLACED) or (None, 0.0)
+    return text == before and time.monotonic() - at < STALE_S
 
 
 def choose(ids: list[str]) -> None:
     """Remember the chosen runs for the other pages, and in the URL."""
-    st.session_state[CHOSEN] = ids
-    text = ",".join(ids)
-    if st.query_params.get(CHOSEN) != text:
+    text, before = ",".join(ids), st.query_params.get(CHOSEN)
+    if before != text:
+        if ids != st.session_state.get(CHOSEN):
+            st.session_state[_REPLACED] = (before, time.monotonic())
         st.query_params[CHOSEN] = text
+    st.session_state[CHOSEN] = ids
 
 
 def suggested(runs: list[Run]) -> list[Run]:

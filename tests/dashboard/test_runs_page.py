@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import state
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
@@ -101,6 +102,22 @@ def test_a_condition_that_cannot_be_read_is_explained_and_all_runs_stay(app: Ope
     page = open_runs(app, where="accuracy > 0.99999")
     assert not page.data_editor
     assert "No run fits" in text_of(page)
+
+
+def test_a_rerun_with_the_address_from_before_a_choice_does_not_undo_the_choice(
+    app: OpenPage, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = f"{runs[2].id},{runs[0].id}"
+    page = open_runs(app, runs=before)
+    page.button(key="runs_none").click().run()
+    page.query_params["runs"] = before  # sent before the browser had heard of the new address
+    page.run()
+    assert link(page, "runs") == ""
+    assert not any(table(page)["tick"])
+    monkeypatch.setattr(state, "STALE_S", 0.0)
+    page.query_params["runs"] = before  # later, as by a press of Back
+    page.run()
+    assert table(page)["tick"].sum() == 2
 
 
 def test_a_view_is_a_link(app: OpenPage, runs: list[Run]) -> None:
