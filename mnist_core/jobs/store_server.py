@@ -180,7 +180,7 @@ class StoreServer:
             app(self.attempts, self.tokens),
             ssl_certfile=str(certificate),
             ssl_keyfile=str(key),
-            log_level="warning",
+            log_config=None,  # uvicorn's own would close the handlers of this process
             access_log=False,
             lifespan="off",
             timeout_keep_alive=75,

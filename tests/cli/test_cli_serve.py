@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_a_port_that_is_taken_is_named_and_the_server_can_be_started_on_another(
         second.stop()
     finally:
         first.stop()
+
+
+def test_a_server_leaves_the_log_of_its_process_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler, closed = logging.NullHandler(), []
+    monkeypatch.setattr(handler, "close", lambda: closed.append(handler))
+    server = StoreServer(store, Options("https://127.0.0.1:0", "127.0.0.1"))
+    server.start()
+    server.stop()
+    assert not closed, "TensorFlow's handler closes with it the stream that it was made with"
