@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_core.cli import main
 from mnist_core.runs.store import Store
-from tests.support.pages import page_file, text_of
+from tests.support.pages import page_file, text_of, unfold
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "three-questions.md"
@@ -54,7 +54,7 @@ def test_what_is_quoted_is_what_is_said(
         link = urlsplit(head)
         page = app(page_file(link.path.strip("/")), **dict(parse_qsl(link.query)))
         assert not page.exception
-        said = unescape(re.sub("<[a-zA-Z/][^>]*>", "", text_of(page)))
+        said = unescape(re.sub("<[a-zA-Z/][^>]*>", "", text_of(unfold(page))))
     said = TIME.sub("", said)
     place = 0
     for line in lines:

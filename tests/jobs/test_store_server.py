@@ -31,7 +31,7 @@ from mnist_core.remote.protocol import End, Heartbeat
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.jobs.test_execution import EPOCHS, FakeTrain, Killed
+from tests.support.fake_training import EPOCHS, FakeTrain, Killed
 from tests.support.synthetic import row
 from tests.support.waiting import until
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,8 +57,8 @@ def words(page: AppTest) -> str:
 
 
 def text_of(page: AppTest) -> str:
-    """Return `words` as a reader sees them: without the marks of bold type and of escaped characters."""
-    return words(page).replace("*", "").replace("\\", "")
+    """Return `words` as a reader sees them: without styles, and the marks of bold type and of escaped characters."""
+    return re.sub("<style>.*?</style>", "", words(page), flags=re.DOTALL).replace("*", "").replace("\\", "")
 
 
 def unfold(page: AppTest) -> AppTest:
