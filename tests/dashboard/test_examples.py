@@ -103,5 +103,5 @@ def test_a_forest_a_foreign_network_and_model_1_stand_in_one_comparison_one_gall
     page = app("views/disagreements/page.py", **{state.CHOSEN: ",".join(run.id for run in runs.values())})
     assert not page.exception
     assert gallery_items(page)
-    said = text_of(page)
-    assert [name for name in names if name.removeprefix("notebook/") not in said] == []
+    assert set(page.multiselect(key="run_picker").value) == {run.id for run in runs.values()}
+    assert "adjusted for 2 comparisons" in text_of(page)

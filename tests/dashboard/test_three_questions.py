@@ -60,4 +60,5 @@ def test_what_is_quoted_is_what_is_said(
     for line in lines:
         found = said.find(TIME.sub("", line.strip()), place)
         assert found >= 0, f"{line}\n\nis not, or not in this order, in\n\n{said}"
-        place = found
+        if head.startswith("$"):  # the text of a page is put together by kinds of elements, not in its order
+            place = found
