@@ -22,9 +22,34 @@ BASELINE = "baseline"
 EPOCH = "weights"
 MARGIN = "margin"
 MOST_AT_FIRST = 2
-_REPLACED = "_runs_replaced"
-STALE_S = 1.0
-"""For so long after a choice, a rerun may still bring the address from before it: the browser had not heard of it."""
+STALE_S = 2.0
+"""For so long after the link has changed, a rerun may still bring an older one: the browser had not heard of it."""
+
+
+def _last_choice(name: str) -> str | None:
+    """Return what the URL has under a name, else what was last chosen in this session; None where nobody has chosen."""
+    text = st.query_params.get(name)
+    before, at = st.session_state.get(f"{name}:replaced", (None, 0.0))
+    stale = text == before and time.monotonic() - at < STALE_S
+    chosen: str | None = st.session_state.get(name) if text is None or stale else text
+    return chosen
+
+
+def _remember(name: str, text: str, *, default: str | None = None) -> None:
+    """Remember a choice for the other pages, and in the URL, out of which the default is left."""
+    before, link = st.query_params.get(name), None if text == default else text
+    if before != link and text != st.session_state.get(name):
+        st.session_state[f"{name}:replaced"] = (before, time.monotonic())
+    st.session_state[name] = text
+    _put(name, link)
+
+
+def _put(name: str, text: str | None) -> None:
+    """Put a value into the URL, or take it away, where that changes something."""
+    if text is None:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != text:
+        st.query_params[name] = text
 
 
 def chosen_ids(runs: list[Run]) -> list[str]:
@@ -47,26 +72,13 @@ def missing_ids(runs: list[Run]) -> list[str]:
 
 def _wanted() -> list[str] | None:
     """Return the ids in the URL, else those last chosen in this session; None where nobody has chosen yet."""
-    text = st.query_params.get(CHOSEN)
-    if text is None or _is_stale(text):
-        return st.session_state.get(CHOSEN)
-    return [part for part in text.split(",") if part]
-
-
-def _is_stale(text: str) -> bool:
-    """True if the address is the one that the last choice has just replaced."""
-    before, at = st.session_state.get(_REPLACED) or (None, 0.0)
-    return text == before and time.monotonic() - at < STALE_S
+    text = _last_choice(CHOSEN)
+    return None if text is None else [part for part in text.split(",") if part]
 
 
 def choose(ids: list[str]) -> None:
     """Remember the chosen runs for the other pages, and in the URL."""
-    text, before = ",".join(ids), st.query_params.get(CHOSEN)
-    if before != text:
-        if ids != st.session_state.get(CHOSEN):
-            st.session_state[_REPLACED] = (before, time.monotonic())
-        st.query_params[CHOSEN] = text
-    st.session_state[CHOSEN] = ids
+    _remember(CHOSEN, ",".join(ids))
 
 
 def suggested(runs: list[Run]) -> list[Run]:
@@ -122,46 +134,36 @@ def count_up(key: str) -> int:
 
 def pinned_baseline(ids: Collection[str]) -> str | None:
     """Return the baseline that somebody has chosen, in the URL or before, where it is among `ids`; None for none."""
-    wanted = st.query_params.get(BASELINE) or st.session_state.get(BASELINE)
+    wanted = _last_choice(BASELINE)
     return wanted if wanted in ids else None
 
 
 def baseline_id(ids: list[str]) -> str | None:
     """Return the run that the others are compared with: the one in the URL (`?baseline=…`), else the first chosen."""
-    wanted = st.query_params.get(BASELINE) or st.session_state.get(BASELINE)
-    found = wanted if wanted in ids else (ids[0] if ids else None)
+    found = pinned_baseline(ids) or (ids[0] if ids else None)
     # the first run is the default, and a default needs no place in the link
-    if found is None or found == ids[0]:
-        st.query_params.pop(BASELINE, None)
-    elif st.query_params.get(BASELINE) != found:
-        st.query_params[BASELINE] = found
+    _put(BASELINE, None if found is None or found == ids[0] else found)
     return found
 
 
 def choose_baseline(run_id: str) -> None:
     """Measure the others against this run, here and in the link."""
-    st.session_state[BASELINE] = run_id
-    st.query_params[BASELINE] = run_id
+    _remember(BASELINE, run_id)
 
 
 def chosen_epoch() -> ChosenEpoch:
     """Return the epoch whose weights are evaluated, on every page: that in the URL (`?weights=…`), else the last
     choice.
     """
-    wanted = st.query_params.get(EPOCH) or st.session_state.get(EPOCH)
     kinds: tuple[ChosenEpoch, ...] = get_args(ChosenEpoch)
-    found = one_of(wanted, kinds, "kept")
+    found = one_of(_last_choice(EPOCH), kinds, "kept")
     choose_epoch(found)
     return found
 
 
 def choose_epoch(chosen: ChosenEpoch) -> None:
     """Evaluate the weights of this epoch from now on, here and in the link; the default is left out of the link."""
-    st.session_state[EPOCH] = chosen
-    if chosen == "kept":
-        st.query_params.pop(EPOCH, None)
-    elif st.query_params.get(EPOCH) != chosen:
-        st.query_params[EPOCH] = chosen
+    _remember(EPOCH, chosen, default="kept")
 
 
 MARGIN_POINTS = (0.01, 10.0)
@@ -173,7 +175,7 @@ def margin() -> float:
     else the last choice, as a share of the images.
     """
     try:
-        points = float(st.query_params.get(MARGIN) or st.session_state.get(MARGIN) or "")
+        points = float(_last_choice(MARGIN) or "")
     except ValueError:
         points = 100 * DEFAULT_MARGIN
     low, high = MARGIN_POINTS
@@ -185,12 +187,7 @@ def margin() -> float:
 
 def choose_margin(points: float) -> None:
     """Let a difference of so many percentage points not matter from now on, here and in the link."""
-    text = f"{points:g}"
-    st.session_state[MARGIN] = text
-    if text == f"{100 * DEFAULT_MARGIN:g}":
-        st.query_params.pop(MARGIN, None)
-    elif st.query_params.get(MARGIN) != text:
-        st.query_params[MARGIN] = text
+    _remember(MARGIN, f"{points:g}", default=f"{100 * DEFAULT_MARGIN:g}")
 
 
 def link_text(name: str) -> str | None:
@@ -229,10 +226,6 @@ def set_link(**values: object) -> None:
             del st.query_params[name]
         if changed:
             st.query_params.update(changed)
-
-
-STALE_S = 2.0
-"""For so long after a form has written its link, the browser may still send an older one of it."""
 
 
 def arriving_link(form: str, names: Collection[str]) -> dict[str, str] | None:
@@ -316,7 +309,7 @@ FROZEN = "presenter:frozen"
 
 def presenting() -> bool:
     """True in presenter mode: as the URL has it (`?present=1`), else as it was last; written into the URL."""
-    on = st.query_params.get(PRESENT) == "1" or bool(st.session_state.get(PRESENT))
+    on = _last_choice(PRESENT) == "1"
     if on:
         present(True)
     return on
@@ -324,11 +317,7 @@ def presenting() -> bool:
 
 def present(on: bool) -> None:
     """Begin presenter mode, or end it, here and in the link."""
-    st.session_state[PRESENT] = on
-    if on and st.query_params.get(PRESENT) != "1":
-        st.query_params[PRESENT] = "1"
-    elif not on:
-        st.query_params.pop(PRESENT, None)
+    _remember(PRESENT, "1" if on else "0", default="0")
 
 
 def frozen() -> bool:

@@ -253,6 +253,24 @@ def test_the_epoch_is_chosen_once_and_is_never_silently_another(app: OpenPage, t
     assert any("chosen by the loss on the test images" in warning.value for warning in again.warning)
 
 
+def test_a_rerun_with_the_address_from_before_a_choice_undoes_neither_baseline_nor_epoch_nor_margin(
+    app: OpenPage, three: list[Run]
+) -> None:
+    _, alike, short = three
+    query = {"baseline": alike.id, "weights": "best", "margin": "5"}
+    page = app(runs=",".join(run.id for run in three), **query)
+    page.selectbox(key="baseline_picker").set_value(short.id)
+    page.button_group(key="epoch_switch").set_value("last")
+    page.number_input(key="margin_box").set_value(1.0).run()
+    chosen = {"baseline": short.id, "weights": "last", "margin": "1"}
+    assert {name: link(page, name) for name in query} == chosen
+    for name, before in query.items():
+        page.query_params[name] = before  # sent before the browser had heard of the new address
+    page.run()
+    assert {name: link(page, name) for name in query} == chosen
+    assert page.selectbox(key="baseline_picker").value == short.id
+
+
 def test_runs_on_other_data_are_refused_with_the_reason(app: OpenPage, make_run: MakeRun) -> None:
     here, there = make_run("here", config((8,))), make_run("there", config((9,)), fingerprint="6" * 16)
     text = text_of(app(runs=f"{here.id},{there.id}"))
