@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from dashboard import state
+from dashboard.shared.component_files import files_of
 
 # Streamlit takes r, c and Esc itself; PageDown and PageUp are what the remote controls of projectors send.
 KEYS = (
@@ -42,7 +42,7 @@ FROZEN = """
 _HOLD_KEYS = st.components.v2.component(
     "hold_keys",
     html="<span hidden></span>",
-    js=Path(__file__).with_name("freeze.js").read_text(encoding="utf-8"),
+    js=files_of(__file__)("freeze.js"),
 )
 
 
@@ -51,7 +51,7 @@ def bar() -> None:
     frozen = state.frozen()
     st.html(CSS + (FROZEN if frozen else ""))
     if frozen:
-        _HOLD_KEYS(key="presenter_hold_keys")
+        _HOLD_KEYS(key="keys_hold")
     with st.container(key="presenter_bar", horizontal=True, gap="small", vertical_alignment="center"):
         for label, page, key in PAGES:
             if st.button(label, key=f"presenter_{label}", shortcut=key, type="tertiary", disabled=frozen):

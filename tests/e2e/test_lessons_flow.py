@@ -76,9 +76,13 @@ def test_a_frozen_screen_takes_no_key_until_it_is_let_go(screen: Screen) -> None
     screen.open("draw", runs=screen.server.store.find(SMALL).id, present=1)
     pad = page.locator(".draw .pad")
     expect(page.locator(".weights[data-network]")).to_have_count(1)
+    screen.settled()
+    place = pad.bounding_box()
     pad.focus()
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Frozen: go on")).to_be_visible()
+    screen.settled()
+    assert pad.bounding_box() == place, "nothing moves when the screen is frozen"
     pad.focus()
     page.keyboard.press(" ")
     expect(page.locator(".draw.blank")).to_have_count(1)
