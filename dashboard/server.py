@@ -75,6 +75,7 @@ class OwnPagesOnly:
 
 POLICY = "content-security-policy"
 HEADERS = {
+    POLICY: policy(),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
@@ -95,8 +96,7 @@ class SafeHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                own = headers.get(POLICY, policy())
-                headers.update(HEADERS | {POLICY: own})
+                headers.update(HEADERS | {POLICY: headers.get(POLICY, HEADERS[POLICY])})
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

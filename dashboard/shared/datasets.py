@@ -32,7 +32,6 @@ from mnist_core.text import for_markdown
 SAMPLES = 4
 PICTURE = "data_picture"
 TOLD = "data_told"
-"""How many datasets were added in this session."""
 LOOK = "data"
 """The name in the URL of the dataset that is looked at."""
 

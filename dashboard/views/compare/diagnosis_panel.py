@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import streamlit as st
 
@@ -154,7 +153,7 @@ def _counted(group: Group) -> str:
 
 
 def _findings(run: Run) -> list[Finding]:
-    with contextlib.suppress(StoreError):  # the list of runs reports a damaged one
+    with suppress(StoreError):  # the list of runs reports a damaged one
         return resources.diagnosis(run)
     return []
 
