@@ -28,26 +28,10 @@ from mnist_core.runs.classroom import Classroom  # noqa: E402
 from mnist_core.runs.store import Store, default_root  # noqa: E402
 from tests.support import chromium as installed  # noqa: E402
 from tests.support.browser import Screen, Server, end_everything, start_server  # noqa: E402
+from tests.support.pages import MENU  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
-PAGES = (
-    "compare",
-    "train",
-    "runs",
-    "mistakes",
-    "disagreements",
-    "draw",
-    "exams",
-    "lessons",
-    "add",
-    "models",
-    "published",
-    "sweeps",
-    "data",
-    "loss-or-accuracy",
-    "production",
-    "i-dont-know",
-)
+PAGES = [page.path or "compare" for page in MENU]
 WITHOUT_CHART = ("sweeps", "published", "data", "runs", "draw", "add", "lessons", "class")
 """Their charts are below the fold, or there are none at first."""
 SIZES = {1280: 1000, 390: 844}

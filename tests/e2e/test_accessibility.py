@@ -1,51 +1,17 @@
 """Accessibility of every page in both themes, looked for by axe-core in a real browser; and the fonts used."""
 
 import re
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from mnist_core.evaluation.mistakes import mistakes
+from tests.support.accessibility import findings
 from tests.support.browser import Screen
 from tests.support.pages import MENU
 from tests.support.seed import LARGE, SMALL
 
 pytestmark = pytest.mark.browser
-
-OURS_TOO = ("heading-order", "empty-table-header", "label-content-name-mismatch")
-"""Rules of less impact, or that axe-core holds for experimental, whose findings are mended all the same."""
-
-STREAMLITS = {
-    "empty-table-header": '[role="columnheader"]',
-    "color-contrast": ".token",
-}
-"""What axe-core finds in Streamlit's own elements, which a page cannot mend: rule → what the element's HTML contains.
-
-The hidden table that stands for a data grid has header cells without words where a column has none. `st.code` colours
-the tokens of a program, and no theme key sets these colours.
-"""
-
-
-def findings(screen: Screen, context: str | None = None) -> list[str]:
-    """What axe-core finds serious or critical, or by the rules of `OURS_TOO`, and Streamlit is not the cause of."""
-    options = {"rules": {rule: {"enabled": True} for rule in OURS_TOO}}
-    found: list[dict[str, Any]] = Axe().run(screen.page, context=context, options=options).response["violations"]
-    return [
-        f"{item['id']}: {node['html'][:160]} {[part['data'] for part in node['any'][:1]]}"
-        for item in found
-        if item["impact"] in ("serious", "critical") or item["id"] in OURS_TOO
-        for node in item["nodes"]
-        if not (item["id"] in STREAMLITS and _matches(screen, node["target"], STREAMLITS[item["id"]]))
-    ]
-
-
-def _matches(screen: Screen, target: list[Any], selector: str) -> bool:
-    """True if the element that axe-core names is one of the selector's; it names it by a path through shadow roots."""
-    return len(target) == 1 and bool(
-        screen.page.evaluate("([path, wanted]) => document.querySelector(path)?.matches(wanted)", [target[0], selector])
-    )
 
 
 def both(screen: Screen) -> str:
@@ -84,7 +50,7 @@ def test_nothing_jumps_and_axe_finds_nothing_serious_on(screen: Screen, path: st
             break
     assert sum(value for value, _ in shifts) < MOST_SHIFT, sorted(shifts, reverse=True)[:3]
     screen.page.set_viewport_size({"width": 1280, "height": 800})
-    assert findings(screen) == []
+    assert findings(screen.page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -98,7 +64,7 @@ def test_axe_finds_nothing_serious_in_an_enlarged_digit(screen: Screen, scheme: 
     picture = screen.page.get_by_role("dialog").get_by_role("img", name=f"guessed {predictions.predicted[index]} by")
     expect(picture).to_be_visible()
     assert (picture.get_attribute("src") or "").endswith(".png")
-    assert findings(screen) == []
+    assert findings(screen.page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -106,7 +72,7 @@ def test_an_empty_store_has_nothing_serious_either(empty_screen: Screen, scheme:
     empty_screen.page.emulate_media(color_scheme=scheme)
     for path in ("", "mistakes", "models"):
         empty_screen.open(path)
-        assert findings(empty_screen) == []
+        assert findings(empty_screen.page) == []
 
 
 def test_text_and_figures_are_set_in_fonts_of_this_machine(screen: Screen) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from mnist_core.files import write_json
@@ -20,6 +19,7 @@ from mnist_core.people import student
 from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.store import Store
 from tests.support import seed
+from tests.support.accessibility import findings
 from tests.support.browser import WAIT_MS, Screen, Server, end_everything, start_server
 from tests.support.hostile import MADE_BY_MARKUP
 from tests.support.lessons import subjects
@@ -81,12 +81,6 @@ def answer(server: Server, method: str, path: str, **headers: str) -> http.clien
     return found
 
 
-def serious(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical."""
-    found = Axe().run(page).response["violations"]
-    return [f"{item['id']}: {item['nodes']}" for item in found if item["impact"] in ("serious", "critical")]
-
-
 def of_hostile(server: Server) -> str:
     """Return the id of the run by the student whose name is markup."""
     return next(run.id for run in server.store.runs() if run.meta.owner == HOSTILE and run.state == "cancelled")
@@ -142,7 +136,7 @@ def test_a_student_joins_once_and_can_delete_only_what_is_theirs(
 ) -> None:
     page = window(chromium, pages, width=390)
     page.goto(f"{server.url}/draw")
-    assert serious(page) == []
+    assert findings(page) == []
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Code of the class").fill("AAA-AAA")
     page.get_by_role("button", name="Join").click()
@@ -184,17 +178,16 @@ def test_the_teachers_link_makes_a_teacher_and_names_are_only_text(
         screen.open(path, runs=theirs)
         if path == "class":
             expect(page.get_by_text(re.compile(r"^\d joined$"))).to_be_visible()
+            screen.key("class_name").locator("input").click()
+            expect(page.get_by_role("option", name=HOSTILE, exact=True)).to_be_visible()
+            page.keyboard.press("Escape")
         if path == "board":
             expect(
                 page.locator("h2", has_text="Nobody leads").or_(page.locator("h2", has_text="is first"))
             ).to_be_visible()
-        if path == "class":
-            screen.key("class_name").locator("input").click()
-            expect(page.get_by_role("option", name=HOSTILE, exact=True)).to_be_visible()
-            page.keyboard.press("Escape")
         assert page.locator(MADE_BY_MARKUP).count() == 0
         if path in ("class", "board"):
-            assert serious(page) == []
+            assert findings(page) == []
     expect(screen.key("runs_delete").locator("button").first).to_be_enabled()
     assert (alerts, refused) == ([], [])
     screen.expect_no_exception()
