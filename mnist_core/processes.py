@@ -8,9 +8,14 @@ the system's table, as a zombie, until its parent looks; it counts as gone.
 from __future__ import annotations
 
 import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import psutil
+from pydantic import Field
 
 SAME_START_S = 1.0
 """Two start times that differ by less are of one process; systems report them more or less exactly."""
@@ -71,3 +76,33 @@ def is_alive(pid: int, started: float, marked: str = "") -> bool:
     if found is not None and marked and (now := mark(pid)):
         return now == marked
     return found is not None and abs(found - started) < SAME_START_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedProcess:
+    """A process as a file names it, so that others can tell whether it still exists. process_mark: see `mark`."""
+
+    pid: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    process_started: float
+    process_mark: str = ""
+
+    def alive(self) -> bool:
+        """True if the process still exists, where it is one of this machine."""
+        return is_alive(self.pid, self.process_started, self.process_mark)
+
+
+def this_process() -> dict[str, Any]:
+    """Return the fields of `NamedProcess` for this process."""
+    me = psutil.Process()
+    return {"pid": me.pid, "process_started": me.create_time(), "process_mark": mark()}
+
+
+def wait_for_end(family: Sequence[psutil.Process], patience_s: float) -> None:
+    """Wait until all have ended, for `patience_s` seconds at most.
+
+    One that ended may stay in the table as a zombie until its parent, another dashboard perhaps, looks; so
+    `psutil.wait_procs` would wait in vain.
+    """
+    deadline = time.monotonic() + patience_s
+    while any(map(alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.02)

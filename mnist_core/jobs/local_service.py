@@ -13,10 +13,10 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import psutil
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from mnist_core import processes
 from mnist_core.errors import JobError
@@ -30,26 +30,18 @@ ServiceState = Literal["stopped", "starting", "ready", "remote"]
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(processes.NamedProcess):
     """`service.json`: address and process; workers, those warm and those busy; runs that wait for a worker.
 
     credentials: the file with the key and certificate that the service and its clients show each other.
-    process_mark: see `processes.mark`.
     """
 
     address: str
-    pid: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    process_started: float
     workers: int = 0
     warm: int = 0
     busy: int = 0
     queued: int = 0
     credentials: str = ""
-    process_mark: str = ""
-
-    def alive(self) -> bool:
-        """True if the process that wrote this still exists."""
-        return processes.is_alive(self.pid, self.process_started, self.process_mark)
 
 
 _RECORD = TypeAdapter(Record)
@@ -225,21 +217,12 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
             service.terminate()
         except psutil.AccessDenied:
             raise JobError(f"the job service was started by {service.username()}, who alone may stop it") from None
-    _wait_for_end(family, patience_s)
+    processes.wait_for_end(family, patience_s)
     for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
-    _wait_for_end(family, 5)
+    processes.wait_for_end(family, 5)
     _reap()
     with contextlib.suppress(OSError):  # it names a process that is gone
         record_path(root).unlink(missing_ok=True)
     return True
-
-
-def _wait_for_end(family: list[psutil.Process], patience_s: float) -> None:
-    """Wait until all have ended. One that ended may stay in the table as a zombie until its parent, another dashboard
-    perhaps, looks; so `psutil.wait_procs` would wait in vain.
-    """
-    deadline = time.monotonic() + patience_s
-    while any(map(processes.alive, family)) and time.monotonic() < deadline:
-        time.sleep(0.02)

@@ -233,18 +233,15 @@ class Service:
 
     def _publish(self, scheduler: Scheduler) -> None:
         """Write down where the service is and how it is doing, whenever that changes or the file was spoiled."""
-        me = psutil.Process()
         states = list(scheduler.workers.values())
         record = Record(
             address=scheduler.address,
-            pid=me.pid,
-            process_started=me.create_time(),
             workers=len(states),
             warm=sum(bool(state.metrics.get("mnist_core_warm")) for state in states),
             busy=sum(bool(state.processing) for state in states),
             queued=len(scheduler.queued) + len(scheduler.unrunnable),
             credentials=str(self._secret),
-            process_mark=processes.mark(me.pid),
+            **processes.this_process(),
         )
         if record != self._record or self._published != self._on_disk():
             with contextlib.suppress(WriteError):  # the store may have been deleted; `_watch` will notice
@@ -313,7 +310,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=True)
     try:
         local_service.stop_mark(root).unlink(missing_ok=True)
-        _forget_earlier_leases(held)
+        held.forget_earlier()
         os.environ.update(ENVIRONMENT)
         import dask
 
@@ -329,12 +326,6 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         held.release()
     return 0
-
-
-def _forget_earlier_leases(held: lease.Lease) -> None:
-    for path in held.folder.glob("lease-*.json"):
-        if int(path.stem.removeprefix("lease-")) < held.attempt:
-            path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

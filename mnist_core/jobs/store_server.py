@@ -22,11 +22,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from mnist_core import processes
 from mnist_core.errors import ConfigError, JobError
@@ -47,16 +47,10 @@ logger = logging.getLogger("mnist_core.jobs.store_server")
 
 
 @dataclass(frozen=True)
-class ServerRecord:
+class ServerRecord(processes.NamedProcess):
     """`server.json`: where the server is reached, with its fingerprint, and its process."""
 
     address: str
-    pid: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    process_started: float
-
-    def alive(self) -> bool:
-        """True if the process that wrote this still exists."""
-        return processes.is_alive(self.pid, self.process_started)
 
 
 _RECORD = TypeAdapter(ServerRecord)
@@ -69,10 +63,14 @@ def folder(root: Path) -> Path:
     return found
 
 
+def _record_path(root: Path) -> Path:
+    return root / ".service" / "server" / "server.json"
+
+
 def running(root: Path) -> ServerRecord | None:
     """Return the server of the store at `root`, where one is running."""
     try:
-        record = _RECORD.validate_python(read_json(root / ".service" / "server" / "server.json"))
+        record = _RECORD.validate_python(read_json(_record_path(root)))
     except (OSError, ValueError):
         return None
     return record if record.alive() else None
@@ -156,8 +154,7 @@ class StoreServer:
         self._held = lease.claim(folder(self._root))
         if self._held is None:
             raise JobError("another store server serves this store already; stop that one first")
-        for attempt in range(1, self._held.attempt):
-            (self._held.folder / f"lease-{attempt}.json").unlink(missing_ok=True)
+        self._held.forget_earlier()
         try:
             self._listen()
         except BaseException:
@@ -198,9 +195,8 @@ class StoreServer:
             if not self._threads[0].is_alive() or time.monotonic() > deadline:
                 raise JobError("the store server could not be started; check its certificate and key")
             time.sleep(0.01)
-        me = psutil.Process()
-        record = ServerRecord(self.address, me.pid, me.create_time())
-        write_json(folder(self._root) / "server.json", asdict(record), durable=False)
+        record = ServerRecord(self.address, **processes.this_process())
+        write_json(_record_path(self._root), asdict(record), durable=False)
 
     def _certificate(self) -> tuple[Path, Path]:
         given = self.options.certificate
@@ -228,7 +224,7 @@ class StoreServer:
             thread.join(10)
         self.attempts.close()
         with contextlib.suppress(OSError):
-            (folder(self._root) / "server.json").unlink(missing_ok=True)
+            _record_path(self._root).unlink(missing_ok=True)
         if self._held is not None:
             self._held.release()
 
@@ -287,8 +283,8 @@ def start(root: Path, address: str) -> ServerRecord:
             try_writing(root)
             arguments = ["-m", "mnist_core", "serve", "--store", str(root), "--address", address]
             process = local_service.detached(arguments, root / "server.log")
-        elif process.poll() is not None:
-            break
+        elif process.poll() is not None and not lease.held(folder(root)):
+            break  # where another one is about to serve, it gave way
         time.sleep(0.05)
     raise JobError(f"the store server for {address} did not come up; see server.log in the store")
 
@@ -305,7 +301,5 @@ def stop(root: Path, *, patience_s: float = 15.0) -> bool:
         return True
     except psutil.AccessDenied:
         raise JobError("the store server was started by another account, which alone may stop it") from None
-    deadline = time.monotonic() + patience_s
-    while processes.alive(process) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    processes.wait_for_end([process], patience_s)
     return True

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import TypeAdapter
 
 from mnist_core import processes
 from mnist_core.errors import StaleAttempt, WriteError
@@ -65,6 +65,13 @@ class Lease:
         except OSError:
             _unwritten[self.folder.resolve(), self.attempt] = reason
 
+    def forget_earlier(self) -> None:
+        """Delete the files of earlier attempts, where nobody asks how many there were."""
+        for number in _numbers(self.folder):
+            if number < self.attempt:
+                with contextlib.suppress(OSError):  # one that is left behind does no harm
+                    _file(self.folder, number).unlink(missing_ok=True)
+
 
 def _file(folder: Path, attempt: int) -> Path:
     return folder / f"lease-{attempt}.json"
@@ -99,34 +106,38 @@ def forget_failure(folder: Path) -> None:
         _unwritten.pop(key, None)
 
 
-class _Holder(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class _Holder(processes.NamedProcess):
     """The content of a lease that was not released: the process that may write.
 
     elsewhere: that process writes what a worker on another machine sends; the training is not in it.
     """
 
     host: str
-    pid: int = Field(ge=0, le=2**31 - 1)
-    process_started: float
     elsewhere: bool = False
-    process_mark: str = ""
+
+
+_HOLDER = TypeAdapter(_Holder)
 
 
 def _holder(path: Path) -> _Holder | None:
     """Return the holder in a lease file, None if it was released; raises OSError, or ValueError if it is damaged."""
     data = read_json(path)
     # a released lease is empty, or says why the run's end could not be written down
-    return None if isinstance(data, dict) and set(data) <= {"reason"} else _Holder.model_validate(data)
+    return None if isinstance(data, dict) and set(data) <= {"reason"} else _HOLDER.validate_python(data)
 
 
 def attempts(folder: Path) -> int:
     """Return the highest attempt claimed so far, 0 for none."""
+    return max(_numbers(folder), default=0)
+
+
+def _numbers(folder: Path) -> list[int]:
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
-        return 0
-    found = [int(match[1]) for name in names if (match := re.fullmatch(r"lease-([0-9]+)\.json", name))]
-    return max(found, default=0)
+        return []
+    return [int(match[1]) for name in names if (match := re.fullmatch(r"lease-([0-9]+)\.json", name))]
 
 
 def claim(folder: Path, *, elsewhere: bool = False) -> Lease | None:
@@ -143,9 +154,7 @@ def claim(folder: Path, *, elsewhere: bool = False) -> Lease | None:
             return None
         holder = {
             "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "process_started": processes.start_time(),
-            "process_mark": processes.mark(),
+            **processes.this_process(),
             **({"elsewhere": True} if elsewhere else {}),
         }
         path = _file(folder, number)
@@ -192,7 +201,7 @@ def held(folder: Path) -> bool:
         return False
     if holder.host != socket.gethostname():
         return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
-    return processes.is_alive(holder.pid, holder.process_started, holder.process_mark)
+    return holder.alive()
 
 
 def holder_pid(folder: Path) -> int | None:

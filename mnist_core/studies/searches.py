@@ -8,7 +8,6 @@ When it dies, its runs go on, and the next controller takes up where it was. Som
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import subprocess
@@ -257,10 +256,7 @@ def run(
         return controller.search
     finally:
         held.release()
-        for path in folder.glob("lease-*.json"):
-            if int(path.stem.removeprefix("lease-")) < held.attempt:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+        held.forget_earlier()
 
 
 def _failed_runs(store: Store, search: Search) -> dict[str, Run]:

@@ -113,10 +113,11 @@ def test_no_service_is_a_state_of_its_own(store: Store) -> None:
 
 
 def test_an_address_file_of_a_dead_process_is_not_believed(store: Store) -> None:
-    local_service.write_record(store.root, Record("tcp://127.0.0.1:1", 2**22 + 1, 0.0))
+    local_service.write_record(store.root, Record("tcp://127.0.0.1:1", pid=2**22 + 1, process_started=0.0))
     assert local_service.running(store.root) is None
     me = psutil.Process()
-    local_service.write_record(store.root, Record("tcp://127.0.0.1:1", me.pid, me.create_time() - 1000))
+    record = Record("tcp://127.0.0.1:1", pid=me.pid, process_started=me.create_time() - 1000)
+    local_service.write_record(store.root, record)
     assert local_service.running(store.root) is None
     local_service.record_path(store.root).write_text('{"address": "tc')
     assert local_service.running(store.root) is None

@@ -6,6 +6,8 @@ import dataclasses
 import http.client
 import json
 import secrets
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -16,11 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnist_core import processes
 from mnist_core.data.datasets import fingerprint
 from mnist_core.errors import ConfigError, JobError, StaleAttempt
 from mnist_core.experiments.configs import DatasetConfig, RunConfig
+from mnist_core.files import read_json, write_json
 from mnist_core.jobs import attempts as attempts_module
-from mnist_core.jobs import execution, remote_training, runners
+from mnist_core.jobs import execution, local_service, remote_training, runners, store_server
 from mnist_core.jobs.execution import execute
 from mnist_core.jobs.remote_training import Task, train_remotely
 from mnist_core.jobs.runners import ServiceRunner
@@ -529,6 +533,36 @@ def test_one_store_has_one_server_whose_secrets_are_for_its_owner_alone(server: 
     found = running(store.root)
     assert found is not None
     assert found.address == server.address
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the start of a process from boot")
+def test_a_server_is_found_after_the_clock_was_set(server: StoreServer, store: Store) -> None:
+    path = store.root / ".service" / "server" / "server.json"
+    record = read_json(path)
+    write_json(path, record | {"process_started": record["process_started"] - 3600})
+    found = running(store.root)
+    assert found is not None
+    assert found.address == server.address
+    write_json(path, record | {"process_mark": "another-boot 17"})
+    assert running(store.root) is None
+
+
+def test_who_starts_a_server_while_another_comes_up_gets_that_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    ended.wait()
+    monkeypatch.setattr(local_service, "detached", lambda *given: ended)
+    record = store_server.ServerRecord("https://there:1", **processes.this_process())
+    answers = iter([None, None, record])
+    monkeypatch.setattr(store_server, "running", lambda root: next(answers))
+    held = lease.claim(store_server.folder(store.root))
+    assert held is not None
+    assert store_server.start(store.root, "https://there:1") is record
+    held.release()
+    monkeypatch.setattr(store_server, "running", lambda root: None)
+    with pytest.raises(JobError, match="did not come up"):
+        store_server.start(store.root, "https://there:1")
 
 
 def test_a_secret_that_others_may_read_is_not_used(store: Store, server: StoreServer) -> None:
