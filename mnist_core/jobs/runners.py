@@ -8,19 +8,21 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import psutil
 
 from mnist_core.errors import JobError, MnistCoreError, StoreError, WriteError
-from mnist_core.jobs import credentials, latency, local_service, store_server
+from mnist_core.jobs import credentials, latency, local_service
 from mnist_core.jobs.execution import Train, execute, sentence
 from mnist_core.jobs.local_service import ServiceStatus
-from mnist_core.remote.client import SERVER_VARIABLE
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import TRAINABLE
 from mnist_core.runs.store import Store
+
+if TYPE_CHECKING:
+    from mnist_core.jobs.store_server import ServerRecord
 
 SCHEDULER_VARIABLE = "MNIST_CORE_SCHEDULER"
 UNENCRYPTED_VARIABLE = "MNIST_CORE_ALLOW_UNENCRYPTED"
@@ -249,17 +251,22 @@ class ServiceRunner:
         server = self._store_server()
         if server is None:
             return train_run, str(self._root), run.id, task_environment()
+        from mnist_core.jobs import store_server
+
         requests = run.status.requests
         token = store_server.tokens(self._root).training(run.id, requests)
         return train_run_remotely, Task(server.address, token, run.id, requests)
 
-    def _store_server(self) -> store_server.ServerRecord | None:
+    def _store_server(self) -> ServerRecord | None:
         """Return the server to which workers elsewhere send runs; None where they see the store's folder.
 
         It is started where MNIST_CORE_SERVER says under which address it is to be reached.
         """
         if not self.address:
             return None
+        from mnist_core.jobs import store_server  # HTTP and TLS, which the local service does without
+        from mnist_core.remote.client import SERVER_VARIABLE
+
         address = os.environ.get(SERVER_VARIABLE)
         return store_server.start(self._root, address) if address else store_server.running(self._root)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import ssl
 from pathlib import Path
 
 YEARS = 10
@@ -50,6 +49,8 @@ def fingerprint(path: Path) -> str:
     ValueError
         where there is no certificate in it.
     """
+    import ssl  # 5 ms, in every process that may start the job service
+
     text = path.read_text(encoding="ascii", errors="replace")
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     if begin not in text or end not in text:
