@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import random
@@ -54,7 +53,7 @@ from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from tests.support import chromium, damaged_store
 from tests.support.browser import ROOT, Screen, Server, end_processes, start_server
-from tests.support.disks import fill, mounted, tmpfs
+from tests.support.disks import contents, fill, mounted, tmpfs
 
 CHECKS = ("lost", "stuck", "different", "orphans", "leftovers", "wordless")
 DISK = "400m"
@@ -512,14 +511,14 @@ class Storm:
     def check_finished(self) -> None:
         """Every run that was finished is there and has the same bytes; remember those that have finished since."""
         for run_id, before in self.hashes.items():
-            now = hashes(self.root / "runs" / run_id)
+            now = contents(self.root / "runs" / run_id)
             if now != before:
                 changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
                 self.violated("lost", f"run {run_id} has changed", str(changed))
                 self.hashes[run_id] = now
         for run in self.own_runs():
             if run.state == "finished" and run.id not in self.hashes and not lease.held(run.path):
-                self.hashes[run.id] = hashes(run.path)
+                self.hashes[run.id] = contents(run.path)
 
     def check_bits(self) -> None:
         """Train the runs that were resumed, or whose data were replaced, where nothing disturbs, and compare."""
@@ -664,15 +663,6 @@ PARTS: dict[str, Callable[[Storm], None]] = {
     "data": Storm.replace_the_data,
     "files": Storm.spoil_the_store,
 }
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder, by its path."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def difference(run: Run, other: Run) -> str:

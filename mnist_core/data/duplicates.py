@@ -147,7 +147,8 @@ def _pooled(images: Pixels) -> NDArray[np.float32]:
 # -- what is known -----------------------------------------------------------------------------------------------------
 
 
-def _file(root: Path, fingerprint: str) -> Path:
+def file_of(root: Path, fingerprint: str) -> Path:
+    """Return the file in which a store keeps what was found in the data with this fingerprint."""
     return root / "data-checks" / f"{fingerprint}.json"
 
 
@@ -163,7 +164,7 @@ def known(root: Path, fingerprint: str) -> DataCheck | None:
     """
     if fingerprint in BUILT_IN_CHECKS:
         return BUILT_IN_CHECKS[fingerprint]
-    path = _file(root, fingerprint)
+    path = file_of(root, fingerprint)
     try:
         stat = path.stat()
     except OSError:
@@ -188,7 +189,7 @@ def checked(root: Path, dataset: Dataset) -> DataCheck:
     found = known(root, dataset.fingerprint)
     if found is None:
         found = examine(dataset)
-        path = _file(root, dataset.fingerprint)
+        path = file_of(root, dataset.fingerprint)
         with contextlib.suppress(WriteError):
             make_folder(path.parent)
             write_json(path, found.model_dump(mode="json"))

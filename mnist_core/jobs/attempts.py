@@ -19,10 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from mnist_core.archives import read_arrays
-from mnist_core.errors import DamagedFile, MnistCoreError, StaleAttempt, StoreError
+from mnist_core.errors import MnistCoreError, StaleAttempt, StoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.files import read_bytes, read_json, replacing, write_json
@@ -60,9 +58,12 @@ class _Record(Frozen):
 
 @dataclass
 class _Attempt:
-    """An attempt that holds its run. seen: when the last message came, in seconds of the server's clock."""
+    """An attempt that holds its run.
 
-    secret: str
+    mark: SHA-256 of its secret. seen: when the last message came, in seconds of the server's clock.
+    """
+
+    mark: str
     requests: int
     writer: RunWriter
     rows: list[EpochRow]
@@ -158,22 +159,21 @@ class Attempts:
         if record and mark in record.earlier:
             raise StaleAttempt(f"a later attempt has taken over run {run.name}")
         held = self._held.get(run.id)
-        if held is not None and _mark(held.secret) == mark and self._holds(held):
+        if held is not None and held.mark == mark and self._holds(held):
             held.seen = self._clock()
             return
         if held is not None:  # its task was given to another worker, as the scheduler takes this one for lost
             self._held.pop(run.id)
             held.writer.release()
-        self._open(run, requests, secret, record)
+        self._open(run, requests, mark, record)
 
-    def _open(self, run: Run, requests: int, secret: str, record: _Record | None) -> _Attempt:
+    def _open(self, run: Run, requests: int, mark: str, record: _Record | None) -> _Attempt:
         writer = self.store.open_writer(run.id, elsewhere=True)
         if writer is None:
             raise HeldByAnother(f"run {run.name} is being trained by another process")
         try:
             if self.store.get(run.id).status.state not in LIVE:  # it was ended between the two looks
                 raise NothingToTrain(f"run {run.name} has ended")
-            mark = _mark(secret)
             before = [] if record is None else [*record.earlier, record.attempt]
             earlier = tuple(dict.fromkeys(one for one in before if one != mark))[-MOST_EARLIER:]
             found = _Record(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier)
@@ -182,7 +182,7 @@ class Attempts:
                 rows = run.rows()
             except StoreError:  # damaged; the worker sends them anew
                 rows = []
-            self._held[run.id] = _Attempt(secret, requests, writer, rows, self._clock())
+            self._held[run.id] = _Attempt(mark, requests, writer, rows, self._clock())
         except BaseException:
             writer.release()
             raise
@@ -308,7 +308,7 @@ class Attempts:
     def sign_of_life(self, run_id: str, secret: str) -> None:
         """Take note that a message of this attempt is under way: a large file may take long."""
         held = self._held.get(run_id)
-        if held is not None and _mark(held.secret) == _mark(secret):
+        if held is not None and held.mark == _mark(secret):
             held.seen = self._clock()
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ class Attempts:
             if held is None or not self._holds(held):
                 self._held.pop(run_id, None)
                 held = self._taken_up(run_id, requests, secret)
-            if _mark(held.secret) != _mark(secret):
+            if held.mark != _mark(secret):
                 raise StaleAttempt(f"another attempt has taken over run {held.run.name}")
             held.seen = self._clock()
             try:
@@ -374,7 +374,7 @@ class Attempts:
         if requests != run.status.requests or run.status.requests != record.requests:
             raise StaleAttempt(f"run {run.name} was requested again since this attempt")
         try:
-            return self._open(run, requests, secret, record)
+            return self._open(run, requests, record.attempt, record)
         except NothingToTrain as error:
             raise StaleAttempt(str(error)) from None
 
@@ -395,7 +395,7 @@ def _record(folder: Path) -> _Record | None:
     """Return what a run's folder says of its latest attempt from elsewhere; None where there was none."""
     try:
         return _Record.model_validate(read_json(folder / RECORD))
-    except (OSError, ValueError, ValidationError, DamagedFile):
+    except (OSError, ValueError):
         return None
 
 

@@ -7,10 +7,7 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin, Worker
 from distributed.collections import HeapSet
 
-from mnist_core.jobs.turns import Turns
-
-OWNER = "owner"
-"""The annotation of a task that says whose run it trains."""
+from mnist_core.jobs.turns import OWNER, Turns
 
 
 class _NoWebServer:

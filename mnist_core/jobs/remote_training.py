@@ -11,7 +11,6 @@ import io
 import json
 import logging
 import os
-import random
 import re
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from mnist_core.data import duplicates
 from mnist_core.data.datasets import (
     BUILT_IN,
     MNIST_VARIABLE,
@@ -39,7 +39,7 @@ from mnist_core.jobs.execution import sentence as error_sentence
 from mnist_core.remote import protocol
 from mnist_core.remote.client import Client, HeldByAnother, NothingToTrain, ServerAddress, Unreachable
 from mnist_core.remote.protocol import Claimed
-from mnist_core.remote.sync import Sync
+from mnist_core.remote.sync import Sync, wait_s
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
 from mnist_core.runs.store import Store, default_root
@@ -114,8 +114,7 @@ def _claimed(client: Client, task: Task) -> dict[str, bytes]:
 
 
 def _wait(tries: int) -> float:
-    """Return how many seconds to wait before the next try: longer each time, and not all workers at once."""
-    return float(min(10.0, 0.5 * 2 ** min(tries, 10)) * random.uniform(0.5, 1.0))
+    return wait_s(0.5, tries)
 
 
 def _unpacked(content: bytes) -> dict[str, bytes]:
@@ -201,17 +200,13 @@ def cache_folder() -> Path:
 def _provide_data(client: Client, store: Store, run: Run, sync: Sync) -> None:
     """See that the run's data set is found in the temporary store: here by its fingerprint, or sent by the server."""
     name, wanted = run.dataset, run.status.fingerprint
-    if name == "digits" or (name == "mnist" and _is_file(find_mnist())):
+    if name in BUILT_IN and store.catalog.available(name):
         return  # `execute` compares the fingerprint
     path = _found(name, wanted) or _fetched(client, wanted, sync)
     if name == "mnist":
         os.environ[MNIST_VARIABLE] = str(path)
     else:
         write_json(store.root / "datasets.json", {name: str(path)})
-
-
-def _is_file(path: Path | None) -> bool:
-    return path is not None and path.is_file()
 
 
 _fingerprints: dict[tuple[str, int, int], str] = {}
@@ -258,20 +253,17 @@ def _fetched(client: Client, wanted: str, sync: Sync) -> Path:
             time.sleep(_wait(tries))
 
 
-def _data_check(root: Path, run: Run) -> Path:
-    return root / "data-checks" / f"{run.status.fingerprint}.json"
-
-
 def _bring_data_check(store: Store, run: Run) -> None:
     """Bring what an earlier run found in these data, so that they are not examined for each run."""
-    _copy(_data_check(cache_folder(), run), _data_check(store.root, run), run)
+    _copy_data_check(cache_folder(), store.root, run)
 
 
 def _keep_data_check(store: Store, run: Run) -> None:
-    _copy(_data_check(store.root, run), _data_check(cache_folder(), run), run)
+    _copy_data_check(store.root, cache_folder(), run)
 
 
-def _copy(source: Path, target: Path, run: Run) -> None:
+def _copy_data_check(origin: Path, destination: Path, run: Run) -> None:
+    source, target = (duplicates.file_of(root, run.status.fingerprint) for root in (origin, destination))
     if run.dataset in BUILT_IN or not source.is_file() or target.exists():
         return
     with contextlib.suppress(OSError, WriteError):

@@ -20,7 +20,7 @@ from mnist_core.constants import __version__
 from mnist_core.errors import MnistCoreError, RunNotFound, StaleAttempt, WriteError
 from mnist_core.experiments.frozen import explain
 from mnist_core.files import parse_json, printable
-from mnist_core.jobs.attempts import Attempts, Refused
+from mnist_core.jobs.attempts import Attempts
 from mnist_core.remote import protocol
 from mnist_core.remote.client import HeldByAnother, NothingToTrain
 from mnist_core.remote.protocol import AttemptClaim, End, Heartbeat, NewRun, Release, Tokens
@@ -123,11 +123,9 @@ def _guarded(handler: Handler) -> Handler:
             return _refusal(problem.status, str(problem))
         except ClientDisconnect:
             return _refusal(400, "the connection broke within the message")
-        except Refused as error:
-            return _refusal(422, str(error))
         except MnistCoreError as error:
-            found = [status for kind, status in _STATUS.items() if isinstance(error, kind)]
-            return _refusal(found[0] if found else 422, str(error))
+            found = (status for kind, status in _STATUS.items() if isinstance(error, kind))
+            return _refusal(next(found, 422), str(error))
         except Exception:
             logger.exception("a message could not be dealt with")
             return _refusal(500, "the server failed at this; see its log")

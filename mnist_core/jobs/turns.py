@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 from mnist_core.runs.run import Run
 
+OWNER = "owner"
+"""The annotation of a scheduler's task that says whose run it trains."""
+
 
 class Turns:
     """The rounds of the tasks of a scheduler. A key is a task's, an owner a person's name, empty for nobody's."""

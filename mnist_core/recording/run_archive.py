@@ -24,7 +24,7 @@ from mnist_core.errors import ConfigError, DamagedFile, StoreError
 from mnist_core.experiments.frozen import Frozen, explain
 from mnist_core.files import open_regular, parse_json, printable, read_bytes, replacing
 from mnist_core.runs.keras_file import read_network, read_weights
-from mnist_core.runs.records import SCORES
+from mnist_core.runs.records import OTHER_PREDICTIONS, SCORES
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 
@@ -35,7 +35,7 @@ MOST_BYTES = 2**30
 MOST_FILE_BYTES = 256 * 2**20
 MOST_MANIFEST_BYTES = 8 * 2**20
 _FILES = ("config.json", "meta.json", "status.json", "history.jsonl", "environment.json", SCORES, "predictions.npz")
-_FILE = re.compile("|".join([*map(re.escape, (*_FILES, "model.keras")), r"predictions-[1-9][0-9]{0,5}\.npz"]))
+_FILE = re.compile("|".join([*map(re.escape, (*_FILES, "model.keras")), OTHER_PREDICTIONS]))
 _ID = r"^[0-9a-f]{12}$"
 _DATE = (1980, 1, 1, 0, 0, 0)
 """The date of every member, so that the same runs give the same archive."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import http.client
 import json
@@ -15,10 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from mnist_core.errors import ConfigError, JobError, StaleAttempt
-from mnist_core.files import parse_json, placing, printable
+from mnist_core.files import parse_json, printable, writing
 from mnist_core.remote import protocol
 from mnist_core.remote.protocol import AttemptClaim, Claimed, End, Heartbeat, NewRun, Release, Wishes
 
@@ -105,7 +104,7 @@ class _Connection(http.client.HTTPSConnection):
         super().connect()
         if self._address.pin:
             certificate = self.sock.getpeercert(binary_form=True) or b""
-            found = hashlib.sha256(certificate).hexdigest()
+            found = protocol.sha256(certificate)
             if not hmac.compare_digest(found, self._address.pin):
                 self.close()
                 raise JobError(
@@ -183,15 +182,14 @@ class Client:
         self._ask("POST", f"{self._run}/release", _json(message))
 
     def fetch_data(self, path: Path, most: int) -> None:
-        """Fetch the run's data set into a file, of at most `most` bytes."""
-        with self._asked("GET", f"{self._run}/data", b"", {}) as answer, placing(path) as arriving:
+        """Fetch the run's data set, of at most `most` bytes, into a file; what has come stays where this fails."""
+        with self._asked("GET", f"{self._run}/data", b"", {}) as answer, writing(path), path.open("wb") as file:
             taken = 0
-            with arriving.open("wb") as file:
-                while chunk := _reading(answer, 2**20, self.address):
-                    taken += len(chunk)
-                    if taken > most:
-                        raise JobError(f"the data set is longer than {most / 2**20:.0f} MB, the most that is fetched")
-                    file.write(chunk)
+            while chunk := _reading(answer, 2**20, self.address):
+                taken += len(chunk)
+                if taken > most:
+                    raise JobError(f"the data set is longer than {most / 2**20:.0f} MB, the most that is fetched")
+                file.write(chunk)
             if answer.length:
                 raise Unreachable(f"the connection to {self.address.short} broke within the data set")
 
@@ -267,7 +265,7 @@ class Client:
     def _parsed(self, kind: type[Answer], content: bytes) -> Answer:
         try:
             return kind.model_validate(parse_json(content))
-        except (ValueError, ValidationError) as error:
+        except ValueError as error:
             raise JobError(f"{self.address.short} does not answer as a store server of this version does") from error
 
 

@@ -26,7 +26,7 @@ from pydantic import Field
 
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.runs.recorded import Recorded
-from mnist_core.runs.records import LONGEST_NAME, SCORES, Pause, SlowMotion
+from mnist_core.runs.records import LONGEST_NAME, OTHER_PREDICTIONS, SCORES, Pause, SlowMotion
 from mnist_core.runs.states import Ending
 
 ATTEMPT_HEADER = "X-Attempt"
@@ -41,7 +41,7 @@ MOST_ROWS = 10_000
 
 HISTORY = "history.jsonl"
 _SENT = ("environment.json", "attempts.jsonl", "error.txt", "checkpoint.npz", "model.keras", SCORES, "predictions.npz")
-_SENT_PATTERN = re.compile("|".join([*map(re.escape, _SENT), r"predictions-[1-9][0-9]{0,5}\.npz"]))
+_SENT_PATTERN = re.compile("|".join([*map(re.escape, _SENT), OTHER_PREDICTIONS]))
 GIVEN = (
     "config.json", "meta.json", "status.json", HISTORY, "attempts.jsonl", "checkpoint.npz", "pause.json",
     "slow_motion.json", "cancel",

@@ -96,7 +96,7 @@ class Sync:
                 self._end()
             except Unreachable as error:
                 self.problem, tries = str(error), tries + 1
-                wait = _wait(self._interval_s, tries)
+                wait = wait_s(self._interval_s, tries)
                 if time.monotonic() + wait > deadline:
                     break
                 time.sleep(wait)
@@ -118,7 +118,7 @@ class Sync:
                 if not tries:
                     logger.info("%s; it is tried again, and the training goes on", error)
                 self.problem, tries = str(error), tries + 1
-                wait = _wait(self._interval_s, tries)
+                wait = wait_s(self._interval_s, tries)
             except (JobError, StoreError) as error:
                 self.lost = str(error)
                 logger.warning("no more is sent of this run: %s", error)
@@ -128,7 +128,7 @@ class Sync:
             except Exception:  # a file that cannot be read just now, say; the next time may do better
                 logger.exception("a run could not be sent")
                 tries += 1
-                wait = _wait(self._interval_s, tries)
+                wait = wait_s(self._interval_s, tries)
 
     def _ask_to_stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -251,6 +251,6 @@ def _content(path: Path) -> Any:
         return None
 
 
-def _wait(interval_s: float, tries: int) -> float:
-    """Return how long to wait before the next try: longer each time, and not all workers at once."""
-    return float(min(LONGEST_WAIT_S, interval_s * 2 ** min(tries, 10)) * random.uniform(0.7, 1.0))
+def wait_s(first_s: float, tries: int) -> float:
+    """Return how many seconds to wait before the next try: longer each time, and not all workers at once."""
+    return float(min(LONGEST_WAIT_S, first_s * 2 ** min(tries, 10)) * random.uniform(0.7, 1.0))

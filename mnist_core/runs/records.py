@@ -100,6 +100,8 @@ last complete and finite epoch, or those of the lowest validation loss."""
 SCORES = "scores.json"
 """The file with the figures of the kept weights on the test set, as `metrics.Scores` has them. A run that ships without
 its predictions has only these."""
+OTHER_PREDICTIONS = r"predictions-[1-9][0-9]{0,5}\.npz"
+"""The names, as a pattern, of the files with the predictions of other epochs than the kept one."""
 Seconds = Annotated[float, Field(ge=0, le=32_503_680_000)]
 """Unix seconds, up to the year 3000: what a calendar can show."""
 

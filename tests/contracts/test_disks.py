@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import signal
 import subprocess
@@ -32,18 +31,9 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.store import GONE, Store
 from mnist_core.runs.writer import RunWriter
 from mnist_core.studies import searches, sweeps
-from tests.support.disks import fill, refusing, tmpfs
+from tests.support.disks import contents, fill, refusing, tmpfs
 
 ROOT = Path(__file__).parents[2]
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Every file below a folder, with what it holds."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def figures(run: Run) -> list[object]:

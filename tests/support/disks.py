@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -15,6 +16,15 @@ from typing import Any
 import pytest
 
 _MAKING = os.O_CREAT | os.O_WRONLY | os.O_RDWR
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder, by its path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def _mount(*arguments: str | Path) -> None:
