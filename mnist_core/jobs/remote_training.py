@@ -114,7 +114,7 @@ def _claimed(client: Client, task: Task) -> dict[str, bytes]:
 
 
 def _wait(tries: int) -> float:
-    return wait_s(0.5, tries)
+    return wait_s(0.5, tries, longest_s=10.0)
 
 
 def _unpacked(content: bytes) -> dict[str, bytes]:

@@ -251,6 +251,6 @@ def _content(path: Path) -> Any:
         return None
 
 
-def wait_s(first_s: float, tries: int) -> float:
+def wait_s(first_s: float, tries: int, longest_s: float = LONGEST_WAIT_S) -> float:
     """Return how many seconds to wait before the next try: longer each time, and not all workers at once."""
-    return float(min(LONGEST_WAIT_S, first_s * 2 ** min(tries, 10)) * random.uniform(0.7, 1.0))
+    return float(min(longest_s, first_s * 2 ** min(tries, 10)) * random.uniform(0.7, 1.0))
