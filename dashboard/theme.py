@@ -62,7 +62,8 @@ span[data-tag] { color: light-dark(#FFFFFF, #0E1116); }
 :is(.st-key-looks, .st-key-epoch_switch, .st-key-data_look):has([data-testid="stSkeleton"]) { min-height: 60px; }
 .st-key-add_lines > :has(> [data-testid="stSkeleton"]) { min-height: 99px; }
 .st-key-add_lines > :last-child:has(> [data-testid="stSkeleton"]) { min-height: 54px; }
-.st-key-inspect:has([data-testid="stSkeleton"]) { min-height: 69px; }
+.st-key-inspect:has([data-testid="stSkeleton"]) { min-height: 68px; }
+.st-key-inspect + :has(> [data-testid="stSkeleton"]) { max-height: 20px; overflow: hidden; } /* a link is lower */
 .st-key-mistakes_answer [data-testid="stElementContainer"]:has(> [data-testid="stSkeleton"]) { min-height: 66px; }
 .st-key-board { min-height: 443px; }
 .st-key-draw_centred { max-height: 24px; }
