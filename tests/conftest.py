@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mnist = os.environ.get("MNIST_NPZ")
     reasons = {
         "mnist": None if mnist and Path(mnist).is_file() else "real MNIST is not here: set MNIST_NPZ to its path",
-        "browser": None if chromium.PATH else "Chromium is not installed (Debian package chromium)",
+        "browser": None
+        if chromium.FOR_TESTS
+        else "Chromium is not installed (Debian: chromium-headless-shell or chromium)",
     }
     for item in items:
         for marker, reason in reasons.items():

@@ -89,9 +89,9 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, without windows where that is installed."""
     with sync_playwright() as playwright:
-        browser = installed.launch(playwright)
+        browser = installed.launch(playwright, installed.FOR_TESTS)
         yield browser
         browser.close()
 

@@ -13,6 +13,7 @@ from mnist_core.runs.store import Store
 from tests.support import seed
 from tests.support.browser import Screen, Server, end_everything, start_server
 from tests.support.synthetic import config
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -93,6 +94,7 @@ def test_find_tick_compare_rename_delete_and_undo(screen: Screen, server: Server
     box.press("Enter")
     screen.settled()
     expect_names(screen, "renamed", seed.LARGE, seed.SMALL)
+    until(lambda: "renamed" in [run.name for run in store.runs()])  # the table shows it before the server has it
     assert store.find("renamed").state == "failed"
     screen.settled()  # the table shows a new name before the page has run with it
 

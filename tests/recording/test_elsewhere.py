@@ -102,7 +102,7 @@ def test_a_run_is_shown_while_it_trains_elsewhere_and_is_kept_at_its_end(server:
 def test_a_person_who_cancels_the_run_in_the_dashboard_ends_the_training(server: StoreServer, store: Store) -> None:
     def cancel(epoch: int) -> None:
         if epoch == 0:
-            until(lambda: bool(store.runs()))
+            until(lambda: any(run.state == "running" for run in store.runs()))
             store.cancel(the_run(store).id)
             assert recorder._writer is not None
             until(lambda: recorder._writer.cancel_requested)  # type: ignore[union-attr]

@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 PATH = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
-"""Debian's Chromium; None if it is not installed."""
+"""Debian's Chromium, the browser that people have; None if it is not installed."""
+
+_SHELL = "/usr/bin/chromium-headless-shell"
+FOR_TESTS = _SHELL if Path(_SHELL).exists() else PATH
+"""Debian's Chromium without windows and bars, for tests: it loads a page with a third less of a processor's time.
+
+Where it is not installed, Chromium; None if neither is.
+"""
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -20,6 +27,6 @@ ARGUMENTS = [
 ]
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Start Chromium; whoever calls this closes it."""
-    return playwright.chromium.launch(executable_path=PATH, args=ARGUMENTS)
+def launch(playwright: Playwright, path: str | None = PATH) -> Browser:
+    """Start the Chromium at `path`; whoever calls this closes it."""
+    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
