@@ -6,12 +6,16 @@ A dataset file is an `.npz` with the arrays `x_train`, `y_train`, `x_test`, `y_t
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,11 +205,29 @@ def _load_mnist(path: Path) -> Dataset:
     return Dataset("mnist", **arrays, fingerprint=MNIST_FINGERPRINT)
 
 
-def _load_digits() -> Dataset:
+def _scikit_learns_digits() -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Return the 1,797 images of `sklearn.datasets.load_digits`, 8×8 with values from 0 to 16, and their labels.
+
+    They are read from the file in its package, as importing scikit-learn takes a second and 120 MB of each worker;
+    where a version keeps it elsewhere, scikit-learn itself reads them.
+    """
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        with (
+            contextlib.suppress(OSError),
+            gzip.open(Path(folder) / "datasets" / "data" / "digits.csv.gz", "rt") as file,
+        ):
+            table = np.loadtxt(file, delimiter=",")
+            return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.uint8)
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    images, labels = enlarge_8_to_28(bunch.images), bunch.target.astype(np.uint8)
+    return bunch.images, bunch.target.astype(np.uint8)
+
+
+def _load_digits() -> Dataset:
+    images, labels = _scikit_learns_digits()
+    images = enlarge_8_to_28(images)
     # every fifth image of each class is for testing: stratified, and the same everywhere without a random number
     rank = np.zeros(len(labels), int)
     for digit in range(CLASSES):

@@ -198,13 +198,15 @@ def _give_way() -> None:
 
 
 def _warm_up() -> None:
+    from mnist_core.training.models import backend, not_importable
     from mnist_core.training.train import warm_up
 
     # a worker that cannot warm up still says why in each run that it fails
     try:
+        # Keras imports both if it can, for its wrappers and for data frames: a third of the time, and 120 MB
+        with not_importable("pandas", "sklearn"):
+            backend()
         warm_up()
-        with contextlib.suppress(ImportError):
-            import sklearn.datasets  # noqa: F401  # for `digits`; a second, when first imported
         _process.warm = True
     except Exception:
         logger.exception("TensorFlow could not be warmed up")

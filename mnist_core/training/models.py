@@ -6,7 +6,10 @@ is imported by the functions that need it, never by importing this module.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +58,22 @@ def backend() -> Backend:
     import tensorflow as tf
 
     return Backend(tf, keras)
+
+
+@contextlib.contextmanager
+def not_importable(*packages: str) -> Iterator[None]:
+    """Let imports of these packages fail for a while, for libraries that import them only where they are installed.
+
+    What this process has already imported stays importable. Not for a process in which others import meanwhile.
+    """
+    hidden = [name for name in packages if name not in sys.modules]
+    none: dict[str, Any] = dict.fromkeys(hidden)
+    sys.modules.update(none)  # Python's own mark for what cannot be imported
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def initializer_seed(seed: int, layer: int) -> int:

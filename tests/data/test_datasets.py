@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,3 +276,24 @@ def test_digits_say_that_their_test_images_are_hardly_by_new_writers(catalog: Ca
     assert re.search(r"test set of the UCI.*different 13\s+to the test set", load_digits().DESCR, re.DOTALL)
     assert "by 13 people" in catalog.describe("digits")
     assert "hardly by new writers" in catalog.describe("digits")
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_digits_are_scikit_learns_also_where_it_keeps_them_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    from sklearn.datasets import load_digits
+
+    if moved:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    images, labels = datasets._scikit_learns_digits()
+    assert np.array_equal(images, load_digits().images)
+    assert np.array_equal(labels, load_digits().target)
+
+
+def test_digits_are_read_without_importing_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sklearn
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: sklearn.__spec__)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert datasets._scikit_learns_digits()[0].shape == (1797, 8, 8)

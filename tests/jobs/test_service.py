@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import importlib.util
 import json
 import os
 import subprocess
@@ -26,6 +28,7 @@ from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, Service, worker_count
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
+from mnist_core.training import models, train
 from tests.support.waiting import run_apart, until
 
 ROOT = Path(__file__).parents[2]
@@ -348,3 +351,20 @@ def test_only_paths_that_exist_here_are_taken_over(
     monkeypatch.setenv("MNIST_NPZ", "kept")
     worker.train_run(str(store.root), "0123456789ab", given)
     assert worker.task_environment()["MNIST_NPZ"].endswith("kept")
+
+
+def test_a_worker_loads_keras_without_the_packages_that_keras_only_adapts_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+    for name in ("pandas", "sklearn"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    def load() -> None:
+        for name in ("pandas", "sklearn"):
+            with contextlib.suppress(ImportError):
+                found.append(bool(importlib.import_module(name)))
+
+    monkeypatch.setattr(models, "backend", load)
+    monkeypatch.setattr(train, "warm_up", lambda: None)
+    worker._warm_up()
+    assert found == []
+    assert importlib.util.find_spec("pandas"), "a run may still import it"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.training.models import backend, build_model, predict, trained_model
+from mnist_core.training.models import backend, build_model, not_importable, predict, trained_model
 
 CONVOLUTIONAL = ModelConfig(
     layers=(
@@ -88,3 +89,12 @@ def test_a_saved_model_is_plain_keras_and_predicts_the_same(tmp_path: Path, conf
     np.testing.assert_array_equal(probabilities, predict(model, images))
     loaded = backend().keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     np.testing.assert_array_equal(probabilities, predict(loaded, images))
+
+
+def test_packages_cannot_be_imported_for_a_while_and_then_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with not_importable("colorsys", "json"):
+        with pytest.raises(ImportError):
+            importlib.import_module("colorsys")
+        assert importlib.import_module("json").dumps(1) == "1", "what was imported before stays"
+    assert importlib.import_module("colorsys")
