@@ -82,11 +82,10 @@ class ByteCache:
 
     def _shrink(self) -> None:
         """Drop what was not used for longest, until the rest fits."""
-        for key in list(self._entries):
-            if self.bytes <= self.most_bytes:
-                return
-            if self._entries[key].size >= 0:
-                self.bytes -= self._entries.pop(key).size
+        while self.bytes > self.most_bytes:
+            # not over a list of all keys: going through an OrderedDict hashes each, and those of runs are large
+            key = next(key for key, entry in self._entries.items() if entry.size >= 0)
+            self.bytes -= self._entries.pop(key).size
 
     def clear(self) -> None:
         """Keep nothing any more."""

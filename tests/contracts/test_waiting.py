@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -11,13 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mnist_core.errors import JobError
+from mnist_core.errors import JobError, MnistCoreError, WriteError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import local_service, runners, watch
 from mnist_core.jobs.local_service import ServiceStatus
@@ -27,29 +28,24 @@ from mnist_core.jobs.watch import MOST_TRIES, Notice, Watch, sentence
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 60
-LONG = 150
+EPOCHS = 3
+LONG = 60
+"""A run of so many epochs is not over before its process is held."""
 NEVER = 500
 DIGITS = {"dataset.name": "digits", "training.epochs": EPOCHS}
 TRAIN = ("train", "notebook/model_1", "--dataset", "digits")
-GRID = {"base": "notebook/model_1", "fixed": DIGITS, "grid": {"stack.units": [64, 96, 128]}}
+GRID = {"base": "notebook/model_1", "fixed": DIGITS, "grid": {"stack.units": [96, 128]}}
 SPACE = {
     "base": "notebook/model_1",
     "sampler": "random",
-    "trials": 3,
+    "trials": 2,
     "fixed": DIGITS | {"training.validation": {"source": "held_out", "fraction": 0.2}},
     "space": {"stack.units": {"low": 64, "high": 128}},
 }
-GONE = "The training service has ended unexpectedly"
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+FAILS = "The training service cannot be started"
 
 
 class Command:
@@ -96,12 +92,45 @@ def waited(store: Store, started_processes: object) -> Iterator[Store]:
     local_service.stop(store.root.resolve())
 
 
+def specification(folder: Path, content: dict[str, object]) -> str:
+    """The path of a file with the specification of a sweep or a search."""
+    path = folder / f"{len(list(folder.iterdir()))}.json"
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def hold(store: Store) -> psutil.Process:
+    """Suspend the process of a run that is in training; return it."""
+    while True:
+        until(lambda: any(run.state == "running" and run.epochs_done >= 2 for run in store.runs()))
+        run = next((run for run in store.runs() if run.state == "running"), None)
+        pid = lease.holder_pid(run.path) if run else None
+        if run is None or pid is None:
+            continue
+        process = psutil.Process(pid)
+        process.suspend()
+        if lease.held(run.path) and run.epochs_done < run.config.training.epochs:
+            return process
+        process.resume()
+
+
 def kill_service(store: Store) -> None:
-    """`kill -9` of the service's own process while a run is in training; its workers are left to themselves."""
-    until(lambda: any(run.state == "running" and run.epochs_done >= 2 for run in store.runs()))
+    """`kill -9` of the service's own process; its workers are left to themselves."""
     record = local_service.running(store.root.resolve())
     assert record is not None
     psutil.Process(record.pid).kill()
+
+
+@contextlib.contextmanager
+def no_service_can_start(store: Store) -> Iterator[None]:
+    """For a while, as where the disk is full: the file that a service writes its log to cannot be written."""
+    log = local_service.log_path(store.root.resolve())
+    aside = log.with_name("log-of-the-first")
+    log.rename(aside)
+    log.mkdir()
+    yield
+    log.rmdir()
+    aside.rename(log)
 
 
 def assert_trained_once(runs: list[Run]) -> None:
@@ -115,29 +144,31 @@ def assert_trained_once(runs: list[Run]) -> None:
 # -- the local service -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["train", "sweep", "search"])
-def test_a_waiting_command_starts_a_killed_service_again_and_finishes(waited: Store, tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "spec.json"
-    path.write_text(json.dumps(SPACE if kind == "search" else GRID))
-    arguments = (*TRAIN, "--epochs", str(EPOCHS), "--seeds", "3") if kind == "train" else (kind, str(path))
-    command = Command(waited, *arguments)
-    kill_service(waited)
-    command.expect(GONE, limit_s=10)
-    assert command.ends() == 0, command.text
-    assert "Traceback" not in command.text
-    assert len(waited.runs()) == 3
+def test_waiting_commands_start_a_killed_service_again_and_finish(
+    waited: Store, tmp_path: Path, small_config: RunConfig
+) -> None:
+    resumed = waited.add(small_config.replace(training__epochs=LONG), name="a run")[0]
+    waited.cancel(resumed.id)
+    commands = [
+        Command(waited, "resume", resumed.id),
+        Command(waited, *TRAIN, "--epochs", str(EPOCHS), "--seeds", "2"),
+        Command(waited, "sweep", specification(tmp_path, GRID)),
+        Command(waited, "search", specification(tmp_path, SPACE)),
+    ]
+    worker = hold(waited)
+    until(lambda: len(waited.runs()) == 1 + 2 + 2 + 1)  # a search requests a second trial when the first has ended
+    with no_service_can_start(waited):  # until each of them has noticed; then one of them starts it for all
+        kill_service(waited)
+        worker.resume()
+        for command in commands:
+            command.expect(FAILS, limit_s=20)
+    for command in commands:
+        assert command.ends() == 0, command.text
+        assert "training goes on" in command.text
+        assert "Traceback" not in command.text
+    assert len(waited.runs()) == 1 + 3 * 2
     assert_trained_once(waited.runs())
-
-
-def test_a_resumed_run_goes_on_when_the_service_is_killed(waited: Store, small_config: RunConfig) -> None:
-    run = waited.add(small_config.replace(training__epochs=LONG), name="a run")[0]
-    waited.cancel(run.id)
-    command = Command(waited, "resume", run.id)
-    kill_service(waited)
-    command.expect(GONE, limit_s=10)
-    assert command.ends() == 0, command.text
-    assert lease.attempts(run.path) == 2
-    assert_trained_once([waited.get(run.id)])
+    assert any(lease.attempts(run.path) == 2 for run in waited.runs())
 
 
 def test_a_service_that_was_stopped_stays_stopped_and_the_command_says_so(waited: Store) -> None:
@@ -151,33 +182,34 @@ def test_a_service_that_was_stopped_stays_stopped_and_the_command_says_so(waited
     assert all(not run.ended for run in waited.runs())
 
 
-def test_a_run_that_is_cancelled_while_its_service_is_away_stays_cancelled(waited: Store) -> None:
+def test_what_is_cancelled_while_its_service_is_away_stays_cancelled(waited: Store) -> None:
+    """Runs that somebody cancels, and those of a command that is interrupted as it hands them over again."""
     command = Command(waited, *TRAIN, "--epochs", str(NEVER), "--seeds", "2")
-    kill_service(waited)
-    until(lambda: any(run.state == "interrupted" for run in waited.runs()))
-    for run in waited.runs():
-        waited.cancel(run.id)
-    assert command.ends(20) == 1
-    assert [run.state for run in waited.runs()] == ["cancelled", "cancelled"]
-
-
-def test_interrupting_a_command_cancels_what_it_is_about_to_hand_over_again(waited: Store) -> None:
-    command = Command(waited, *TRAIN, "--epochs", str(NEVER), "--seeds", "2")
-    kill_service(waited)
-    command.expect(GONE, limit_s=10)
-    command.process.send_signal(signal.SIGINT)
-    assert command.ends(30) == 130
+    until(lambda: len(waited.runs()) == 2)
+    cancelled = {run.id for run in waited.runs()}
+    interrupted = Command(waited, *TRAIN, "--epochs", str(NEVER - 1), "--seeds", "2")
+    worker = hold(waited)
+    until(lambda: len(waited.runs()) == 4)
+    with no_service_can_start(waited):
+        kill_service(waited)
+        worker.resume()
+        until(lambda: any(run.state == "interrupted" for run in waited.runs()))
+        for run_id in cancelled:
+            waited.cancel(run_id)
+        assert command.ends(20) == 1
+        assert {run.state for run in waited.runs() if run.id in cancelled} == {"cancelled"}
+        interrupted.expect(FAILS, limit_s=20)
+    until(lambda: local_service.status(waited.root.resolve()).state != "stopped")
+    interrupted.process.send_signal(signal.SIGINT)
+    assert interrupted.ends(30) == 130
     until(lambda: all(run.state == "cancelled" for run in waited.runs()))
 
 
 def test_an_open_page_starts_a_killed_service_again(waited: Store, small_config: RunConfig) -> None:
     """A page shows all runs of its store to a watch that adopts nothing, twice a second."""
-    runner = ServiceRunner(waited, options=("--workers", "1"))
-    ids = [
-        request(waited, runner, small_config.replace(training__epochs=LONG, training__seed=seed), name="a run").run.id
-        for seed in range(2)
-    ]
-    page = Watch(waited, ServiceRunner(waited, options=("--workers", "1")), adopt=False)
+    runner = ServiceRunner(waited)
+    ids = [request(waited, runner, small_config.replace(training__seed=seed), name="a run").run.id for seed in range(2)]
+    page = Watch(waited, ServiceRunner(waited), adopt=False)
     seen: list[str] = []
 
     def tick() -> bool:
@@ -186,8 +218,8 @@ def test_an_open_page_starts_a_killed_service_again(waited: Store, small_config:
         time.sleep(0.1)
         return not look.waited
 
-    tick()
-    kill_service(waited)
+    assert not tick()
+    kill_service(waited)  # before its worker has begun with them
     until(tick, limit_s=100)
     assert "service_gone" in seen
     assert_trained_once([waited.get(run_id) for run_id in ids])
@@ -262,24 +294,28 @@ def cluster(tmp_path: Path, started_processes: object) -> Iterator[Cluster]:
     cluster.kill()
 
 
-@pytest.mark.parametrize("kind", ["train", "search"])
-def test_a_command_says_that_the_scheduler_is_away_and_then_the_workers_and_goes_on_when_they_come(
-    waited: Store, cluster: Cluster, tmp_path: Path, kind: str
+def test_commands_say_that_the_scheduler_is_away_and_then_the_workers_and_go_on_when_they_come(
+    waited: Store, cluster: Cluster, tmp_path: Path
 ) -> None:
-    path = tmp_path / "spec.json"
-    path.write_text(json.dumps(SPACE))
-    arguments = (*TRAIN, "--epochs", str(EPOCHS), "--seeds", "3") if kind == "train" else (kind, str(path))
-    command = Command(waited, *arguments, MNIST_CORE_SCHEDULER=cluster.address)
-    until(lambda: any(run.epochs_done >= 2 for run in waited.runs()))
+    address = cluster.address
+    commands = [
+        Command(waited, *TRAIN, "--epochs", str(LONG), "--seeds", "2", MNIST_CORE_SCHEDULER=address),
+        Command(waited, "search", specification(tmp_path, SPACE), MNIST_CORE_SCHEDULER=address),
+    ]
+    hold(waited)
+    until(lambda: len(waited.runs()) == 2 + 1)
     cluster.kill()
-    command.expect(f"No scheduler answers at {cluster.address}", limit_s=15)
+    for command in commands:
+        command.expect(f"No scheduler answers at {address}", limit_s=15)
     cluster.scheduler()
-    command.expect(f"The scheduler at {cluster.address} has no worker", limit_s=30)
-    assert command.process.poll() is None
+    for command in commands:
+        command.expect(f"The scheduler at {address} has no worker", limit_s=30)
+        assert command.process.poll() is None
     cluster.worker()
-    assert command.ends() == 0, command.text
-    assert "training goes on" in command.text
-    assert "Traceback" not in command.text
+    for command in commands:
+        assert command.ends() == 0, command.text
+        assert "training goes on" in command.text
+        assert "Traceback" not in command.text
     assert_trained_once(waited.runs())
     assert local_service.status(waited.root).state == "stopped", "no local service takes a remote scheduler's place"
 
@@ -290,14 +326,14 @@ def test_a_command_says_that_the_scheduler_is_away_and_then_the_workers_and_goes
 class Broken(LocalRunner):
     """Takes runs and loses them, or fails to."""
 
-    def __init__(self, store: Store, *, absence: Absence | None = None, problem: str = "") -> None:
+    def __init__(self, store: Store, *, absence: Absence | None = None, problem: MnistCoreError | None = None) -> None:
         super().__init__(store)
         self.absence, self.problem = absence, problem
         self.taken: list[str] = []
 
     def submit(self, run_id: str) -> None:
         if self.problem:
-            raise JobError(self.problem)
+            raise self.problem
         self.taken.append(run_id)
 
     def absent(self) -> Absence | None:
@@ -338,11 +374,35 @@ def test_a_run_that_is_lost_each_time_is_given_up_with_a_sentence(
     assert store.get(run.id).state == "queued"
 
 
+def test_a_run_that_a_page_has_seen_in_training_is_handed_over_when_its_process_dies(
+    store: Store, small_config: RunConfig, quick: None
+) -> None:
+    runner = Broken(store)
+    run = store.add(small_config, name="a run")[0]
+    writer = store.open_writer(run.id)
+    assert writer is not None
+    writer.started([])
+    page = Watch(store, runner, adopt=False)
+    assert [shown.state for shown in page.look([store.get(run.id)]).waited] == ["running"]
+    writer.release()
+    looked(page, run)
+    assert run.id in runner.taken
+
+
+def test_a_service_that_cannot_write_is_tried_again_and_the_reason_is_given(
+    store: Store, small_config: RunConfig, quick: None
+) -> None:
+    run = store.add(small_config, name="a run")[0]
+    said = looked(Watch(store, Broken(store, absence="gone", problem=WriteError("the disk is full"))), run)
+    assert Notice("service_fails", 1, detail="the disk is full") in said
+    assert said[-1] == Notice("given_up", 1, detail="the disk is full")
+
+
 def test_a_service_that_cannot_be_started_is_tried_again_and_then_given_up_with_the_reason(
     store: Store, small_config: RunConfig, quick: None
 ) -> None:
     run = store.add(small_config, name="a run")[0]
-    said = looked(Watch(store, Broken(store, absence="gone", problem="no memory")), run)
+    said = looked(Watch(store, Broken(store, absence="gone", problem=JobError("no memory"))), run)
     assert Notice("service_fails", 1, detail="no memory") in said
     assert said[-1] == Notice("given_up", 1, detail="no memory")
 
