@@ -6,7 +6,7 @@
 The machines are namespaces of this one (`tests/support/cluster.py` says what each is), so it needs Linux and the right
 to make network namespaces. The network of one worker is down for 90 seconds, and all limits are those that users have:
 60 seconds of silence for the store server, 30 for dask. With `--short` it is what `tests/contracts/test_cluster.py`
-does where CLUSTER_TESTS is 1: a cut of 14 seconds, limits of 8 and 11.
+does: a cut of 14 seconds, limits of 8 and 11.
 """
 
 from __future__ import annotations

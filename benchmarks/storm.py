@@ -61,6 +61,8 @@ PATIENCE_S = 240.0
 """A command that is given again must end within so many seconds."""
 ROUNDS = 4
 """So often it is given again: a run whose process was killed three times in one epoch is failed, and then resumed."""
+AT_ONCE = 4
+"""So many of them are given at once."""
 PAGES = ("", "train", "runs", "sweeps")
 UNFINISHED_FILES = ("checkpoint.npz", "progress.json", "cancel", "pause.json")
 KILLED = {"requester": 3, "dashboard": 1.5, "worker": 4, "service": 2}
@@ -173,6 +175,7 @@ class Storm:
         }  # fmt: skip
         if short:
             self.environment["MNIST_CORE_WORKERS"] = "1"
+        self.epochs_of_a_study = 12 if short else 30
         self.row = Row("")
         self.rows: list[Row] = []
         self.servers: list[Server] = []
@@ -215,7 +218,9 @@ class Storm:
     def study(self, kind: str) -> tuple[str, ...]:
         """Return a command that trains a new sweep, or carries out a new search, with or without Hyperband."""
         self.next_seed += 1
-        fixed: dict[str, Any] = {"dataset.name": "digits", "training.epochs": 30, "training.seed": self.next_seed}
+        fixed: dict[str, Any] = {
+            "dataset.name": "digits", "training.epochs": self.epochs_of_a_study, "training.seed": self.next_seed,
+        }  # fmt: skip
         spec: dict[str, Any] = {"name": f"{kind} {self.next_seed}", "base": "notebook/model_1"}
         if kind == "sweep":
             spec |= {"fixed": fixed, "grid": {"training.learning_rate": [0.001, 0.003, 0.01]}}
@@ -237,7 +242,7 @@ class Storm:
         self.works += 1
         kind = kinds[self.works % 3] if self.short else self.random.choice(kinds)
         if kind == "train":
-            return self.train(epochs=self.random.randint(20, 60), seeds=2)
+            return self.train(epochs=20 if self.short else self.random.randint(20, 60), seeds=2)
         if kind == "stop early":
             return self.train("--set", 'training.early_stopping={"patience": 5}', epochs=60, seeds=2)
         return self.study(kind)
@@ -262,7 +267,7 @@ class Storm:
     def kill_at_random(self) -> None:
         """`kill -9` of worker, service, requester or dashboard, while trainings, sweeps and searches go on."""
         waiting: list[tuple[str, ...]] = []
-        pause = 1.0 if self.short else 4.5
+        pause = 0.5 if self.short else 4.5
         for number in range(self.kills):
             self.collect(waiting)
             while sum(command.running for command in self.commands) < 2:
@@ -394,7 +399,9 @@ class Storm:
         if len(found) != len(names):
             self.violated("different", f"the sweeps {sorted(names)} became {[sweep.id for sweep in found]}", "")
         for run in (self.store.get(run_id) for sweep in found for run_id in sweep.run_ids):
-            if lease.attempts(run.path) != 1 or [row.epoch for row in run.rows()] != list(range(1, 31)):
+            if lease.attempts(run.path) != 1 or [row.epoch for row in run.rows()] != list(
+                range(1, self.epochs_of_a_study + 1)
+            ):
                 self.violated("different", f"run {run.id} was trained {lease.attempts(run.path)} times", "")
         self.row.done["sweeps at once"] += 3
         self.row.done["dashboards at once"] += 2
@@ -487,15 +494,15 @@ class Storm:
         self.unfinished.clear()
         for round_ in range(ROUNDS):
             left = []
-            for arguments in again:
-                command = Command(self, *arguments)
-                status = command.wait()
-                self.read(command)
-                self.row.done["commands given again"] += 1
-                if status != 0:
-                    left.append(arguments)
-                if status != 0 and round_ == ROUNDS - 1:
-                    self.violated("stuck", f"{' '.join(arguments)} ended with {status}", command.text)
+            for first in range(0, len(again), AT_ONCE):
+                for command in [Command(self, *arguments) for arguments in again[first : first + AT_ONCE]]:
+                    status = command.wait()
+                    self.read(command)
+                    self.row.done["commands given again"] += 1
+                    if status != 0:
+                        left.append(command.arguments)
+                    if status != 0 and round_ == ROUNDS - 1:
+                        self.violated("stuck", f"{' '.join(command.arguments)} ended with {status}", command.text)
             again = left
             if round_ == 0:  # what a search had done with, as its training failed
                 left += [("resume", run.id) for run in self.own_runs() if run.state == "failed"]
@@ -611,8 +618,8 @@ class Storm:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def carry_out(self, part: str) -> None:
-        """Carry out one part, and check what must hold."""
+    def carry_out(self, part: str, *, settle: bool) -> None:
+        """Carry out one part, and check what must hold; give what was cut short again if it is to be settled."""
         began = time.monotonic()
         self.row = Row(part)
         self.rows.append(self.row)
@@ -620,7 +627,8 @@ class Storm:
             PARTS[part](self)
         except MnistCoreError as error:
             self.violated("wordless", "the storm itself met an error", str(error))
-        self.settle()
+        if settle:
+            self.settle()
         self.check_finished()
         if not self.short:
             self.check_bits()
@@ -655,14 +663,15 @@ class Storm:
 
 
 PARTS: dict[str, Callable[[Storm], None]] = {
-    "kills": Storm.kill_at_random,
-    "disk": Storm.fill_the_disk,
-    "read-only": Storm.lock_the_store,
     "clock": Storm.set_the_clock,
     "twice": Storm.work_twice,
     "data": Storm.replace_the_data,
+    "kills": Storm.kill_at_random,
+    "disk": Storm.fill_the_disk,
+    "read-only": Storm.lock_the_store,
     "files": Storm.spoil_the_store,
 }
+"""In this order: the first three need a store in which nothing waits to be given again."""
 
 
 def difference(run: Run, other: Run) -> str:
@@ -746,7 +755,7 @@ def main() -> int:
     """Run, and return how many parts have met a violation, 100 at the most."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts only")
-    parser.add_argument("--kills", type=int, help="number of processes to kill (default: 200; short: 6)")
+    parser.add_argument("--kills", type=int, help="number of processes to kill (default: 200; short: 4)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="as little of each part as shows that it works")
     parser.add_argument("--keep", type=Path, help="keep store and logs in this new folder")
@@ -758,16 +767,16 @@ def main() -> int:
     if INSIDE not in os.environ:
         return in_namespace(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that it ends what it has started
-    kills = given.kills if given.kills is not None else 6 if given.short else 200
+    kills = given.kills if given.kills is not None else 4 if given.short else 200
     with kept_or_deleted(given.keep and given.keep.absolute()) as folder:
         storm = Storm(folder, given.seed, kills=kills, short=given.short)
         with tmpfs(storm.disk, DISK), sync_playwright() as playwright:
-            storm.browser = chromium.launch(playwright)
+            storm.browser = chromium.launch(playwright, chromium.FOR_TESTS)
             try:
                 storm.start()
-                for part in PARTS:
-                    if part in given.only:
-                        storm.carry_out(part)
+                parts = [part for part in PARTS if part in given.only]
+                for part in parts:
+                    storm.carry_out(part, settle=not given.short or part == parts[-1])
                 storm.end()
                 if given.keep:
                     shutil.copytree(storm.root, folder / "store", symlinks=True, ignore=_special)

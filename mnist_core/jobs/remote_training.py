@@ -40,6 +40,7 @@ from mnist_core.remote import protocol
 from mnist_core.remote.client import Client, HeldByAnother, NothingToTrain, ServerAddress, Unreachable
 from mnist_core.remote.protocol import Claimed
 from mnist_core.remote.sync import Sync, wait_s
+from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
 from mnist_core.runs.store import Store, default_root
@@ -173,8 +174,7 @@ def _store_of(folder: Path, run_id: str, files: dict[str, bytes]) -> Store:
     for name in protocol.GIVEN:
         if name in files:
             (place / name).write_bytes(files[name])
-    if claimed.lease > 1:  # so that this attempt has the same number here and there
-        (place / f"lease-{claimed.lease - 1}.json").write_bytes(b"{}")
+    lease.count_from(place, claimed.lease)  # so that this attempt has the same number here and there
     of_parent = {name: files[f"parent/{name}"] for name in protocol.GIVEN_OF_PARENT if f"parent/{name}" in files}
     if of_parent:
         parent = json.loads(files["config.json"])["parent"]

@@ -77,6 +77,12 @@ def _file(folder: Path, attempt: int) -> Path:
     return folder / f"lease-{attempt}.json"
 
 
+def count_from(folder: Path, number: int) -> None:
+    """Let the next attempt in a folder without any have this number, 1 or more: earlier ones were made elsewhere."""
+    if number > 1:
+        _file(folder, number - 1).write_bytes(b"{}")
+
+
 def unreleased() -> bool:
     """True if this process could not write down that it holds a run no more; others see that once it has ended."""
     return any(attempts(folder) == attempt for folder, attempt in _unwritten)

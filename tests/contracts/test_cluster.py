@@ -6,7 +6,6 @@ cut of 90 seconds and the limits that users have.
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
@@ -18,8 +17,7 @@ pytestmark = pytest.mark.optional
 
 @pytest.fixture(scope="module")
 def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
-    reason = reason_to_skip() if os.environ.get("CLUSTER_TESTS") == "1" else "takes a minute: set CLUSTER_TESTS to 1"
-    if reason:
+    if reason := reason_to_skip():
         pytest.skip(reason)
     return prove(tmp_path_factory.mktemp("cluster"), SHORT)
 

@@ -178,3 +178,10 @@ def test_a_claim_made_between_two_looks_is_not_overtaken(tmp_path: Path, monkeyp
     assert lease.claim(tmp_path) is None
     assert rivals[1] is not None
     rivals[1].check()
+
+
+def test_the_next_attempt_has_the_number_that_attempts_elsewhere_leave_it(tmp_path: Path) -> None:
+    lease.count_from(tmp_path, 3)
+    claimed = lease.claim(tmp_path)
+    assert claimed is not None
+    assert claimed.attempt == 3
