@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from mnist_core.errors import JobError, StoreError
+from mnist_core.errors import JobError, StoreError, WriteError
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import TRAINABLE
@@ -258,9 +258,9 @@ class Watch:
                 continue
             try:
                 self.runner.submit(run.id)
-            except JobError as error:
+            except (JobError, WriteError) as error:  # the latter where the disk is full
                 self._problem = str(error)
-                if self.runner.address:
+                if self.runner.address and isinstance(error, JobError):
                     return self._unanswered(len(runs), error)
                 return Notice("service_fails", len(runs), detail=self._problem)
             except StoreError:  # deleted meanwhile

@@ -43,6 +43,24 @@ class TestBytes:
         cache.get("large", text(250), len)
         assert (len(cache), cache.bytes) == (1, 250)
 
+    def test_keeping_a_value_does_not_hash_the_keys_of_all_others(self) -> None:
+        hashed: list[int] = []
+
+        class Key:
+            def __init__(self, number: int) -> None:
+                self.number = number
+
+            def __hash__(self) -> int:
+                hashed.append(self.number)
+                return self.number
+
+        cache = ByteCache(300)
+        for number in range(10):
+            cache.get(Key(number), text(30), len)
+        hashed.clear()
+        cache.get(Key(10), text(30), len)  # in place of the oldest
+        assert set(hashed) == {0, 10}
+
     def test_what_is_larger_than_all_is_given_out_and_not_kept(self) -> None:
         cache = ByteCache(300)
         assert len(cache.get("too large", text(301), len)) == 301
