@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,7 @@ def _scikit_learns_digits() -> tuple[NDArray[Any], NDArray[np.uint8]]:
     return bunch.images, bunch.target.astype(np.uint8)
 
 
+@cache
 def _load_digits() -> Dataset:
     images, labels = _scikit_learns_digits()
     images = enlarge_8_to_28(images)
@@ -235,6 +237,8 @@ def _load_digits() -> Dataset:
         rank[members] = np.arange(members.sum())
     test = rank % 5 == 4
     arrays = {"x_train": images[~test], "y_train": labels[~test], "x_test": images[test], "y_test": labels[test]}
+    for array in arrays.values():
+        array.flags.writeable = False  # all callers share them
     return Dataset("digits", **arrays, fingerprint=fingerprint(arrays))
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mnist_core.data.augmentation import AffineTransforms
 from mnist_core.data.images import Pixels
 from mnist_core.training.models import backend
+from mnist_core.training.optimizers import reset
 
 _SHUFFLE, _DROPOUT, _SUBSET = 0x5F0E, 0xD409, 0x5B5E
 _WORD = 1 << 16
@@ -117,8 +118,7 @@ class Engine:
         self.sizes = Sizes(len(images), batch)
         self._smoothing = label_smoothing
         optimizer.build(model.trainable_variables)
-        self._images = tf.constant(images)
-        self._labels = tf.constant(labels.astype(np.int32))
+        self._hold(images, labels)
         self._variables = [variable.value for variable in model.trainable_variables]
         self._penalised = [
             (index, layer.kernel_regularizer)
@@ -144,6 +144,10 @@ class Engine:
         self._block = tf.function(self._train_block, input_signature=block, autograph=False)
         self._moving_block = tf.function(self._train_block, input_signature=moving, autograph=False)
         self._evaluate = tf.function(self._all_probabilities, input_signature=[pixels], autograph=False)
+
+    def _hold(self, images: Pixels, labels: NDArray[np.uint8]) -> None:
+        self._images = self._tf.constant(images)
+        self._labels = self._tf.constant(labels.astype(np.int32))
 
     # -- called by training ------------------------------------------------------------------------------------------
 
@@ -183,6 +187,16 @@ class Engine:
             data, tensor(order), drawn, transforms, tensor(start), tensor(stop), loss_so_far, tensor(correct)
         )
         return float(loss), int(correct)
+
+    def start_again(self, images: Pixels, labels: NDArray[np.uint8], weights: list[NDArray[Any]], rate: float) -> None:
+        """Begin another training, as a new engine would, with a training set of the same shapes."""
+        self._hold(images, labels)
+        self.model.set_weights(weights)
+        reset(self.optimizer, rate)
+
+    def release(self) -> None:
+        """Drop the training set."""
+        del self._images, self._labels
 
     def set_rate(self, rate: float) -> None:
         """Train with this learning rate from now on."""

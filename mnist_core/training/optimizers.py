@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from mnist_core.experiments.configs import TrainingConfig
 from mnist_core.training.models import backend
 
@@ -20,6 +22,14 @@ def build_optimizer(config: TrainingConfig) -> Any:
     if config.optimizer == "sgd":
         return _fused_optimizers()["sgd"](rate, momentum=config.momentum)
     return _fused_optimizers()[config.optimizer](rate)
+
+
+def reset(optimizer: Any, rate: float) -> None:
+    """Give a built optimizer the learning rate `rate` and, in all else, the values from before its first step."""
+    # the increments count too: a factor of 0 does not make a NaN, which a diverged training leaves there, to 0
+    for variable in (*optimizer.variables, *getattr(optimizer, "_increments", ())):
+        variable.assign(np.zeros(variable.shape, variable.dtype if isinstance(variable.dtype, str) else np.float32))
+    optimizer.learning_rate = rate
 
 
 @cache

@@ -26,7 +26,7 @@ from mnist_core.evaluation import metrics
 from mnist_core.experiments.configs import HeldOutValidation, ModelConfig, PlateauSchedule, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.records import EpochRow
-from mnist_core.training import checkpoints
+from mnist_core.training import checkpoints, reuse
 from mnist_core.training.checkpoints import Plateau, State
 from mnist_core.training.engine import Engine, shuffled, subset
 from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
@@ -120,7 +120,7 @@ def train(
         state=ending.state,
         reason=ending.reason,
         history=tuple(run.state.rows),
-        model=run.model,
+        model=run.hand_over(),
         best_epoch=_best_epoch(run.state.rows),
         kept_epoch=kept,
         probabilities=probabilities,
@@ -168,21 +168,34 @@ class _Training:
         self.model = build_model(config.model, self.config.seed)
         if initial_weights is not None:
             _set_initial(self.model, initial_weights)
-        optimizer = build_optimizer(self.config)
-        self.engine = Engine(
-            self.model,
-            optimizer,
-            self.split.x_train,
-            self.split.y_train,
-            self.config.batch_size,
-            self.config.label_smoothing,
-        )
+        self._form = reuse.form(config, self.split.x_train.shape)
+        self._reused = reuse.worthwhile(self.model.count_params())
+        self.engine = self._an_engine(config.model)
         self.pace = _Pace(self.engine.most_steps)
         self.identity = checkpoints.identity(config, dataset.fingerprint)
         found = checkpoints.load(checkpoint, self.identity) if checkpoint else None
         self.state = found or State(*self.engine.arrays(), plateau=Plateau(self.config.learning_rate))
         if found:
             self.engine.restore(found.weights, found.optimizer)
+
+    def _an_engine(self, model: ModelConfig) -> Engine:
+        """Return an engine with the weights of `self.model`; one that is kept later has a model of its own."""
+        images, labels, config = self.split.x_train, self.split.y_train, self.config
+        if self._reused and (engine := reuse.take(self._form)):
+            engine.start_again(images, labels, self.model.get_weights(), config.learning_rate)
+            return engine
+        trained = self.model
+        if self._reused:
+            trained = build_model(model)
+            trained.set_weights(self.model.get_weights())
+        return Engine(trained, build_optimizer(config), images, labels, config.batch_size, config.label_smoothing)
+
+    def hand_over(self) -> Any:
+        """Return the Keras model with the engine's weights, and keep the engine for other trainings."""
+        if self._reused:
+            self.model.set_weights(self.engine.model.get_weights())
+            reuse.keep(self._form, self.engine)
+        return self.model
 
     def epochs(self) -> Ended:
         """Train from where the state is to the end; how it ended."""

@@ -77,9 +77,14 @@ def keras_optimizer(config: TrainingConfig) -> Any:
     return {"rmsprop": optimizers.RMSprop, "adam": optimizers.Adam}[config.optimizer](config.learning_rate)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("batch_size", [50, 100])  # one below, one above the size from which a batch is split
-@pytest.mark.parametrize("l2", [0.0, 0.01])
+# one batch size below, one above that from which a batch is split; each optimizer with both, and with and without L2
+@pytest.mark.parametrize(
+    ("name", "batch_size", "l2"),
+    [
+        *[(name, *rest) for name in ("rmsprop", "sgd") for rest in ((50, 0.01), (100, 0.0))],
+        *[(name, *rest) for name in ("adam", "momentum") for rest in ((50, 0.0), (100, 0.01))],
+    ],
+)
 def test_an_epoch_is_what_keras_fit_does_on_the_same_batches(digits: Dataset, name: str, batch_size: int, l2: float):
     layers = tuple(layer.model_copy(update={"l2": l2}) for layer in NO_DROPOUT.layers)
     config = a_run(ModelConfig(layers=layers), batch_size=batch_size, **OPTIMIZERS[name])
@@ -146,9 +151,12 @@ CONVOLUTIONAL = ModelConfig(
 AVERAGED = ModelConfig(layers=(PoolLayer(size=2), ConvLayer(filters=8, batch_norm=True), GlobalAverageLayer()))
 
 
-@pytest.mark.parametrize("model", [CONVOLUTIONAL, AVERAGED], ids=["flattened", "averaged"])
-@pytest.mark.parametrize("batch_size", [50, 100])  # one below, one above the size from which a batch is split
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+# one batch size below, one above that from which a batch is split; each net with both, and with and without smoothing
+@pytest.mark.parametrize(
+    ("model", "batch_size", "smoothing"),
+    [(CONVOLUTIONAL, 50, 0.0), (CONVOLUTIONAL, 100, 0.1), (AVERAGED, 50, 0.1), (AVERAGED, 100, 0.0)],
+    ids=["flattened, whole", "flattened, split", "averaged, whole", "averaged, split"],
+)
 def test_a_convolutional_epoch_is_what_keras_fit_does(
     digits: Dataset, model: ModelConfig, batch_size: int, smoothing: float
 ):
