@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from mnist_core.runs.store import Store
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
-LONG = 60
+LONG = 30
 NEVER = 500
 
 
@@ -39,7 +40,7 @@ def config(seed: int, epochs: int = 3, units: int = 64) -> RunConfig:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, started_processes: object) -> Iterator[dict[str, Runner]]:
     """A runner of each kind, each with a store of its own; one service for the whole module."""
-    service = ServiceRunner(Store(tmp_path_factory.mktemp("service")), options=("--workers", "2"))
+    service = ServiceRunner(Store(tmp_path_factory.mktemp("service")), options=("--workers", "1"))
     service.warm()
     yield {"local": LocalRunner(Store(tmp_path_factory.mktemp("local"))), "service": service}
     service.stop()
@@ -129,7 +130,7 @@ def test_a_shipped_run_is_stored_and_shadowed_when_trained_again(
     shipped = uninterrupted(config(seed=4))
     reference = runner.store.root / "reference" / shipped.id
     reference.parent.mkdir(exist_ok=True)
-    subprocess.run(["cp", "-r", str(shipped.path), str(reference)], check=True)
+    shutil.copytree(shipped.path, reference)
     requested, run = train(runner, config(seed=4))
     assert requested.outcome == "stored"
     assert run.read_only
@@ -211,27 +212,6 @@ def test_a_run_that_cannot_be_trained_says_why(runner: Runner) -> None:
 # -- dying -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_local_training_killed_midway_is_resumed_to_the_same_numbers(
-    shared: dict[str, Runner], uninterrupted: Callable[[RunConfig], Run]
-) -> None:
-    runner, wanted = shared["local"], config(seed=11, epochs=LONG)
-    run = runner.store.add(wanted, name="a run")[0]
-    code = (
-        "from mnist_core.jobs.runners import LocalRunner; from mnist_core.runs.store import Store\n"
-        f"LocalRunner(Store({str(runner.store.root)!r})).submit({run.id!r})"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        until(lambda: runner.store.get(run.id).epochs_done >= 2)
-        process.kill()
-    run = runner.store.get(run.id)
-    assert run.state == "interrupted"
-    assert run.epochs_done < LONG
-    resume(runner.store, runner, run.id)
-    run = ended(runner.store, run.id)
-    assert run.state == "finished"
-    assert_same_results(run, uninterrupted(wanted))
-
-
 def test_the_service_survives_the_death_of_a_worker_and_finishes_its_run(
     shared: dict[str, Runner], uninterrupted: Callable[[RunConfig], Run]
 ) -> None:
@@ -276,24 +256,27 @@ def test_a_run_outlives_who_asked_for_it(shared: dict[str, Runner]) -> None:
     assert ended(store, result.stdout.strip()).state == "finished"
 
 
-def test_a_dead_service_leaves_interrupted_runs_that_resume_to_the_same_numbers(
+def test_what_a_dead_service_interrupted_is_resumed_to_the_same_numbers_by_a_service_and_by_a_local_runner(
     shared: dict[str, Runner],
     uninterrupted: Callable[[RunConfig], Run],
     started_processes: Callable[[], list[psutil.Process]],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    runner, wanted = shared["service"], config(seed=15, epochs=LONG)
+    runner, local, wanted = shared["service"], shared["local"], config(seed=15, epochs=LONG)
     run_id, thread = begin(runner, wanted)
     thread.join()
     for process in started_processes():
         process.kill()
     until(lambda: runner.store.get(run_id).state == "interrupted", limit_s=5)
     until(lambda: runner.status().state == "stopped", limit_s=5)
+    assert runner.store.get(run_id).epochs_done < LONG
+    shutil.copytree(runner.store.get(run_id).path, local.store.root / "runs" / run_id)
 
-    requested, run = train(runner, wanted)  # starts another service
-    assert requested.outcome == "resumed"
-    assert run.state == "finished"
-    assert_same_results(run, uninterrupted(wanted))
+    for one in (runner, local):  # the first starts another service
+        requested, run = train(one, wanted)
+        assert requested.outcome == "resumed"
+        assert run.state == "finished"
+        assert_same_results(run, uninterrupted(wanted))
     assert "Traceback" not in capfd.readouterr().err
 
 
