@@ -29,6 +29,7 @@ from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, Service, worke
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
 from mnist_core.training import models, train
+from tests.support.jobs import workers_without_tensorflow
 from tests.support.waiting import run_apart, until
 
 ROOT = Path(__file__).parents[2]
@@ -40,11 +41,18 @@ Alive = Callable[[], list[psutil.Process]]
 
 
 @pytest.fixture
-def root(tmp_path: Path, started_processes: Alive) -> Iterator[Path]:
+def training_root(tmp_path: Path, started_processes: Alive) -> Iterator[Path]:
     """The folder of a store; whatever serves it is stopped at the end."""
     root = Store(tmp_path / "artifacts").root
     yield root
     local_service.stop(root)
+
+
+@pytest.fixture
+def root(training_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same, for a service whose workers need not train."""
+    with workers_without_tensorflow(tmp_path_factory.mktemp("no-tensorflow")):
+        yield training_root
 
 
 # -- without a process -------------------------------------------------------------------------------------------------
@@ -247,16 +255,6 @@ def test_it_ends_when_its_store_is_deleted(root: Path, started_processes: Alive)
     assert local_service.status(root).state == "stopped"
 
 
-def test_it_takes_up_what_an_earlier_one_left_in_the_queue(root: Path, small_config: RunConfig) -> None:
-    store = Store(root)
-    queued = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(3)]
-    cancelled = store.add(small_config.replace(training__seed=9), name="a run")[0]
-    store.cancel(cancelled.id)
-    local_service.start(root, *ONE)
-    until(lambda: all(store.get(run.id).state == "finished" for run in queued))
-    assert store.get(cancelled.id).state == "cancelled"
-
-
 def test_the_command_line_runs_and_stops_it(root: Path, started_processes: Alive) -> None:
     command = [sys.executable, "-m", "mnist_core.jobs.service", "--store", str(root)]
     with subprocess.Popen([*command, *ONE], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
@@ -268,22 +266,25 @@ def test_the_command_line_runs_and_stops_it(root: Path, started_processes: Alive
     until(lambda: not started_processes(), limit_s=5)
 
 
-def test_a_worker_is_replaced_after_many_trainings_and_no_run_suffers(
-    root: Path, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+def test_it_takes_up_what_an_earlier_one_left_and_replaces_a_worker_after_many_trainings_and_no_run_suffers(
+    training_root: Path, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_CORE_TRAININGS_PER_PROCESS", "2")
-    store = Store(root)
-    runs = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(3)]
-    local_service.start(root, *ONE)
+    store = Store(training_root)
+    queued = [store.add(small_config.replace(training__seed=seed), name="a run")[0] for seed in range(3)]
+    cancelled = store.add(small_config.replace(training__seed=9), name="a run")[0]
+    store.cancel(cancelled.id)
+    local_service.start(training_root, *ONE)
     pids: set[int | None] = set()
 
     def done() -> bool:
-        pids.update(lease.holder_pid(run.path) for run in runs)
-        return all(store.get(run.id).state == "finished" for run in runs)
+        pids.update(lease.holder_pid(run.path) for run in queued)
+        return all(store.get(run.id).state == "finished" for run in queued)
 
     until(done)
+    assert store.get(cancelled.id).state == "cancelled"
     assert len(pids - {None}) > 1
-    assert [lease.attempts(run.path) for run in runs] == [1] * 3
+    assert [lease.attempts(run.path) for run in queued] == [1] * 3
 
 
 # -- the worker's task, without a worker -------------------------------------------------------------------------------

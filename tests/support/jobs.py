@@ -1,8 +1,13 @@
-"""A stand-in for the job service."""
+"""A stand-in for the job service, and workers that cost little."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
 
 from mnist_core.errors import JobError
 from mnist_core.jobs.local_service import ServiceStatus
@@ -53,3 +58,15 @@ class FakeRunner:
     def status(self) -> ServiceStatus:
         """Return `service`."""
         return self.service
+
+
+@contextlib.contextmanager
+def workers_without_tensorflow(folder: Path) -> Iterator[None]:
+    """Within it, workers that start cannot train, and cost a fraction: TensorFlow is a module that cannot be loaded.
+
+    folder: an empty one, for that module.
+    """
+    (folder / "tensorflow.py").write_text('raise ImportError("this worker needs none")\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield
