@@ -23,42 +23,62 @@ from mnist_core.jobs import credentials, local_service, runners
 from mnist_core.jobs.local_service import Record
 from mnist_core.jobs.runners import ServiceRunner
 from mnist_core.runs.store import Store
+from tests.support.jobs import workers_without_tensorflow
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
+FORKS = pytest.mark.skipif(os.name != "posix", reason="this system has no account numbers")
 MODES = pytest.mark.skipif(os.name != "posix", reason="this system has no file modes")
 
 Alive = Callable[[], list[psutil.Process]]
 
-# What somebody on this machine would try. It imports all first, as another account may be unable to read this Python.
-INTRUDER = """
+# What somebody on this machine would try, several of them, each in a process of its own (the parent only waits). It
+# imports all first, as another account may be unable to read this Python.
+INTRUDERS = """
 import json, os, sys
 import distributed, distributed.comm.tcp, distributed.security
 from mnist_core.jobs import credentials
-address, secret, own, uid = *sys.argv[1:4], int(sys.argv[4])
-if own == "foreign":
-    trusted = distributed.Security.temporary()
-else:
-    trusted = credentials.security(own) if own else None
-os.setgid(uid), os.setuid(uid)
-found = {}
-try:
-    open(secret).read()
-    found["reads"] = True
-except OSError as error:
-    found["reads"] = type(error).__name__
-try:
-    with distributed.Client(address, security=trusted, timeout=2, set_as_default=False) as client:
-        found["runs as"] = client.run_on_scheduler(os.getuid)
-except Exception as error:
-    found["runs as"] = type(error).__name__
-print(json.dumps(found))
+
+def intrude(address, secret, own, uid):
+    if own == "foreign":
+        trusted = distributed.Security.temporary()
+    else:
+        trusted = credentials.security(own) if own else None
+    os.setgid(uid), os.setuid(uid)
+    found = {}
+    try:
+        open(secret).read()
+        found["reads"] = True
+    except OSError as error:
+        found["reads"] = type(error).__name__
+    try:
+        with distributed.Client(address, security=trusted, timeout=2, set_as_default=False) as client:
+            found["runs as"] = client.run_on_scheduler(os.getuid)
+    except Exception as error:
+        found["runs as"] = type(error).__name__
+    return found
+
+for given in json.loads(sys.argv[1]):
+    pid = os.fork()
+    if pid == 0:
+        print(json.dumps(intrude(*given)), flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
 """
+Intrusion = tuple[str, str, int]
+"""The scheme; a file with credentials that the intruder shows, or `foreign` for some that it makes, or none; a user."""
+Intrude = Callable[[Intrusion], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def service(started_processes: Alive) -> Iterator[Record]:
+def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with workers_without_tensorflow(tmp_path_factory.mktemp("no-tensorflow")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def service(started_processes: Alive, no_tensorflow: None) -> Iterator[Record]:
     """A service with one worker. Other accounts may look into its store, so only the files' own modes protect them."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
@@ -81,17 +101,19 @@ def foreign(tmp_path: Path) -> Iterator[Path]:
 REFUSED = {"OSError", "CommClosedError", "FatalCommClosedError"}
 
 
-def intrude(record: Record, scheme: str, *, own: str = "", uid: int | None = None) -> dict[str, Any]:
-    """What an account gets that tries to read the credentials and to run code in the scheduler.
-
-    own: a file with credentials that the intruder shows; `foreign` for some that it makes; or none.
-    """
-    address = f"{scheme}://{record.address.removeprefix('tls://')}"
-    arguments = [address, record.credentials, own, str(os.getuid() if uid is None else uid)]
+@pytest.fixture(scope="module")
+def intrude(service: Record) -> Intrude:
+    """What an account gets that tries to read the credentials and to run code in the scheduler."""
+    own = os.getuid()
+    wanted: list[Intrusion] = [("tls", service.credentials, own), ("tcp", "", own), ("tls", "foreign", own)]
+    if own == 0:
+        wanted += [("tcp", "", NOBODY), ("tls", "foreign", NOBODY)]
+    place = service.address.removeprefix("tls://")
+    given = json.dumps([(f"{scheme}://{place}", service.credentials, shown, uid) for scheme, shown, uid in wanted])
     result = subprocess.run(
-        [sys.executable, "-c", INTRUDER, *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", INTRUDERS, given], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
-    return dict(json.loads(result.stdout))
+    return dict(zip(wanted, map(json.loads, result.stdout.splitlines()), strict=True)).__getitem__
 
 
 def listening(processes: list[psutil.Process]) -> list[tuple[str, int]]:
@@ -115,23 +137,26 @@ def sockets(record: Record, started_processes: Alive) -> list[tuple[str, int]]:
 # -- who may come in ---------------------------------------------------------------------------------------------------
 
 
-def test_the_account_that_started_it_runs_code_there(service: Record) -> None:
+@FORKS
+def test_the_account_that_started_it_runs_code_there(service: Record, intrude: Intrude) -> None:
     """Shows also that the attempts below are refused for what they are, and not for how they are made."""
-    assert intrude(service, "tls", own=service.credentials) == {"reads": True, "runs as": os.getuid()}
+    assert intrude(("tls", service.credentials, os.getuid())) == {"reads": True, "runs as": os.getuid()}
 
 
-def test_a_client_without_encryption_is_refused(service: Record) -> None:
-    assert intrude(service, "tcp")["runs as"] in REFUSED
+@FORKS
+def test_a_client_without_encryption_is_refused(intrude: Intrude) -> None:
+    assert intrude(("tcp", "", os.getuid()))["runs as"] in REFUSED
 
 
-def test_a_client_with_a_foreign_certificate_is_refused(service: Record) -> None:
-    assert intrude(service, "tls", own="foreign")["runs as"] in REFUSED
+@FORKS
+def test_a_client_with_a_foreign_certificate_is_refused(intrude: Intrude) -> None:
+    assert intrude(("tls", "foreign", os.getuid()))["runs as"] in REFUSED
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can act as another account")
 @pytest.mark.parametrize(("scheme", "own"), [("tcp", ""), ("tls", "foreign")])
-def test_another_account_neither_reads_the_credentials_nor_runs_code(service: Record, scheme: str, own: str) -> None:
-    found = intrude(service, scheme, own=own, uid=NOBODY)
+def test_another_account_neither_reads_the_credentials_nor_runs_code(scheme: str, own: str, intrude: Intrude) -> None:
+    found = intrude((scheme, own, NOBODY))
     assert found["reads"] == "PermissionError"
     assert found["runs as"] in REFUSED
 
@@ -263,7 +288,7 @@ def test_a_service_of_an_earlier_version_is_named(tmp_path: Path) -> None:
 
 
 def test_a_client_of_a_service_that_was_replaced_reads_the_new_credentials(
-    tmp_path: Path, small_config: RunConfig, started_processes: Alive
+    tmp_path: Path, small_config: RunConfig, started_processes: Alive, no_tensorflow: None
 ) -> None:
     store = Store(tmp_path / "artifacts")
     runner = ServiceRunner(store, options=("--workers", "1"))
