@@ -64,12 +64,12 @@ def server(
 ) -> Iterator[Server]:
     """A running dashboard on a copy of the seeded store, one for each test module.
 
-    Workers start with it only where the module says ``WARM_UP = True``: each of them takes some seconds of a processor.
+    A worker starts with it only where the module says ``WARM_UP = True``: each takes some seconds of a processor.
     """
     folder = tmp_path_factory.mktemp("server")
     shutil.copytree(seeded_store, folder / "artifacts")
     warm_up = getattr(request.module, "WARM_UP", False)
-    started = start_server(Store(folder / "artifacts"), folder / "server.log", warm_up=warm_up)
+    started = start_server(Store(folder / "artifacts"), folder / "server.log", warm_up=warm_up, workers=1)
     try:
         yield started
     finally:

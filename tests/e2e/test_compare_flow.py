@@ -133,9 +133,9 @@ def test_a_digit_of_the_strip_leads_to_it_on_disagreements(screen: Screen) -> No
     digit = screen.key("strip").get_by_role("button").first
     index = digit.get_attribute("data-index")
     digit.click()
-    screen.page.wait_for_url("**/disagreements?**")
+    screen.expect_path("disagreements")
     expect(screen.page.get_by_role("dialog")).to_be_visible()
-    assert f"digit={index}" in screen.page.url
+    screen.expect_query(digit=index)
     screen.expect_no_exception()
 
 

@@ -17,6 +17,7 @@ import psutil
 from playwright.sync_api import Locator, Page, expect
 
 from mnist_core.runs.store import Store
+from tests.support.pages import MenuPage
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 90.0
@@ -57,16 +58,19 @@ def start_server(
     folder: Path = ROOT,
     environment: Mapping[str, str] | None = None,
     warm_up: bool = True,
+    workers: int | None = None,
 ) -> Server:
     """Start the dashboard with these options on `store` and wait until it answers.
 
     `environment` takes the place of this process's own one, with `store` in it. Without `warm_up` workers start with
-    the first training only.
+    the first training only. `workers` is how many there are; without it, as many as fit on the machine.
     """
     port = free_port()
     given = dict(environment or os.environ | {"MNIST_CORE_STORE": str(store.root), "TF_CPP_MIN_LOG_LEVEL": "3"})
     if not warm_up:
         given["MNIST_CORE_WARM_UP"] = "0"
+    if workers is not None:
+        given["MNIST_CORE_WORKERS"] = str(workers)
     whole = [*command, "--server.headless", "true", "--server.port", str(port), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -132,6 +136,16 @@ class Screen:
         self.page.goto(f"{self.server.url}/{path}" + (f"?{urlencode(query)}" if query else ""))
         self.settled()
 
+    def go(self, page: MenuPage) -> None:
+        """Go to a page by the menu and wait until it is drawn: a quarter of the work of loading it anew."""
+        link = self.page.get_by_test_id("stTopNavLink").and_(self.page.get_by_role("link", name=page.title, exact=True))
+        if page.section:
+            self.page.get_by_test_id("stTopNavSection").filter(has_text=page.section).click()
+        link.click()
+        self.expect_path(page.path)
+        self.settled()
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+
     def reload(self) -> None:
         """Reload the page, which is a new Streamlit session."""
         self.page.reload()
@@ -171,6 +185,10 @@ class Screen:
             self.page.wait_for_function(
                 "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value]
             )
+
+    def expect_path(self, path: str) -> None:
+        """Wait until the address bar has this page, with whatever parameters."""
+        self.page.wait_for_function("(path) => location.pathname === `/${path}`", arg=path)
 
     def expect_no_exception(self) -> None:
         """No traceback on the screen, and none in the server's log."""

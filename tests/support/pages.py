@@ -16,24 +16,30 @@ APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
 
 class MenuPage(NamedTuple):
-    """A page of the navigation. path: of its address, empty for the front page."""
+    """A page of the navigation. path: of its address, empty for the front page; section: of the menu, or empty."""
 
     file: str
     title: str
     path: str
+    section: str = ""
 
 
 def _menu() -> list[MenuPage]:
     """Return the pages that `app.py` gives to Streamlit's navigation, those of a class left out."""
+    tree = ast.parse(APP.read_text(encoding="utf-8"))
+    menu = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PAGES" and isinstance(node.value, ast.Dict)
+    )
     found = []
-    for node in ast.walk(ast.parse(APP.read_text(encoding="utf-8"))):
-        if (
-            isinstance(node, ast.Call)
-            and ast.unparse(node.func) == "st.Page"
-            and isinstance(node.args[0], ast.Constant)
-        ):
-            named = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
-            found.append(MenuPage(str(node.args[0].value), str(named["title"]), str(named.get("url_path", ""))))
+    for key, pages in zip(menu.keys, menu.values, strict=True):
+        for call in pages.elts if isinstance(pages, ast.List) else []:
+            assert isinstance(call, ast.Call)
+            file = ast.literal_eval(call.args[0])
+            named = {item.arg: item.value.value for item in call.keywords if isinstance(item.value, ast.Constant)}
+            section = str(ast.literal_eval(key)) if key else ""
+            found.append(MenuPage(str(file), str(named["title"]), str(named.get("url_path", "")), section))
     return found
 
 
