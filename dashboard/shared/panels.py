@@ -264,6 +264,15 @@ def errors_as_messages() -> Iterator[None]:
         st.error(markdown_sentence(error), icon=":material/error:")
 
 
+@contextlib.contextmanager
+def errors_as_toasts() -> Iterator[None]:
+    """Show a MnistCoreError for ten seconds in a corner: for clicks in a part that is drawn anew twice a second."""
+    try:
+        yield
+    except MnistCoreError as error:
+        st.toast(markdown_sentence(error), icon=":material/error:", duration="long")
+
+
 def sentence(error: MnistCoreError) -> str:
     """Return an error's message as a sentence."""
     text = str(error)

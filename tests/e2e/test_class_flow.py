@@ -23,7 +23,8 @@ from tests.support.accessibility import GRID_CELLS, findings
 from tests.support.browser import WAIT_MS, Screen, Server, end_everything, start_server
 from tests.support.hostile import MADE_BY_MARKUP
 from tests.support.lessons import subjects
-from tests.support.synthetic import config
+from tests.support.synthetic import config, epoch_row
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -191,6 +192,54 @@ def test_the_teachers_link_makes_a_teacher_and_names_are_only_text(
     expect(screen.key("runs_delete").locator("button").first).to_be_enabled()
     assert (alerts, refused) == ([], [])
     screen.expect_no_exception()
+
+
+def test_the_teacher_stops_pins_and_deletes_what_a_student_cannot(
+    server: Server, room: Classroom, chromium: Browser, pages: list[Page]
+) -> None:
+    theirs = Store(server.store.root, who=lambda: student("Ben"))
+    run = theirs.add(config((8,), epochs=50), name="Ben's run")[0]
+    writer = theirs.open_writer(run.id)  # this process trains it, as far as the others can tell
+    assert writer is not None
+    writer.started([])
+    writer.epoch(epoch_row(1))
+    of_student, of_teacher = window(chromium, pages), window(chromium, pages)
+    of_student.goto(f"{server.url}/class/enter?{urlencode({'code': room.code})}")
+    of_student.get_by_label("Your name").fill("Eve")
+    of_student.get_by_role("button", name="Join").click()
+    of_teacher.goto(f"{server.url}/class/enter?{urlencode({'teacher': room.secret})}")
+    eve, teacher = Screen(of_student, server), Screen(of_teacher, server)
+
+    for screen in (eve, teacher):
+        screen.settled()
+        screen.open("train")
+        screen.key(f"live_cancel_{run.id}").get_by_role("button").click()
+        if screen is eve:
+            expect(of_student.get_by_text("only Ben or the teacher may")).to_be_visible()
+            assert not writer.cancel_requested
+    until(lambda: writer.cancel_requested)
+    writer.ended("cancelled", "cancelled in epoch 2 of 50")
+
+    eve.open("class")
+    teacher.open("class")
+    expect(eve.key("class_pinned")).to_have_count(0)
+    teacher.key("class_pinned").locator("input").click()
+    of_teacher.get_by_role("option").filter(has_text="Ben's run").first.click()
+    teacher.settled()
+    of_teacher.keyboard.press("Escape")
+    teacher.key("class_pin").get_by_role("button").click()
+    until(lambda: Classroom(server.store.root).pinned == (run.id,))
+
+    for screen in (eve, teacher):
+        screen.open("runs", runs=run.id)
+        button = screen.key("runs_delete").get_by_role("button").first
+        if screen is eve:
+            expect(button).to_be_disabled()
+        else:
+            button.click()
+    until(lambda: run.id not in [found.id for found in server.store.runs()])
+    for screen in (eve, teacher):
+        screen.expect_no_exception()
 
 
 # -- a student's phone -------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
             st.caption(service_sentence(service), width="stretch")
         waiting = [run for run in live if run.state == "queued" and not run.recorded]
         if service.state == "stopped" and waiting and st.button("Start the waiting runs", key="live_submit"):
-            with panels.errors_as_messages():
+            with panels.errors_as_toasts():
                 for run in waiting:
                     resources.runner().submit(run.id)
                 resources.watch().again()
@@ -177,7 +177,7 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
                 "Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
                 help="End the process; finished epochs are kept",
             ):  # fmt: skip
-                with panels.errors_as_messages():
+                with panels.errors_as_toasts():
                     resources.runner().kill(run.id)
         else:
             if run.state == "running" and touchable(run):
@@ -186,7 +186,7 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
                     pause_button(run, _do)
             if st.button("Cancel", key=f"live_cancel_{run.id}", type="tertiary", icon=":material/stop:",
                          help="Stop after the current step; finished epochs are kept"):  # fmt: skip
-                with panels.errors_as_messages():
+                with panels.errors_as_toasts():
                     resources.runner().cancel(run.id)
                     stopping = True
     share, text = progress.words(run, place, stopping, time.time())
@@ -260,7 +260,7 @@ def _watch(run: Run) -> None:
 
 def _do(action: Callable[[], object]) -> None:
     """Carry out a click and draw the page anew; say in words why it cannot be done."""
-    with panels.errors_as_messages():
+    with panels.errors_as_toasts():
         with st.spinner("Handing over to the training service …"):
             action()
         state.fill({NOTICE: None})

@@ -46,7 +46,7 @@ def slow_toggle(run: Run) -> None:
 
     def switched() -> None:
         # it may have ended since it was drawn; then there is nothing to slow down
-        with panels.errors_as_messages():
+        with panels.errors_as_toasts():
             resources.store().set_slow_motion(run.id, SLOW_S if state.widget_value(key) else 0.0)
 
     key = f"live_slow_{run.id}"
