@@ -38,7 +38,7 @@ def test_a_student_cannot_cancel_the_run_of_another_on_train(
     runner.store = resources.store()
     page = app("views/train/page.py")
     page.button(key=f"live_cancel_{run_of_ben.id}").click().run()
-    assert "only Ben or the teacher may" in page.error[0].value
+    assert "only Ben or the teacher may" in page.toast[0].value
     assert store.get(run_of_ben.id).state == "queued"
     as_viewer("")
     app("views/train/page.py").button(key=f"live_cancel_{run_of_ben.id}").click().run()

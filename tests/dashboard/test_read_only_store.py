@@ -67,7 +67,7 @@ def test_colours_of_a_full_disk_are_written_once_there_is_space(store: Store) ->
 def refusals(page: AppTest) -> str:
     """The errors on a page that shows no traceback."""
     assert not page.exception
-    return "\n".join(str(error.value) for error in page.error)
+    return "\n".join(str(error.value) for error in [*page.error, *page.toast])
 
 
 def test_a_new_training_is_refused_in_words(locked: None, app: Open) -> None:

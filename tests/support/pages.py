@@ -56,7 +56,7 @@ def page_file(name: str) -> str:
 
 def words(page: AppTest) -> str:
     """Return all text of the page outside its widgets, an element a line, in Streamlit's Markdown."""
-    kinds = (page.markdown, page.caption, page.info, page.warning, page.error, page.success, page.title)
+    kinds = (page.markdown, page.caption, page.info, page.warning, page.error, page.success, page.title, page.toast)
     parts = [str(element.value) for kind in kinds for element in kind]
     parts += [f"{item.label}: {item.value}" for item in page.metric]
     return "\n".join([*parts, *(item.proto.body for item in page.get("html"))])
