@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import ast
-import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from mnist_core.cli.parser import _parser
+from mnist_core.cli.parser import _parser, main
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,30 +24,26 @@ def blocks(language: str, document: str = "README.md") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    return os.environ | {"MNIST_CORE_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
-
-
-def test_the_python_example_runs(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_python_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (example,) = blocks("python", "docs/python.md")
-    result = subprocess.run(
-        [sys.executable, "-c", example], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert "mine" in result.stdout
-    assert "plain" in result.stdout
-    assert "(355, 10)" in result.stdout
+    monkeypatch.setenv("MNIST_CORE_STORE", str(tmp_path / "store"))
+    exec(compile(example, "docs/python.md", "exec"), {"__name__": "__main__"})
+    printed = capsys.readouterr().out
+    assert "mine" in printed
+    assert "plain" in printed
+    assert "(355, 10)" in printed
 
 
-def test_the_command_line_example_runs(environment: dict[str, str]) -> None:
+def test_the_command_line_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (example,) = blocks("sh", "docs/command-line.md")
-    command = example.strip().removeprefix(".venv/bin/python ").split()
-    result = subprocess.run(
-        [sys.executable, *command, "--here"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.count("finished") == 2
+    monkeypatch.setenv("MNIST_CORE_STORE", str(tmp_path / "store"))
+    command = example.strip().removeprefix(".venv/bin/python -m mnist_core ").split()
+    assert main([*command, "--here"]) == 0
+    assert capsys.readouterr().out.count("finished") == 2
 
 
 def test_the_two_commands_are_those_that_start_py_knows() -> None:
@@ -113,7 +109,7 @@ def test_every_command_is_documented() -> None:
 
 @pytest.mark.parametrize("part", ["the code", "its tests"])
 def test_every_environment_variable_is_documented_and_no_other(part: str) -> None:
-    used = environment_variables([ROOT / "start.py", *folder("mnist_core"), *folder("dashboard")])
+    used = environment_variables((ROOT / "start.py", *folder("mnist_core"), *folder("dashboard")))
     text = (ROOT / "docs" / "environment-variables.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     documented = {
@@ -128,11 +124,12 @@ def test_every_environment_variable_is_documented_and_no_other(part: str) -> Non
         assert of_tests == environment_variables(folder("tests")) - used
 
 
-def folder(name: str) -> list[Path]:
-    return sorted((ROOT / name).rglob("*.py"))
+def folder(name: str) -> tuple[Path, ...]:
+    return tuple(sorted((ROOT / name).rglob("*.py")))
 
 
-def environment_variables(files: list[Path]) -> set[str]:
+@cache
+def environment_variables(files: tuple[Path, ...]) -> frozenset[str]:
     """Return the names of all environment variables that files read, set or hand to another process.
 
     Raises
@@ -140,7 +137,8 @@ def environment_variables(files: list[Path]) -> set[str]:
     AssertionError
         if a file reads a variable whose name cannot be told from the code.
     """
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    trees = {path: ast.parse(text) for path, text in texts.items()}
     constants = {
         target.id: node.value
         for tree in trees.values()
@@ -150,8 +148,8 @@ def environment_variables(files: list[Path]) -> set[str]:
         if isinstance(target, ast.Name)
     }
     found: set[str] = set()
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
+    for path in (path for path, text in texts.items() if "environ" in text or "getenv" in text):
+        for node in ast.walk(trees[path]):
             for key in _keys(node, constants):
                 name = constants.get(key.id, key) if isinstance(key, ast.Name) else key
                 known = isinstance(name, ast.Constant) and isinstance(name.value, str)
@@ -159,7 +157,7 @@ def environment_variables(files: list[Path]) -> set[str]:
                 assert known or written, f"{path.name}, line {node.lineno}: which variable is {ast.unparse(key)}?"
                 if known:
                     found.add(name.value)
-    return found
+    return frozenset(found)
 
 
 def _keys(node: ast.AST, constants: dict[str, ast.expr]) -> list[ast.expr]:
@@ -172,7 +170,7 @@ def _keys(node: ast.AST, constants: dict[str, ast.expr]) -> list[ast.expr]:
         return _keys_of_dict(node.right, constants)
     if isinstance(node, ast.Dict) and any(key is None and _is_environ(value) for key, value in _items(node)):
         return [key for key in node.keys if key is not None]
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.getenv":
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "getenv":
         return node.args[:1]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_environ(node.func.value):
         if node.func.attr == "update":
@@ -192,7 +190,9 @@ def _keys_of_dict(node: ast.expr, constants: dict[str, ast.expr]) -> list[ast.ex
 
 
 def _is_environ(node: ast.expr) -> bool:
-    return ast.unparse(node) in ("os.environ", "environ")
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return (node.value.id, node.attr) == ("os", "environ")
+    return isinstance(node, ast.Name) and node.id == "environ"
 
 
 def test_variables_are_found_however_the_environment_is_used(tmp_path: Path) -> None:
@@ -209,7 +209,8 @@ for name, value in {}.items():
 """
     )
     names = {"READ", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT"}
-    assert environment_variables([path]) == names
-    path.write_text("import os, sys\nos.environ.get(sys.argv[1])")
-    with pytest.raises(AssertionError, match=r"module.py, line 2: which variable is sys.argv\[1\]"):
-        environment_variables([path])
+    assert environment_variables((path,)) == names
+    other = tmp_path / "other.py"
+    other.write_text("import os, sys\nos.environ.get(sys.argv[1])")
+    with pytest.raises(AssertionError, match=r"other.py, line 2: which variable is sys.argv\[1\]"):
+        environment_variables((other,))
