@@ -7,6 +7,7 @@ fingerprint, is the identity of a run.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -406,12 +407,18 @@ def _leave_out_newer(config: Any, data: Any) -> None:
         for one, its_data in zip(config, data, strict=True):
             _leave_out_newer(one, its_data)
     elif isinstance(config, Config):
-        for name, info in type(config).model_fields.items():
+        for name, default, came_later in _defaults(type(config)):
             value = getattr(config, name)
-            if declaration(info).came_later and value == info.default:
+            if came_later and value == default:
                 del data[name]
-            elif value is not None:
+            elif isinstance(value, tuple | Config):
                 _leave_out_newer(value, data.get(name))
+
+
+@functools.cache
+def _defaults(kind: type[Config]) -> tuple[tuple[str, Any, bool], ...]:
+    """Return the name and the default of each field, and whether it came later; a store asks once for each run."""
+    return tuple((name, info.default, declaration(info).came_later) for name, info in kind.model_fields.items())
 
 
 def parse_config(data: Mapping[str, Any]) -> RunConfig:

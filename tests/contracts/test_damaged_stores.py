@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from mnist_core.jobs.execution import _attempts
 from mnist_core.jobs.local_service import status
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches, sweeps
-from tests.support.damaged_store import HEALTHY, DamagedStore, build
+from tests.support.damaged_store import HEALTHY, DamagedStore, build, damage_folders
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -36,6 +38,17 @@ def cli(built: DamagedStore, capsys: pytest.CaptureFixture[str]) -> Cli:
         return found, captured.out, captured.err
 
     return run
+
+
+@contextlib.contextmanager
+def moved(run_id: str, store: Path, smaller: Path) -> Iterator[None]:
+    """Move a run into a smaller store meanwhile: each command reads all runs of a store, here above a hundred."""
+    place, other = store / "runs" / run_id, smaller / "runs" / run_id
+    place.rename(other)
+    try:
+        yield
+    finally:
+        other.rename(place)
 
 
 class TestTheStore:
@@ -90,7 +103,8 @@ class TestTheStore:
                 assert printable(name) in problem.reason
 
     def test_a_trash_with_damaged_folders_can_be_emptied(self, tmp_path: Path) -> None:
-        made = build(tmp_path / "store")
+        made = DamagedStore(Store(tmp_path / "store"))
+        damage_folders(made)
         elsewhere = tmp_path / "elsewhere"
         (elsewhere / "sub").mkdir(parents=True)
         (made.store.root / "trash" / "aaaaaaaaaaa3").symlink_to(elsewhere)
@@ -158,18 +172,24 @@ class TestCommands:
     def test_name_what_they_skip(self, cli: Cli, command: str, named: str) -> None:
         assert named in cli(command)[2]
 
-    def test_aimed_at_a_damaged_run_end_in_a_sentence(self, cli: Cli, built: DamagedStore) -> None:
+    def test_aimed_at_a_damaged_run_end_in_a_sentence(
+        self, built: DamagedStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        healthy = built.healthy[0]
+        shutil.copytree(built.store.root / "runs" / healthy, tmp_path / "runs" / healthy)
+
+        def refused(*arguments: str) -> str:
+            assert main([*arguments, "--store", str(tmp_path)]) == 1, arguments
+            return capsys.readouterr().err
+
         for name, file in built.unreadable.items():
-            if not file:
-                continue
-            found, _, err = cli("show", name)
-            assert found == 1
-            assert file in err
+            if file:
+                with moved(name, built.store.root, tmp_path):
+                    assert file in refused("show", name)
         for run_id in built.unpredictable.values():
-            for arguments in (["show", run_id], ["compare", built.healthy[0], run_id], ["label-errors", run_id]):
-                found, _, err = cli(*arguments)
-                assert found == 1, arguments
-                assert run_id in err
+            with moved(run_id, built.store.root, tmp_path):
+                for arguments in (["show", run_id], ["compare", healthy, run_id], ["label-errors", run_id]):
+                    assert run_id in refused(*arguments)
 
     def test_find_a_damaged_run_by_the_name_that_it_still_has(self, cli: Cli) -> None:
         found, _, err = cli("show", "status.json, deep")

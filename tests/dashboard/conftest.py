@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -22,6 +23,17 @@ def _components_looked_for_once() -> Iterator[None]:
     found = functools.cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keras_left_alone() -> Iterator[None]:
+    """Do not clear the session of Keras after each run of a script, which collects all garbage of TensorFlow's.
+
+    Streamlit does so where Keras is loaded: not in the app's server, but in a process where other tests have trained.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
         yield
 
 

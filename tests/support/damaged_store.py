@@ -225,7 +225,7 @@ def build(root: Path) -> DamagedStore:
     made.healthy = [made.run(HEALTHY[0], 20, UNITS).id, made.run(HEALTHY[1], 40).id]
     _damage_runs(made)
     _damage_what_is_in_them(made)
-    _damage_folders(made)
+    damage_folders(made)
     _damage_lists(made)
     return made
 
@@ -281,7 +281,8 @@ def _damage_what_is_in_them(made: DamagedStore) -> None:
         made.harmless.append(run.id)
 
 
-def _damage_folders(made: DamagedStore) -> None:
+def damage_folders(made: DamagedStore) -> None:
+    """Put folders that are no runs, and what is no folder at all, where runs are, and two such into the trash."""
     runs = made.store.root / "runs"
     os.mkdir(os.fsencode(runs) + b"/\xff\xfeodd")
     (runs / "holiday-photos").mkdir()
