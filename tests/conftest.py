@@ -24,7 +24,7 @@ from mnist_core.runs import lease
 from mnist_core.runs.records import EpochRow, Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.support import chromium
+from tests.support import chromium, order
 from tests.support.disks import mounted_read_only, refusing
 from tests.support.synthetic import FINGERPRINT, MakeRun, config, epoch_row, guesses
 
@@ -38,6 +38,7 @@ DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: order.place(item.path))
     mnist = os.environ.get("MNIST_NPZ")
     reasons = {
         "mnist": None if mnist and Path(mnist).is_file() else "real MNIST is not here: set MNIST_NPZ to its path",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import order
+
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for name in ("tests", "benchmarks", "docs") for path in (ROOT / name).rglob("*.py"))
 
@@ -22,3 +24,17 @@ def test_helpers_come_from_the_support_package_alone(path: Path) -> None:
     last = {name.rpartition(".")[2] for name in names if not name.startswith("mnist_core.")}
     assert not {name for name in last if name == "conftest" or name.startswith("test_")}
     assert not {name for name in names if name.startswith("tests.") and not name.startswith("tests.support")}
+
+
+def test_the_longest_files_start_first_and_all_others_in_their_usual_order() -> None:
+    assert [name for name in order.LONGEST if not (ROOT / "tests" / name).is_file()] == []
+    usual = [path for path in FILES if path.name.startswith("test_")]
+    started = sorted(usual, key=order.place)
+    count = len(order.LONGEST)
+    assert [path.relative_to(ROOT / "tests").as_posix() for path in started[:count]] == list(order.LONGEST)
+    assert started[count:] == [path for path in usual if path not in started[:count]]
+
+
+def test_a_run_of_the_tests_starts_with_the_longest_files(request: pytest.FixtureRequest) -> None:
+    places = [order.place(item.path) for item in request.session.items]
+    assert places == sorted(places)

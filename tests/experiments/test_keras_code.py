@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -95,9 +98,17 @@ CASES = {
 
 
 def executed(config: RunConfig) -> dict[str, Any]:
+    """Run the script; its names, with what it printed as `printed`."""
     names: dict[str, Any] = {}
-    exec(compile(keras_code(config), "<generated>", "exec"), names)
-    return names
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(keras_code(config), "<generated>", "exec"), names)
+    return names | {"printed": printed.getvalue()}
+
+
+@cache
+def case(name: str) -> dict[str, Any]:
+    """As `executed`, once for each of the cases: they train, and no test changes them."""
+    return executed(CASES[name])
 
 
 def settings(model: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -109,9 +120,8 @@ def settings(model: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_script_builds_and_trains_the_same_network(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    config = CASES[name]
-    found = executed(config)
+def test_the_script_builds_and_trains_the_same_network(name: str) -> None:
+    config, found = CASES[name], case(name)
     ours = build_model(config.model)
     assert found["model"].count_params() == config.model.parameter_count() == ours.count_params()
     skipped = 1 if name == "augmented" else 0  # the reshaping that Keras needs to augment
@@ -125,11 +135,11 @@ def test_the_script_builds_and_trains_the_same_network(name: str, capsys: pytest
     assert found["history"].params["epochs"] == config.training.epochs
     assert len(found["history"].history["val_loss"]) == config.training.epochs
     assert np.isfinite(found["test_loss"])
-    assert "test accuracy" in capsys.readouterr().out
+    assert "test accuracy" in found["printed"]
 
 
 def test_augmentation_is_that_of_the_configuration_and_does_nothing_outside_training() -> None:
-    found = executed(CASES["convolutional"])
+    found = case("convolutional")
     shift, rotation, zoom = (layer for layer in found["model"].layers if type(layer).__name__.startswith("Random"))
     sides = (shift.height_lower, shift.height_upper, shift.width_lower, shift.width_upper)
     assert sides == (-2 / 28, 2 / 28, -2 / 28, 2 / 28)
@@ -145,24 +155,24 @@ def test_the_rates_are_those_of_the_schedule(name: str) -> None:
     training = CASES[name].training
     assert training.schedule is not None
     expected = [training.schedule.rate(training.learning_rate, epoch, training.epochs) for epoch in (1, 2, 3)]
-    assert executed(CASES[name])["history"].history["learning_rate"] == pytest.approx(expected, rel=1e-6)
+    assert case(name)["history"].history["learning_rate"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_plateau_is_that_of_the_configuration() -> None:
-    found = executed(CASES["averaged"])["learning_rate"]
+    found = case("averaged")["learning_rate"]
     assert (found.patience, found.cooldown, found.factor, found.min_lr) == (1, 3, 0.2, 1e-6)
     assert abs(found.min_delta) == 0.01
 
 
 def test_only_the_labels_that_are_trained_on_are_smoothed() -> None:
-    found = executed(CASES["averaged"])
+    found = case("averaged")
     np.testing.assert_allclose(np.unique(found["y_train"]), [0.02, 0.82])
     for part in ("y_val", "y_test"):
         assert np.unique(found[part]).tolist() == [0.0, 1.0]
 
 
 def test_early_stopping_and_held_out_images_are_those_of_the_configuration() -> None:
-    found = executed(CASES["everything"])
+    found = case("everything")
     stopping = found["early_stopping"]
     assert (stopping.patience, abs(stopping.min_delta), stopping.restore_best_weights) == (3, 0.01, False)
     assert len(found["x_val"]) == 200
@@ -171,7 +181,7 @@ def test_early_stopping_and_held_out_images_are_those_of_the_configuration() -> 
 
 
 def test_digits_are_the_images_that_mnist_core_trains_on(tmp_path: Any) -> None:
-    found = executed(CASES["plain"])
+    found = case("plain")
     ours = Catalog(tmp_path).load("digits")
     for part in ("x_train", "x_test"):
         np.testing.assert_allclose(found[part] * 255, getattr(ours, part), atol=1e-4)
