@@ -21,14 +21,12 @@ pytestmark = pytest.mark.browser
 WARM_UP = True
 
 LONG_MS = 60_000
-PAGES = ["", "train", "mistakes", "disagreements", "models", "published", "data", "loss-or-accuracy", "production"]
 
 
-def start(screen: Screen, name: str, *, long: bool, less: int = 0) -> Run:
+def start_by_keyboard(screen: Screen, name: str, epochs: str, *, slow: bool = False) -> Run:
     """Set the form by keyboard and press Train; the run that came of it.
 
-    A `long` one lasts a minute or more. `less` takes the slider of the epochs some places back, as the same
-    configuration would be the same run.
+    `epochs` is the key that sets the slider of the epochs: Home for one, End for as many as there can be.
     """
     screen.open("train")
     expect(screen.page.get_by_text(re.compile(r"\d+ workers? ready"))).to_be_visible(timeout=LONG_MS)
@@ -37,17 +35,31 @@ def start(screen: Screen, name: str, *, long: bool, less: int = 0) -> Run:
         screen.page.get_by_text("digits", exact=True).first.click()
         expect(digits).to_be_checked()
         screen.page.wait_for_timeout(600)
-    sliders = {"train_epochs": "End", "train_layer_0_units": "End"} if long else {"train_epochs": "Home"}
-    for key, press in sliders.items():
-        screen.key(key).get_by_role("slider").focus()
-        screen.page.keyboard.press(press)
-        for _ in range(less if key == "train_epochs" else 0):
-            screen.page.keyboard.press("ArrowLeft")
-        screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
+    screen.key("train_epochs").get_by_role("slider").focus()
+    screen.page.keyboard.press(epochs)
+    screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
     box = screen.key("train_name").locator("input")
     box.fill(name)
     box.press("Tab")
-    screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
+    screen.page.wait_for_timeout(600)
+    return press_train(screen, name, slow=slow)
+
+
+def start_by_link(screen: Screen, name: str, epochs: int) -> Run:
+    """Open the form with a small net in it and press Train; the run that came of it, in slow motion.
+
+    Each test has epochs of its own, as the same configuration would be the same run.
+    """
+    form = {"base": "notebook/model_1", "dataset": "digits", "layers": "dense8d0.2", "epochs": epochs, "name": name}
+    screen.open("train", **form)
+    return press_train(screen, name, slow=True)
+
+
+def press_train(screen: Screen, name: str, *, slow: bool) -> Run:
+    """Press Train; the run of this name. In slow motion no test need hurry, and a training hardly takes a processor."""
+    if slow:
+        screen.key("train_slow").locator("label").click()
+        screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
     screen.key("train_go").get_by_role("button").click()
     return expect_run(screen, name)
 
@@ -79,7 +91,7 @@ def expect_epochs(screen: Screen, run: Run, more_than: int) -> int:
 
 
 def test_train_watch_cancel_reload_and_resume(screen: Screen) -> None:
-    run = start(screen, "by hand", long=True)
+    run = start_by_keyboard(screen, "by hand", "End", slow=True)
     progress = screen.page.get_by_text(re.compile(r"epoch \d+ of \d+"))
     expect(progress.first).to_be_visible()
 
@@ -114,7 +126,7 @@ def test_train_watch_cancel_reload_and_resume(screen: Screen) -> None:
 
 
 def test_a_short_training_ends_and_stays_in_view(screen: Screen) -> None:
-    run = start(screen, "short", long=False)
+    run = start_by_keyboard(screen, "short", "Home")
     expect_run(screen, "short", "finished")
     expect(screen.page.get_by_text(re.compile(r"finished, 1 epoch, test accuracy"))).to_be_visible()
     assert run.id in screen.query()["runs"]
@@ -126,7 +138,7 @@ def test_a_short_training_ends_and_stays_in_view(screen: Screen) -> None:
 
 
 def test_a_training_whose_worker_is_killed_goes_on_by_itself(screen: Screen) -> None:
-    run = start(screen, "killed", long=True, less=1)
+    run = start_by_link(screen, "killed", 31)
     expect_epochs(screen, run, 1)
     pid = lease.holder_pid(run.path)
     assert pid is not None
@@ -141,7 +153,7 @@ def test_a_training_whose_worker_is_killed_goes_on_by_itself(screen: Screen) -> 
 
 
 def test_a_training_whose_service_is_killed_is_told_and_goes_on_by_itself(screen: Screen) -> None:
-    run = start(screen, "orphan", long=True, less=2)
+    run = start_by_link(screen, "orphan", 32)
     expect_epochs(screen, run, 1)
     for process in psutil.process_iter(["cmdline"]):
         if str(screen.server.store.root) in (process.info["cmdline"] or []):
@@ -174,22 +186,6 @@ def test_two_runs_are_compared_and_the_view_is_a_link(screen: Screen) -> None:
     assert screen.query()["across"] == "seconds"
     assert screen.query()["runs"].split(",") == [small.id, large.id]
     screen.expect_no_exception()
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_no_page_of_an_empty_store_shows_an_exception(empty_screen: Screen, page: str) -> None:
-    empty_screen.open(page)
-    expect(empty_screen.page.get_by_role("heading", level=1)).to_be_visible()
-    empty_screen.expect_no_exception()
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_no_page_is_wider_than_a_phone(screen: Screen, page: str) -> None:
-    screen.page.set_viewport_size({"width": 390, "height": 844})
-    screen.page.goto(f"{screen.server.url}/{page}")
-    expect(screen.page.get_by_role("heading", level=1)).to_be_visible()
-    screen.page.wait_for_timeout(1_500)
-    assert screen.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_rubbish_in_the_address_is_survived(screen: Screen) -> None:
@@ -255,7 +251,7 @@ def test_on_train_the_button_is_on_the_first_screen_and_the_first_click_trains(s
 
 def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) -> None:
     screen.page.set_viewport_size({"width": 390, "height": 844})
-    run = start(screen, "on a phone", long=True, less=5)
+    run = start_by_link(screen, "on a phone", 33)
     progress = screen.key("live_jobs")
     expect(progress.get_by_text(re.compile(r"epoch \d+ of"))).to_be_visible(timeout=LONG_MS)
     expect(progress.get_by_test_id("stProgress")).to_be_visible()  # the text arrives before the bar does
@@ -267,12 +263,7 @@ def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) 
 
 
 def test_pause_change_dropout_and_go_on(screen: Screen) -> None:
-    # a small net in slow motion, so that the test need not hurry
-    screen.open("train", base="notebook/model_1", dataset="digits", layers="dense8d0.2", epochs=30, name="touched")
-    screen.key("train_slow").locator("label").click()
-    screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
-    screen.key("train_go").get_by_role("button").click()
-    run = expect_run(screen, "touched")
+    run = start_by_link(screen, "touched", 30)
     assert run.slow_motion()
     screen.key(f"live_pause_{run.id}").get_by_role("button").click()
     paused = expect_run(screen, "touched", "paused")

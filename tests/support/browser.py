@@ -138,7 +138,8 @@ class Screen:
 
     def go(self, page: MenuPage) -> None:
         """Go to a page by the menu and wait until it is drawn: a quarter of the work of loading it anew."""
-        link = self.page.get_by_test_id("stTopNavLink").and_(self.page.get_by_role("link", name=page.title, exact=True))
+        links = self.page.locator("[data-testid=stTopNavLink], [data-testid=stTopNavDropdownLink]")
+        link = links.filter(has=self.page.get_by_text(page.title, exact=True))
         if page.section:
             self.page.get_by_test_id("stTopNavSection").filter(has_text=page.section).click()
         link.click()
