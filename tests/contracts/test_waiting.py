@@ -389,22 +389,14 @@ def test_a_run_that_a_page_has_seen_in_training_is_handed_over_when_its_process_
     assert run.id in runner.taken
 
 
-def test_a_service_that_cannot_write_is_tried_again_and_the_reason_is_given(
-    store: Store, small_config: RunConfig, quick: None
-) -> None:
-    run = store.add(small_config, name="a run")[0]
-    said = looked(Watch(store, Broken(store, absence="gone", problem=WriteError("the disk is full"))), run)
-    assert Notice("service_fails", 1, detail="the disk is full") in said
-    assert said[-1] == Notice("given_up", 1, detail="the disk is full")
-
-
+@pytest.mark.parametrize("problem", [JobError("no memory"), WriteError("the disk is full")])
 def test_a_service_that_cannot_be_started_is_tried_again_and_then_given_up_with_the_reason(
-    store: Store, small_config: RunConfig, quick: None
+    store: Store, small_config: RunConfig, quick: None, problem: MnistCoreError
 ) -> None:
     run = store.add(small_config, name="a run")[0]
-    said = looked(Watch(store, Broken(store, absence="gone", problem=JobError("no memory"))), run)
-    assert Notice("service_fails", 1, detail="no memory") in said
-    assert said[-1] == Notice("given_up", 1, detail="no memory")
+    said = looked(Watch(store, Broken(store, absence="gone", problem=problem)), run)
+    assert Notice("service_fails", 1, detail=str(problem)) in said
+    assert said[-1] == Notice("given_up", 1, detail=str(problem))
 
 
 def test_a_run_that_was_given_up_is_waited_for_again_when_it_is_started_again(
