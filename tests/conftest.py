@@ -34,6 +34,9 @@ sys.dont_write_bytecode = False
 # Each worker loads TensorFlow, some seconds of a processor; tests that need two of them ask for two.
 os.environ.setdefault("MNIST_CORE_WORKERS", "1")
 
+# Collecting makes hundreds of thousands of objects that all stay; looking through them for garbage was a tenth of it.
+gc.disable()
+
 DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
 
@@ -50,6 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,7 @@ def test_the_longest_files_start_first_and_all_others_in_their_usual_order() -> 
 def test_a_run_of_the_tests_starts_with_the_longest_files(request: pytest.FixtureRequest) -> None:
     places = [order.place(item.path) for item in request.session.items]
     assert places == sorted(places)
+
+
+def test_garbage_is_collected_while_tests_run_though_not_while_they_are_gathered() -> None:
+    assert gc.isenabled()
