@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -117,6 +118,7 @@ def _whole(blocks: Sequence[Block], script: str) -> str:
     )
 
 
+@functools.cache  # bundling takes a quarter of a second, and the app writes many reports
 def _live_script() -> str:
     """Return Vega and what draws the charts, as one script without an end tag in it."""
     vega = javascript_bundle(None, vl_version=VEGA_LITE)  # type: ignore[arg-type]  # its stub wants a snippet
