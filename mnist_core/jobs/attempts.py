@@ -178,6 +178,8 @@ class Attempts:
             earlier = tuple(dict.fromkeys(one for one in before if one != mark))[-MOST_EARLIER:]
             found = _Record(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier)
             write_json(run.path / RECORD, found.model_dump(mode="json"))
+            if record is None or record.attempt != mark:  # not later: the attempt may send its own before it says more
+                (run.path / "error.txt").unlink(missing_ok=True)
             try:
                 rows = run.rows()
             except StoreError:  # damaged; the worker sends them anew
@@ -212,7 +214,6 @@ class Attempts:
         """Write what is new; return what people want of the run. Raises StaleAttempt."""
         with self._attempt(run_id, requests, secret) as held:
             if message.began and not held.began:
-                (held.run.path / "error.txt").unlink(missing_ok=True)
                 held.writer.started(held.rows)
                 held.began = True
             if message.rows is not None and message.rows_from <= len(held.rows):

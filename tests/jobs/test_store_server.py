@@ -175,6 +175,21 @@ def test_the_reason_of_a_failed_run_and_its_traceback_arrive(server: StoreServer
     assert "RuntimeError" in (found.path / "error.txt").read_text()
 
 
+def test_the_traceback_of_a_run_that_fails_at_once_arrives_too(server: StoreServer, store: Store, run: Run) -> None:
+    at_once = claimed(server, run)
+    at_once.send("error.txt", b"RuntimeError")
+    at_once.heartbeat(Heartbeat(began=True, rows_from=0))  # its first one, sent with all that it has
+    at_once.end(End(state="failed", reason="it broke", files={"error.txt": protocol.sha256(b"RuntimeError")}))
+    assert store.get(run.id).status.reason == "it broke"
+    assert (run.path / "error.txt").read_bytes() == b"RuntimeError"
+
+
+def test_an_attempt_does_not_keep_the_traceback_of_an_earlier_one(server: StoreServer, store: Store, run: Run) -> None:
+    (run.path / "error.txt").write_text("of an earlier attempt")
+    assert work(server, run) == "finished"
+    assert not (run.path / "error.txt").exists()
+
+
 def test_a_cancelled_run_stops_at_the_worker_and_keeps_what_it_has(server: StoreServer, store: Store, run: Run) -> None:
     def at_two(epoch: int) -> None:
         if epoch == 2:
