@@ -223,11 +223,14 @@ def test_the_teacher_stops_pins_and_deletes_what_a_student_cannot(
     eve.open("class")
     teacher.open("class")
     expect(eve.key("class_pinned")).to_have_count(0)
-    teacher.key("class_pinned").locator("input").click()
-    of_teacher.get_by_role("option").filter(has_text="Ben's run").first.click()
-    teacher.settled()
+    teacher.key("class_pinned").locator("input").fill("Ben's run")
+    of_teacher.get_by_role("option").filter(has_text="Ben's run").first.wait_for()
+    of_teacher.keyboard.press("Enter")
+    expect(teacher.key("class_pinned")).to_contain_text("Ben's run")
     of_teacher.keyboard.press("Escape")
+    teacher.settled()
     teacher.key("class_pin").get_by_role("button").click()
+    expect(of_teacher.get_by_text("Pinned.")).to_be_visible()
     until(lambda: Classroom(server.store.root).pinned == (run.id,))
 
     for screen in (eve, teacher):
