@@ -595,7 +595,7 @@ class Storm:
             urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=20).close()
             for path in pages:
                 self.row.done["pages looked at"] += 1
-                tab = self.browser.new_page(viewport={"width": 1280, "height": 800})
+                tab = self.browser.new_page()
                 try:
                     screen = Screen(tab, server)
                     screen.open(path)
@@ -771,7 +771,8 @@ def main() -> int:
     with kept_or_deleted(given.keep and given.keep.absolute()) as folder:
         storm = Storm(folder, given.seed, kills=kills, short=given.short)
         with tmpfs(storm.disk, DISK), sync_playwright() as playwright:
-            storm.browser = chromium.launch(playwright, chromium.FOR_TESTS)
+            browser = chromium.launch(playwright, chromium.FOR_TESTS)
+            storm.browser = browser.new_context(viewport={"width": 1280, "height": 800})
             try:
                 storm.start()
                 parts = [part for part in PARTS if part in given.only]
@@ -782,7 +783,7 @@ def main() -> int:
                     shutil.copytree(storm.root, folder / "store", symlinks=True, ignore=_special)
             finally:
                 end_processes([process.pid for process in marked(storm.mark)])
-                storm.browser.close()
+                browser.close()
     print("\n" + "\n".join([HEADER, *map(line, storm.rows)]))
     return min(100, sum(bool(row.violations) for row in storm.rows))
 

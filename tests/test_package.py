@@ -118,6 +118,7 @@ def test_the_dashboard_s_command_serves_with_the_project_s_configuration(install
     server = start_server(
         Store(installed.user / "data" / "mnist-core"), tmp_path / "log",
         command=[str(installed.programs / "mnist-compare")], folder=installed.user, environment=installed.environment,
+        warm_up=False,
     )  # fmt: skip
     try:
         statuses = []

@@ -65,30 +65,24 @@ def expect_digits_of(screen: Screen, confusion: Confusion) -> None:
         )
 
 
-def test_a_click_on_a_cell_shows_its_digits_and_a_second_one_those_of_another(
+def test_a_click_or_two_boxes_choose_a_cell_whose_digits_are_shown_and_they_agree(
     screen: Screen, run: Run, top: list[Confusion]
 ) -> None:
     screen.open("mistakes", runs=run.id)
     for confusion in top:
         press(screen, confusion)
         screen.expect_query(true=str(confusion.true), guess=str(confusion.guess))
+        expect(screen.key("true").get_by_role("combobox")).to_have_value(str(confusion.true))
+        expect(screen.key("guess").get_by_role("combobox")).to_have_value(str(confusion.guess))
         expect_digits_of(screen, confusion)
-    screen.expect_no_exception()
-
-
-def test_boxes_choose_a_cell_by_keyboard_and_agree_with_clicks(screen: Screen, run: Run, top: list[Confusion]) -> None:
-    clicked, typed = top
-    screen.open("mistakes", runs=run.id)
-    press(screen, clicked)
-    screen.expect_query(true=str(clicked.true), guess=str(clicked.guess))
-    expect(screen.key("true").get_by_role("combobox")).to_have_value(str(clicked.true))
-    expect(screen.key("guess").get_by_role("combobox")).to_have_value(str(clicked.guess))
+    typed, clicked = top
     screen.choose("true", str(typed.true))
     screen.choose("guess", str(typed.guess))
     expect_digits_of(screen, typed)
-    # the first cell again: a chart that still believed it selected would not answer
+    # the last cell again: a chart that still believed it selected would not answer
     press(screen, clicked)
     expect_digits_of(screen, clicked)
+    screen.expect_no_exception()
 
 
 def test_arrow_keys_go_through_the_matrix_enter_shows_a_cell_and_the_focus_stays(
@@ -136,7 +130,7 @@ def test_show_all_clears_the_cell_and_a_link_restores_it(
     expect(screen.key("gallery_panel")).to_contain_text(f"{errors} digits guessed wrong")
 
 
-def test_enter_on_a_digit_enlarges_it_and_its_neighbour_follows(
+def test_enter_on_a_digit_enlarges_it_its_neighbour_follows_and_on_escape_the_focus_is_on_that(
     screen: Screen, run: Run, predictions: Predictions
 ) -> None:
     expected = mistakes(predictions).sort_values(["confidence", "index"], ascending=[False, True], kind="stable")
@@ -154,11 +148,14 @@ def test_enter_on_a_digit_enlarges_it_and_its_neighbour_follows(
     screen.expect_query(digit=str(second))
     screen.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    expect(digits(screen).nth(1)).to_be_focused()
     screen.expect_query(digit=None)
     screen.expect_no_exception()
 
 
-def test_the_gallery_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_it(screen: Screen, run: Run) -> None:
+def test_the_gallery_has_pictures_and_is_one_stop_of_the_tab_key_in_which_arrow_keys_move(
+    screen: Screen, run: Run
+) -> None:
     screen.open("mistakes", runs=run.id)
     buttons = digits(screen)
     expect(buttons.first).to_be_visible()
@@ -174,19 +171,20 @@ def test_the_gallery_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_it(scr
         screen.page.keyboard.press(key)
         expect(buttons.nth(place)).to_be_focused()
         assert buttons.evaluate_all("(all) => all.map((one) => one.tabIndex)").count(0) == 1
-
-
-def test_on_escape_the_focus_is_on_the_digit_that_was_shown_last(screen: Screen, run: Run) -> None:
-    screen.open("mistakes", runs=run.id)
-    digits(screen).first.focus()
-    screen.page.keyboard.press("Enter")
-    dialog = screen.page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Next").click()
-    screen.expect_query(digit=digits(screen).nth(1).get_attribute("data-index"))
-    expect(dialog).to_contain_text("2 of ")
-    screen.page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-    expect(digits(screen).nth(1)).to_be_focused()
+    loaded = (
+        screen.key("gallery")
+        .locator(".picture")
+        .first.evaluate(
+            """async (element) => {
+            const url = getComputedStyle(element).backgroundImage.slice(5, -2);
+            const image = new Image();
+            image.src = url;
+            await image.decode();
+            return [image.naturalWidth, getComputedStyle(element).imageRendering];
+        }"""
+        )
+    )
+    assert loaded == [20 * 28, "pixelated"]
 
 
 def test_a_line_around_points_of_the_map_lists_their_digits_and_a_point_shows_its_picture(
@@ -266,25 +264,6 @@ def test_an_enlarged_digit_is_explained_and_stays_so_at_its_neighbour(
     expect(dialog).to_contain_text("2 of ")
     expect(dialog).to_contain_text("weighed against")
     screen.expect_no_exception()
-
-
-def test_the_pictures_are_drawn(screen: Screen, run: Run) -> None:
-    screen.open("mistakes", runs=run.id)
-    expect(digits(screen).first).to_be_visible()
-    loaded = (
-        screen.key("gallery")
-        .locator(".picture")
-        .first.evaluate(
-            """async (element) => {
-            const url = getComputedStyle(element).backgroundImage.slice(5, -2);
-            const image = new Image();
-            image.src = url;
-            await image.decode();
-            return [image.naturalWidth, getComputedStyle(element).imageRendering];
-        }"""
-        )
-    )
-    assert loaded == [20 * 28, "pixelated"]
 
 
 def test_an_empty_store_says_what_would_be_here(empty_screen: Screen) -> None:
