@@ -26,7 +26,7 @@ COMMANDS = {
     "class": ("requirements.txt", ["-m", "dashboard", "class"]),
     # side by side, as many of them wait for browsers and workers; the tests of a file stay together, as they share what
     # they have started
-    "tests": ("requirements-dev.txt", ["-m", "pytest", "-n", "5", "--dist", "loadfile", "--no-loadscope-reorder"]),
+    "tests": ("requirements-dev.txt", ["-m", "pytest", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
     "cli": ("requirements.txt", ["-m", "mnist_core"]),
 }
 

@@ -554,8 +554,12 @@ class Storm:
             self.row.compared += 1
 
     def check_processes(self) -> None:
-        """Every process that the storm has started belongs to the service, a dashboard or a command."""
-        self.until(lambda: not self.orphans(), 20)
+        """Every process that the storm has started belongs to the service, a dashboard or a command.
+
+        One moment in 20 seconds is enough: the processes of a service that is being started belong to nobody yet.
+        """
+        if self.until(lambda: not self.orphans(), 20):
+            return
         for process in self.orphans():
             with contextlib.suppress(psutil.Error):
                 self.violated("orphans", f"process {process.pid}", " ".join(process.cmdline()))
