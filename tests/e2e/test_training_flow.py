@@ -16,6 +16,7 @@ from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from tests.support.browser import Screen
 from tests.support.seed import LARGE, SMALL
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 WARM_UP = True
@@ -129,7 +130,7 @@ def test_a_short_training_ends_and_stays_in_view(screen: Screen) -> None:
     run = start_by_keyboard(screen, "short", "Home")
     expect_run(screen, "short", "finished")
     expect(screen.page.get_by_text(re.compile(r"finished, 1 epoch, test accuracy"))).to_be_visible()
-    assert run.id in screen.query()["runs"]
+    until(lambda: run.id in screen.query()["runs"])
     # polling has stopped: the page comes to rest
     screen.settled()
     screen.open("", runs=run.id)

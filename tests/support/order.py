@@ -7,25 +7,24 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LONGEST = (
-    "e2e/test_accessibility.py",
     "contracts/test_waiting.py",
+    "e2e/test_accessibility.py",
     "e2e/test_training_flow.py",
-    "contracts/test_storm.py",
     "e2e/test_mistakes_flow.py",
-    "training/test_training.py",
-    "contracts/test_runners.py",
-    "studies/test_searches.py",
-    "contracts/test_cluster.py",
+    "e2e/test_runs_flow.py",
     "e2e/test_names_flow.py",
-    "e2e/test_class_flow.py",
+    "contracts/test_runners.py",
+    "recording/test_elsewhere.py",
     "jobs/test_service.py",
-    "e2e/test_sweeps_flow.py",
-    "recording/test_backends.py",
-    "dashboard/test_examples.py",
     "e2e/test_draw_flow.py",
-    "contracts/test_disks.py",
+    "training/test_training.py",
     "dashboard/test_outside_runs.py",
-    "contracts/test_damaged_stores.py",
+    "e2e/test_compare_flow.py",
+    "dashboard/test_hostile_names.py",
+    "e2e/test_questions_flow.py",
+    "dashboard/test_sweeps_page.py",
+    "cli/test_cli.py",
+    "studies/test_searches.py",
 )
 """Files of half a minute and more in a whole run, longest first, from the folder `tests` on."""
 
