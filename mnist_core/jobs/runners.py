@@ -410,7 +410,8 @@ class ServiceRunner:
                 set_as_default=False,
                 name="mnist-core",
             )
-        except (OSError, TimeoutError, TypeError) as error:  # TypeError: an encrypted address, but no certificates
+        # TypeError: an encrypted address, but no certificates; ValueError: the scheduler has ended in the handshake
+        except (OSError, TimeoutError, TypeError, ValueError) as error:
             raise JobError(f"no scheduler answers at {address} ({error}); {_remedy(str(address))}") from error
         return self._client
 
@@ -447,6 +448,17 @@ def _quieten() -> None:
     for name in ("client", "core", "batched", "comm", "utils"):
         logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
     logging.getLogger("tornado.application").addFilter(_while_alive)  # one function is added once
+    import distributed
+
+    kind: Any = distributed.Client
+    close = kind.__del__  # of a client that could not connect, it fails again, and Python prints that
+    if close.__module__ != __name__:
+
+        def close_quietly(client: Any) -> None:
+            with contextlib.suppress(Exception):
+                close(client)
+
+        kind.__del__ = close_quietly
 
 
 def _while_alive(record: logging.LogRecord) -> bool:

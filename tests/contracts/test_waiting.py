@@ -514,3 +514,16 @@ def test_a_command_whose_task_ends_as_it_ends_prints_no_traceback(caplog: pytest
     for error in (RuntimeError("cannot schedule new futures after interpreter shutdown"), RuntimeError("another")):
         log.error("Exception in callback", exc_info=error)
     assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["another"]
+
+
+def test_a_client_that_is_collected_after_its_scheduler_has_ended_prints_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import distributed
+
+    def breaks(client: object) -> None:
+        raise ValueError("IOStream is not idle; cannot convert to SSL")
+
+    monkeypatch.setattr(distributed.Client, "__del__", breaks)
+    runners._quieten()
+    distributed.Client.__del__(object())
