@@ -46,14 +46,13 @@ from mnist_core.jobs import local_service
 from mnist_core.jobs.execution import execute
 from mnist_core.jobs.service import ENVIRONMENT
 from mnist_core.runs import lease
-from mnist_core.runs.keras_file import read_weights
-from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from tests.support import chromium, damaged_store
 from tests.support.browser import ROOT, Screen, Server, end_processes, start_server
 from tests.support.disks import contents, fill, mounted, tmpfs
+from tests.support.same_results import difference
 
 CHECKS = ("lost", "stuck", "different", "orphans", "leftovers", "wordless")
 DISK = "400m"
@@ -676,28 +675,6 @@ PARTS: dict[str, Callable[[Storm], None]] = {
     "files": Storm.spoil_the_store,
 }
 """In this order: the first three need a store in which nothing waits to be given again."""
-
-
-def difference(run: Run, other: Run) -> str:
-    """Return where the results of two runs differ in any bit; empty where they do not."""
-    columns = [name for name in HISTORY_COLUMNS if name != "seconds"]
-    if not run.history()[columns].equals(other.history()[columns]):
-        return f"history:\n{run.history()[columns]}\n{other.history()[columns]}"
-    mine, theirs = run.predictions(), other.predictions()
-    if mine is None or theirs is None:
-        return "predictions are missing"
-    for name, array in mine.arrays().items():
-        if array.tobytes() != theirs.arrays()[name].tobytes():
-            return f"predictions, {name}"
-    if run.model_file is None or other.model_file is None:
-        return "weights are missing"
-    pairs = zip(
-        read_weights(run.config.model, run.model_file), read_weights(run.config.model, other.model_file), strict=True
-    )
-    for (layer, part, arrays), (_, _, others) in pairs:
-        if any(one.tobytes() != two.tobytes() for one, two in zip(arrays, others, strict=True)):
-            return f"weights, {layer} {part}"
-    return ""
 
 
 def train_undisturbed(root: Path) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from mnist_core.experiments.configs import TrainingConfig
 from mnist_core.training.models import backend
 
@@ -27,8 +25,9 @@ def build_optimizer(config: TrainingConfig) -> Any:
 def reset(optimizer: Any, rate: float) -> None:
     """Give a built optimizer the learning rate `rate` and, in all else, the values from before its first step."""
     # the increments count too: a factor of 0 does not make a NaN, which a diverged training leaves there, to 0
+    zeros_like = backend().keras.ops.zeros_like
     for variable in (*optimizer.variables, *getattr(optimizer, "_increments", ())):
-        variable.assign(np.zeros(variable.shape, variable.dtype if isinstance(variable.dtype, str) else np.float32))
+        variable.assign(zeros_like(variable))
     optimizer.learning_rate = rate
 
 

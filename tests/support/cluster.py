@@ -17,8 +17,6 @@ namespaces of its own; the machines are namespaces below that.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import io
 import json
 import os
 import shutil
@@ -26,13 +24,11 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import psutil
 from sklearn.datasets import load_digits
@@ -40,8 +36,8 @@ from sklearn.datasets import load_digits
 from mnist_core.files import write_json
 from mnist_core.remote.certificates import key_and_certificate
 from mnist_core.runs import lease
-from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.same_results import difference
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESSES = {
@@ -197,7 +193,7 @@ def prove(folder: Path, lengths: Lengths) -> Proof:
     """
     _write_data(folder / "data" / "scans.npz")
     (folder / "sweep.toml").write_text(SWEEP.format(epochs=lengths.epochs, batch_size=lengths.batch_size))
-    (folder / "lengths.json").write_text(json.dumps(dataclasses.asdict(lengths)))
+    (folder / "lengths.json").write_text(json.dumps(asdict(lengths)))
     command = [*_OUTER, sys.executable, "-m", "tests.support.cluster", str(folder)]
     with (folder / "cluster.log").open("wb") as log:
         cluster = subprocess.Popen(
@@ -238,35 +234,6 @@ def _train_alone(folder: Path, lengths: Lengths) -> float:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - began
-
-
-def difference(one: Run, other: Run | None) -> str:
-    """Return in what the results of two trainings differ; empty where they are the same, bit for bit."""
-    if other is None:
-        return "there is no such run"
-    if [dataclasses.replace(row, seconds=0.0) for row in one.rows()] != [
-        dataclasses.replace(row, seconds=0.0) for row in other.rows()
-    ]:
-        return "history"
-    first, second = one.predictions(), other.predictions()
-    if first is None or second is None or first.probabilities.tobytes() != second.probabilities.tobytes():
-        return "predictions"
-    return "" if _weights(one) == _weights(other) else "weights"
-
-
-def _weights(run: Run) -> dict[str, bytes]:
-    assert run.model_file is not None
-    found: dict[str, bytes] = {}
-    with zipfile.ZipFile(run.model_file) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-        file.visititems(
-            lambda name, item: found.update({name: np.asarray(item).tobytes()}) if _is_array(item) else None
-        )
-    assert found
-    return found
-
-
-def _is_array(item: Any) -> bool:
-    return isinstance(item, h5py.Dataset)
 
 
 def _write_data(path: Path) -> None:
