@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ast
 import gc
+import io
+import zipfile
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
+from mnist_core.experiments.configs import RunConfig
+from mnist_core.jobs.execution import execute
+from mnist_core.runs.store import Store
 from tests.support import order
+from tests.support.same_results import difference
+from tests.support.synthetic import MakeRun, config
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for name in ("tests", "benchmarks", "docs") for path in (ROOT / name).rglob("*.py"))
@@ -43,3 +52,37 @@ def test_a_run_of_the_tests_starts_with_the_longest_files(request: pytest.Fixtur
 
 def test_garbage_is_collected_while_tests_run_though_not_while_they_are_gathered() -> None:
     assert gc.isenabled()
+
+
+def test_two_results_differ_by_one_epoch_one_prediction_or_one_weight(
+    make_run: MakeRun, small_config: RunConfig, tmp_path: Path
+) -> None:
+    one, epoch, guess = (
+        make_run(name, config((units,)), rows=rows, errors=errors)
+        for name, units, rows, errors in (("one", 8, 3, 20), ("epoch", 9, 2, 20), ("guess", 10, 3, 21))
+    )
+    assert difference(one, epoch).startswith("history:")
+    assert difference(one, guess).startswith("predictions, ")
+    assert difference(one, one) == "weights are missing"
+    assert difference(one, None) == "there is no such run"
+
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    runs = [store.add(small_config.replace(training__epochs=1), name="a net")[0] for store in (here, there)]
+    for run, store in zip(runs, (here, there), strict=True):
+        assert execute(store, run.id) == "finished"
+    same, changed = here.get(runs[0].id), there.get(runs[1].id)
+    assert difference(same, changed) == ""
+    assert changed.model_file is not None
+    with zipfile.ZipFile(changed.model_file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO(parts["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        arrays: list[h5py.Dataset] = []
+        file.visititems(
+            lambda name, item: arrays.append(item) if isinstance(item, h5py.Dataset) and item.size else None
+        )
+        arrays[0][...] = np.nextafter(arrays[0][...], np.float32(9))
+    with zipfile.ZipFile(changed.model_file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, weights.getvalue() if name == "model.weights.h5" else content)
+    assert difference(same, changed).startswith("weights, ")
