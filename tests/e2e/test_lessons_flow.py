@@ -49,6 +49,7 @@ def test_the_keys_of_presenter_mode(screen: Screen) -> None:
     screen.open("", runs=runs, present=1)
     expect(page.get_by_text("test accuracy", exact=False).first).to_be_visible()
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") >= 28
+    screen.settled()  # a key that is pressed while the buttons are being drawn is lost
     page.keyboard.press("PageDown")
     expect(page.get_by_role("heading", name="Loss: lower is better")).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)

@@ -134,7 +134,7 @@ class Screen:
     def open(self, path: str = "", **query: object) -> None:
         """Open a page of the dashboard, such as ``mistakes``, and wait until it is drawn."""
         self.page.goto(f"{self.server.url}/{path}" + (f"?{urlencode(query)}" if query else ""))
-        self.settled()
+        self._drawn()
 
     def go(self, page: MenuPage) -> None:
         """Go to a page by the menu and wait until it is drawn: a quarter of the work of loading it anew."""
@@ -150,6 +150,11 @@ class Screen:
     def reload(self) -> None:
         """Reload the page, which is a new Streamlit session."""
         self.page.reload()
+        self._drawn()
+
+    def _drawn(self) -> None:
+        # before the first script begins, Streamlit says that none runs, as it does after the last one
+        self.page.wait_for_selector("[data-testid=stElementContainer]", state="attached", timeout=WAIT_MS)
         self.settled()
 
     def settled(self) -> None:
