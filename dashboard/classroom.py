@@ -6,6 +6,7 @@ nothing here has an effect. Whoever has not joined gets nothing of the dashboard
 
 from __future__ import annotations
 
+import base64
 import functools
 import html
 import os
@@ -189,12 +190,15 @@ def _let_in(token: str, wanted: str) -> Response:
     return answer
 
 
+ICON = base64.b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
+"""Within the page: a browser would ask for a file of its own, which nobody gets who has not joined."""
 FORM = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Join the class</title>
+<link rel="icon" href="data:image/png;base64,$icon">
 <style>
 :root { color-scheme: light dark; }
 body { font: 1.125rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 8vh auto; padding: 0 1.25rem; }
@@ -237,6 +241,7 @@ def _form(given: Mapping[str, str], problem: str = "", status: int = 200) -> Res
     page = FORM.substitute(
         text,
         action=ENTER,
+        icon=ICON,
         longest=LONGEST_NAME,
         problem=f'<p class="problem" role="alert">{sentence}.</p>' if problem else "",
         focus_name=" autofocus" if known or not given["code"] else "",

@@ -86,8 +86,9 @@ def page_of(path: str, base: str) -> str | None:
 @functools.lru_cache(maxsize=64)
 def head(page: str | None) -> str:
     """Return what is added to the head for a page; None for a path that is none."""
-    here = "" if page is None else _server_is_known(page)
-    return f"{CSS}{here}<script>{_HISTORY}</script>{_preloads(WIDGETS.get(page or '', _USUAL))}"
+    if page is None:  # the page on which one joins a class, say: it is not made of Streamlit's parts
+        return f"{CSS}<script>{_HISTORY}</script>"
+    return f"{CSS}{_server_is_known(page)}<script>{_HISTORY}</script>{_preloads(WIDGETS.get(page, _USUAL))}"
 
 
 def _server_is_known(page: str) -> str:

@@ -75,9 +75,11 @@ def test_a_page_is_the_part_of_the_path_below_the_dashboards_own(path: str, base
     assert page_of(path, base) == page
 
 
-def test_only_at_an_address_that_may_be_a_page_the_browser_is_told_where_its_server_is() -> None:
+def test_only_at_an_address_that_may_be_a_page_the_browser_is_told_where_its_server_is_and_what_to_fetch() -> None:
     assert "BACKEND_BASE_URL" in head("runs")
     assert "BACKEND_BASE_URL" not in head(None)
+    assert "preload" in head("runs")
+    assert "preload" not in head(None)
 
 
 def test_a_page_name_from_an_address_cannot_end_the_script() -> None:

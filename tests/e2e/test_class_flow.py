@@ -136,8 +136,11 @@ def test_a_student_joins_once_and_can_delete_only_what_is_theirs(
     server: Server, room: Classroom, chromium: Browser, pages: list[Page]
 ) -> None:
     page = window(chromium, pages, width=390)
-    page.goto(f"{server.url}/draw")
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page.goto(f"{server.url}/draw", wait_until="networkidle")
     assert findings(page, exempt=GRID_CELLS) == []
+    assert refused == []  # the page of joining asks for nothing that only the class gets
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Code of the class").fill("AAA-AAA")
     page.get_by_role("button", name="Join").click()
