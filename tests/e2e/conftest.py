@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
@@ -96,8 +96,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 FORGET = "if (!sessionStorage.getItem('begun')) { localStorage.clear(); sessionStorage.setItem('begun', '1'); }"
-"""Takes away what an earlier test has left in the browser, once in each window."""
+"""Takes away what an earlier test has left in the browser, once in each test."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def windows(chromium: Browser) -> Iterator[BrowserContext]:
     Without motion, as animations take more of a processor than everything else that a page does.
     """
     context = chromium.new_context(
-        viewport={"width": 1280, "height": 800}, accept_downloads=True, reduced_motion="reduce"
+        viewport=SIZE, accept_downloads=True, color_scheme="light", reduced_motion="reduce"
     )
     context.set_default_timeout(WAIT_MS)
     yield context
@@ -116,27 +117,41 @@ def windows(chromium: Browser) -> Iterator[BrowserContext]:
 
 def _window(windows: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
     expect.set_options(timeout=WAIT_MS)
-    screen = Screen(windows.new_page(), server)
-    screen.page.add_init_script(FORGET)
+    if not windows.pages:
+        windows.new_page().add_init_script(FORGET)
+    screen = Screen(windows.pages[0], server)
     failed_before = request.session.testsfailed
     yield screen
+    failed = request.session.testsfailed > failed_before
     folder = os.environ.get("E2E_SCREENSHOTS")
-    if folder and request.session.testsfailed > failed_before:
+    if folder and failed:
         Path(folder).mkdir(parents=True, exist_ok=True)
         screen.page.screenshot(path=str(Path(folder) / f"{request.node.name}.png"), full_page=True)
     windows.set_offline(False)
-    for page in windows.pages:
+    for page in windows.pages if failed else windows.pages[1:]:
         page.close()
     windows.clear_cookies()
+    if not failed:
+        _as_new(screen)
+
+
+def _as_new(screen: Screen) -> None:
+    """Bring a window back to what it was, for the next test: a new one loads a page with twice the work."""
+    page = screen.page
+    page.goto(f"{screen.server.url}/_stcore/health")  # ends the session with the dashboard
+    page.evaluate("sessionStorage.clear()")
+    page.set_viewport_size(SIZE)
+    page.emulate_media(color_scheme="light")
+    page.mouse.move(0, 0)
 
 
 @pytest.fixture
 def screen(windows: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
-    """A new browser window on the module's server, 1280×800; E2E_SCREENSHOTS names a folder for failures."""
+    """A browser window as new on the module's server, 1280×800; E2E_SCREENSHOTS names a folder for failures."""
     yield from _window(windows, server, request)
 
 
 @pytest.fixture
 def empty_screen(windows: BrowserContext, empty_server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
-    """A new browser window on a server with an empty store."""
+    """A browser window as new on a server with an empty store."""
     yield from _window(windows, empty_server, request)

@@ -20,14 +20,15 @@ def both(screen: Screen) -> str:
 
 
 SHIFTS = """
-window.shifts = [];
-new PerformanceObserver((list) => {
+window.shifts ??= [];
+window.watching ??= new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     const moved = entry.sources.map(({ node, previousRect: was, currentRect: is }) =>
       `${(node?.parentElement?.className ?? "").slice(0, 80)} ${was.y} ${was.height} → ${is.y} ${is.height}`);
     window.shifts.push([entry.value, moved]);
   }
-}).observe({ type: "layout-shift", buffered: true });
+});
+window.watching.observe({ type: "layout-shift", buffered: true });
 """
 MOST_SHIFT = 0.1
 """What web.dev calls good of the cumulative layout shift: of the screen, how much moves, times how far."""
