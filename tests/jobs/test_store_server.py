@@ -247,6 +247,7 @@ def test_the_training_of_a_stale_attempt_stops_and_nothing_of_it_is_kept(
 
     def at_two(epoch: int) -> None:
         if epoch == 2:
+            until(lambda: store.get(run.id).epochs_done == 1)
             other.append(claimed(server, run))
             until(lambda: arrived(run, "cancel"))
 
