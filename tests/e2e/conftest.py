@@ -107,9 +107,7 @@ def windows(chromium: Browser) -> Iterator[BrowserContext]:
 
     Without motion, as animations take more of a processor than everything else that a page does.
     """
-    context = chromium.new_context(
-        viewport=SIZE, accept_downloads=True, color_scheme="light", reduced_motion="reduce"
-    )
+    context = chromium.new_context(viewport=SIZE, accept_downloads=True, color_scheme="light", reduced_motion="reduce")
     context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
