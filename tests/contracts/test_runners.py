@@ -23,7 +23,7 @@ from mnist_core.runs import lease
 from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.support.waiting import until
+from tests.support.waiting import suspend, until
 
 ROOT = Path(__file__).parents[2]
 LONG = 30
@@ -233,7 +233,8 @@ def test_a_run_whose_worker_does_not_react_is_killed(shared: dict[str, Runner]) 
     thread.join()
     pid = lease.holder_pid(runner.store.get(run_id).path)
     assert pid is not None
-    psutil.Process(pid).suspend()  # as if it hung in one long operation
+    suspend(pid)  # as if it hung in one long operation
+    assert lease.held(runner.store.get(run_id).path)
     runner.kill(run_id)
     assert ended(runner.store, run_id).state == "cancelled"
     assert not psutil.pid_exists(pid)

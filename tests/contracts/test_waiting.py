@@ -28,7 +28,7 @@ from mnist_core.jobs.watch import MOST_TRIES, Notice, Watch, sentence
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from tests.support.waiting import until
+from tests.support.waiting import suspend, until
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
@@ -107,8 +107,7 @@ def hold(store: Store) -> psutil.Process:
         pid = lease.holder_pid(run.path) if run else None
         if run is None or pid is None:
             continue
-        process = psutil.Process(pid)
-        process.suspend()
+        process = suspend(pid)
         if lease.held(run.path) and run.epochs_done < run.config.training.epochs:
             return process
         process.resume()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psutil
+
 
 def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
     """Return as soon as `condition()` is true; raise AssertionError if it is not within `limit_s` seconds."""
@@ -15,6 +17,14 @@ def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def suspend(pid: int) -> psutil.Process:
+    """Suspend a process, and return it once it has stopped: on a busy machine its threads run on for a while."""
+    process = psutil.Process(pid)
+    process.suspend()
+    until(lambda: process.status() == psutil.STATUS_STOPPED)
+    return process
 
 
 def run_apart(work: Coroutine[Any, Any, object], limit_s: float = 60) -> None:
