@@ -278,6 +278,7 @@ def test_mistakes_and_matrix_can_be_downloaded(screen: Screen, run: Run, predict
         screen.page.get_by_text("All mistakes as CSV").click()
     assert pd.read_csv(download.value.path())["index"].tolist() == predictions.wrong.tolist()
     screen.key("matrix_panel").get_by_text("Data and downloads").click()
+    screen.settled()  # a click that meets a button while it is being drawn is lost
     for kind, first_bytes in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"true,guess,count")):
         with screen.page.expect_download() as download:
             screen.key("matrix_panel").get_by_role("button", name=kind, exact=True).click()

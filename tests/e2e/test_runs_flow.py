@@ -127,6 +127,7 @@ def test_everything_of_a_run_is_in_a_drawer_that_a_link_opens(screen: Screen, se
     drawer.get_by_role("tab", name="Log").click()
     expect(drawer).to_contain_text("epoch 6/6")
     drawer.get_by_role("tab", name="Files").click()
+    screen.settled()
     with screen.page.expect_download() as download:
         drawer.get_by_role("button", name="model.keras").click()
     assert Path(download.value.path()).read_bytes() == (run.path / "model.keras").read_bytes()
