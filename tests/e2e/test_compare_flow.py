@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.support import seed
-from tests.support.browser import Screen
+from tests.support.browser import Screen, rename
 
 pytestmark = pytest.mark.browser
 
@@ -62,7 +62,7 @@ def test_no_figure_of_two_runs_is_cut_off_however_long_their_names(screen: Scree
     store = screen.server.store
     small = store.find(seed.SMALL)
     long = "a name as long as people write them, dropout 0.5"
-    store.describe(small.id, name=long)
+    rename(store, small.id, long)
     try:
         screen.page.set_viewport_size({"width": 1280, "height": 800})
         screen.open(runs=",".join((small.id, store.find(seed.LARGE).id)))
@@ -71,7 +71,7 @@ def test_no_figure_of_two_runs_is_cut_off_however_long_their_names(screen: Scree
         assert lines.evaluate("e => e.scrollWidth <= e.clientWidth")
         assert box(lines.get_by_text(long))["left"] > box(lines.locator(".dot").first)["right"]
     finally:
-        store.describe(small.id, name=seed.SMALL)
+        rename(store, small.id, seed.SMALL)
 
 
 def test_on_a_phone_the_sentence_and_the_first_chart_are_on_the_first_screen(screen: Screen) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 
 from mnist_core.runs.store import Store
 from tests.support import seed
-from tests.support.browser import Screen, Server, end_everything, start_server
+from tests.support.browser import Screen, Server, end_everything, rename, start_server
 from tests.support.synthetic import config
 from tests.support.waiting import until
 
@@ -116,7 +116,7 @@ def test_find_tick_compare_rename_delete_and_undo(screen: Screen, server: Server
         "no sideways scroll of the page"
     )
     screen.expect_no_exception()
-    store.describe(run_id, name=CUT)
+    rename(store, run_id, CUT)
 
 
 def test_everything_of_a_run_is_in_a_drawer_that_a_link_opens(screen: Screen, server: Server) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
+from mnist_core.runs.index import FRESH_S
 from mnist_core.runs.store import Store
 from tests.support.pages import MenuPage
 
@@ -122,6 +123,12 @@ def end_processes(pids: list[int]) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(doomed, timeout=5)
+
+
+def rename(store: Store, run_id: str, name: str) -> None:
+    """Give a run of a running dashboard another name, and return when no page shows the old one any more."""
+    store.describe(run_id, name=name)
+    time.sleep(2 * FRESH_S)
 
 
 class Screen:
