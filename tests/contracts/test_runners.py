@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
@@ -20,9 +19,9 @@ from mnist_core.jobs import latency
 from mnist_core.jobs.request import Requested, request, resume
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner
 from mnist_core.runs import lease
-from mnist_core.runs.records import HISTORY_COLUMNS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.same_results import difference
 from tests.support.waiting import suspend, until
 
 ROOT = Path(__file__).parents[2]
@@ -78,15 +77,6 @@ def begin(runner: Runner, wanted: RunConfig) -> tuple[str, threading.Thread]:
     return run_id, thread
 
 
-def assert_same_results(one: Run, other: Run) -> None:
-    columns = [name for name in HISTORY_COLUMNS if name != "seconds"]
-    assert one.history()[columns].equals(other.history()[columns])
-    mine, theirs = one.predictions(), other.predictions()
-    assert mine is not None
-    assert theirs is not None
-    assert np.array_equal(mine.probabilities, theirs.probabilities)
-
-
 # -- both runners ------------------------------------------------------------------------------------------------------
 
 
@@ -102,7 +92,7 @@ def test_a_new_run_is_trained(runner: Runner) -> None:
 
 
 def test_all_runners_give_the_same_numbers(runner: Runner, uninterrupted: Callable[[RunConfig], Run]) -> None:
-    assert_same_results(train(runner, config(seed=1))[1], uninterrupted(config(seed=1)))
+    assert difference(train(runner, config(seed=1))[1], uninterrupted(config(seed=1))) == ""
 
 
 def test_what_is_trained_already_is_not_trained_again(runner: Runner) -> None:
@@ -120,7 +110,7 @@ def test_again_trains_from_scratch_and_puts_the_earlier_run_in_the_trash(runner:
     assert run.status.created_at > before.status.created_at
     assert [trashed.id for trashed in runner.store.trash()[0]] == [run.id]
     assert results[1] is not None
-    assert_same_results(run, runner.store.trash()[0][0])
+    assert difference(run, runner.store.trash()[0][0]) == ""
     runner.store.empty_trash()
 
 
@@ -138,7 +128,7 @@ def test_a_shipped_run_is_stored_and_shadowed_when_trained_again(
     assert requested.outcome == "new"
     assert not run.read_only
     assert runner.store.trash()[0] == []
-    assert_same_results(run, shipped)
+    assert difference(run, shipped) == ""
 
 
 def test_a_run_in_progress_is_joined(runner: Runner) -> None:
@@ -169,7 +159,7 @@ def test_cancelling_takes_effect_within_the_epoch_under_way_and_keeps_what_was_r
     requested, run = train(runner, config(seed=6, epochs=LONG))
     assert requested.outcome == "resumed"
     assert run.state == "finished"
-    assert_same_results(run, uninterrupted(config(seed=6, epochs=LONG)))
+    assert difference(run, uninterrupted(config(seed=6, epochs=LONG))) == ""
 
 
 def test_a_run_cancelled_in_the_queue_is_never_trained(runner: Runner) -> None:
@@ -224,7 +214,7 @@ def test_the_service_survives_the_death_of_a_worker_and_finishes_its_run(
     until(lambda: runner.store.get(run_id).state == "finished")  # by itself
     run = ended(runner.store, run_id)
     assert lease.attempts(run.path) == 2
-    assert_same_results(run, uninterrupted(wanted))
+    assert difference(run, uninterrupted(wanted)) == ""
 
 
 def test_a_run_whose_worker_does_not_react_is_killed(shared: dict[str, Runner]) -> None:
@@ -277,7 +267,7 @@ def test_what_a_dead_service_interrupted_is_resumed_to_the_same_numbers_by_a_ser
         requested, run = train(one, wanted)
         assert requested.outcome == "resumed"
         assert run.state == "finished"
-        assert_same_results(run, uninterrupted(wanted))
+        assert difference(run, uninterrupted(wanted)) == ""
     assert "Traceback" not in capfd.readouterr().err
 
 

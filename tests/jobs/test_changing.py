@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mnist_core.comparison.verdicts import compare
@@ -27,8 +26,8 @@ from mnist_core.runs.records import Change
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.training.events import EpochEnded, Event
-from mnist_core.training.models import trained_model
 from mnist_core.training.train import train
+from tests.support.same_results import difference
 
 CONFIG = RunConfig(
     model=ModelConfig(layers=(DenseLayer(units=12, dropout=0.2), DenseLayer(units=8, dropout=0.2))),
@@ -64,24 +63,8 @@ def paused(store: Store, config: RunConfig = CONFIG) -> Run:
     return request(store, runner, config, name="touched").run  # type: ignore[arg-type]
 
 
-def weights(run: Run) -> list[np.ndarray]:
-    assert run.model_file is not None
-    return trained_model(run.config.model, run.model_file).get_weights()
-
-
 def numbers(run: Run) -> list[tuple[float, ...]]:
     return [(row.loss, row.accuracy, row.val_loss, row.val_accuracy, row.learning_rate) for row in run.rows()]
-
-
-def same_result(one: Run, other: Run) -> bool:
-    first, second = one.predictions(), other.predictions()
-    assert first is not None
-    assert second is not None
-    return (
-        numbers(one) == numbers(other)
-        and all(map(np.array_equal, weights(one), weights(other)))
-        and np.array_equal(first.probabilities, second.probabilities)
-    )
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +120,7 @@ def test_a_pause_keeps_the_epoch_under_way_and_what_it_has_reached(parent: Run) 
 def test_a_run_that_was_paused_ends_as_one_that_never_was_bit_for_bit(store: Store, parent: Run, whole: Run) -> None:
     run = resume(store, LocalRunner(store), parent.id)
     assert run.state == "finished"
-    assert same_result(run, whole)
+    assert difference(run, whole) == ""
     assert run.id == whole.id
     assert run.changed_at is None
 
@@ -148,7 +131,7 @@ def test_one_more_epoch_pauses_it_again(store: Store, parent: Run, whole: Run) -
         run = resume(store, LocalRunner(store), run.id, epochs=1)
         assert (run.state, run.epochs_done) == ("paused", done)
     assert resume(store, LocalRunner(store), run.id, epochs=1).state == "finished"  # nothing is left to pause for
-    assert same_result(store.get(run.id), whole)
+    assert difference(store.get(run.id), whole) == ""
     with pytest.raises(ConfigError, match="0 more epochs were asked for; ask for 1 or more"):
         resume(store, LocalRunner(store), run.id, epochs=0)
 
@@ -188,7 +171,7 @@ def test_slow_motion_changes_no_number(store: Store, whole: Run) -> None:
     began = time.monotonic()
     run = request_all(store, LocalRunner(store), [wanted])[0].run
     assert time.monotonic() - began >= 4 * 0.1  # after each epoch but the last
-    assert same_result(run, whole)
+    assert difference(run, whole) == ""
     (timed,) = measured([run], lambda name, fingerprint: 1442, lambda environment: True)
     assert math.isnan(timed.overhead_s)  # the wait is no time that a training needs besides its epochs
 
@@ -249,13 +232,13 @@ def test_the_new_run_has_weights_and_optimizer_of_the_paused_one(store: Store, p
     other = Store(tmp_path / "other")
     clean = request(other, LocalRunner(other), longer, name="clean").run
     run = go_on_changed(store, LocalRunner(store), parent.id, {"training.epochs": 6}).run
-    assert same_result(run, clean)
+    assert difference(run, clean) == ""
     assert run.id != clean.id  # it was touched all the same
 
 
 def test_the_parent_can_go_on_as_it_was(store: Store, changed: Run, whole: Run) -> None:
     assert changed.parent is not None
-    assert same_result(resume(store, LocalRunner(store), changed.parent), whole)
+    assert difference(resume(store, LocalRunner(store), changed.parent), whole) == ""
 
 
 def test_a_change_of_the_learning_rate_holds_from_the_next_epoch_on(store: Store, parent: Run) -> None:
@@ -273,7 +256,7 @@ def test_a_schedule_by_plateaus_goes_on_from_the_new_rate(store: Store) -> None:
 def test_no_change_is_no_new_run(store: Store, parent: Run, whole: Run) -> None:
     found = go_on_changed(store, LocalRunner(store), parent.id, {"model.layers.0.dropout": 0.2})
     assert (found.outcome, found.run.id) == ("resumed", parent.id)
-    assert same_result(found.run, whole)
+    assert difference(found.run, whole) == ""
 
 
 @pytest.mark.parametrize("epochs", [0, -5])
@@ -313,7 +296,7 @@ def test_a_changed_run_whose_process_died_goes_on_bit_for_bit(store: Store, pare
     (broken,) = [run for run in store.runs() if run.id != parent.id]
     assert (broken.state, broken.epochs_done) == ("interrupted", 3)
     store.delete(parent.id)  # it holds all that it needs itself
-    assert same_result(resume(store, LocalRunner(store), broken.id), changed_store.find("mine"))
+    assert difference(resume(store, LocalRunner(store), broken.id), changed_store.find("mine")) == ""
 
 
 @pytest.mark.parametrize(
