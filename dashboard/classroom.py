@@ -190,8 +190,6 @@ def _let_in(token: str, wanted: str) -> Response:
     return answer
 
 
-ICON = base64.b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
-"""Within the page: a browser would ask for a file of its own, which nobody gets who has not joined."""
 FORM = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -233,6 +231,12 @@ $problem
 """)
 
 
+@functools.cache
+def _icon() -> str:
+    """Return the icon as text: it is within the page, as a file of its own is for the class only."""
+    return base64.b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
+
+
 def _form(given: Mapping[str, str], problem: str = "", status: int = 200) -> Response:
     """Return the page on which a name and the code are typed; a code that came with the address is filled in."""
     text = {name: html.escape(given[name]) for name in ("name", "code", "to")}
@@ -241,7 +245,7 @@ def _form(given: Mapping[str, str], problem: str = "", status: int = 200) -> Res
     page = FORM.substitute(
         text,
         action=ENTER,
-        icon=ICON,
+        icon=_icon(),
         longest=LONGEST_NAME,
         problem=f'<p class="problem" role="alert">{sentence}.</p>' if problem else "",
         focus_name=" autofocus" if known or not given["code"] else "",

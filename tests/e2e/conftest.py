@@ -109,15 +109,14 @@ def windows(chromium: Browser) -> Iterator[BrowserContext]:
     """
     context = chromium.new_context(viewport=SIZE, accept_downloads=True, color_scheme="light", reduced_motion="reduce")
     context.set_default_timeout(WAIT_MS)
+    context.add_init_script(FORGET)
     yield context
     context.close()
 
 
 def _window(windows: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Iterator[Screen]:
     expect.set_options(timeout=WAIT_MS)
-    if not windows.pages:
-        windows.new_page().add_init_script(FORGET)
-    screen = Screen(windows.pages[0], server)
+    screen = Screen(windows.pages[0] if windows.pages else windows.new_page(), server)
     failed_before = request.session.testsfailed
     yield screen
     failed = request.session.testsfailed > failed_before

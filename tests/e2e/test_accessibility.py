@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from mnist_core.evaluation.mistakes import mistakes
 from tests.support.accessibility import findings
@@ -20,18 +20,22 @@ def both(screen: Screen) -> str:
 
 
 SHIFTS = """
-window.shifts ??= [];
-window.watching ??= new PerformanceObserver((list) => {
+window.shifts = [];
+new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     const moved = entry.sources.map(({ node, previousRect: was, currentRect: is }) =>
       `${(node?.parentElement?.className ?? "").slice(0, 80)} ${was.y} ${was.height} → ${is.y} ${is.height}`);
     window.shifts.push([entry.value, moved]);
   }
-});
-window.watching.observe({ type: "layout-shift", buffered: true });
+}).observe({ type: "layout-shift", buffered: true });
 """
 MOST_SHIFT = 0.1
 """What web.dev calls good of the cumulative layout shift: of the screen, how much moves, times how far."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shifts_are_taken_down(windows: BrowserContext) -> None:
+    windows.add_init_script(SHIFTS)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -41,7 +45,6 @@ def test_nothing_jumps_or_is_too_wide_and_axe_finds_nothing_serious_on(
 ) -> None:
     screen.page.emulate_media(color_scheme=scheme)
     screen.page.set_viewport_size({"width": width, "height": 800})
-    screen.page.add_init_script(SHIFTS)
     shifts: list[tuple[float, list[str]]] = []
     for _ in range(2):  # on a busy machine the parts of a page may come in an order of their own: one of two is enough
         screen.open(path, runs=both(screen))
