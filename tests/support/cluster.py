@@ -434,10 +434,9 @@ class Cluster:
         self._disturb(sweep, services)
         assert scheduler.poll() is None, _tail(self.own / "scheduler.log")
         assert server.poll() is None, _tail(self.own / "server.log")
-        seconds = time.monotonic() - self.began
         result = {
             "events": self.events,
-            "seconds": seconds,
+            "seconds": self.seconds,
             "attempts": self.attempts,
             "strangers": {how: self._answer(*item) for how, item in strangers.items()},
             "left": self._left(),
@@ -474,9 +473,7 @@ class Cluster:
         while sweep.poll() is None:
             time.sleep(0.05)
             if self._down_until and time.monotonic() > self._down_until:
-                self._down_until = 0.0
-                third.machine.cable("up")
-                self.happened(f"{third.machine.name} has its network again")
+                self._mend(third)
             for service in services.values():
                 if service.look():
                     self.happened(f"the service of {service.machine.name} has ended, and is started again")
@@ -488,8 +485,10 @@ class Cluster:
                     act(service, f"at {share:.0%}, training {run}")
                     todo.pop(0)
         self.happened(f"the sweep has ended, with exit code {sweep.returncode}")
-        if self._down_until:
-            third.machine.cable("up")
+        self.seconds = time.monotonic() - self.began
+        if self._down_until:  # the others were faster: what it brings after its cut must change nothing either
+            time.sleep(max(0.0, self._down_until - time.monotonic()))
+            self._mend(third)
         assert sweep.returncode == 0, _tail(self.own / "sweep.log")
         assert not todo, f"the sweep ended before this could happen: {todo}"
         self.attempts = {run.id: lease.attempts(run.path) for run in store.runs() if not run.read_only}
@@ -506,6 +505,11 @@ class Cluster:
         service.machine.cable("down")
         self._down_until = time.monotonic() + self.lengths.cut_s
         self.happened(f"{service.machine.name} {when}: its network is down for {self.lengths.cut_s:g} s")
+
+    def _mend(self, service: WorkerService) -> None:
+        self._down_until = 0.0
+        service.machine.cable("up")
+        self.happened(f"{service.machine.name} has its network again")
 
     def _terminate(self, service: WorkerService, when: str) -> None:
         service.wanted = False
