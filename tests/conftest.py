@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from hypothesis import settings
 
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import DatasetConfig, ModelConfig, RunConfig, TrainingConfig
@@ -33,6 +34,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # Each worker loads TensorFlow, some seconds of a processor; tests that need two of them ask for two.
 os.environ.setdefault("MNIST_CORE_WORKERS", "1")
+
+# A test says nothing of how fast a busy machine is; that is for benchmarks/. In CI Hypothesis has this from itself.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Collecting makes hundreds of thousands of objects that all stay; looking through them for garbage was a tenth of it.
 gc.disable()

@@ -94,7 +94,7 @@ def changed(content: bytes, at: list[tuple[int, int]], cut: int) -> bytes:
     return bytes(mutable[: len(mutable) - cut])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes, st.sampled_from([0, 0, 0, 1, 30, 400]), st.booleans())
 def test_any_change_of_bytes_is_harmless_or_a_damaged_file(
     tmp_path: Path, at: list[tuple[int, int]], cut: int, compressed: bool
@@ -105,7 +105,7 @@ def test_any_change_of_bytes_is_harmless_or_a_damaged_file(
         read_arrays(path, most_bytes=10_000)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes, st.sampled_from([0, 0, 1, 200]))
 def test_predictions_that_are_read_are_probabilities_whatever_was_changed(
     tmp_path: Path, at: list[tuple[int, int]], cut: int

@@ -73,7 +73,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plain)
 def test_what_is_written_comes_back_to_the_last_bit(tmp_path: Path, data: Any) -> None:
     files.write_json(tmp_path / "a.json", data)
@@ -120,7 +120,7 @@ def _with(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_parser_takes_any_value_anywhere_or_raises_value_error(name: str, data: st.DataObject) -> None:
     parse, good = PARSERS[name]
@@ -178,7 +178,7 @@ def test_a_checkpoint_with_odd_progress_is_none(
     assert checkpoints.load(path, "me") is None
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 40))
 def test_a_checkpoint_with_any_bytes_changed_is_whole_or_none(
     tmp_path: Path, at: list[tuple[int, int]], cut: int

@@ -208,7 +208,7 @@ def verdict_of(pair: tuple[Run, Run], margin: float = 0.002) -> Verdict:
     return found
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.lists(st.sampled_from([(True, True), (True, False), (False, True), (False, False)]), min_size=2,
                    max_size=4),

@@ -123,7 +123,7 @@ def histories(draw: st.DrawFn) -> list[EpochRow]:
     return rows
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=histories(),
     images=st.sampled_from([None, 50, 355, 10_000]),

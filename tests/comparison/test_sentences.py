@@ -274,7 +274,7 @@ def check_accuracy(text: str, item: Decision, table: Agreement) -> None:
         assert (float(shown.group(1)) < ALPHA) == item.differs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(tables(), min_size=1, max_size=4), margins)
 def test_verdicts_say_what_their_table_says(several: list[Agreement], margin: float) -> None:
     decisions = decide([AccuracyDifference(table) for table in several], margin=margin)
@@ -287,7 +287,7 @@ def test_verdicts_say_what_their_table_says(several: list[Agreement], margin: fl
             assert ("Whatever the result" in text) == (narrowest(table.images, item.level) >= margin)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(tables(), st.floats(-0.5, 0.5), st.floats(0.0001, 0.3), margins)
 def test_loss_and_accuracy_are_related_as_both_decisions_say(
     table: Agreement, value: float, error: float, margin: float
@@ -321,7 +321,7 @@ def test_loss_and_accuracy_are_related_as_both_decisions_say(
     assert ("disagree" in summary) == (None not in better and better[0] != better[1])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(900, 1_000), min_size=3, max_size=6),
     st.lists(st.integers(900, 1_000), min_size=3, max_size=6),
@@ -359,7 +359,7 @@ def test_recipes_are_called_what_their_decision_and_seeds_say(
 # -- courses -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(
         st.tuples(st.integers(0, 40), st.floats(0.001, 6), st.floats(0, 0.3), st.floats(0, 0.2), st.floats(0.3, 1)),
@@ -442,7 +442,7 @@ def test_a_written_p_value_is_on_the_side_of_the_threshold_where_it_is(p: float)
 # -- production --------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.sampled_from(COSTS), margins, st.booleans())
 def test_what_is_recommended_is_shown_and_costs_what_is_claimed(
     seed: int, count: int, cost: str, margin: float, with_recipes: bool

@@ -211,7 +211,6 @@ def test_no_address_ends_a_page_in_an_exception(page: str, app: OpenPage, runs: 
 
     @settings(
         max_examples=3,
-        deadline=None,
         derandomize=True,
         phases=[Phase.generate],  # an example takes a second: too long to look for a smaller one
         suppress_health_check=list(HealthCheck),

@@ -83,7 +83,7 @@ CHANGES = {
 }
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strategies.fixed_dictionaries({}, optional=CHANGES))
 def test_what_is_set_in_the_form_is_the_same_in_a_fresh_session(
     app: OpenPage, runner: FakeRunner, changes: dict[str, object]

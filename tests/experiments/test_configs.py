@@ -77,7 +77,7 @@ models = dense_models | convolutional_models()
 
 
 @given(models)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_layer_table_equals_that_of_keras_for_any_model(model: ModelConfig) -> None:
     from mnist_core.training.models import build_model
 

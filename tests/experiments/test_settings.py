@@ -80,7 +80,7 @@ def forms(draw: strategies.DrawFn) -> dict:
     return with_layers(values, draw(layers()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forms())
 def test_any_form_is_a_configuration_that_fills_the_same_form_and_has_a_link(values: dict) -> None:
     config = config_of(values)
@@ -141,7 +141,7 @@ def test_a_hostile_link_changes_nothing_and_is_told_in_words(link: dict[str, str
     assert len(problems[0]) < 200
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(strategies.sampled_from(links.KEYS), strategies.text(max_size=30))
 def test_no_text_in_a_link_breaks_the_form(key: str, text: str) -> None:
     values, _ = links.apply(MODEL_1, {key: text})

@@ -107,7 +107,7 @@ else f'' { } := @ ~ await yield b'' ... 1j \\ #""".split()  # noqa: SIM905
 TOKENS = [*COLUMNS, *ALIASES, *PATHS, *SIGNS]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.one_of(st.text(max_size=60), st.text(string.printable, max_size=60),
                  st.lists(st.sampled_from(TOKENS), max_size=14).map(" ".join)))  # fmt: skip
 def test_any_text_is_a_filter_or_an_error_of_the_package(text: str) -> None:
@@ -128,7 +128,7 @@ def _sums(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.builds(lambda a, op, b: f"({a} {op} {b})", inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.recursive(NUMBERS.filter(lambda x: x != "created"), _sums, max_leaves=12),
     st.floats(allow_nan=False, allow_infinity=False),
