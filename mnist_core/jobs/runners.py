@@ -32,8 +32,11 @@ KILL_AFTER_S = 3.0
 MOST_KILLS = 3
 """So many processes that hold one run are ended, as it may be handed from one worker to the next."""
 CONNECT_LIMIT_S = 10.0
+"""Seconds without a connection after which a scheduler counts as unreachable."""
 ANSWER_LIMIT_S = 2.0
-"""Seconds without an answer after which a scheduler counts as unreachable."""
+"""Seconds without an answer after which a connected scheduler counts as unreachable."""
+TAKEN_LIMIT_S = 10.0
+"""Seconds after which a scheduler that has not taken a run counts as unreachable."""
 _HELD = ("queued", "waiting", "no-worker", "processing")
 """The states of a task that the scheduler will have carried out."""
 Absence = Literal["gone", "stopping", "stopped"]
@@ -235,8 +238,8 @@ class ServiceRunner:
         forget(future)
         future.add_done_callback(lambda done: self._ended(run_id, done))
         # sending is asynchronous: wait until the scheduler has the task, as this process may end then
-        deadline = time.monotonic() + 10
-        while not client.sync(client.scheduler.get_task_status, keys=[key])[key]:
+        deadline = time.monotonic() + TAKEN_LIMIT_S
+        while not client.sync(client.scheduler.get_task_status, keys=[key], callback_timeout=TAKEN_LIMIT_S)[key]:
             if self.store.get(run_id).state not in TRAINABLE:
                 return
             if time.monotonic() > deadline:

@@ -113,6 +113,23 @@ def hold(store: Store) -> psutil.Process:
         process.resume()
 
 
+def handed_over(store: Store, count: int, address: str | None = None) -> None:
+    """Wait until the store has `count` runs, and the scheduler all that have not ended.
+
+    A command that loses its scheduler before says so and ends; it has not begun to wait.
+    """
+    runner = ServiceRunner(store, address=address)
+
+    def taken() -> bool:
+        runs = store.runs()
+        with contextlib.suppress(JobError):  # on a busy machine an answer may be late
+            return len(runs) == count and not runner.unheld([run for run in runs if not run.ended])
+        return False
+
+    until(taken)
+    runner.close()
+
+
 def kill_service(store: Store) -> None:
     """`kill -9` of the service's own process; its workers are left to themselves."""
     record = local_service.running(store.root.resolve())
@@ -148,14 +165,14 @@ def test_waiting_commands_start_a_killed_service_again_and_finish(
 ) -> None:
     resumed = waited.add(small_config.replace(training__epochs=LONG), name="a run")[0]
     waited.cancel(resumed.id)
-    commands = [
-        Command(waited, "resume", resumed.id),
+    commands = [Command(waited, "resume", resumed.id)]
+    worker = hold(waited)  # before the others begin: all of their runs wait behind this one
+    commands += [
         Command(waited, *TRAIN, "--epochs", str(EPOCHS), "--seeds", "2"),
         Command(waited, "sweep", specification(tmp_path, GRID)),
         Command(waited, "search", specification(tmp_path, SPACE)),
     ]
-    worker = hold(waited)
-    until(lambda: len(waited.runs()) == 1 + 2 + 2 + 1)  # a search requests a second trial when the first has ended
+    handed_over(waited, 1 + 2 + 2 + 1)  # a search requests a second trial when the first has ended
     with no_service_can_start(waited):  # until each of them has noticed; then one of them starts it for all
         kill_service(waited)
         worker.resume()
@@ -188,7 +205,7 @@ def test_what_is_cancelled_while_its_service_is_away_stays_cancelled(waited: Sto
     cancelled = {run.id for run in waited.runs()}
     interrupted = Command(waited, *TRAIN, "--epochs", str(NEVER - 1), "--seeds", "2")
     worker = hold(waited)
-    until(lambda: len(waited.runs()) == 4)
+    handed_over(waited, 4)
     with no_service_can_start(waited):
         kill_service(waited)
         worker.resume()
@@ -297,12 +314,10 @@ def test_commands_say_that_the_scheduler_is_away_and_then_the_workers_and_go_on_
     waited: Store, cluster: Cluster, tmp_path: Path
 ) -> None:
     address = cluster.address
-    commands = [
-        Command(waited, *TRAIN, "--epochs", str(LONG), "--seeds", "2", MNIST_CORE_SCHEDULER=address),
-        Command(waited, "search", specification(tmp_path, SPACE), MNIST_CORE_SCHEDULER=address),
-    ]
-    hold(waited)
-    until(lambda: len(waited.runs()) == 2 + 1)
+    commands = [Command(waited, *TRAIN, "--epochs", str(LONG), "--seeds", "2", MNIST_CORE_SCHEDULER=address)]
+    hold(waited)  # before the search begins: its first trial waits behind this run, and it has no second before that
+    commands += [Command(waited, "search", specification(tmp_path, SPACE), MNIST_CORE_SCHEDULER=address)]
+    handed_over(waited, 2 + 1, address)
     cluster.kill()
     for command in commands:
         command.expect(f"No scheduler answers at {address}", limit_s=15)
