@@ -176,9 +176,7 @@ def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader |
     found = snapshot()
     damaged = {problem.path.name for problem in found.problems}
     runs = [
-        (run.id, run.name, run.state, run.version())
-        if (run := found.by_id.get(run_id))
-        else (run_id, run_id in damaged)
+        (run.id, run.state, run.version()) if (run := found.by_id.get(run_id)) else (run_id, run_id in damaged)
         for run_id in study.run_ids
     ]
     key = (str(store().root), *key_of(function, study, options), *runs)

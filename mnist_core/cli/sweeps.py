@@ -123,7 +123,7 @@ def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = Fal
     reveal = reveal or item.optimistic  # the validation results are those on the test images: there is nothing to hide
     if reveal:
         selections.reveal(store.root, everything, item, chosen.run if chosen else None)
-    table = item.table(store, reader=NamingReader(reporter), reveal=reveal)
+    table = stored.with_names(item.table(store, reader=NamingReader(reporter), reveal=reveal), store)
     best = stored.best(table)
     if reporter.as_json:
         selection = _selection_json(store, item, chosen)
@@ -292,7 +292,7 @@ def _report_search(store: Store, item: Search, reporter: Reporter, *, reveal: bo
     chosen = selections.choice(everything, item)
     if reveal:
         selections.reveal(store.root, everything, item, chosen.run if chosen else None)
-    table = item.table(store, reader=NamingReader(reporter), reveal=reveal)
+    table = stored.with_names(item.table(store, reader=NamingReader(reporter), reveal=reveal), store)
     weights, epochs = stored_searches.importances(store, item)
     if reporter.as_json:
         return reporter.json(

@@ -237,12 +237,11 @@ def results(runs: Runs, sweep: Sweep, *, reader: Reader = PLAIN, reveal: bool = 
     Returns
     -------
     pandas.DataFrame
-        one row a point: its values in columns named by their paths; `run`, `name`, `state` (also `missing` or
-        `damaged`), `epochs` (finished),
-        `parameters`, `seconds` (of all epochs); then, for the weights that are kept, `train_…` on the fixed subset of
-        the training images with dropout off, `val_…` and `test_…`: each `loss` (mean cross-entropy in nats, without
-        the L2 penalty, so that the three can be compared), `accuracy` and `error` (1 − accuracy). What has not been
-        measured is NaN.
+        one row a point: its values in columns named by their paths; `run`, `state` (also `missing` or `damaged`),
+        `epochs` (finished), `parameters`, `seconds` (of all epochs); then, for the weights that are kept, `train_…` on
+        the fixed subset of the training images with dropout off, `val_…` and `test_…`: each `loss` (mean cross-entropy
+        in nats, without the L2 penalty, so that the three can be compared), `accuracy` and `error` (1 − accuracy).
+        What has not been measured is NaN. `with_names` adds the names of the runs.
     """
     points = [(point.values, point.run) for point in sweep.points]
     if reveal:
@@ -280,6 +279,17 @@ def frame(
     return pd.DataFrame(rows)
 
 
+def with_names(table: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """Return a table of results with the column `name`, after `run`: the run's display name, empty without the run.
+
+    A name can change at any time and is no result, so it is added where the table is written out.
+    """
+    found = [read_run(runs, run_id) for run_id in table["run"]]
+    named = table.copy(deep=False)
+    named.insert(list(table).index("run") + 1, "name", [run.name if isinstance(run, Run) else "" for run in found])
+    return named
+
+
 def _with_test(table: pd.DataFrame, runs: Runs, winner: str | None, reader: Reader) -> pd.DataFrame:
     """Return a table as of `frame` with the figures on the test set of the run `winner`, if it has any."""
     found = read_run(runs, winner) if winner is not None else None
@@ -314,7 +324,6 @@ def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
     nan = math.nan
     row = kept_row(run, rows) if run else None
     return {
-        "name": run.name if run else "",
         "state": run.state if run else found,
         "epochs": len(rows),
         "parameters": run.parameters if run else None,

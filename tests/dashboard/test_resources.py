@@ -50,6 +50,22 @@ def test_the_table_of_a_sweep_is_made_once_until_one_of_its_runs_changes(sweep: 
     assert list(third["state"]) == ["missing", "queued"]
 
 
+def test_names_of_runs_are_added_to_the_table_of_a_sweep_and_are_no_part_of_what_is_kept(
+    sweep: sweeps.Sweep, store: Store
+) -> None:
+    names = ["renamed once", store.get(sweep.run_ids[1]).name]
+    store.describe(sweep.run_ids[0], name=names[0])
+    resources.KEPT.clear()
+    table = resources.of_study(sweeps.results, sweep, reader=resources.READER)
+    assert "name" not in table
+    assert not any(name in repr(key) for key in resources.KEPT._entries for name in names)
+    named = sweeps.with_names(table, resources.snapshot())
+    assert list(named["name"]) == names
+    assert list(named.drop(columns="name")) == list(table)
+    store.delete(sweep.run_ids[0])
+    assert list(sweeps.with_names(table, resources.snapshot())["name"]) == ["", names[1]]
+
+
 def test_damage_of_one_of_its_runs_is_a_change(sweep: sweeps.Sweep, store: Store) -> None:
     resources.of_study(sweeps.results, sweep)
     path = store.get(sweep.run_ids[0]).path

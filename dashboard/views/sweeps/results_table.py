@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.run_picker import MOST_COMPARED as MOST
 from mnist_core.studies import sweeps
@@ -109,4 +109,4 @@ def results_table(
             open_in_compare(ids)
         if len(ids) > MOST:
             st.caption(f"Compare shows the first {MOST}.")
-        panels.csv_button(table, filename, key=f"{key}_csv")
+        panels.csv_button(sweeps.with_names(table, resources.snapshot()), filename, key=f"{key}_csv")
