@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_core.cli.parser import _parser, main
+from mnist_core.cli.parser import main, make_parser
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -100,7 +100,7 @@ def test_commands_below_commands_are_found_too() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    commands = subcommands(_parser())
+    commands = subcommands(make_parser())
     assert len(commands) > 15
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     missing = [name for name in commands if not re.search(rf"(`|mnist_core ){re.escape(name)}[ `]", text)]

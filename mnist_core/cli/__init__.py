@@ -1,4 +1,4 @@
-"""The command line: `parser` has the commands for single runs, and each other family of commands its own file."""
+"""The command line: one file a family of commands, which `parser` puts together."""
 
 from mnist_core.cli.parser import main
 

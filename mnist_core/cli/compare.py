@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from mnist_core.cli.options import add_runs
 from mnist_core.cli.terminal import NamingReader, Reporter, report_problems
 from mnist_core.comparison.comparability import Background
 from mnist_core.comparison.decide import DEFAULT_MARGIN
@@ -47,7 +48,7 @@ from mnist_core.studies.selections import background
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `compare`."""
-    parser.add_argument("runs", nargs="+", metavar="RUN")
+    add_runs(parser)
     add_epoch(parser)
     add_margin(parser)
 

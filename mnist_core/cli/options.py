@@ -33,6 +33,16 @@ def add_set(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--set", action="append", default=[], dest="values", metavar="FIELD=VALUE", help=text)
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the one run that a command is about."""
+    parser.add_argument("run", metavar="RUN")
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add the runs that a command is about, one at least."""
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+
+
 def add_here(parser: argparse.ArgumentParser) -> None:
     """The option that keeps training in this process."""
     parser.add_argument("--here", action="store_true", help="train in this process, one run after another")

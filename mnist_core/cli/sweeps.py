@@ -7,13 +7,13 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mnist_core.cli.options import changed_values, closing, make_available, make_runner
+from mnist_core.cli.options import add_changes, add_here, changed_values, closing, make_available, make_runner
 from mnist_core.cli.terminal import NamingReader, Notices, Reporter, report_problems
 from mnist_core.comparison.words.selection import chosen_words, lead_words, looked_at_words
 from mnist_core.errors import ConfigError, RunNotFound
 from mnist_core.experiments.axis_words import SAMPLED_DIGITS, axis_value, axis_words, plain_value, point_words
-from mnist_core.experiments.grids import expand, sweep_spec
-from mnist_core.experiments.spaces import search_spec
+from mnist_core.experiments.grids import SWEEPS, expand, sweep_spec
+from mnist_core.experiments.spaces import SEARCHES, search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
 from mnist_core.jobs.watch import Watch
 from mnist_core.people import student
@@ -44,6 +44,19 @@ def add_reveal(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `sweep`."""
+    parser.add_argument(
+        "sweep",
+        metavar="SWEEP",
+        help=f"{', '.join(SWEEPS)}, or a .toml or .json file; asked for again, it goes on where it was cut short",
+    )
+    add_changes(parser)
+    parser.add_argument("--no-weights", action="store_true", help="do not keep model.keras for each run")
+    parser.add_argument("--again", action="store_true", help="train anew what is already trained")
+    add_here(parser)
+
+
 def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
     """Train the runs of a sweep and show what came of them."""
     spec = sweep_spec(options.sweep).with_fixed(changed_values(options))
@@ -67,6 +80,15 @@ def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
     if not done.complete:
         reporter.error(f"not all runs are finished: {_counted(done)}; the same command goes on with them")
     return 0 if done.complete else 1
+
+
+def add_sweeps_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `sweeps`."""
+    parser.add_argument("sweep", nargs="?", metavar="SWEEP", help="id, the beginning of one, or name")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--cancel", action="store_true", help="stop its runs")
+    action.add_argument("--forget", action="store_true", help="take it off the list; its runs stay")
+    add_reveal(action)
 
 
 def sweeps(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -206,6 +228,17 @@ def follow_sweep(store: Store, item: Sweep, reporter: Reporter, runner: Runner) 
 # -- searches ----------------------------------------------------------------------------------------------------------
 
 
+def add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `search`."""
+    parser.add_argument(
+        "search",
+        metavar="SEARCH",
+        help=f"{', '.join(SEARCHES)}, a .toml or .json file, or the id of one to go on with",
+    )
+    add_changes(parser)
+    add_here(parser)
+
+
 def search(options: argparse.Namespace, reporter: Reporter) -> int:
     """Carry out a search and show what came of it."""
     store = Store(options.store)
@@ -253,6 +286,14 @@ def _asked_for(store: Store, options: argparse.Namespace) -> Search:
     spec = search_spec(options.search)
     spec = spec.with_fixed(changes) if changes else spec
     return Search(id="0" * 12, spec=spec, dataset=spec.dataset, created_at=0)
+
+
+def add_searches_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `searches`."""
+    parser.add_argument("search", nargs="?", metavar="SEARCH", help="id, the beginning of one, or name")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--cancel", action="store_true", help="stop it and its runs; `search` goes on with it")
+    add_reveal(action)
 
 
 def searches(options: argparse.Namespace, reporter: Reporter) -> int:
