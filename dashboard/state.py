@@ -5,9 +5,11 @@ The chosen runs live in the URL (`?runs=…`), so that a view is a link, and tra
 
 from __future__ import annotations
 
+import functools
+import math
 import time
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypeVar, get_args
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, ParamSpec, TypeVar, get_args
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -24,24 +26,40 @@ MARGIN = "margin"
 MOST_AT_FIRST = 2
 STALE_S = 2.0
 """For so long after the link has changed, a rerun may still bring an older one: the browser had not heard of it."""
+NOTHING_REPLACED = (None, None, -math.inf)
+LATE_S = 30.0
+"""As STALE_S, for a part of a page that draws itself again: its reruns never come of the browser's Back."""
 
 
 def _last_choice(name: str) -> str | None:
     """Return what the URL has under a name, else what was last chosen in this session; None where nobody has chosen."""
     text = st.query_params.get(name)
-    before, at = st.session_state.get(f"{name}:replaced", (None, 0.0))
-    stale = text == before and time.monotonic() - at < STALE_S
-    chosen: str | None = st.session_state.get(name) if text is None or stale else text
+    chosen: str | None = st.session_state.get(name) if text is None or _is_stale(name, STALE_S) else text
     return chosen
+
+
+def _is_stale(name: str, limit_s: float) -> bool:
+    """True if the URL has the value that was replaced less than `limit_s` seconds ago."""
+    before, _, at = st.session_state.get(f"{name}:replaced", NOTHING_REPLACED)
+    return bool(st.query_params.get(name) == before and time.monotonic() - at < limit_s)
 
 
 def _remember(name: str, text: str, *, default: str | None = None) -> None:
     """Remember a choice for the other pages, and in the URL, out of which the default is left."""
     before, link = st.query_params.get(name), None if text == default else text
-    if before != link and text != st.session_state.get(name):
-        st.session_state[f"{name}:replaced"] = (before, time.monotonic())
+    if text != st.session_state.get(name):
+        # where the link has it already, it came from there, as by a press of Back: that is no late rerun
+        replaced = (before, link, time.monotonic()) if before != link else NOTHING_REPLACED
+        st.session_state[f"{name}:replaced"] = replaced
     st.session_state[name] = text
     _put(name, link)
+
+
+def _put_back() -> None:
+    """Put the choices into the URL that a browser had not heard of when it asked for this rerun."""
+    for name in (CHOSEN, BASELINE, EPOCH, MARGIN, PRESENT):
+        if _is_stale(name, LATE_S):
+            _put(name, st.session_state[f"{name}:replaced"][1])
 
 
 def _put(name: str, text: str | None) -> None:
@@ -118,6 +136,7 @@ def widget_value(key: str) -> Any:
 
 
 Choice = TypeVar("Choice", bound=str)
+Part = ParamSpec("Part")
 
 
 def one_of(wanted: object, choices: Iterable[Choice], default: Choice) -> Choice:
@@ -325,12 +344,27 @@ def frozen() -> bool:
     return presenting() and bool(st.session_state.get(FROZEN))
 
 
-def every(seconds: float, *, going_on: bool) -> float | None:
-    """Return the interval in which a part of the page draws itself again: `seconds` while something is going on.
+def again_every(seconds: float, *, going_on: bool) -> Callable[[Callable[Part, None]], Callable[Part, None]]:
+    """Return a decorator for a part of the page that draws itself again every `seconds` while something is going on.
 
-    None where nothing is, and on a screen that is frozen.
+    It is a fragment, which is drawn once where nothing goes on, and on a screen that is frozen. A busy browser may ask
+    for it before it has heard of the last choice; that choice stays.
     """
-    return seconds if going_on and not frozen() else None
+
+    def decorated(part: Callable[Part, None]) -> Callable[Part, None]:
+        drawn = False
+
+        @functools.wraps(part)  # Streamlit knows a fragment by its name
+        def draw(*args: Part.args, **kwargs: Part.kwargs) -> None:
+            nonlocal drawn
+            if drawn:
+                _put_back()
+            drawn = True
+            part(*args, **kwargs)
+
+        return st.fragment(draw, run_every=seconds if going_on and not frozen() else None)
+
+    return decorated
 
 
 def freeze(on: bool) -> None:

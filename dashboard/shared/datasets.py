@@ -201,7 +201,7 @@ def mnist_panel() -> None:
     running = download().running
     if resources.store().catalog.available("mnist") and not running:
         return
-    st.fragment(_mnist, run_every=state.every(0.5, going_on=running))(running)
+    state.again_every(0.5, going_on=running)(_mnist)(running)
 
 
 def _mnist(was_running: bool) -> None:

@@ -94,7 +94,7 @@ def _page(runs: list[Run]) -> None:
             return
     waiting = any(latency.waiting(resources.store(), run) for run in same)
 
-    @st.fragment(run_every=state.every(1.0, going_on=waiting))
+    @state.again_every(1.0, going_on=waiting)
     def weighed(ids: list[str]) -> None:
         """All that depends on the measured times, drawn again while some are awaited."""
         _weighed([run for run in same if run.id in ids], labels)

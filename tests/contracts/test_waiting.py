@@ -32,7 +32,7 @@ from tests.support.waiting import suspend, until
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
-LONG = 60
+LONG = 40
 """A run of so many epochs is not over before its process is held."""
 NEVER = 500
 DIGITS = {"dataset.name": "digits", "training.epochs": EPOCHS}
@@ -75,7 +75,7 @@ class Command:
             assert time.monotonic() < deadline, f"{text!r} was not printed:\n{self.text}"
             time.sleep(0.02)
 
-    def ends(self, limit_s: float = 120) -> int:
+    def ends(self, limit_s: float = 200) -> int:
         try:
             self.process.wait(limit_s)
         except subprocess.TimeoutExpired:

@@ -238,7 +238,7 @@ else:
     else:
         live = any(run.live for run in chosen)
 
-        @st.fragment(run_every=state.every(1.0, going_on=live))
+        @state.again_every(1.0, going_on=live)
         def following(ids: list[str]) -> None:
             """The results, drawn again every second while one of the runs is live."""
             results(ids)

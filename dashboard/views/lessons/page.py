@@ -192,7 +192,7 @@ def _training(filed: Filed) -> None:
     if isinstance(refused, MnistCoreError):
         st.error(panels.markdown_sentence(refused), icon=":material/error:")
     live = [run for run in missing.values() if run is not None and run.live]
-    st.fragment(_followed, run_every=state.every(TICK_S, going_on=bool(live)))(filed, bool(live))
+    state.again_every(TICK_S, going_on=bool(live))(_followed)(filed, bool(live))
     if not live:
         for name, run in missing.items():
             wanted = filed.lesson.runs[name]

@@ -277,7 +277,7 @@ panels.store_problems(problems)
 if any(run.live for run in all_runs):
     seen = resources.snapshot().number
 
-    @st.fragment(run_every=state.every(2.0, going_on=True))
+    @state.again_every(2.0, going_on=True)
     def follow() -> None:
         """Draw the page again once a run has changed."""
         if resources.snapshot().number != seen:

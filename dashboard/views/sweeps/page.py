@@ -120,7 +120,7 @@ with panels.errors_as_messages():
         chosen = picker(items)
         live = look_at(items[chosen])[2]
 
-        @st.fragment(run_every=state.every(TICK_S, going_on=live))
+        @state.again_every(TICK_S, going_on=live)
         def following(key: str) -> None:
             """Draw everything about one sweep, again and again while it is going on."""
             kind: StudyKind = "sweep" if key.startswith("sweep-") else "search"

@@ -47,7 +47,7 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     ticking = service.state == "starting" or bool(look.waited)
     if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
         st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
-    panel = st.fragment(_panel, run_every=state.every(TICK_S, going_on=ticking))
+    panel = state.again_every(TICK_S, going_on=ticking)(_panel)
     panel([run.id for run in chosen], active, (service.state, bool(look.waited)))
 
 
