@@ -11,6 +11,7 @@ from dashboard.shared import digit_dialog, panels
 from dashboard.shared.gallery import Item, gallery, items
 from mnist_core.errors import DatasetError
 from mnist_core.evaluation.label_errors import Effect, effect, known_errors, likely_errors
+from mnist_core.evaluation.words import known_error_words
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 
@@ -27,7 +28,7 @@ SOURCE = (
 
 def label_badges(run: Run) -> dict[int, str]:
     """Return the badges of the run's test images with doubtful labels, by index; empty if none are known."""
-    return {index: error.sentence for index, error in known_errors(run.status.fingerprint).items()}
+    return {index: known_error_words(error) for index, error in known_errors(run.status.fingerprint).items()}
 
 
 def badged(shown: Sequence[Item], run: Run) -> list[Item]:

@@ -8,6 +8,7 @@ from typing import Any
 from mnist_core.cli.terminal import Reporter
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.label_errors import effect, known_errors, likely_errors
+from mnist_core.evaluation.words import known_error_words
 from mnist_core.runs.store import Store
 
 
@@ -29,7 +30,7 @@ def label_errors(options: argparse.Namespace, reporter: Reporter) -> int:
             "label": error.given,
             "likely": list(error.likely),
             "guess": int(guesses[error.image]),
-            "sentence": error.sentence,
+            "sentence": known_error_words(error),
         }
         for error in known.values()
         if found is not None

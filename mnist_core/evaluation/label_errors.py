@@ -37,16 +37,6 @@ class LabelError(NamedTuple):
         """The digit that a majority agreed on; None where there was none."""
         return self.likely[0] if len(self.likely) == 1 else None
 
-    @property
-    def sentence(self) -> str:
-        """Return the meaning of the badge on this digit, as a sentence."""
-        start = f"Known label error: the label says {self.given}, "
-        if self.corrected is not None:
-            return f"{start}most reviewers saw a {self.corrected}."
-        if self.likely:
-            return f"{start}and as many reviewers saw a {self.likely[0]} as a {self.likely[1]}."
-        return f"{start}and most reviewers saw neither that digit nor the one proposed instead."
-
 
 _MNIST = {
     error.image: error

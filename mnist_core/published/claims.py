@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from mnist_core.comparison import decide
 from mnist_core.published.figures import SPREADS, seed_sd
@@ -20,15 +20,51 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ErrorColumn = Literal["train_error", "test_error"]
+COLUMNS: tuple[ErrorColumn, ...] = get_args(ErrorColumn)
+Trend = Literal["rises_with_l2", "falls_with_width"]
+
+
+class ErrorAt(NamedTuple):
+    """An error rate, 0 to 1, at one value of the setting: a strength of L2, or a width."""
+
+    setting: float
+    error: float
+
+
 @dataclass(frozen=True)
-class Claim:
-    """A source's statement about a sweep, the measured figures, and True if they confirm it; None if chance allows for
-    both.
+class TrendClaim:
+    """The claim that an error changes with a setting, and the errors at its least and its greatest value.
+
+    steps: between neighbouring values. falling: how many of them fall by more than chance; None where the claim is
+    about both ends only. holds: True if the figures confirm the claim.
     """
 
-    published: str
-    measured: str
-    holds: bool | None
+    code: Trend
+    column: ErrorColumn
+    first: ErrorAt
+    last: ErrorAt
+    steps: int
+    falling: int | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class LevelClaim:
+    """The claim that the test error levels off at a width.
+
+    claimed: that width by the source, in neurons. level: the first width that none beats by more than chance. worse:
+    wider ones that are worse than it by more than chance. holds: True if the figures confirm the claim.
+    """
+
+    claimed: int
+    level: ErrorAt
+    worse: tuple[ErrorAt, ...]
+    holds: bool
+
+
+Claim = TrendClaim | LevelClaim
+"""What a source claims about a sweep, with the measured figures."""
 
 
 def rises(before: float, after: float) -> bool:
@@ -45,19 +81,12 @@ def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     table = table.sort_values("model.layers.*.l2")
     strengths = table["model.layers.*.l2"].tolist()
     claims = []
-    for column, word in (("train_error", "training"), ("test_error", "test")):
+    for column in COLUMNS:
         errors = table[column].tolist()
-        steps = list(pairwise(errors))
-        falls = [rises(after, before) for before, after in steps]
-        said = (
-            f"from {100 * errors[0]:.2f} % at λ = {strengths[0]:g} to {100 * errors[-1]:.2f} % at λ = {strengths[-1]:g}"
-            + (
-                "; no step falls by more than chance"
-                if not any(falls)
-                else f"; {sum(falls)} of {len(steps)} steps fall"
-            )
-        )
-        claims.append(Claim(f"the {word} error rises with λ", said, rises(errors[0], errors[-1]) and not any(falls)))
+        falling = sum(rises(after, before) for before, after in pairwise(errors))
+        holds = rises(errors[0], errors[-1]) and not falling
+        first, last = ErrorAt(strengths[0], errors[0]), ErrorAt(strengths[-1], errors[-1])
+        claims.append(TrendClaim("rises_with_l2", column, first, last, len(errors) - 1, falling, holds))
     return tuple(claims)
 
 
@@ -67,35 +96,21 @@ LEVEL = 250
 
 def neuron_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     """Return the claims that both errors fall with the width, and on where the test error levels off."""
-    column = "model.layers.0.units"
-    table = table.sort_values(column)
-    widths, claims = table[column].tolist(), []
-    for name, word in (("train_error", "training"), ("test_error", "test")):
-        errors = table[name].tolist()
-        claims.append(
-            Claim(
-                f"the {word} error falls as layers widen",
-                f"from {100 * errors[0]:.2f} % with {widths[0]} neurons to {100 * errors[-1]:.2f} % with {widths[-1]}",
-                rises(errors[-1], errors[0]),
-            )
-        )
-    errors = table["test_error"].tolist()
-    best = min(errors)
-    place = next(place for place, error in enumerate(errors) if not rises(best, error))
-    worse = [
-        f"{width:,} neurons come to {100 * error:.2f} %"
-        for width, error in zip(widths[place + 1 :], errors[place + 1 :], strict=True)
-        if rises(errors[place], error)
-    ]
-    said = f"from {widths[place]:,} neurons on ({100 * errors[place]:.2f} %), none is better by more than chance"
-    claims.append(
-        Claim(
-            f"the test error levels off at about {LEVEL} neurons",
-            said + (f", though one may be worse: {', '.join(worse)}" if worse else ""),
-            LEVEL / 2 <= widths[place] <= LEVEL * 2,
-        )
-    )
-    return tuple(claims)
+    width = "model.layers.0.units"
+    table = table.sort_values(width)
+    widths = table[width].tolist()
+    claims: list[Claim] = []
+    for column in COLUMNS:
+        errors = table[column].tolist()
+        first, last = ErrorAt(widths[0], errors[0]), ErrorAt(widths[-1], errors[-1])
+        holds = rises(errors[-1], errors[0])
+        claims.append(TrendClaim("falls_with_width", column, first, last, len(errors) - 1, None, holds))
+    points = [ErrorAt(*pair) for pair in zip(widths, table["test_error"].tolist(), strict=True)]
+    best = min(point.error for point in points)
+    place = next(place for place, point in enumerate(points) if not rises(best, point.error))
+    level = points[place]
+    worse = tuple(point for point in points[place + 1 :] if rises(level.error, point.error))
+    return *claims, LevelClaim(LEVEL, level, worse, LEVEL / 2 <= level.setting <= LEVEL * 2)
 
 
 CLAIMS: dict[str, Callable[[pd.DataFrame], tuple[Claim, ...]]] = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from mnist_core.evaluation.statistics import Sample
 from mnist_core.experiments.axis_words import point_words
 from mnist_core.experiments.presets import PRESETS
-from mnist_core.published.claims import Claim
+from mnist_core.published.claims import Claim, ErrorAt, ErrorColumn, TrendClaim
 from mnist_core.published.figures import Compared, Figure, is_loss
 from mnist_core.published.reproduction import Choice, Count, Note, Row, Tally, Winner
 
@@ -25,6 +25,7 @@ FIGURE_WORDS: dict[Figure, str] = {
     "last_accuracy": "final training accuracy",
     "last_val_accuracy": "final validation accuracy",
 }
+ERROR_WORDS: dict[ErrorColumn, str] = {"train_error": "training error", "test_error": "test error"}
 HOLDS: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "cannot be told"}
 FEW = 2
 """Figures that a phrase names before it stops."""
@@ -84,7 +85,7 @@ def _reason(row: Row) -> str:
     return f"{_capital(_agreeing(row))}."
 
 
-def _holding(found: Sequence[Claim]) -> str:
+def _holding(found: Sequence[Statement]) -> str:
     """Return how many statements hold, and how many are open."""
     holds, open_ = sum(claim.holds is True for claim in found), sum(claim.holds is None for claim in found)
     if holds == len(found):
@@ -197,12 +198,23 @@ def percent_words(figure: Sample) -> str:
 # -- statements --------------------------------------------------------------------------------------------------------
 
 
-def claims(row: Row) -> tuple[Claim, ...]:
+class Statement(NamedTuple):
+    """A source's statement and what was measured, both without a full stop.
+
+    holds: True if the figures confirm it; None if chance allows for both.
+    """
+
+    published: str
+    measured: str
+    holds: bool | None
+
+
+def claims(row: Row) -> tuple[Statement, ...]:
     """Return the source's statements with what was measured; for a winner, about the model that the source chose."""
     if row.winner is None or row.winner.gap is None:
-        return row.claims
+        return tuple(claim_words(claim) for claim in row.claims)
     found = [
-        Claim(
+        Statement(
             f"the winner has a test accuracy of {100 * row.winner.gap.published:.2f} %",
             f"the winner here is {winner_words(row.winner)}; its {figure_words(row.winner.gap)}",
             not row.winner.gap.differs,
@@ -210,15 +222,44 @@ def claims(row: Row) -> tuple[Claim, ...]:
     ]
     if row.choice is not None:
         network = PRESETS[row.winner.chose].config.model.summary()
-        found.insert(0, Claim(f"the winner is {network}", *_rank(row.choice)))
+        found.insert(0, Statement(f"the winner is {network}", *_rank(row.choice)))
         found.append(
-            Claim(
+            Statement(
                 f"that network has a test accuracy of {100 * row.choice.gap.published:.2f} %",
                 f"{100 * row.choice.gap.measured.mean:.2f} % in this grid; its {figure_words(row.choice.gap)}",
                 not row.choice.gap.differs,
             )
         )
     return tuple(found)
+
+
+def claim_words(claim: Claim) -> Statement:
+    """Return what a source claims about a sweep, in words."""
+    if isinstance(claim, TrendClaim):
+        word, first, last = ERROR_WORDS[claim.column], claim.first, claim.last
+        match claim.code:
+            case "rises_with_l2":
+                published = f"the {word} rises with λ"
+                measured = f"{_error(first)} at λ = {first.setting:g} to {_error(last)} at λ = {last.setting:g}"
+            case "falls_with_width":
+                published = f"the {word} falls as layers widen"
+                measured = f"{_error(first)} with {first.setting} neurons to {_error(last)} with {last.setting}"
+            case _:
+                assert_never(claim.code)
+        if claim.falling is not None:
+            some = f"{claim.falling} of {claim.steps} steps fall"
+            measured += f"; {some if claim.falling else 'no step falls by more than chance'}"
+        return Statement(published, f"from {measured}", claim.holds)
+    level = claim.level
+    measured = f"from {level.setting:,} neurons on ({_error(level)}), none is better by more than chance"
+    if claim.worse:
+        worse = ", ".join(f"{point.setting:,} neurons come to {_error(point)}" for point in claim.worse)
+        measured += f", though one may be worse: {worse}"
+    return Statement(f"the test error levels off at about {claim.claimed} neurons", measured, claim.holds)
+
+
+def _error(point: ErrorAt) -> str:
+    return f"{100 * point.error:.2f} %"
 
 
 def _rank(choice: Choice) -> tuple[str, bool | None]:
@@ -325,7 +366,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "reasons": list(reasons(row)),
         "measured": row.measured.to_json() if row.measured else None,
         "winner_accuracy": row.winner.accuracy if row.winner else None,
-        "claims": [vars(claim) for claim in claims(row)],
+        "claims": [claim._asdict() for claim in claims(row)],
         "stored": row.stored,
         "opens": list(row.opens),
     }

@@ -163,6 +163,9 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "repeat_words": ("counts of a DataCheck", "tests/data/test_duplicates.py"),
         "check_words": ("counts of a DataCheck", "tests/data/test_duplicates.py"),
     },
+    "evaluation/words.py": {
+        "known_error_words": ("a LabelError", "tests/evaluation/test_label_errors.py"),
+    },
     "lessons/words.py": dict.fromkeys(
         ("number_words", "outcome_words", "choice_words"),
         ("the prediction and the answer, as they are written", "tests/lessons/test_quantities.py"),
@@ -184,6 +187,7 @@ FIGURES = {
     "figure_words",
     "figure_lines",
     "spread_words",
+    "claim_words",
     "percent_words",
     "claims",
     "reasons",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from mnist_core.plots import style
 from mnist_core.published import words
-from mnist_core.published.claims import Claim
 from mnist_core.published.reproduction import Reproduction, Row
 from mnist_core.text import for_html
 
@@ -135,7 +134,7 @@ def _table(row: Row) -> str:
     return f"<table><thead><tr>{head_cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _claim(claim: Claim) -> str:
+def _claim(claim: words.Statement) -> str:
     return f"{CLAIM_MARKS[claim.holds]} “{for_html(_capital(claim.published))}”: {for_html(claim.measured)}"
 
 
