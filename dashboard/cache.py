@@ -24,7 +24,7 @@ MIB = 2**20
 
 
 @dataclass
-class _Entry:
+class _Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: Any = None
     size: int = -1
@@ -49,7 +49,7 @@ class ByteCache:
         self.made = 0
         """Number of values computed."""
         self._lock = threading.Lock()
-        self._entries: OrderedDict[object, _Entry] = OrderedDict()
+        self._entries: OrderedDict[object, _Slot] = OrderedDict()
 
     def get(self, key: object, make: Callable[[], Made], size: Callable[[Made], int]) -> Made:
         """Return what is kept under `key`; where there is nothing, what `make` returns, which takes `size` bytes.
@@ -57,7 +57,7 @@ class ByteCache:
         What `make` raises is raised, and nothing is kept.
         """
         with self._lock:
-            entry = self._entries.setdefault(key, _Entry())
+            entry = self._entries.setdefault(key, _Slot())
             self._entries.move_to_end(key)
             if entry.size >= 0:
                 return cast(Made, entry.value)

@@ -13,14 +13,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import classroom
-from dashboard.cache import KEPT, MIB, ByteCache, key_of, size_of
+from dashboard.cache import KEPT, MIB, ByteCache, Made, key_of, size_of
 from dashboard.theme import is_dark
 from mnist_core.comparison.comparability import NOTHING_KNOWN, Background
 from mnist_core.comparison.diagnosis.findings import Finding
@@ -61,11 +61,9 @@ if TYPE_CHECKING:
     from mnist_core.inspection.numpy_network import DenseWeights, Network
     from mnist_core.jobs.runners import ServiceRunner
     from mnist_core.jobs.watch import Watch
-    from mnist_core.published.reproduction import Row
+    from mnist_core.published.reproduction import ReproductionRow
     from mnist_core.studies.kinds import AnyStudy
     from mnist_core.studies.selections import StudyChoice
-
-Made = TypeVar("Made")
 
 
 @functools.cache
@@ -217,13 +215,13 @@ def test_scores(run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:  # noq
     return found
 
 
-def published() -> list[Row]:
+def published() -> list[ReproductionRow]:
     """Return the published figures next to those measured, cached until a run, a sweep or a search changes."""
     return _published((snapshot().number, *_study_files()))
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing with what is published …")
-def _published(versions: tuple[object, ...]) -> list[Row]:
+def _published(versions: tuple[object, ...]) -> list[ReproductionRow]:
     from mnist_core.published.reproduction import rows
 
     return rows(store(), reader=READER)
@@ -447,7 +445,7 @@ class Entry(NamedTuple):
     """A run with its row of the table of runs, and its validation losses by epoch, at most 40 of them."""
 
     run: Run
-    row: columns.Row
+    row: columns.RunRow
     losses: tuple[float, ...]
 
 

@@ -135,11 +135,11 @@ def widget_value(key: str) -> Any:
     return st.session_state.get(key)
 
 
-Choice = TypeVar("Choice", bound=str)
-Part = ParamSpec("Part")
+TextT = TypeVar("TextT", bound=str)
+FragmentP = ParamSpec("FragmentP")
 
 
-def one_of(wanted: object, choices: Iterable[Choice], default: Choice) -> Choice:
+def one_of(wanted: object, choices: Iterable[TextT], default: TextT) -> TextT:
     """Return the choice that equals `wanted`, a value of a link or a widget; the default if there is none."""
     return next((choice for choice in choices if choice == wanted), default)
 
@@ -344,18 +344,18 @@ def frozen() -> bool:
     return presenting() and bool(st.session_state.get(FROZEN))
 
 
-def again_every(seconds: float, *, going_on: bool) -> Callable[[Callable[Part, None]], Callable[Part, None]]:
+def again_every(seconds: float, *, going_on: bool) -> Callable[[Callable[FragmentP, None]], Callable[FragmentP, None]]:
     """Return a decorator for a part of the page that draws itself again every `seconds` while something is going on.
 
     It is a fragment, which is drawn once where nothing goes on, and on a screen that is frozen. A busy browser may ask
     for it before it has heard of the last choice; that choice stays.
     """
 
-    def decorated(part: Callable[Part, None]) -> Callable[Part, None]:
+    def decorated(part: Callable[FragmentP, None]) -> Callable[FragmentP, None]:
         drawn = False
 
         @functools.wraps(part)  # Streamlit knows a fragment by its name
-        def draw(*args: Part.args, **kwargs: Part.kwargs) -> None:
+        def draw(*args: FragmentP.args, **kwargs: FragmentP.kwargs) -> None:
             nonlocal drawn
             if drawn:
                 _put_back()

@@ -23,7 +23,7 @@ PLAIN_KINDS = "biufU"
 """Kinds of dtype that are read: booleans, numbers and text; neither objects nor structures."""
 
 
-class _Refused(ValueError):
+class _ArchiveFault(ValueError):
     """What this module finds wrong with a file, in words for the person who has it."""
 
 
@@ -66,11 +66,11 @@ def read_arrays(
                 members = _members(archive, names, others)
                 total = sum(member.file_size for member in members.values())
                 if total > limit:
-                    raise _Refused(
+                    raise _ArchiveFault(
                         f"it would take {total / 2**20:,.0f} MB of memory, and may take {limit / 2**20:,.0f}"
                     )
                 return {name: _read(archive, name, member) for name, member in members.items()}
-        except _Refused as error:
+        except _ArchiveFault as error:
             raise DamagedFile(f"{called} is not an .npz file that can be used: {printable(error)}") from error
         # zipfile, zlib, ast and tokenize, to which NumPy gives a header, each raise errors of their own, in words that
         # help nobody who has such a file
@@ -88,11 +88,11 @@ def _members(archive: zipfile.ZipFile, names: Collection[str] | None, others: bo
         if names is not None and name not in names:
             if others:
                 continue
-            raise _Refused(f"it has an array {printable(name)[:80]!r}; there may be {', '.join(names)}")
+            raise _ArchiveFault(f"it has an array {printable(name)[:80]!r}; there may be {', '.join(names)}")
         if name in found:
-            raise _Refused(f"it has two arrays {printable(name)[:80]!r}")
+            raise _ArchiveFault(f"it has two arrays {printable(name)[:80]!r}")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _Refused(f"{printable(name)[:80]} is compressed in a way that NumPy does not use")
+            raise _ArchiveFault(f"{printable(name)[:80]} is compressed in a way that NumPy does not use")
         found[name] = member
     return found
 
@@ -101,15 +101,15 @@ def _read(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> NDArr
     with archive.open(member) as file:
         shape, fortran, dtype = _header(file)
         if dtype.kind not in PLAIN_KINDS or dtype.subdtype is not None:
-            raise _Refused(f"{name} has dtype {dtype}; there may be numbers and text only")
+            raise _ArchiveFault(f"{name} has dtype {dtype}; there may be numbers and text only")
         size = math.prod(shape) * dtype.itemsize
         # the header itself is at most some kilobytes long, and what is left must be the array and nothing else
         if min(shape, default=0) < 0 or size + file.tell() != member.file_size:
-            raise _Refused(f"{name} has shape {shape} and dtype {dtype}, but its data are of another size")
+            raise _ArchiveFault(f"{name} has shape {shape} and dtype {dtype}, but its data are of another size")
         array: NDArray[Any] = np.empty(shape, dtype, order="F" if fortran else "C")
         content = file.read(size)
         if len(content) != size:
-            raise _Refused(f"{name} is cut short")
+            raise _ArchiveFault(f"{name} is cut short")
         file.read(1)  # at the end, the checksum is compared
         flat = array.reshape(-1, order="A")
         flat[...] = np.frombuffer(content, dtype)
@@ -119,5 +119,5 @@ def _read(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> NDArr
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
-        raise _Refused(f"version {version} of the .npy format is not read")
+        raise _ArchiveFault(f"version {version} of the .npy format is not read")
     return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)

@@ -42,7 +42,7 @@ from mnist_core.runs.store import Store
 from mnist_core.runs.summary import summarise
 from mnist_core.studies import selections
 from mnist_core.studies.kinds import studies
-from mnist_core.training.events import EpochEnded, Event
+from mnist_core.training.events import EpochEnded, TrainingEvent
 from mnist_core.training.train import train
 
 if TYPE_CHECKING:
@@ -345,7 +345,9 @@ def _after_its_parent(store: Store, runner: Runner, item: Preset, config: RunCon
     return config.replace(parent=on_dataset(item, name, fingerprint).parent)
 
 
-def _with_progress(config: RunConfig, dataset: Dataset, *, on_event: Callable[[Event], None], **options: Any) -> Any:
+def _with_progress(
+    config: RunConfig, dataset: Dataset, *, on_event: Callable[[TrainingEvent], None], **options: Any
+) -> Any:
     """Train as `train` does, with a bar that shows the epochs."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -356,7 +358,7 @@ def _with_progress(config: RunConfig, dataset: Dataset, *, on_event: Callable[[E
     with Progress(*columns) as bar:
         task = bar.add_task("", total=config.training.epochs)
 
-        def heard(event: Event) -> None:
+        def heard(event: TrainingEvent) -> None:
             on_event(event)
             if isinstance(event, EpochEnded):
                 row = event.row

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources
-from dashboard.shared.groups import Group
+from dashboard.shared.groups import RunGroup
 from mnist_core.errors import MnistCoreError
 from mnist_core.report import tables
 from mnist_core.runs.records import ChosenEpoch
@@ -71,7 +71,7 @@ def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> st
     return words[run.state]
 
 
-def seed_figures(groups: Sequence[Group], chosen: ChosenEpoch) -> dict[str, list[RunSummary]]:
+def seed_figures(groups: Sequence[RunGroup], chosen: ChosenEpoch) -> dict[str, list[RunSummary]]:
     """Return the figures of the finished seeds of each recipe with several, by the id of the run that represents them.
 
     chosen: the epoch of which they tell.

@@ -11,7 +11,7 @@ from mnist_core.runs.run import Run
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """One run, or all runs of a recipe, oldest first.
 
     first: the run that stands for all where only one can be shown: the oldest finished one, else the oldest. Its
@@ -45,15 +45,15 @@ def _key(run: Run) -> tuple[str, str]:
     return run.recipe, run.status.fingerprint
 
 
-def recipes_of(runs: Iterable[Run]) -> list[Group]:
+def recipes_of(runs: Iterable[Run]) -> list[RunGroup]:
     """Return all recipes among `runs` that have several seeds, in the order of their first runs."""
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         found.setdefault(_key(run), []).append(run)
-    return [Group(tuple(same)) for same in found.values() if len(same) > 1]
+    return [RunGroup(tuple(same)) for same in found.values() if len(same) > 1]
 
 
-def in_order_of_choice(runs: Sequence[Run], ids: Collection[str]) -> list[Group]:
+def in_order_of_choice(runs: Sequence[Run], ids: Collection[str]) -> list[RunGroup]:
     """Return all recipes as groups, in the order in which a person chooses among them.
 
     Families of which a run is chosen already come first: the family of ``notebook/model_1`` is ``notebook``. Then the
@@ -80,10 +80,10 @@ def in_order_of_choice(runs: Sequence[Run], ids: Collection[str]) -> list[Group]
         swept = all(run.one_of_many for run in same)
         return swept, family(first.name) not in families, first.read_only, name, -newest[last.id]
 
-    return [Group(tuple(same)) for same in sorted(found.values(), key=place)]
+    return [RunGroup(tuple(same)) for same in sorted(found.values(), key=place)]
 
 
-def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[Group]:
+def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[RunGroup]:
     """Return the chosen runs in the order of choice; recipes of which every seed is chosen are together.
 
     Parameters
@@ -98,10 +98,10 @@ def grouped(ids: Sequence[str], runs: Iterable[Run]) -> list[Group]:
     # the runs of a sweep that ships can be chosen on its page alone, and are no part of "all seeds" elsewhere
     known = [run for run in by_id.values() if run.listed or run.id in chosen]
     whole = {run.id: group for group in recipes_of(known) if chosen >= set(group.ids) for run in group.runs}
-    found: dict[str, Group] = {}
+    found: dict[str, RunGroup] = {}
     for run_id in ids:
         if run_id in by_id:
-            group = whole.get(run_id) or Group((by_id[run_id],))
+            group = whole.get(run_id) or RunGroup((by_id[run_id],))
             found.setdefault(group.first.id, group)
     return list(found.values())
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboard import resources
 from dashboard.cache import KEPT, size_of
-from dashboard.shared.groups import Group
+from dashboard.shared.groups import RunGroup
 from mnist_core.comparison import recipes
 from mnist_core.comparison.words.changes import moments
 from mnist_core.errors import MnistCoreError
@@ -47,7 +47,7 @@ def before(run: Run) -> Before:
 
 
 def curves_of(
-    groups: Sequence[Group], colours: Mapping[str, str], labels: Mapping[str, str] | None = None
+    groups: Sequence[RunGroup], colours: Mapping[str, str], labels: Mapping[str, str] | None = None
 ) -> list[Curve]:
     """Return a curve for each group that has begun.
 
@@ -81,7 +81,7 @@ def curves_of(
     return found
 
 
-def _readable(group: Group) -> list[Run]:
+def _readable(group: RunGroup) -> list[Run]:
     """Return the runs with a readable history; if a single run is given and it is damaged, its error is raised."""
     found = []
     for run in group.runs:
@@ -125,7 +125,7 @@ def _seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFram
     return mean, low, high
 
 
-def planned(groups: Sequence[Group]) -> int | None:
+def planned(groups: Sequence[RunGroup]) -> int | None:
     """Return the last epoch that the live and paused ones of the runs are to reach; None where there is none."""
     ends = [
         before(run).epochs + (run.planned_epochs or run.epochs_done)
@@ -136,7 +136,7 @@ def planned(groups: Sequence[Group]) -> int | None:
     return max(ends, default=None)
 
 
-def notes(groups: Sequence[Group], runs: Sequence[Run]) -> list[str]:
+def notes(groups: Sequence[RunGroup], runs: Sequence[Run]) -> list[str]:
     """Return the notes on these curves, a sentence (Markdown) each."""
     said = []
     if any(group.several for group in groups):

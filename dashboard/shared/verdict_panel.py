@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
-from mnist_core.comparison.comparability import Severity
+from mnist_core.comparison.comparability import DifferenceSeverity
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict
 from mnist_core.comparison.verdicts import Comparison, Verdict
 from mnist_core.comparison.words.comparability import concern_words
@@ -57,7 +57,7 @@ FAIR_HELP = (
     "A verdict compares two trained networks as they are. Where more than one thing differs between them, it cannot "
     "say which of these made the difference."
 )
-MARKS: dict[Severity, str] = {
+MARKS: dict[DifferenceSeverity, str] = {
     "undermines": ":material/warning: **undermines the verdict**",
     "compared": ":material/compare_arrows: what is compared",
     "worth knowing": ":material/info: worth knowing",

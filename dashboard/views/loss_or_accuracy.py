@@ -37,7 +37,7 @@ from mnist_core.evaluation.metrics import Scores
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots import style
 from mnist_core.plots.calibration import history_frame, reliability_chart, reliability_frame, temperature_chart
-from mnist_core.plots.learning_curves import Curve, Metric, curves_chart
+from mnist_core.plots.learning_curves import Curve, CurveMetric, curves_chart
 from mnist_core.runs.records import ChosenEpoch, EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
@@ -206,7 +206,14 @@ def _costs(history: pd.DataFrame) -> pd.Series:
 
 
 def _lines(
-    curves: list[Curve], columns: Mapping[str, str], metric: Metric, *, key: str, title: str, sentence: str, help: str
+    curves: list[Curve],
+    columns: Mapping[str, str],
+    metric: CurveMetric,
+    *,
+    key: str,
+    title: str,
+    sentence: str,
+    help: str,
 ) -> None:
     frame = kept(history_frame, curves, columns)
     colours = {curve.id: curve.colour for curve in curves}

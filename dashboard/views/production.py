@@ -17,7 +17,7 @@ from dashboard.shared.opening import no_runs, question_page
 from dashboard.shared.run_picker import nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import margin_box
 from mnist_core.comparison.decide import Decision
-from mnist_core.comparison.production import Candidate, Cost, Ranked, rank, recommend
+from mnist_core.comparison.production import Candidate, CostName, Ranked, rank, recommend
 from mnist_core.comparison.words.numbers import number, sample_words
 from mnist_core.comparison.words.production import (
     networks_only_words,
@@ -34,7 +34,7 @@ from mnist_core.report import tables
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
-COST_BY_NAME: dict[str, Cost] = {
+COST_BY_NAME: dict[str, CostName] = {
     "parameters": "parameters",
     "file size": "bytes",
     "one image": "one",
@@ -162,7 +162,7 @@ def _candidate(run: Run, found: Latency | None) -> Candidate:
     )
 
 
-def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping[str, str], cost: Cost) -> None:
+def _pareto(items: Sequence[Ranked], labels: Mapping[str, str], colours: Mapping[str, str], cost: CostName) -> None:
     frame = pareto_frame(items, labels, cost)
     panels.heading(
         "Accuracy against cost",

@@ -64,7 +64,7 @@ def published(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def _measured(row: compared.Row) -> float | None:
+def _measured(row: compared.ReproductionRow) -> float | None:
     """Return the accuracy that was measured for a row; None where nothing was."""
     if row.measured:
         return row.measured.accuracy.mean

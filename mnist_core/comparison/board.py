@@ -25,14 +25,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_core.comparison.decide import decide
 from mnist_core.evaluation.metrics import Interval, accuracy_interval
-from mnist_core.evaluation.statistics import AccuracyDifference, agreement_of
+from mnist_core.evaluation.statistics import AccuracyDifference, BoolArray, agreement_of
 from mnist_core.runs.run import Run
-
-BoolArray = NDArray[np.bool_]
 
 STEP = 1.0
 """Standard errors by which a run must be better to be put forward in place of the one before."""

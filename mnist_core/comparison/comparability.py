@@ -15,11 +15,11 @@ from mnist_core.experiments.fields import flatten
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
-Severity = Literal["undermines", "worth knowing", "compared"]
+DifferenceSeverity = Literal["undermines", "worth knowing", "compared"]
 """undermines: the verdict may be due to this alone. worth knowing: it may have a part in it. compared: this is what the
 two runs are compared for."""
 
-SEVERITIES: tuple[Severity, ...] = ("undermines", "compared", "worth knowing")
+SEVERITIES: tuple[DifferenceSeverity, ...] = ("undermines", "compared", "worth knowing")
 """The severities, in the order in which they are shown."""
 
 FAR_FEWER = 2.0
@@ -40,7 +40,7 @@ class Concern:
     """
 
     topic: str
-    severity: Severity
+    severity: DifferenceSeverity
     code: str
     which: int = 0
     values: tuple[Any, ...] = ()
@@ -118,7 +118,7 @@ def _selection(runs: tuple[Run, Run], background: Background) -> Iterator[Concer
     """A run that a sweep or search has chosen among many, or has passed over."""
     for which, run in enumerate(runs):
         for item in background.of(run):
-            severity: Severity = "undermines" if item.on_test else "worth knowing"
+            severity: DifferenceSeverity = "undermines" if item.on_test else "worth knowing"
             yield Concern("selection", severity, "chosen_among" if item.won else "passed_over", which, (item,))
 
 
@@ -192,7 +192,7 @@ class _Pair:
         if self.chosen == "kept" and restored[0] != restored[1]:
             index = restored.index(True)
             kept, last = self.runs[index].epoch("kept"), self.runs[1 - index].epoch("kept")
-            grave: Severity = "undermines" if on_test[index] else "worth knowing"
+            grave: DifferenceSeverity = "undermines" if on_test[index] else "worth knowing"
             yield Concern("chosen epoch", grave, "restored", index, (kept, last, on_test[index]))
         elif self.chosen == "kept" and any(picked):
             yield Concern("chosen epoch", "undermines", "both_restored_on_test", values=tuple(picked))
@@ -208,7 +208,7 @@ class _Pair:
             path for path in self.differing
             if not path.startswith(("model.", "training.validation")) and path not in single
         ]  # fmt: skip
-        severity: Severity = "worth knowing" if taken else "compared"
+        severity: DifferenceSeverity = "worth knowing" if taken else "compared"
         absent = {item: which for item in _OPTIONAL if (which := self._without(item)) is not None}
         for item, which in absent.items():
             inside = {path: self.flat[1 - which].get(path) for path in paths if path.startswith(f"{item}.")}

@@ -21,9 +21,9 @@ from mnist_core.evaluation.statistics import AccuracyDifference, Agreement
 if TYPE_CHECKING:
     import pandas as pd
 
-Group = Literal["both_right", "only_a", "only_b", "same_wrong", "different_wrong"]
+ImageGroup = Literal["both_right", "only_a", "only_b", "same_wrong", "different_wrong"]
 """The runs that are right: both, only A, only B, or neither, with the same wrong guess or with different ones."""
-GROUPS: tuple[Group, ...] = get_args(Group)
+GROUPS: tuple[ImageGroup, ...] = get_args(ImageGroup)
 
 VoteOrder = Literal["probability_gap", "confident", "unsure", "index"]
 """probability_gap: first where the runs give the true digit the most different probabilities. confident: surest wrong

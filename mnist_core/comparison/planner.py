@@ -33,7 +33,7 @@ from mnist_core.runs.reader import PLAIN, Reader
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
-Floats = NDArray[np.float64]
+PowerValues = NDArray[np.float64]
 
 MOST_MORE = 20
 """So many more seeds of each are planned at most."""
@@ -124,7 +124,7 @@ def spread(recipes: Sequence[Recipe], fingerprint: str, *, reader: Reader = PLAI
     return _pooled([item for recipe in recipes if (item := _measured(recipe, reader)) is not None], fingerprint)
 
 
-def _pooled(found: Sequence[_Measured], fingerprint: str) -> PooledSpread | None:
+def _pooled(found: Sequence[_RecipeSpread], fingerprint: str) -> PooledSpread | None:
     own = [item for item in found if item.fingerprint == fingerprint]
     pool = own or found
     if not pool:
@@ -140,7 +140,7 @@ def _pooled(found: Sequence[_Measured], fingerprint: str) -> PooledSpread | None
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _RecipeSpread:
     fingerprint: str
     images: int
     seeds: int
@@ -149,7 +149,7 @@ class _Measured:
     table: BoolArray
 
 
-def _measured(recipe: Recipe, reader: Reader) -> _Measured | None:
+def _measured(recipe: Recipe, reader: Reader) -> _RecipeSpread | None:
     """Return the figures of a recipe with several seeds, some of whose answers are wrong; else None."""
     if len(recipe.runs) < 2 or recipe.runs[0].parent is not None:
         return None
@@ -162,17 +162,17 @@ def _measured(recipe: Recipe, reader: Reader) -> _Measured | None:
         table = right_table([run for run, _ in sides], "kept", reader)
     except StoreError:
         table = np.zeros((0, 0), dtype=np.bool_)
-    return _Measured(
+    return _RecipeSpread(
         recipe.fingerprint, scores.images if scores else 0, len(sides), 1 - float(np.mean(values)),
         float(np.var(values, ddof=1)), table,
     )  # fmt: skip
 
 
-def _with_tables(items: Sequence[_Measured]) -> list[_Measured]:
+def _with_tables(items: Sequence[_RecipeSpread]) -> list[_RecipeSpread]:
     return [item for item in items if len(item.table) > 1]
 
 
-def _pairs(items: Sequence[_Measured]) -> list[tuple[_Measured, _Measured]]:
+def _pairs(items: Sequence[_RecipeSpread]) -> list[tuple[_RecipeSpread, _RecipeSpread]]:
     """Return neighbours on the same images; all pairs would be many, and say little more."""
     tables = _with_tables(items)
     return [
@@ -182,7 +182,7 @@ def _pairs(items: Sequence[_Measured]) -> list[tuple[_Measured, _Measured]]:
     ]
 
 
-def _between(first: _Measured, second: _Measured) -> float:
+def _between(first: _RecipeSpread, second: _RecipeSpread) -> float:
     """Return σ²/(w₁+w₂) of two recipes."""
     each = second.table.mean(axis=0) - first.table.mean(axis=0)
     luck = sum(residual_square(item.table) / len(item.table) for item in (first, second))
@@ -246,7 +246,7 @@ def evidence(
 
 def power(
     known: Evidence, more: NDArray[np.int_], wanted: float, half: float = math.inf, level: float = LEVEL
-) -> Floats:
+) -> PowerValues:
     """Return how often a decision with so many more seeds of each shows a difference, shape of `more`.
 
     Parameters
@@ -343,13 +343,13 @@ def plans(
 
 def _some_measured(
     recipes: Sequence[Recipe], wanted: Collection[str], fingerprint: str, reader: Reader
-) -> list[tuple[str, _Measured]]:
+) -> list[tuple[str, _RecipeSpread]]:
     """Return the newest MOST_POOLED recipes with several seeds on these data, and as many on others, by their ids.
 
     Those of `wanted` come on top, as each of them is left out of the pool of its own plan alone.
     """
     several = [recipe for recipe in recipes if len(recipe.runs) > 1]
-    found: list[tuple[str, _Measured]] = []
+    found: list[tuple[str, _RecipeSpread]] = []
     for these in (
         [recipe for recipe in several if recipe.fingerprint == fingerprint],
         [recipe for recipe in several if recipe.fingerprint != fingerprint],

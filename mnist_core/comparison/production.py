@@ -19,12 +19,12 @@ from mnist_core.evaluation.metrics import Interval
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.evaluation.statistics import AccuracyDifference, agreement
 
-Cost = Literal["parameters", "bytes", "one", "many", "seconds"]
-COSTS: tuple[Cost, ...] = ("parameters", "bytes", "one", "many", "seconds")
+CostName = Literal["parameters", "bytes", "one", "many", "seconds"]
+COSTS: tuple[CostName, ...] = ("parameters", "bytes", "one", "many", "seconds")
 NOTABLE = 0.9
 """A cost that is less than a tenth lower is about the same: times differ by as much from measurement to measurement."""
 
-Status = Literal["suffices", "open", "behind"]
+ProductionStatus = Literal["suffices", "open", "behind"]
 """suffices: shown to be within the margin of every other model. behind: not so, and shown to be worse than another.
 open: the images, or the seeds, cannot tell."""
 
@@ -48,11 +48,11 @@ class Candidate:
     seconds: float | None = None
     quiet: bool = True
 
-    def sure_cost(self, cost: Cost) -> float | None:
+    def sure_cost(self, cost: CostName) -> float | None:
         """Return one of its costs; None where a busy machine has made it unreliable."""
         return self.cost(cost) if self.quiet or cost not in ("one", "many") else None
 
-    def cost(self, cost: Cost) -> float | None:
+    def cost(self, cost: CostName) -> float | None:
         """Return one of its costs."""
         value: float | None = getattr(self, cost)
         return value
@@ -79,7 +79,7 @@ class Ranked:
         return [*self.against.values(), *self.recipes.values()]
 
     @property
-    def status(self) -> Status:
+    def status(self) -> ProductionStatus:
         """Fitness for production."""
         if all(item.not_worse for item in self.decisions):
             return "suffices"
@@ -145,10 +145,10 @@ class Recommendation:
     pick: Ranked
     best: Ranked
     alternative: Ranked | None
-    cost: Cost
+    cost: CostName
 
 
-def recommend(items: Sequence[Ranked], cost: Cost = "parameters") -> Recommendation:
+def recommend(items: Sequence[Ranked], cost: CostName = "parameters") -> Recommendation:
     """Return which model to take where `cost` counts."""
     best = next(item for item in items if item.best)
     enough = [item for item in items if item.status == "suffices"]
@@ -172,7 +172,7 @@ def recommend(items: Sequence[Ranked], cost: Cost = "parameters") -> Recommendat
     return Recommendation("suffices" if enough else "cannot_tell", pick, best, alternative, cost)
 
 
-def dominated_by(candidates: Sequence[Candidate], cost: Cost) -> dict[str, str]:
+def dominated_by(candidates: Sequence[Candidate], cost: CostName) -> dict[str, str]:
     """For each dominated candidate, by id, the id of the cheapest that does; those without this cost are left out."""
     found = {}
     priced = [(item, value) for item in candidates if (value := item.cost(cost)) is not None]
@@ -188,9 +188,9 @@ def dominated_by(candidates: Sequence[Candidate], cost: Cost) -> dict[str, str]:
     return found
 
 
-def cost_ratios(own: Candidate, other: Candidate) -> dict[Cost, float]:
+def cost_ratios(own: Candidate, other: Candidate) -> dict[CostName, float]:
     """Return this one's share of each cost of the other that differs notably, the lowest first."""
-    found: dict[Cost, float] = {}
+    found: dict[CostName, float] = {}
     for cost in COSTS:
         mine, theirs = own.sure_cost(cost), other.sure_cost(cost)
         if mine and theirs and not NOTABLE <= mine / theirs <= 1 / NOTABLE:

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 from mnist_core.evaluation.metrics import image_losses
 from mnist_core.evaluation.predictions import Predictions
+from mnist_core.experiments.spaces import Metric
 
-Metric = Literal["val_loss", "val_accuracy"]
-Study = Literal["sweep", "search"]
+StudyKind = Literal["sweep", "search"]
 FEWEST_FREEDOM = 2
 """Degrees of freedom below which the spread between seeds is not known well enough."""
 
@@ -44,7 +44,7 @@ class Selection:
     how many others are within noise of the winner; None if that is not known.
     """
 
-    study: Study
+    study: StudyKind
     id: str
     name: str
     won: bool

@@ -177,7 +177,7 @@ def compare(
         what the runs do not say themselves: which was chosen among many, and what was found in the data.
     """
     found = [(run, _evidence(baseline, run, chosen, reader)) for run in runs if run.id != baseline.id]
-    pairs = [(run, item) for run, item in found if isinstance(item, _Evidence)]
+    pairs = [(run, item) for run, item in found if isinstance(item, _PairedResult)]
     accuracies = decide([AccuracyDifference(item.table) for _, item in pairs], margin=margin)
     known = [(run.id, item.loss) for run, item in pairs if item.loss is not None]
     decided = decide([item for _, item in known], margin=None, lower_is_better=True)
@@ -203,20 +203,20 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _Evidence:
+class _PairedResult:
     table: Agreement
     loss: MeanDifference | None
     identical: bool
 
 
-def _evidence(baseline: Run, run: Run, chosen: ChosenEpoch, reader: Reader) -> _Evidence | Refusal:
+def _evidence(baseline: Run, run: Run, chosen: ChosenEpoch, reader: Reader) -> _PairedResult | Refusal:
     pair = paired(baseline, run, chosen, reader)
     if isinstance(pair, Refusal):
         return pair
     if any(item.guesses_only for item in pair):
-        return _Evidence(agreement(*pair), None, identical=False)
+        return _PairedResult(agreement(*pair), None, identical=False)
     same = np.array_equal(pair[0].probabilities, pair[1].probabilities)
-    return _Evidence(agreement(*pair), loss_difference(*pair), same)
+    return _PairedResult(agreement(*pair), loss_difference(*pair), same)
 
 
 def paired(

@@ -33,7 +33,7 @@ from mnist_core.errors import ConfigError
 SEVERITIES = (1, 2, 3, 4, 5)
 SIDE = IMAGE_SHAPE[0]
 
-_Values = NDArray[np.float32]
+_Images = NDArray[np.float32]
 """Images of shape (n, 28, 28), 0 to 1."""
 _Random = np.random.Generator
 
@@ -48,7 +48,7 @@ class Corruption(NamedTuple):
     label: str
     published: int
     own: bool
-    apply: Callable[[_Values, int, _Random], _Values]
+    apply: Callable[[_Images, int, _Random], _Images]
 
 
 def corrupted(images: Pixels, name: str, severity: int, seed: int = 0) -> Pixels:
@@ -69,14 +69,14 @@ def corrupted(images: Pixels, name: str, severity: int, seed: int = 0) -> Pixels
     return found
 
 
-def _blurred(values: _Values, sigma: float) -> _Values:
+def _blurred(values: _Images, sigma: float) -> _Images:
     from scipy.ndimage import gaussian_filter
 
-    found: _Values = gaussian_filter(values, (0, sigma, sigma), mode="nearest")
+    found: _Images = gaussian_filter(values, (0, sigma, sigma), mode="nearest")
     return found
 
 
-def _shot_noise(values: _Values, severity: int, random: _Random) -> _Values:
+def _shot_noise(values: _Images, severity: int, random: _Random) -> _Images:
     """Count photons: Poisson with `count` for full ink; fewer of them are noisier."""
     count = (60, 25, 12, 5, 3)[severity - 1]
     found = np.zeros_like(values)
@@ -85,15 +85,15 @@ def _shot_noise(values: _Values, severity: int, random: _Random) -> _Values:
     return found
 
 
-def _impulse_noise(values: _Values, severity: int, random: _Random) -> _Values:
+def _impulse_noise(values: _Images, severity: int, random: _Random) -> _Images:
     """Salt and pepper: a share of the pixels becomes black or white, half each."""
     share = (0.03, 0.06, 0.09, 0.17, 0.27)[severity - 1]
     drawn = random.random(values.shape, np.float32)
-    found: _Values = np.where(drawn < share, (drawn < share / 2).astype(np.float32), values)
+    found: _Images = np.where(drawn < share, (drawn < share / 2).astype(np.float32), values)
     return found
 
 
-def _glass_blur(values: _Values, severity: int, random: _Random) -> _Values:
+def _glass_blur(values: _Images, severity: int, random: _Random) -> _Images:
     """Blur, swap each pixel with a near one at every second place on average, and blur again."""
     sigma, most, rounds = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[severity - 1]
     count = len(values)
@@ -113,7 +113,7 @@ def _glass_blur(values: _Values, severity: int, random: _Random) -> _Values:
     return _blurred(pixels.T.reshape(values.shape).astype(np.float32) / np.float32(255), sigma)
 
 
-def _motion_blur(values: _Values, severity: int, random: _Random) -> _Values:
+def _motion_blur(values: _Images, severity: int, random: _Random) -> _Images:
     """Smear each image along a line of −45° to 45°: half a Gaussian of `sigma`, cut after 2·radius pixels."""
     radius, sigma = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
     taps = np.arange(2 * radius + 1)
@@ -135,7 +135,7 @@ def _motion_blur(values: _Values, severity: int, random: _Random) -> _Values:
     return found
 
 
-def _warped(values: _Values, maps: list[tuple[float, float, float, float]], random: _Random) -> _Values:
+def _warped(values: _Images, maps: list[tuple[float, float, float, float]], random: _Random) -> _Images:
     """Return each image under one of some linear maps about its centre, chosen at random.
 
     A map (a, b, c, d): the pixel at x to the right and y down of the centre comes from (a·x + b·y, c·x + d·y), by
@@ -169,31 +169,31 @@ def _bilinear(factors: tuple[float, float, float, float]) -> NDArray[np.float32]
     return matrix
 
 
-def _shear(values: _Values, severity: int, random: _Random) -> _Values:
+def _shear(values: _Images, severity: int, random: _Random) -> _Images:
     """Slant by an angle, to one side or the other."""
     angle = (0.2, 0.4, 0.6, 0.8, 1.0)[severity - 1]
     return _warped(values, [(1, -math.sin(turn), 0, math.cos(turn)) for turn in (-angle, angle)], random)
 
 
-def _scale(values: _Values, severity: int, random: _Random) -> _Values:
+def _scale(values: _Images, severity: int, random: _Random) -> _Images:
     """Make smaller."""
     factor = 1 / (0.9, 0.8, 0.7, 0.6, 0.5)[severity - 1]
     return _warped(values, [(factor, 0, 0, factor)], random)
 
 
-def _rotate(values: _Values, severity: int, random: _Random) -> _Values:
+def _rotate(values: _Images, severity: int, random: _Random) -> _Images:
     """Turn by an angle in radians, one way or the other."""
     angle = (0.2, 0.4, 0.6, 0.8, 1.0)[severity - 1]
     turns = [(math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)) for turn in (-angle, angle)]
     return _warped(values, turns, random)
 
 
-def _brightness(values: _Values, severity: int, random: _Random) -> _Values:
+def _brightness(values: _Images, severity: int, random: _Random) -> _Images:
     """Add light everywhere."""
     return values + np.float32((0.1, 0.2, 0.3, 0.4, 0.5)[severity - 1])
 
 
-def _translate(values: _Values, severity: int, random: _Random) -> _Values:
+def _translate(values: _Images, severity: int, random: _Random) -> _Images:
     """Move by so many pixels in both directions, towards one of the four corners."""
     padded = np.pad(values, ((0, 0), (severity, severity), (severity, severity)))
     corner = random.integers(0, 4, len(values))
@@ -204,7 +204,7 @@ def _translate(values: _Values, severity: int, random: _Random) -> _Values:
     return found
 
 
-def _stripe(values: _Values, severity: int, random: _Random) -> _Values:
+def _stripe(values: _Images, severity: int, random: _Random) -> _Images:
     """Turn ink and paper about in a stripe at the left and one at the right."""
     width = (3, 5, 7, 9, 11)[severity - 1]
     found = values.copy()
@@ -213,7 +213,7 @@ def _stripe(values: _Values, severity: int, random: _Random) -> _Values:
     return found
 
 
-def _fog(values: _Values, severity: int, random: _Random) -> _Values:
+def _fog(values: _Images, severity: int, random: _Random) -> _Images:
     """Lay a random landscape of light over the image, and bring the sum back to the image's brightest value."""
     strength, decay = ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))[severity - 1]
     land = _landscapes(64, 256, decay, random)
@@ -222,11 +222,11 @@ def _fog(values: _Values, severity: int, random: _Random) -> _Values:
     rows, columns = (top[:, None] + places) % 256, (left[:, None] + places) % 256  # a landscape has no edge
     light = land[which[:, None, None], rows[:, :, None], columns[:, None, :]]
     brightest = values.max(axis=(1, 2), keepdims=True)
-    found: _Values = (values + np.float32(strength) * light) * (brightest / (brightest + np.float32(strength)))
+    found: _Images = (values + np.float32(strength) * light) * (brightest / (brightest + np.float32(strength)))
     return found
 
 
-def _landscapes(count: int, side: int, decay: float, random: _Random) -> _Values:
+def _landscapes(count: int, side: int, decay: float, random: _Random) -> _Images:
     """Return random landscapes of shape (count, side, side), 0 to 1, by the diamond-square method.
 
     Every new point is the mean of four neighbours and a random offset, which shrinks by `decay` from scale to scale
@@ -235,8 +235,8 @@ def _landscapes(count: int, side: int, decay: float, random: _Random) -> _Values
     land = np.zeros((count, side, side), np.float32)
     step, offset = side, 1.0
 
-    def near(corners: _Values) -> _Values:
-        made: _Values = (corners / 4 + random.uniform(-offset, offset, corners.shape)).astype(np.float32)
+    def near(corners: _Images) -> _Images:
+        made: _Images = (corners / 4 + random.uniform(-offset, offset, corners.shape)).astype(np.float32)
         return made
 
     while step >= 2:
@@ -249,11 +249,11 @@ def _landscapes(count: int, side: int, decay: float, random: _Random) -> _Values
         land[:, half::step, ::step] = near(middle + np.roll(middle, 1, axis=2) + grid + np.roll(grid, -1, axis=1))
         step, offset = half, offset / decay
     low, high = land.min(axis=(1, 2), keepdims=True), land.max(axis=(1, 2), keepdims=True)
-    found: _Values = ((land - low) / (high - low)).astype(np.float32)
+    found: _Images = ((land - low) / (high - low)).astype(np.float32)
     return found
 
 
-def _spatter(values: _Values, severity: int, random: _Random) -> _Values:
+def _spatter(values: _Images, severity: int, random: _Random) -> _Images:
     """Throw mud: smooth noise above a threshold, blurred, covers the ink with a dark grey."""
     mean, spread, sigma, least, soft = (
         (0.65, 0.3, 4.0, 0.69, 0.6),
@@ -265,23 +265,23 @@ def _spatter(values: _Values, severity: int, random: _Random) -> _Values:
     noise = random.standard_normal(values.shape, np.float32) * np.float32(spread) + np.float32(mean)
     mud = _blurred((_blurred(noise, sigma) > least).astype(np.float32), soft)
     mud[mud < 0.8] = 0
-    found: _Values = values * (1 - mud) + np.float32(63 / 255) * mud
+    found: _Images = values * (1 - mud) + np.float32(63 / 255) * mud
     return found
 
 
-def _segment(x0: float, y0: float, x1: float, y1: float) -> _Values:
+def _segment(x0: float, y0: float, x1: float, y1: float) -> _Images:
     """Return a soft line from (x0, y0) to (x1, y1), x0 < x1: ink 1 + log(1 − d/2.3), where d is how far above it is."""
     x, y = np.meshgrid(np.arange(SIDE, dtype=float), np.arange(SIDE, dtype=float))
     apart = np.abs(y - (y0 + (y1 - y0) / (x1 - x0) * (x - x0)))
     ink = np.clip(np.log(1 - np.clip(apart, 0, 2.3 - 1e-10) / 2.3) + 1, 0, 1)
     ink[:, : max(0, math.floor(x0))] = 0
     ink[:, max(0, math.ceil(x1)) :] = 0
-    found: _Values = ink.astype(np.float32)
+    found: _Images = ink.astype(np.float32)
     return found
 
 
 @functools.lru_cache(maxsize=1)
-def _dotted_lines() -> _Values:
+def _dotted_lines() -> _Images:
     """Return the dotted lines from each row at the left, 0 to 26, to each at the right, shape (27 · 27, 28, 28)."""
     lines = np.stack([_segment(0, left, 27, right) for left in range(27) for right in range(27)])
     lines[:, :, np.arange(SIDE) // 2 % 2 == 0] = 0  # two columns off, two on
@@ -289,12 +289,12 @@ def _dotted_lines() -> _Values:
 
 
 @functools.lru_cache(maxsize=1)
-def _zigzags() -> _Values:
+def _zigzags() -> _Images:
     """Return the zigzags that begin in row 0 to 26 and end −5 to 4 rows lower, shape (27 · 10, 28, 28)."""
     return np.stack([_zigzag_line(row, row + fall) for row in range(27) for fall in range(-5, 5)])
 
 
-def _zigzag_line(first: int, last: int, left: int = 2, right: int = 25, size: float = 2.0) -> _Values:
+def _zigzag_line(first: int, last: int, left: int = 2, right: int = 25, size: float = 2.0) -> _Images:
     """Return a line from column `left` to `right` that turns every 2·size pixels, `size` to either side."""
     slope = math.atan((last - first) / (right - left))
     length = (right - left) / math.cos(slope)
@@ -311,24 +311,24 @@ def _zigzag_line(first: int, last: int, left: int = 2, right: int = 25, size: fl
     return total
 
 
-def _with_lines(values: _Values, lines: _Values, times: int, random: _Random) -> _Values:
-    found: _Values = values
+def _with_lines(values: _Images, lines: _Images, times: int, random: _Random) -> _Images:
+    found: _Images = values
     for _ in range(times):
         found = np.minimum(found + lines[random.integers(0, len(lines), len(values))], 1)
     return found
 
 
-def _dotted_line(values: _Values, severity: int, random: _Random) -> _Values:
+def _dotted_line(values: _Images, severity: int, random: _Random) -> _Images:
     """Draw as many dotted lines across the image as the severity."""
     return _with_lines(values, _dotted_lines(), severity, random)
 
 
-def _zigzag(values: _Values, severity: int, random: _Random) -> _Values:
+def _zigzag(values: _Images, severity: int, random: _Random) -> _Images:
     """Draw as many zigzags across the image as the severity."""
     return _with_lines(values, _zigzags(), severity, random)
 
 
-def _canny_edges(values: _Values, severity: int, random: _Random) -> _Values:
+def _canny_edges(values: _Images, severity: int, random: _Random) -> _Images:
     """Leave the edges only (Canny 1986): smoothed by `sigma`, thresholds 0.1 and 0.2 of the gradient."""
     from scipy.ndimage import correlate1d, label
 
@@ -352,7 +352,7 @@ def _canny_edges(values: _Values, severity: int, random: _Random) -> _Values:
     strong = np.zeros(count + 1, bool)
     strong[np.unique(pieces[weak & (strength >= 0.2)])] = True
     strong[0] = False
-    found: _Values = strong[pieces].astype(np.float32)
+    found: _Images = strong[pieces].astype(np.float32)
     return found
 
 

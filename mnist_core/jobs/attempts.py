@@ -47,7 +47,7 @@ class Refused(MnistCoreError):
     """What a worker has sent is not what it must be."""
 
 
-class _Record(Frozen):
+class _AttemptRecord(Frozen):
     """`attempt.json`. attempt: SHA-256 of the latest attempt's secret; earlier: of those before it, which are over."""
 
     attempt: str
@@ -57,7 +57,7 @@ class _Record(Frozen):
 
 
 @dataclass
-class _Attempt:
+class _HeldAttempt:
     """An attempt that holds its run.
 
     mark: SHA-256 of its secret. seen: when the last message came, in seconds of the server's clock.
@@ -100,7 +100,7 @@ class Attempts:
     ) -> None:
         self.store = store
         self._tokens, self._silence_s, self._clock = tokens, silence_s, clock
-        self._held: dict[str, _Attempt] = {}
+        self._held: dict[str, _HeldAttempt] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -167,7 +167,7 @@ class Attempts:
             held.writer.release()
         self._open(run, requests, mark, record)
 
-    def _open(self, run: Run, requests: int, mark: str, record: _Record | None) -> _Attempt:
+    def _open(self, run: Run, requests: int, mark: str, record: _AttemptRecord | None) -> _HeldAttempt:
         writer = self.store.open_writer(run.id, elsewhere=True)
         if writer is None:
             raise HeldByAnother(f"run {run.name} is being trained by another process")
@@ -176,7 +176,7 @@ class Attempts:
                 raise NothingToTrain(f"run {run.name} has ended")
             before = [] if record is None else [*record.earlier, record.attempt]
             earlier = tuple(dict.fromkeys(one for one in before if one != mark))[-MOST_EARLIER:]
-            found = _Record(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier)
+            found = _AttemptRecord(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier)
             write_json(run.path / RECORD, found.model_dump(mode="json"))
             if record is None or record.attempt != mark:  # not later: the attempt may send its own before it says more
                 (run.path / "error.txt").unlink(missing_ok=True)
@@ -184,7 +184,7 @@ class Attempts:
                 rows = run.rows()
             except StoreError:  # damaged; the worker sends them anew
                 rows = []
-            self._held[run.id] = _Attempt(mark, requests, writer, rows, self._clock())
+            self._held[run.id] = _HeldAttempt(mark, requests, writer, rows, self._clock())
         except BaseException:
             writer.release()
             raise
@@ -227,7 +227,7 @@ class Attempts:
             )
 
     @staticmethod
-    def _write_rows(held: _Attempt, start: int, data: list[dict[str, object]]) -> None:
+    def _write_rows(held: _HeldAttempt, start: int, data: list[dict[str, object]]) -> None:
         try:
             rows = [EpochRow.from_json(item) for item in data]
         except ValueError as error:
@@ -349,7 +349,7 @@ class Attempts:
             yield
 
     @contextlib.contextmanager
-    def _attempt(self, run_id: str, requests: int, secret: str) -> Iterator[_Attempt]:
+    def _attempt(self, run_id: str, requests: int, secret: str) -> Iterator[_HeldAttempt]:
         """Give the attempt that holds the run, with the run locked; raise StaleAttempt where it does not hold it."""
         with self._locked(run_id):
             held = self._held.get(run_id)
@@ -365,7 +365,7 @@ class Attempts:
                 self._held.pop(run_id, None)
                 raise
 
-    def _taken_up(self, run_id: str, requests: int, secret: str) -> _Attempt:
+    def _taken_up(self, run_id: str, requests: int, secret: str) -> _HeldAttempt:
         """Let an attempt go on that nobody holds the run for, as it was silent or the server was started anew."""
         run = self.store.get(run_id)
         record = _record(run.path)
@@ -380,7 +380,7 @@ class Attempts:
             raise StaleAttempt(str(error)) from None
 
     @staticmethod
-    def _holds(held: _Attempt) -> bool:
+    def _holds(held: _HeldAttempt) -> bool:
         try:
             held.writer.check()
         except StaleAttempt:
@@ -392,10 +392,10 @@ def _mark(secret: str) -> str:
     return protocol.sha256(secret.encode())
 
 
-def _record(folder: Path) -> _Record | None:
+def _record(folder: Path) -> _AttemptRecord | None:
     """Return what a run's folder says of its latest attempt from elsewhere; None where there was none."""
     try:
-        return _Record.model_validate(read_json(folder / RECORD))
+        return _AttemptRecord.model_validate(read_json(folder / RECORD))
     except (OSError, ValueError):
         return None
 

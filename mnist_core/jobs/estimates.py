@@ -32,7 +32,7 @@ _RIDGE = 1e-3
 
 
 @dataclass(frozen=True)
-class Cost:
+class EpochWork:
     """The amount of work in an epoch."""
 
     steps: int
@@ -48,7 +48,7 @@ class TimedTraining:
     overhead_s: seconds of the training outside its epochs; NaN where an interruption makes it unknowable.
     """
 
-    cost: Cost
+    cost: EpochWork
     epoch_s: float
     overhead_s: float
 
@@ -62,7 +62,7 @@ class TimeEstimate:
     runs: int
 
 
-def cost(config: RunConfig, images: int) -> Cost:
+def cost(config: RunConfig, images: int) -> EpochWork:
     """Return the work in an epoch of `config` with a training set of `images` images, before any are held out.
 
     Raises
@@ -72,7 +72,7 @@ def cost(config: RunConfig, images: int) -> Cost:
     """
     validation = config.training.validation
     left = images - (validation.size(images) if validation.source == "held_out" else 0)
-    return Cost(math.ceil(left / config.training.batch_size), float(config.model.operations()) * left)
+    return EpochWork(math.ceil(left / config.training.batch_size), float(config.model.operations()) * left)
 
 
 def measured(
@@ -178,7 +178,7 @@ class _Fit:
     work_s: float
     overhead_s: float
 
-    def epoch_s(self, price: Cost) -> float:
+    def epoch_s(self, price: EpochWork) -> float:
         return price.steps * self.step_s + price.work * self.work_s
 
 

@@ -40,7 +40,7 @@ from mnist_core.runs.states import LIVE, Ending, RunState
 from mnist_core.runs.store import Store
 from mnist_core.runs.writer import RunWriter
 from mnist_core.training import checkpoints
-from mnist_core.training.events import EpochEnded, Event, Progress, Started
+from mnist_core.training.events import EpochEnded, Progress, Started, TrainingEvent
 
 if TYPE_CHECKING:
     from mnist_core.training.train import TrainingResult
@@ -106,7 +106,7 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
     dataset = _dataset(store, run)
     # a checkpoint holds the weights already; the parent is then not looked at, and may be gone
     start = {} if checkpointed else _start(store, run)
-    recorder = _Recorder(writer, history, checkpointed)
+    recorder = _EventWriter(writer, history, checkpointed)
     result = (train or _default_train())(
         run.config,
         dataset,
@@ -160,17 +160,17 @@ def _rows(run: Run) -> tuple[list[EpochRow], list[EpochRow]]:
     return history, state.rows if state else []
 
 
-class _Attempt(BaseModel):
+class _AttemptLine(BaseModel):
     """A line of `attempts.jsonl`: an attempt that began, and how many epochs were done then."""
 
     attempt: int
     epochs_done: int
 
 
-def _attempts(path: Path) -> list[_Attempt]:
+def _attempts(path: Path) -> list[_AttemptLine]:
     """Return the attempts so far; none where the file is damaged, which only lets a run try more often."""
     try:
-        return [_Attempt.model_validate(line) for line in read_json_lines(path)]
+        return [_AttemptLine.model_validate(line) for line in read_json_lines(path)]
     except (OSError, ValueError):
         return []
 
@@ -191,7 +191,7 @@ def _count_attempt(run: Run, writer: RunWriter, epochs_done: int) -> None:
     append_json_line(path, {"attempt": writer.attempt, "epochs_done": epochs_done})
 
 
-class _Recorder:
+class _EventWriter:
     """Turns what a training says into what is written; progress at most a few times a second.
 
     pause: the request by which training is to stop now, as its epoch is done; None while there is none.
@@ -214,7 +214,7 @@ class _Recorder:
                 return rows
         return [row for row in self._history if row.epoch < event.epoch]
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: TrainingEvent) -> None:
         """Write down one event."""
         if isinstance(event, Started):
             rows = self._rows_before(event)

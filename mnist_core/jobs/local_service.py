@@ -30,7 +30,7 @@ ServiceState = Literal["stopped", "starting", "ready", "remote"]
 
 
 @dataclass(frozen=True)
-class Record(processes.NamedProcess):
+class ServiceRecord(processes.NamedProcess):
     """`service.json`: address and process; workers, those warm and those busy; runs that wait for a worker.
 
     credentials: the file with the key and certificate that the service and its clients show each other.
@@ -44,7 +44,7 @@ class Record(processes.NamedProcess):
     credentials: str = ""
 
 
-_RECORD = TypeAdapter(Record)
+_RECORD = TypeAdapter(ServiceRecord)
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def log_path(root: Path) -> Path:
     return root / "service.log"
 
 
-def write_record(root: Path, record: Record) -> None:
+def write_record(root: Path, record: ServiceRecord) -> None:
     """Replace the address file; raises WriteError."""
     write_json(record_path(root), asdict(record), durable=False)
 
 
-def running(root: Path) -> Record | None:
+def running(root: Path) -> ServiceRecord | None:
     """Return the service of the store at `root`, where one is running and can be reached."""
     _reap()
     try:
@@ -121,7 +121,7 @@ def _reap() -> None:
     _started[:] = [process for process in _started if process.poll() is None]
 
 
-def start(root: Path, *options: str) -> Record:
+def start(root: Path, *options: str) -> ServiceRecord:
     """Return the running service of the store at `root`, started where there is none.
 
     Raises

@@ -22,7 +22,7 @@ from mnist_core.runs.records import Origin, Pause
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store, changed_by_hand
 
-Outcome = Literal["new", "stored", "joined", "resumed"]
+RequestOutcome = Literal["new", "stored", "joined", "resumed"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Requested:
     """
 
     run: Run
-    outcome: Outcome
+    outcome: RequestOutcome
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------
@@ -142,13 +142,13 @@ def _queue(store: Store, wanted: RunRequest, fingerprint: str, *, again: bool) -
         pause=wanted.pause,
         delay_s=wanted.delay_s,
     )
-    outcome: Outcome = "new" if new else outcome_of(run)
+    outcome: RequestOutcome = "new" if new else outcome_of(run)
     if outcome == "resumed":
         _queue_again(store, run.id, wanted.pause)
     return Requested(store.get(run.id), outcome)
 
 
-def outcome_of(run: Run) -> Outcome:
+def outcome_of(run: Run) -> RequestOutcome:
     """Return what a request makes of a run that is in the store already."""
     return "resumed" if run.resumable else "joined" if run.live else "stored"
 

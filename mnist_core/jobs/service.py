@@ -25,7 +25,7 @@ import psutil
 from mnist_core import processes
 from mnist_core.errors import JobError, StaleAttempt, WriteError
 from mnist_core.jobs import credentials, local_service
-from mnist_core.jobs.local_service import Record
+from mnist_core.jobs.local_service import ServiceRecord
 from mnist_core.jobs.worker import NICENESS, annotations_of, task_environment, task_key, train_run
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
@@ -122,7 +122,7 @@ class Service:
         self.idle_s = idle_s
         self._lease = held
         self._stop = asyncio.Event()
-        self._record: Record | None = None
+        self._record: ServiceRecord | None = None
         self._published: tuple[int, int] | None = None
 
     async def serve(self) -> None:
@@ -234,7 +234,7 @@ class Service:
     def _publish(self, scheduler: Scheduler) -> None:
         """Write down where the service is and how it is doing, whenever that changes or the file was spoiled."""
         states = list(scheduler.workers.values())
-        record = Record(
+        record = ServiceRecord(
             address=scheduler.address,
             workers=len(states),
             warm=sum(bool(state.metrics.get("mnist_core_warm")) for state in states),

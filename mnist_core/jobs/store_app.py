@@ -38,7 +38,7 @@ _STATUS: Mapping[type[MnistCoreError], int] = {
 logger = logging.getLogger("mnist_core.jobs.store_app")
 
 
-class _Problem(Exception):
+class _ErrorAnswer(Exception):
     """A request that is answered with an error, before it reaches the store."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -70,11 +70,11 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
         run_id, requests = _run(request, tokens)
         secret, name = _secret(request), request.path_params["name"]
         if not protocol.may_be_sent(name):
-            raise _Problem(422, f"{printable(name)[:100]!r} is no file that a worker may send")
+            raise _ErrorAnswer(422, f"{printable(name)[:100]!r} is no file that a worker may send")
         content = await _body(request, protocol.most_bytes(name), lambda: attempts.sign_of_life(run_id, secret))
         expected = request.headers.get(protocol.DIGEST_HEADER, "")
         if not hmac.compare_digest(expected.encode(), protocol.digest(content).encode()):
-            raise _Problem(422, f"the hash of {name} does not fit; it was changed or damaged on the way")
+            raise _ErrorAnswer(422, f"the hash of {name} does not fit; it was changed or damaged on the way")
         await run_in_threadpool(attempts.store_file, run_id, requests, secret, name, content)
         return JSONResponse({})
 
@@ -119,7 +119,7 @@ def _guarded(handler: Handler) -> Handler:
     async def guarded(request: Request) -> Response:
         try:
             return await handler(request)
-        except _Problem as problem:
+        except _ErrorAnswer as problem:
             return _refusal(problem.status, str(problem))
         except ClientDisconnect:
             return _refusal(400, "the connection broke within the message")
@@ -152,7 +152,9 @@ def _run(request: Request, tokens: Tokens) -> tuple[str, int]:
 def _check_token(request: Request, expected: str) -> None:
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind != "Bearer" or not hmac.compare_digest(given.strip().encode(), expected.encode()):
-        raise _Problem(401, "the token is missing, or is not the one for this; `python -m mnist_core serve` shows it")
+        raise _ErrorAnswer(
+            401, "the token is missing, or is not the one for this; `python -m mnist_core serve` shows it"
+        )
 
 
 def _secret(request: Request) -> str:
@@ -161,7 +163,7 @@ def _secret(request: Request) -> str:
 
 async def _body(request: Request, most: int, alive: Callable[[], None] = lambda: None) -> bytes:
     """Return the content of a message, of which no more than `most` bytes are read; `alive` is called as it comes."""
-    too_long = _Problem(413, f"the message is longer than {most / 2**20:.0f} MB, the most that is taken")
+    too_long = _ErrorAnswer(413, f"the message is longer than {most / 2**20:.0f} MB, the most that is taken")
     length = request.headers.get("Content-Length", "0")
     if not length.isdecimal() or int(length) > most:
         raise too_long
@@ -178,9 +180,9 @@ def _parsed(kind: type[Message], content: bytes) -> Message:
     try:
         return kind.model_validate(parse_json(content))
     except ValidationError as error:
-        raise _Problem(422, f"the message is not as it must be: {explain(error)}") from None
+        raise _ErrorAnswer(422, f"the message is not as it must be: {explain(error)}") from None
     except ValueError as error:
-        raise _Problem(422, f"the message is not JSON: {error}") from None
+        raise _ErrorAnswer(422, f"the message is not JSON: {error}") from None
 
 
 def _packed(files: Mapping[str, bytes]) -> bytes:

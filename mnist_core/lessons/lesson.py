@@ -32,7 +32,7 @@ PICTURES: dict[str, str] = {
 """What a lesson can draw, and in what words docs/lessons.md describes it."""
 
 Text = str
-Kind = Literal["number", "choice", "epoch"]
+QuestionKind = Literal["number", "choice", "epoch"]
 
 
 class Wanted(Frozen):
@@ -64,7 +64,7 @@ class Reveal(Frozen):
     pictures: tuple[str, ...] = ()
 
 
-class Step(Frozen):
+class NextPage(Frozen):
     """Where to go on: a page, with these runs of the lesson (by name) chosen."""
 
     page: Page
@@ -80,7 +80,7 @@ class Lesson(Frozen):
     runs: dict[str, Wanted] = Field(min_length=1)
     question: Question
     answer: Reveal
-    next: Step
+    next: NextPage
 
     @field_validator("runs", mode="before")
     @classmethod
@@ -96,7 +96,7 @@ class Lesson(Frozen):
         return named(self.question.answer, self.runs)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> QuestionKind:
         """The kind of prediction: a choice among codes, an epoch of a curve, or a number."""
         quantity = self.asked.quantity
         if quantity.codes:

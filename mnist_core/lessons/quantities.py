@@ -40,7 +40,7 @@ MOST_MOVED = 14
 
 
 @dataclass(frozen=True)
-class Value:
+class QuantityValue:
     """The value of a quantity. text: as a sentence has it. number: in the unit of its text. code: of a choice."""
 
     text: str
@@ -69,7 +69,7 @@ class Sources:
     dataset: Callable[[Run], Dataset]
 
 
-Compute = Callable[[Sources, Sequence[Subject], int], Value]
+Compute = Callable[[Sources, Sequence[Subject], int], QuantityValue]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _in_table(name: str) -> tuple[Quantity, int] | None:
     return None
 
 
-def value(name: Named, subjects: Mapping[str, Subject], sources: Sources) -> Value:
+def value(name: Named, subjects: Mapping[str, Subject], sources: Sources) -> QuantityValue:
     """Return the value of a quantity.
 
     Raises
@@ -186,24 +186,24 @@ def filled(text: str, subjects: Mapping[str, Subject], sources: Sources) -> str:
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
-def _count(found: float) -> Value:
-    return Value(f"{round(found):,}", float(round(found)))
+def _count(found: float) -> QuantityValue:
+    return QuantityValue(f"{round(found):,}", float(round(found)))
 
 
-def _percent(share: float) -> Value:
-    return Value(percent(share), 100 * share)
+def _percent(share: float) -> QuantityValue:
+    return QuantityValue(percent(share), 100 * share)
 
 
-def _points(difference: float) -> Value:
-    return Value(f"{number(100 * difference, 2, sign=True)} points", 100 * difference)
+def _points(difference: float) -> QuantityValue:
+    return QuantityValue(f"{number(100 * difference, 2, sign=True)} points", 100 * difference)
 
 
-def _loss(found: float) -> Value:
-    return Value(number(found, 4), found)
+def _loss(found: float) -> QuantityValue:
+    return QuantityValue(number(found, 4), found)
 
 
-def _seconds(found: float) -> Value:
-    return Value(f"{found:.1f} seconds" if found < 10 else f"{found:.0f} seconds", found)
+def _seconds(found: float) -> QuantityValue:
+    return QuantityValue(f"{found:.1f} seconds" if found < 10 else f"{found:.0f} seconds", found)
 
 
 def _run(subject: Subject) -> Run:
@@ -222,12 +222,12 @@ def _layers(subject: Subject) -> list[LayerRow]:
     return [row for row in _model(subject).layer_table() if row.parameters]
 
 
-def _of_model(compute: Callable[[ModelConfig], Value]) -> Compute:
+def _of_model(compute: Callable[[ModelConfig], QuantityValue]) -> Compute:
     return lambda sources, subjects, place: compute(_model(subjects[0]))
 
 
 def _of_layer(compute: Callable[[LayerRow], float]) -> Compute:
-    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
         rows = _layers(subjects[0])
         if not 1 <= place <= len(rows):
             raise LessonError(f"there is no layer {place} in {subjects[0].name}; it has layers 1 to {len(rows)}")
@@ -236,17 +236,17 @@ def _of_layer(compute: Callable[[LayerRow], float]) -> Compute:
     return found
 
 
-def _dropout(model: ModelConfig) -> Value:
+def _dropout(model: ModelConfig) -> QuantityValue:
     rates = [layer.dropout for layer in model.layers if hasattr(layer, "dropout")]
-    return Value(" and ".join(f"{rate:g}" for rate in dict.fromkeys(rates)) or "0")
+    return QuantityValue(" and ".join(f"{rate:g}" for rate in dict.fromkeys(rates)) or "0")
 
 
 def _units(row: LayerRow) -> int:
     return int(row.output_shape[-1])
 
 
-def _of_rows(compute: Callable[[list[EpochRow]], Value]) -> Compute:
-    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+def _of_rows(compute: Callable[[list[EpochRow]], QuantityValue]) -> Compute:
+    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
         rows = _run(subjects[0]).rows()
         if not rows:
             raise LessonError(f"{subjects[0].name} has no finished epoch; choose another run")
@@ -255,8 +255,8 @@ def _of_rows(compute: Callable[[list[EpochRow]], Value]) -> Compute:
     return found
 
 
-def _of_course(compute: Callable[[Course], Value]) -> Compute:
-    def from_rows(rows: list[EpochRow]) -> Value:
+def _of_course(compute: Callable[[Course], QuantityValue]) -> Compute:
+    def from_rows(rows: list[EpochRow]) -> QuantityValue:
         turn = course(rows)
         if turn is None:
             raise LessonError("no epoch has a finite validation loss; choose another run")
@@ -272,10 +272,10 @@ def _predicted(sources: Sources, subject: Subject) -> Predictions:
     return found
 
 
-def _of_scores(compute: Callable[[int, int, float | None], Value]) -> Compute:
+def _of_scores(compute: Callable[[int, int, float | None], QuantityValue]) -> Compute:
     """Make a quantity of the number of test images, that of errors, and the loss."""
 
-    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
         scores = sources.reader.test_scores(_run(subjects[0]))
         if scores is None:
             raise LessonError(f"{subjects[0].name} has no test result; choose another run")
@@ -284,15 +284,15 @@ def _of_scores(compute: Callable[[int, int, float | None], Value]) -> Compute:
     return found
 
 
-def _known_loss(images: int, errors: int, loss: float | None) -> Value:
+def _known_loss(images: int, errors: int, loss: float | None) -> QuantityValue:
     if loss is None:
         raise LessonError("a run that was recorded with its guesses only has no loss; choose another run")
     return _loss(loss)
 
 
-def _interval(images: int, errors: int, loss: float | None) -> Value:
+def _interval(images: int, errors: int, loss: float | None) -> QuantityValue:
     low, high = accuracy_interval(images - errors, images)
-    return Value(f"{100 * low:.2f} to {percent(high)}")
+    return QuantityValue(f"{100 * low:.2f} to {percent(high)}")
 
 
 def digit_shares(predictions: Predictions) -> NDArray[np.float64]:
@@ -301,8 +301,8 @@ def digit_shares(predictions: Predictions) -> NDArray[np.float64]:
     return class_scores(matrix).recall
 
 
-def _of_digits(compute: Callable[[NDArray[np.float64], int], Value]) -> Compute:
-    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+def _of_digits(compute: Callable[[NDArray[np.float64], int], QuantityValue]) -> Compute:
+    def found(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
         shares = digit_shares(_predicted(sources, subjects[0]))
         if place >= len(shares) or np.isnan(shares[place]):
             raise LessonError(f"there is no image of class {place} in the test images of {subjects[0].name}")
@@ -311,15 +311,15 @@ def _of_digits(compute: Callable[[NDArray[np.float64], int], Value]) -> Compute:
     return found
 
 
-def _digit(place: np.intp) -> Value:
-    return Value(str(int(place)), float(place), str(int(place)))
+def _digit(place: np.intp) -> QuantityValue:
+    return QuantityValue(str(int(place)), float(place), str(int(place)))
 
 
-def _confusion(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+def _confusion(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
     predictions = _predicted(sources, subjects[0])
     matrix = confusion_matrix(predictions.labels, predictions.predicted, predictions.classes)
     most = top_confusions(matrix, 1)
-    return Value(f"{most[0].true} for {most[0].guess}" if most else "no digit for another")
+    return QuantityValue(f"{most[0].true} for {most[0].guess}" if most else "no digit for another")
 
 
 def moved_right(images: Pixels, pixels: int) -> Pixels:
@@ -355,18 +355,18 @@ def verdict(sources: Sources, subjects: Sequence[Subject]) -> Verdict:
     return result
 
 
-def _of_two(compute: Callable[[Verdict], Value]) -> Compute:
+def _of_two(compute: Callable[[Verdict], QuantityValue]) -> Compute:
     return lambda sources, subjects, place: compute(verdict(sources, subjects))
 
 
-def _sentence(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+def _sentence(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
     names = {_run(subject).id: subject.name for subject in subjects}
-    return Value(verdict_words(verdict(sources, subjects), names))
+    return QuantityValue(verdict_words(verdict(sources, subjects), names))
 
 
-def _ratio(sources: Sources, subjects: Sequence[Subject], place: int) -> Value:
+def _ratio(sources: Sources, subjects: Sequence[Subject], place: int) -> QuantityValue:
     run, base = (_model(subject).parameter_count() for subject in subjects)
-    return Value(f"{run / base:.1f}", run / base)
+    return QuantityValue(f"{run / base:.1f}", run / base)
 
 
 DECISIONS = {
@@ -384,12 +384,14 @@ def _each(part: Literal["best", "last"]) -> dict[str, Quantity]:
     def row(turn: Course) -> EpochRow:
         return turn.best if part == "best" else turn.last
 
-    def cost(turn: Course) -> Value:
+    def cost(turn: Course) -> QuantityValue:
         found = turn.best_cost if part == "best" else turn.last_cost
-        return Value("0, as none is wrong", 0.0) if math.isnan(found) else Value(number(found, 2), found)
+        return (
+            QuantityValue("0, as none is wrong", 0.0) if math.isnan(found) else QuantityValue(number(found, 2), found)
+        )
 
     where = f"in the {part} epoch"
-    values: dict[str, tuple[str, Callable[[Course], Value], Unit]] = {
+    values: dict[str, tuple[str, Callable[[Course], QuantityValue], Unit]] = {
         "validation loss": ("the validation loss", lambda turn: _loss(row(turn).val_loss), "loss"),
         "validation accuracy": ("the validation accuracy", lambda turn: _percent(row(turn).val_accuracy), "%"),
         "training loss": (
@@ -453,7 +455,7 @@ QUANTITIES: dict[str, Quantity] = {
     **_each("last"),
     "rise of the validation loss": Quantity(
         "by how much it is higher in the last epoch than in the best, in per cent of its lowest value",
-        _of_course(lambda turn: Value(f"{100 * turn.rise:.0f} %", 100 * turn.rise)), "%",
+        _of_course(lambda turn: QuantityValue(f"{100 * turn.rise:.0f} %", 100 * turn.rise)), "%",
     ),
     "change of the validation accuracy": Quantity(
         "that in the last epoch minus that in the best",
@@ -486,7 +488,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "decision": Quantity(
         "whether A is shown to be better than B by accuracy, as on Compare",
-        _of_two(lambda found: Value(ANSWER_WORDS[found.outcome], code=found.outcome)), runs=2, codes=DECISIONS,
+        _of_two(lambda found: QuantityValue(ANSWER_WORDS[found.outcome], code=found.outcome)), runs=2, codes=DECISIONS,
     ),
     "verdict": Quantity("the same as a sentence, with interval and p value", _sentence, runs=2),
     "images that only the first gets right": Quantity(

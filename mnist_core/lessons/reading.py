@@ -23,7 +23,7 @@ MOST_LINES = 40
 MOST_BYTES = 20 * 2**10
 _KEY_NUMBER = re.compile(r"^\d+-")
 
-Place = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 class Filed(NamedTuple):
@@ -129,13 +129,13 @@ def _where(path: Path, line: int) -> str:
     return f"{printable(path.name)}, line {line}"
 
 
-def key_lines(lines: Sequence[str]) -> dict[Place, int]:
+def key_lines(lines: Sequence[str]) -> dict[KeyPath, int]:
     """Return the lines, from 1, of all tables and keys of a valid TOML text, by their place in it.
 
     Keys within an inline table have no line of their own.
     """
-    found: dict[Place, int] = {}
-    table: Place = ()
+    found: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     closing = ""
     for number, line in enumerate(lines, start=1):
         if closing:
@@ -168,7 +168,7 @@ def _key(text: str) -> tuple[str, str, str]:
     return (match[1], match[2], match[3]) if match else (text, "", "")
 
 
-def _path(line: str) -> Place:
+def _path(line: str) -> KeyPath:
     """Return the place that a line of TOML by itself names; empty where it is not a table or a key."""
     try:
         node = tomllib.loads(line)
@@ -182,13 +182,13 @@ def _path(line: str) -> Place:
     return tuple(place)
 
 
-def _line(places: dict[Place, int], place: Sequence[str | int]) -> int:
+def _line(places: dict[KeyPath, int], place: Sequence[str | int]) -> int:
     """Return the line of a place, or of the nearest one that holds it; 1 where there is none."""
     names = tuple(str(part) for part in place)
     return next((places[names[:length]] for length in range(len(names), 0, -1) if names[:length] in places), 1)
 
 
-def _named_line(places: dict[Place, int], message: str) -> int:
+def _named_line(places: dict[KeyPath, int], message: str) -> int:
     """Return the line of the run that a message begins with, or of the first key of it that the message names."""
     runs = sorted({place[1] for place in places if len(place) > 1 and place[0] == "runs"}, key=len, reverse=True)
     run = next((name for name in runs if message.startswith(name)), None)
@@ -200,7 +200,7 @@ def _named_line(places: dict[Place, int], message: str) -> int:
     return places[min(found)[1]] if found else _line(places, ("runs", run))
 
 
-def _first(error: ValidationError, path: Path, places: dict[Place, int]) -> str:
+def _first(error: ValidationError, path: Path, places: dict[KeyPath, int]) -> str:
     """Return the first of pydantic's errors, in the order of the file, as a sentence."""
     sentences: list[tuple[bool, int, str]] = []
     for item in error.errors(include_url=False, include_context=False):
@@ -223,9 +223,9 @@ def _first(error: ValidationError, path: Path, places: dict[Place, int]) -> str:
     return f"{_where(path, line)}: {sentence}"
 
 
-def _problems(lesson: Lesson) -> list[tuple[Place, str, str]]:
+def _problems(lesson: Lesson) -> list[tuple[KeyPath, str, str]]:
     """Return what a lesson names and does not have: place in the file, problem, the part of the text."""
-    found: list[tuple[Place, str, str]] = []
+    found: list[tuple[KeyPath, str, str]] = []
     for place, text in lesson.texts():
         try:
             for part, name in spans(text):
@@ -249,7 +249,7 @@ def _problems(lesson: Lesson) -> list[tuple[Place, str, str]]:
     return found
 
 
-def _question_problems(lesson: Lesson) -> list[tuple[Place, str, str]]:
+def _question_problems(lesson: Lesson) -> list[tuple[KeyPath, str, str]]:
     place = ("question", "answer")
     try:
         asked = lesson.asked

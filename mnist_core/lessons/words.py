@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_core.lessons.answers import Outcome
+from mnist_core.lessons.answers import Closeness
 from mnist_core.lessons.quantities import Unit
 
 
@@ -12,7 +12,7 @@ def number_words(found: float, unit: Unit) -> str:
     return text.replace("-", "−") + {"%": " %", "points": " points", "seconds": " seconds"}.get(unit, "")
 
 
-def outcome_words(found: Outcome, prediction: str, answer: str) -> str:
+def outcome_words(found: Closeness, prediction: str, answer: str) -> str:
     """Return what became of a prediction of a number, in a sentence; both are given as they are written."""
     if found == "right":
         return f"Your prediction is right: it is {answer}."
@@ -21,7 +21,7 @@ def outcome_words(found: Outcome, prediction: str, answer: str) -> str:
     return f"You predicted {prediction}; it is {answer}."
 
 
-def choice_words(found: Outcome, prediction: str, answer: str) -> str:
+def choice_words(found: Closeness, prediction: str, answer: str) -> str:
     """Return what became of a choice, in a sentence or two; both are given in the words of the choices."""
     said, true = prediction.rstrip("."), answer.rstrip(".")
     if found == "right":

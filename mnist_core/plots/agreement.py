@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mnist_core.comparison.disagreements import GROUPS, Counts, Group
+from mnist_core.comparison.disagreements import GROUPS, Counts, ImageGroup
 from mnist_core.plots.confusion_matrix import DARK, LIGHT
 from mnist_core.plots.style import GREY, layer
 
@@ -22,7 +22,7 @@ WRONG_SELECTION = "wrong"
 """Name of the selection that a click on a bar makes; its field is `wrong`."""
 
 # left, right, top and bottom of each group: columns are B right and B wrong, rows A right and A wrong
-_PLACES: dict[Group, tuple[float, float, float, float]] = {
+_PLACES: dict[ImageGroup, tuple[float, float, float, float]] = {
     "both_right": (0, 1, 0, 1),
     "only_a": (1, 2, 0, 1),
     "only_b": (0, 1, 1, 2),
@@ -32,7 +32,7 @@ _PLACES: dict[Group, tuple[float, float, float, float]] = {
 _GAP = 0.012
 
 
-def group_words(first: str, second: str) -> dict[Group, str]:
+def group_words(first: str, second: str) -> dict[ImageGroup, str]:
     """Return the name of each group."""
     return {
         "both_right": "both right",
@@ -43,7 +43,7 @@ def group_words(first: str, second: str) -> dict[Group, str]:
     }
 
 
-def group_frame(counts: Counts, first: str, second: str, picked: Group | None = None) -> pd.DataFrame:
+def group_frame(counts: Counts, first: str, second: str, picked: ImageGroup | None = None) -> pd.DataFrame:
     """Return the five groups as the chart needs them, one row each.
 
     Returns

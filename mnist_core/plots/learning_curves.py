@@ -18,13 +18,13 @@ from mnist_core.comparison.words.changes import moments
 from mnist_core.plots.style import RUN_COLOURS, as_text, layer
 from mnist_core.runs.run import Run
 
-Metric = Literal["loss", "accuracy"]
-Kind = Literal["training", "validation", "dropout off"]
+CurveMetric = Literal["loss", "accuracy"]
+CurveKind = Literal["training", "validation", "dropout off"]
 Axis = Literal["epoch", "seconds"]
 AXES: tuple[Axis, ...] = ("epoch", "seconds")
 
-KINDS: tuple[Kind, ...] = ("training", "validation", "dropout off")
-COLUMNS: dict[tuple[Metric, Kind], str] = {
+KINDS: tuple[CurveKind, ...] = ("training", "validation", "dropout off")
+COLUMNS: dict[tuple[CurveMetric, CurveKind], str] = {
     ("loss", "training"): "loss",
     ("loss", "validation"): "val_loss",
     ("loss", "dropout off"): "train_eval_loss",
@@ -115,9 +115,9 @@ def changes_of(curves: Sequence[Curve]) -> dict[str, Mapping[int, str]]:
 
 def curve_frame(
     curves: Sequence[Curve],
-    metric: Metric,
+    metric: CurveMetric,
     *,
-    kinds: Sequence[Kind] = ("training", "validation"),
+    kinds: Sequence[CurveKind] = ("training", "validation"),
     smoothing: float = 0.0,
 ) -> pd.DataFrame:
     """Return the curves as a long frame.
@@ -171,12 +171,12 @@ def curve_frame(
     return pd.concat(parts, ignore_index=True)[columns].dropna(subset="value").reset_index(drop=True)
 
 
-def strongest_kind(kinds: Sequence[Kind]) -> Kind | None:
+def strongest_kind(kinds: Sequence[CurveKind]) -> CurveKind | None:
     """Return the kind of line among `kinds` that carries a run's name and its best value."""
     return max(kinds, key=WIDTH.__getitem__, default=None)
 
 
-def member_frame(curves: Sequence[Curve], metric: Metric, *, kinds: Sequence[Kind]) -> pd.DataFrame:
+def member_frame(curves: Sequence[Curve], metric: CurveMetric, *, kinds: Sequence[CurveKind]) -> pd.DataFrame:
     """Return the strongest line of each seed: columns run (id of the curve), member (from 0), epoch, seconds, value."""
     kind = strongest_kind(kinds)
     parts = [
@@ -293,7 +293,7 @@ def clipped_frame(frame: pd.DataFrame, domain: tuple[float, float], x: Axis) -> 
     return pd.DataFrame(rows, columns=["run", "kind", "x", "y", "above", "value"])
 
 
-def clipped_words(frame: pd.DataFrame, metric: Metric, x: Axis, *, log: bool = False) -> str:
+def clipped_words(frame: pd.DataFrame, metric: CurveMetric, x: Axis, *, log: bool = False) -> str:
     """Return in a sentence what of the lines is outside of the plot; empty where nothing is."""
     domain = value_domain(frame, metric, log=log)
     clipped = clipped_frame(frame, domain, x) if domain else pd.DataFrame()
@@ -381,7 +381,7 @@ def hover_frame(frame: pd.DataFrame, x: Axis) -> tuple[pd.DataFrame, list[str]]:
 def curves_chart(
     frame: pd.DataFrame,
     colours: Mapping[str, str],
-    metric: Metric,
+    metric: CurveMetric,
     *,
     x: Axis = "epoch",
     log: bool = False,
@@ -570,7 +570,7 @@ def _names(
     front: pd.DataFrame,
     best: pd.DataFrame | None,
     domain: tuple[float, float],
-    metric: Metric,
+    metric: CurveMetric,
     x: Axis,
     horizontal: alt.X,
     vertical: Callable[[str], alt.Y],
@@ -650,7 +650,7 @@ def kind_channels(kinds: Sequence[str], legend: alt.Legend | None) -> tuple[alt.
     return dash, width
 
 
-def _best_text(value: float, metric: Metric) -> str:
+def _best_text(value: float, metric: CurveMetric) -> str:
     return f"● {100 * value:.2f} %" if metric == "accuracy" else f"● {value:.4f}"
 
 
@@ -781,7 +781,7 @@ def _wide(domain: tuple[float, float] | None) -> bool:
     return domain is None or domain[1] - domain[0] > 0.04
 
 
-def described(frame: pd.DataFrame, metric: Metric) -> str:
+def described(frame: pd.DataFrame, metric: CurveMetric) -> str:
     """Return a description of the chart: for each run its last validation value and that of its best epoch."""
     parts = []
     for _, part in frame[frame["kind"] == "validation"].groupby("run", sort=False):

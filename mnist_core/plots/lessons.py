@@ -10,7 +10,7 @@ import pandas as pd
 
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.plots.learning_curves import DASH, Metric, kind_channels, value_domain
+from mnist_core.plots.learning_curves import DASH, CurveMetric, kind_channels, value_domain
 from mnist_core.plots.style import INK, as_text, layer
 
 HEIGHT = 320
@@ -23,7 +23,7 @@ EPOCH = "epoch"
 def epochs_chart(
     frame: pd.DataFrame,
     colours: Mapping[str, str],
-    metric: Metric,
+    metric: CurveMetric,
     *,
     marks: Mapping[str, int] | None = None,
     clickable: bool = False,

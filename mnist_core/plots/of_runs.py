@@ -18,7 +18,7 @@ from mnist_core.evaluation.statistics import check_paired
 from mnist_core.plots.agreement import group_chart, group_frame
 from mnist_core.plots.confusion_matrix import confusion_cells, confusion_chart
 from mnist_core.plots.labels import run_colours, short_labels
-from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curve_of, curves_chart
+from mnist_core.plots.learning_curves import CurveMetric, changes_of, curve_frame, curve_of, curves_chart
 from mnist_core.plots.style import RUN_COLOURS, styled
 from mnist_core.runs.find import resolve
 from mnist_core.runs.run import Run
@@ -31,7 +31,7 @@ WIDTH = 460
 def curves(
     runs: Sequence[Run | str] | Run | str,
     *,
-    metrics: Sequence[Metric] = ("loss", "accuracy"),
+    metrics: Sequence[CurveMetric] = ("loss", "accuracy"),
     store: Store | None = None,
 ) -> alt.TopLevelMixin:
     """Return the learning curves of runs over one another: training thin and dashed, validation strong.

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from mnist_core.comparison.production import Cost, Ranked, dominated_by
+from mnist_core.comparison.production import CostName, Ranked, dominated_by
 from mnist_core.comparison.words.production import STATUS_WORDS
 from mnist_core.plots.style import GREY, PAPER, as_text, layer
 
 HEIGHT = 380
-AXES: dict[Cost, tuple[str, float]] = {
+AXES: dict[CostName, tuple[str, float]] = {
     "parameters": ("parameters", 1.0),
     "bytes": ("file size in kB", 1e-3),
     "one": ("milliseconds for one image", 1e3),
@@ -23,7 +23,7 @@ AXES: dict[Cost, tuple[str, float]] = {
 """Cost → title of its axis, and the factor that brings it into that unit."""
 
 
-def pareto_frame(items: Sequence[Ranked], labels: Mapping[str, str], cost: Cost) -> pd.DataFrame:
+def pareto_frame(items: Sequence[Ranked], labels: Mapping[str, str], cost: CostName) -> pd.DataFrame:
     """One row a candidate whose cost was measured, cheapest first.
 
     Returns
@@ -48,7 +48,7 @@ def pareto_frame(items: Sequence[Ranked], labels: Mapping[str, str], cost: Cost)
 
 
 def pareto_chart(
-    frame: pd.DataFrame, colours: Mapping[str, str], cost: Cost, *, dark: bool = False, height: int = HEIGHT
+    frame: pd.DataFrame, colours: Mapping[str, str], cost: CostName, *, dark: bool = False, height: int = HEIGHT
 ) -> alt.LayerChart:
     """Accuracy, with its interval, against cost on a logarithmic axis; dominated candidates are hollow.
 

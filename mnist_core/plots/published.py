@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.plots.style import GREY, layer
-from mnist_core.published.reproduction import Reproduction, Row
+from mnist_core.published.reproduction import Reproduction, ReproductionRow
 
 ROW = 25
 """Pixels a row takes."""
@@ -24,7 +24,7 @@ COLOURS: dict[Reproduction, tuple[str, str]] = {
 """By verdict: on a light and on a dark background."""
 
 
-def published_frame(rows: Sequence[Row]) -> pd.DataFrame:
+def published_frame(rows: Sequence[ReproductionRow]) -> pd.DataFrame:
     """Return one row for each published test accuracy that was measured here, source by source, as `rows` has them.
 
     Returns

@@ -25,7 +25,7 @@ QUIET = ("#4A5159", "#B4BAC4")
 FONT, FIGURES = "Source Sans, sans-serif", "Source Code Pro, monospace"
 LARGE_SCREEN = "windowSize()[0] >= 1600"
 """A Vega expression; false where a chart is made into a picture without a browser."""
-Picture = TypeVar("Picture", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
+ChartT = TypeVar("ChartT", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
 
 
 def on_paper(colour: str) -> str:
@@ -62,7 +62,7 @@ def ink_on(fill: str) -> str:
     return max((INK[0], PAPER[0]), key=lambda ink: contrast(ink, fill))
 
 
-def styled(chart: Picture, *, dark: bool = False) -> Picture:
+def styled(chart: ChartT, *, dark: bool = False) -> ChartT:
     """Put the fonts and quiet axes that all charts share on a chart, and return it; `dark` for the dark background."""
     # not by `configure`, which makes a copy of the whole chart, data and all
     chart.config = alt.Config(

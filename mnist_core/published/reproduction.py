@@ -54,7 +54,7 @@ trained_longer: the source may have trained what it settled on for longer than t
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenNetwork:
     """The network that a source chose from a sweep, as a run of the sweep here; it may be the winner here, too.
 
     rank: by validation loss, of `count` runs. gap: its test accuracy here and the published one. behind: its validation
@@ -69,7 +69,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Winner:
+class SweepWinner:
     """The winner of a sweep or search, chosen by validation: its run, its network, and its test accuracy.
 
     by: lowest validation loss of a sweep, or best value of a search on held-out images. chose: the preset that the
@@ -90,7 +90,7 @@ or the winner has not been tested."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ReproductionRow:
     """One published model, sweep or search.
 
     published: the source's figures; for a sweep or a search those of the model that the source chose, where it
@@ -113,8 +113,8 @@ class Row:
     compared: tuple[Compared, ...] = ()
     notes: tuple[Note, ...] = ()
     measured: Measured | None = None
-    winner: Winner | None = None
-    choice: Choice | None = None
+    winner: SweepWinner | None = None
+    choice: ChosenNetwork | None = None
     claims: tuple[Claim, ...] = ()
     stored: str | None = None
     opens: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class Row:
         return tuple(item for item in self.compared if item.differs)
 
 
-def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
+def rows(store: Store, *, reader: Reader = PLAIN) -> list[ReproductionRow]:
     """Return all that is published, in the order of the sources: models, then sweeps, then searches.
 
     Parameters
@@ -155,14 +155,14 @@ def rows(store: Store, *, reader: Reader = PLAIN) -> list[Row]:
 # -- one model ---------------------------------------------------------------------------------------------------------
 
 
-def model_row(preset: Preset, runs: Sequence[Run], reader: Reader = PLAIN) -> Row:
+def model_row(preset: Preset, runs: Sequence[Run], reader: Reader = PLAIN) -> ReproductionRow:
     """Return the published figures of a model, and those of its finished runs on MNIST, each with another seed."""
     measured = figures.measure(runs, reader)
     compared = figures.compare_model(preset.published, measured) if measured else ()
     outcome: Reproduction = "not trained" if measured is None else reproduction(compared)
     if outcome == "reproduces" and preset.chosen_to_match:
         outcome = "chosen to match"
-    return Row(
+    return ReproductionRow(
         name=preset.name,
         kind="model",
         source=preset.source,
@@ -216,7 +216,7 @@ CHOSE = {
 """The model that the source of a sweep or search chose: the winner is compared with its published figures."""
 
 
-def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
+def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> ReproductionRow:
     found = _best_match(store, spec, sweeps.SHELF)
     blank = _blank(spec, "sweep", f"{math.prod(len(axis) for axis in spec.grid.values())} runs")
     if found is None:
@@ -236,11 +236,11 @@ def _sweep_row(store: Store, spec: SweepSpec, reader: Reader) -> Row:
     if place is None or found.optimistic:
         return replace(row, progress=("no_winner", done.ended, done.total))
     accuracy = float(table.iloc[place]["test_accuracy"])
-    winner = Winner(str(best), _network(store, str(best)), accuracy, "validation_loss", CHOSE[row.name])
+    winner = SweepWinner(str(best), _network(store, str(best)), accuracy, "validation_loss", CHOSE[row.name])
     return _winner_row(row, winner, found, table)
 
 
-def _search_row(store: Store, spec: SearchSpec, reader: Reader) -> Row:
+def _search_row(store: Store, spec: SearchSpec, reader: Reader) -> ReproductionRow:
     found = _best_match(store, spec, searches.SHELF)
     blank = _blank(spec, "search", f"{spec.trial_count} trials")
     if found is None:
@@ -256,11 +256,13 @@ def _search_row(store: Store, spec: SearchSpec, reader: Reader) -> Row:
     if scores is None:
         return replace(row, progress=("untested", decided, found.spec.trial_count))
     return _winner_row(
-        row, Winner(winner.run, _network(store, winner.run), scores.accuracy, "held_out", CHOSE[row.name])
+        row, SweepWinner(winner.run, _network(store, winner.run), scores.accuracy, "held_out", CHOSE[row.name])
     )
 
 
-def _winner_row(row: Row, winner: Winner, sweep: Sweep | None = None, table: pd.DataFrame | None = None) -> Row:
+def _winner_row(
+    row: ReproductionRow, winner: SweepWinner, sweep: Sweep | None = None, table: pd.DataFrame | None = None
+) -> ReproductionRow:
     """Return the row of a sweep or search whose winner was chosen by validation.
 
     sweep, table: where the network that the source chose may be one of the runs.
@@ -282,7 +284,7 @@ def _winner_row(row: Row, winner: Winner, sweep: Sweep | None = None, table: pd.
     if len(compared) > 1 and sweep is not None and table is not None and place is not None:
         losses = table["val_loss"].dropna()
         rank = 1 + int((losses < table["val_loss"].iloc[place]).sum())
-        choice = Choice(
+        choice = ChosenNetwork(
             str(table["run"].iloc[place]), rank, len(losses), compared[1], compared[2] if len(compared) > 2 else None
         )  # fmt: skip
     notes: tuple[Note, ...] = ("assumed", "trained_longer") if outcome == "differs" else ()
@@ -328,9 +330,9 @@ def _essence(spec: SweepSpec | SearchSpec) -> str:
     return json.dumps(data, sort_keys=True)
 
 
-def _blank(spec: SweepSpec | SearchSpec, kind: RowKind, planned: str) -> Row:
+def _blank(spec: SweepSpec | SearchSpec, kind: RowKind, planned: str) -> ReproductionRow:
     chose = CHOSE.get(spec.name)
-    return Row(
+    return ReproductionRow(
         name=spec.name,
         kind=kind,
         source=spec.source,
@@ -343,7 +345,7 @@ def _blank(spec: SweepSpec | SearchSpec, kind: RowKind, planned: str) -> Row:
     )
 
 
-def _stored(blank: Row, found: Study) -> Row:
+def _stored(blank: ReproductionRow, found: Study) -> ReproductionRow:
     """Return the row of a sweep or search that is in the store."""
     described = (SWEEPS[blank.name] if blank.name in SWEEPS else SEARCHES[blank.name]).fixed
     changed = {path: value for path, value in found.spec.fixed.items() if described.get(path) != value}
@@ -383,10 +385,10 @@ class Tally:
     missing: int
 
 
-def tally(found: Sequence[Row]) -> Tally:
+def tally(found: Sequence[ReproductionRow]) -> Tally:
     """Return a summary of all rows, those that rest on assumptions apart from those that do not."""
 
-    def count(rows: list[Row]) -> Count:
+    def count(rows: list[ReproductionRow]) -> Count:
         return Count(sum(row.outcome == "reproduces" for row in rows), len(rows))
 
     compared = [row for row in found if row.outcome in ("reproduces", "differs")]

@@ -11,7 +11,7 @@ from mnist_core.experiments.axis_words import point_words
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.published.claims import Claim, ErrorAt, ErrorColumn, TrendClaim
 from mnist_core.published.figures import Compared, Figure, is_loss
-from mnist_core.published.reproduction import Choice, Count, Note, Row, Tally, Winner
+from mnist_core.published.reproduction import ChosenNetwork, Count, Note, ReproductionRow, SweepWinner, Tally
 
 FIGURE_WORDS: dict[Figure, str] = {
     "test_accuracy": "test accuracy",
@@ -34,14 +34,14 @@ FEW = 2
 # -- a row -------------------------------------------------------------------------------------------------------------
 
 
-def verdict(row: Row) -> str:
+def verdict(row: ReproductionRow) -> str:
     """Return the verdict in a word or three."""
     if row.outcome == "not trained":
         return "not trained yet" if row.stored is None else "not finished"
     return row.outcome
 
 
-def sentence(row: Row) -> str:
+def sentence(row: ReproductionRow) -> str:
     """Return the verdict on a row in a sentence that begins with the verdict in a word."""
     text = reason(row)
     if row.outcome in ("reproduces", "differs", "chosen to match"):
@@ -49,7 +49,7 @@ def sentence(row: Row) -> str:
     return text
 
 
-def reason(row: Row) -> str:
+def reason(row: ReproductionRow) -> str:
     """Return what the verdict on a row rests on, without the verdict itself."""
     text = _reason(row)
     if row.changed:
@@ -57,7 +57,7 @@ def reason(row: Row) -> str:
     return text
 
 
-def _reason(row: Row) -> str:
+def _reason(row: ReproductionRow) -> str:
     if row.progress is not None:
         kind, done, total = row.progress
         return {
@@ -94,7 +94,7 @@ def _holding(found: Sequence[Statement]) -> str:
     return text + (f", and {open_} cannot be told" if open_ else "")
 
 
-def _agreeing(row: Row) -> str:
+def _agreeing(row: ReproductionRow) -> str:
     """Return that all figures of a model agree, and how closely the accuracy does."""
     accuracy = row.accuracy
     close = figure_words(accuracy) if accuracy else ""
@@ -104,7 +104,7 @@ def _agreeing(row: Row) -> str:
     return f"{text}; {close}" if close else text
 
 
-def short(row: Row) -> str:
+def short(row: ReproductionRow) -> str:
     """Return in a phrase what the verdict rests on; empty where the verdict says it all."""
     if row.progress is not None:
         return _reason(row).removeprefix("Not finished: ").rstrip(".")
@@ -149,7 +149,7 @@ class FigureLine(NamedTuple):
     mark: str
 
 
-def figure_lines(row: Row) -> list[FigureLine]:
+def figure_lines(row: ReproductionRow) -> list[FigureLine]:
     """Return a model's figures, each with the largest gap that chance allows for; then those that are not compared."""
     lines = [
         FigureLine(
@@ -209,7 +209,7 @@ class Statement(NamedTuple):
     holds: bool | None
 
 
-def claims(row: Row) -> tuple[Statement, ...]:
+def claims(row: ReproductionRow) -> tuple[Statement, ...]:
     """Return the source's statements with what was measured; for a winner, about the model that the source chose."""
     if row.winner is None or row.winner.gap is None:
         return tuple(claim_words(claim) for claim in row.claims)
@@ -262,7 +262,7 @@ def _error(point: ErrorAt) -> str:
     return f"{100 * point.error:.2f} %"
 
 
-def _rank(choice: Choice) -> tuple[str, bool | None]:
+def _rank(choice: ChosenNetwork) -> tuple[str, bool | None]:
     """Return where the source's network comes in by validation here, and whether it is the best, if that is clear."""
     if choice.behind is None:
         return f"it is here, too, the first of {choice.count} by validation loss", True
@@ -275,7 +275,7 @@ def _rank(choice: Choice) -> tuple[str, bool | None]:
     return f"{text}, and with one seed each up to {choice.behind.limit:.4f} would be chance", None
 
 
-def winner_words(winner: Winner) -> str:
+def winner_words(winner: SweepWinner) -> str:
     """Return a description of a winner and its result, without a full stop."""
     how = "the lowest validation loss" if winner.by == "validation_loss" else "the best on held-out images"
     return f"{winner.network} ({how}), at {100 * winner.accuracy:.2f} %"
@@ -284,7 +284,7 @@ def winner_words(winner: Winner) -> str:
 # -- why, and what the sources got wrong -------------------------------------------------------------------------------
 
 
-def reasons(row: Row) -> tuple[str, ...]:
+def reasons(row: ReproductionRow) -> tuple[str, ...]:
     """Return why a result may differ, each without a full stop."""
     count = len(row.assumptions)
     assumed = f"{count} settings are not" if count > 1 else "one setting is not"
@@ -300,7 +300,7 @@ def reasons(row: Row) -> tuple[str, ...]:
     return tuple(texts[note] for note in row.notes)
 
 
-def source_errors(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def source_errors(rows: Sequence[ReproductionRow]) -> list[tuple[str, str]]:
     """Return what the sources got wrong, as (name of the row, sentence without a full stop)."""
     return [(row.name, error) for row in rows if row.kind == "model" for error in row.published.errors]
 
@@ -348,7 +348,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def row_json(row: Row) -> dict[str, Any]:
+def row_json(row: ReproductionRow) -> dict[str, Any]:
     """Return a row as plain data, with its sentences."""
     return {
         "name": row.name,

@@ -49,7 +49,7 @@ PREDICTIONS = "predictions.npz"
 _SQLITE = b"SQLite format 3\x00"
 _TABLES = ("runs", "metrics", "params", "tags")
 
-Values = list[tuple[int, int, float]]
+MetricPoints = list[tuple[int, int, float]]
 """The values of a metric: time in ms, step, value."""
 
 
@@ -60,7 +60,7 @@ class MlflowRun:
     id: str
     name: str
     status: str
-    metrics: dict[str, Values] = field(default_factory=dict)
+    metrics: dict[str, MetricPoints] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
@@ -72,7 +72,7 @@ class MlflowRun:
         return {name: [values.get(step) for step in steps] for name, values in found.items()}
 
 
-def _by_step(values: Values) -> dict[int, float]:
+def _by_step(values: MetricPoints) -> dict[int, float]:
     """Return the last value of each step; values that were all logged without a step are numbered in their order."""
     ordered = sorted(values, key=lambda item: (item[1], item[0]))
     if len({step for _, step, _ in ordered}) == 1:
@@ -199,8 +199,8 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
         yield name, _content(path, MOST_VALUE_BYTES).decode("utf-8", "replace").strip()
 
 
-def _metrics(folder: Path) -> dict[str, Values]:
-    found: dict[str, Values] = {}
+def _metrics(folder: Path) -> dict[str, MetricPoints]:
+    found: dict[str, MetricPoints] = {}
     for name, path in _named(folder):
         lines = _content(path, MOST_METRIC_BYTES).decode("utf-8", "replace").splitlines()
         _check_count(sum(map(len, found.values())) + len(lines))
@@ -281,8 +281,8 @@ def _stored_texts(connection: sqlite3.Connection, table: str, run: str) -> dict[
     return {str(key): str(value)[:MOST_VALUE_BYTES] for key, value in rows}
 
 
-def _stored_metrics(connection: sqlite3.Connection, run: str) -> dict[str, Values]:
-    found: dict[str, Values] = {}
+def _stored_metrics(connection: sqlite3.Connection, run: str) -> dict[str, MetricPoints]:
+    found: dict[str, MetricPoints] = {}
     rows = connection.execute(
         "SELECT key, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ? LIMIT ?", (run, MOST_VALUES + 1)
     )

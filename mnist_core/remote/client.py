@@ -28,7 +28,7 @@ TIMEOUT_S = 20.0
 MOST_ANSWER_BYTES = 2**30
 _FORM = "https://HOST:PORT#sha256=FINGERPRINT, as `python -m mnist_core serve` prints it"
 
-Answer = TypeVar("Answer", bound=BaseModel)
+ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
 
 class Unreachable(JobError):
@@ -262,7 +262,7 @@ class Client:
             raise Unreachable(f"the store server at {self.address.short} cannot do this now: {reason}")
         raise JobError(f"the store server at {self.address.short} refuses: {reason}")
 
-    def _parsed(self, kind: type[Answer], content: bytes) -> Answer:
+    def _parsed(self, kind: type[ReplyT], content: bytes) -> ReplyT:
         try:
             return kind.model_validate(parse_json(content))
         except ValueError as error:

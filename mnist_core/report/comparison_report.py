@@ -38,7 +38,7 @@ from mnist_core.constants import __version__
 from mnist_core.errors import WriteError
 from mnist_core.experiments.fields import flatten
 from mnist_core.plots.labels import run_colours, short_labels
-from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curve_of, curves_chart, described
+from mnist_core.plots.learning_curves import CurveMetric, changes_of, curve_frame, curve_of, curves_chart, described
 from mnist_core.plots.style import RUN_COLOURS, percent, styled
 from mnist_core.plots.verdicts import described as described_verdicts
 from mnist_core.plots.verdicts import verdict_chart, verdict_frame, verdict_table
@@ -204,7 +204,7 @@ def _curves(found: Content, *, live: bool) -> Iterator[Block]:
     curves = [curve_of(run, found.labels[run.id], found.colours[run.id]) for run in found.runs]
     changes = changes_of(curves)
     yield Heading(2, "Learning curves")
-    metrics: tuple[Metric, ...] = ("loss", "accuracy")
+    metrics: tuple[CurveMetric, ...] = ("loss", "accuracy")
     for metric in metrics:
         frame = curve_frame(curves, metric)
         if len(frame):

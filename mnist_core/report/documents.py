@@ -89,7 +89,7 @@ class Picture:
 
 
 Block = Heading | Paragraph | Bullets | Table | Picture
-Place = Callable[[Picture], str]
+PictureAddress = Callable[[Picture], str]
 """A function that returns the address of a picture of a Markdown document."""
 
 
@@ -151,7 +151,7 @@ def _html(block: Block, number: int, *, live: bool) -> str:
             return f'<figure><div class="still">{own}</div>{drawn}<figcaption>{for_html(caption)}</figcaption></figure>'
 
 
-def to_markdown(blocks: Sequence[Block], place: Place | None = None) -> str:
+def to_markdown(blocks: Sequence[Block], place: PictureAddress | None = None) -> str:
     """Return the same as Markdown; pictures are within it as data URIs, unless `place` puts them elsewhere.
 
     GitHub does not show data URIs; most editors and pandoc do.
@@ -164,7 +164,7 @@ def data_uri(picture: Picture) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
 
 
-def _markdown(block: Block, place: Place) -> str:
+def _markdown(block: Block, place: PictureAddress) -> str:
     match block:
         case Heading(level, text):
             return f"{'#' * level} {for_markdown(text)}"

@@ -15,7 +15,7 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
 
 ColumnKind = Literal["number", "text", "texts", "time", "flag"]
-Row = dict[str, Any]
+RunRow = dict[str, Any]
 """One run: column → value. A number, a text, a tuple of texts, Unix seconds, True or False; None for missing."""
 
 
@@ -116,14 +116,14 @@ PATHS: dict[str, str] = {
 """Columns by the dotted paths of their settings."""
 
 
-def settings_row(config: RunConfig) -> Row:
+def settings_row(config: RunConfig) -> RunRow:
     """Return the settings of a configuration, one value for each of `SETTING_COLUMNS`.
 
     Of a setting of the layers it is the value that all of them share. Where they differ, it is the greatest of their
     numbers, or their texts with commas between them.
     """
     values = values_of(config)
-    row: Row = dict.fromkeys(SETTING_COLUMNS)
+    row: RunRow = dict.fromkeys(SETTING_COLUMNS)
     row["planned_epochs"] = values["training.epochs"]
     for path, setting in _BY_PATH.items():
         if setting.shown(values) and values[path] != "":
@@ -137,12 +137,12 @@ def settings_row(config: RunConfig) -> Row:
     return row
 
 
-def figures_row(run: Run, *, reader: Reader = PLAIN) -> Row:
+def figures_row(run: Run, *, reader: Reader = PLAIN) -> RunRow:
     """Return what is known of a run besides its settings, one value for each of `FIGURES`.
 
     What was not measured, or is in a damaged file, is None.
     """
-    row: Row = dict.fromkeys(FIGURES)
+    row: RunRow = dict.fromkeys(FIGURES)
     row |= {
         "id": run.id,
         "name": run.name,
@@ -181,19 +181,19 @@ def figures_row(run: Run, *, reader: Reader = PLAIN) -> Row:
     }
 
 
-def run_row(run: Run, *, reader: Reader = PLAIN) -> Row:
+def run_row(run: Run, *, reader: Reader = PLAIN) -> RunRow:
     """Return a run as one row with all of `COLUMNS`; see `figures_row` and `settings_row`.
 
     A run from outside has no settings: they are None.
     """
     if run.recorded:
-        settings: Row = dict.fromkeys(SETTING_COLUMNS) | {"planned_epochs": run.planned_epochs}
+        settings: RunRow = dict.fromkeys(SETTING_COLUMNS) | {"planned_epochs": run.planned_epochs}
     else:
         settings = settings_row(run.config)
     return figures_row(run, reader=reader) | settings
 
 
-def without_test_results(row: Row) -> Row:
+def without_test_results(row: RunRow) -> RunRow:
     """Return a row without what the test set says of the run, for one that a study passed over (see `selections`)."""
     return row | dict.fromkeys(name for name in FIGURES if name.startswith("test_"))
 

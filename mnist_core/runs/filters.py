@@ -29,7 +29,7 @@ MOST_LETTERS = 1000
 MOST_PARTS = 200
 """Names, values and operators in one expression."""
 
-Value = Callable[[Mapping[str, Any]], Any]
+RowFunction = Callable[[Mapping[str, Any]], Any]
 _NAMED = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -42,7 +42,7 @@ class Filter:
 
     text: str
     columns: frozenset[str]
-    _test: Value
+    _test: RowFunction
 
     def __call__(self, row: Mapping[str, Any]) -> bool:
         """True if the run of this row is chosen. The row needs the filter's columns only."""
@@ -50,15 +50,15 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Operand:
     """A part of an expression. constant: its value where it has one without a row. words: what errors call it."""
 
     kind: ColumnKind | Literal["nothing", "list"]
-    value: Value
+    value: RowFunction
     words: str
     column: Column | None = None
     constant: Any = None
-    items: tuple[_Part, ...] = ()
+    items: tuple[_Operand, ...] = ()
 
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -110,7 +110,7 @@ class _Parser:
         test = self.condition(tree.body).value
         return Filter(text, frozenset(self.columns), test)
 
-    def condition(self, node: ast.expr) -> _Part:
+    def condition(self, node: ast.expr) -> _Operand:
         found = self.part(node)
         if found.kind != "flag":
             self.refuse(
@@ -118,13 +118,13 @@ class _Parser:
             )
         return found
 
-    def number(self, node: ast.expr) -> _Part:
+    def number(self, node: ast.expr) -> _Operand:
         found = self.part(node)
         if found.kind != "number":
             self.refuse(f"{found.words} is {_KIND_WORDS[found.kind]}; arithmetic is for numbers")
         return found
 
-    def part(self, node: ast.expr) -> _Part:
+    def part(self, node: ast.expr) -> _Operand:
         match node:
             case ast.Constant(value=value):
                 return self.constant(value)
@@ -137,10 +137,10 @@ class _Parser:
             case ast.BoolOp(op=op, values=values):
                 parts = [self.condition(value).value for value in values]
                 decide = all if isinstance(op, ast.And) else any
-                return _Part("flag", lambda row: decide(part(row) is True for part in parts), "the condition")
+                return _Operand("flag", lambda row: decide(part(row) is True for part in parts), "the condition")
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 inner = self.condition(operand).value
-                return _Part("flag", lambda row: inner(row) is not True, "the condition")
+                return _Operand("flag", lambda row: inner(row) is not True, "the condition")
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
                 return self.signed(sign, self.number(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
@@ -148,7 +148,7 @@ class _Parser:
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 return self.chain(left, ops, comparators)
             case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
-                return _Part("list", lambda row: None, "the list", items=tuple(map(self.part, items)))
+                return _Operand("list", lambda row: None, "the list", items=tuple(map(self.part, items)))
             case _:
                 return self.unknown(node)
 
@@ -160,10 +160,10 @@ class _Parser:
             f"{written} is not allowed; allowed are columns, values, + - * / // %, == != < <= > >=, in, and, or, not"
         )
 
-    def constant(self, value: Any) -> _Part:
+    def constant(self, value: Any) -> _Operand:
         words = shortened(value, 40)
         if value is None:
-            return _Part("nothing", lambda row: None, words)
+            return _Operand("nothing", lambda row: None, words)
         kind: ColumnKind
         if isinstance(value, bool):
             kind = "flag"
@@ -177,9 +177,9 @@ class _Parser:
             kind, value = "text", value.casefold()
         else:
             self.refuse(f"{words} is not allowed; allowed are numbers, texts in quotes, True, False and None")
-        return _Part(kind, lambda row: value, words, constant=value)
+        return _Operand(kind, lambda row: value, words, constant=value)
 
-    def column(self, name: str) -> _Part:
+    def column(self, name: str) -> _Operand:
         known = PATHS.get(name) or ALIASES.get(name, name)
         column = COLUMNS.get(known)
         if column is None:
@@ -189,17 +189,17 @@ class _Parser:
             self.refuse(f'there is no column {shown}: {hint} If it is a text, put it in quotes: "{shown}"')
         self.columns.add(column.name)
         if column.kind == "text":
-            return _Part("text", lambda row: _folded(row[known]), name, column)
+            return _Operand("text", lambda row: _folded(row[known]), name, column)
         if column.kind == "texts":
-            return _Part("texts", lambda row: [_folded(item) for item in row[known]], name, column)
-        return _Part(column.kind, lambda row: row[known], name, column)
+            return _Operand("texts", lambda row: [_folded(item) for item in row[known]], name, column)
+        return _Operand(column.kind, lambda row: row[known], name, column)
 
-    def signed(self, sign: ast.unaryop, inner: _Part) -> _Part:
+    def signed(self, sign: ast.unaryop, inner: _Operand) -> _Operand:
         factor = -1 if isinstance(sign, ast.USub) else 1
         value = inner.value
-        return _Part("number", lambda row: None if (found := value(row)) is None else factor * found, inner.words)
+        return _Operand("number", lambda row: None if (found := value(row)) is None else factor * found, inner.words)
 
-    def arithmetic(self, left: _Part, function: Callable[[Any, Any], Any], right: _Part) -> _Part:
+    def arithmetic(self, left: _Operand, function: Callable[[Any, Any], Any], right: _Operand) -> _Operand:
         def value(row: Mapping[str, Any]) -> Any:
             first, second = left.value(row), right.value(row)
             if first is None or second is None:
@@ -209,14 +209,14 @@ class _Parser:
             except ArithmeticError:  # such as a division by 0
                 return None
 
-        return _Part("number", value, f"the calculation with {left.words}")
+        return _Operand("number", value, f"the calculation with {left.words}")
 
-    def chain(self, left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr]) -> _Part:
+    def chain(self, left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr]) -> _Operand:
         parts = [self.part(left), *map(self.part, comparators)]
         tests = [self.compare(one, op, other) for one, op, other in zip(parts[:-1], ops, parts[1:], strict=True)]
-        return _Part("flag", lambda row: all(test(row) is True for test in tests), "the condition")
+        return _Operand("flag", lambda row: all(test(row) is True for test in tests), "the condition")
 
-    def compare(self, left: _Part, op: ast.cmpop, right: _Part) -> Value:
+    def compare(self, left: _Operand, op: ast.cmpop, right: _Operand) -> RowFunction:
         if isinstance(op, ast.In | ast.NotIn):
             return self.contained(left, right, wanted=isinstance(op, ast.In))
         if "nothing" in (left.kind, right.kind):
@@ -241,24 +241,24 @@ class _Parser:
             return _both(left.value, _ORDER[type(op)], right.value)
         return _both(left.value, operator.eq if isinstance(op, ast.Eq) else operator.ne, right.value)
 
-    def check_share(self, one: _Part, other: _Part) -> None:
+    def check_share(self, one: _Operand, other: _Operand) -> None:
         """Refuse a share that is compared with what it can never be: a per cent, most likely."""
         if one.column and one.column.share and isinstance(other.constant, float) and not 0 <= other.constant <= 1:
             self.refuse(f"{one.words} is a share from 0 to 1, and {other.words} is outside; 98 % is 0.98")
 
-    def check_choice(self, one: _Part, other: _Part) -> None:
+    def check_choice(self, one: _Operand, other: _Operand) -> None:
         choices = one.column.choices if one.column else ()
         if choices and isinstance(other.constant, str) and other.constant not in choices and "," not in other.constant:
             self.refuse(f"{one.words} is never {other.words}; it is one of {', '.join(choices)}")
 
-    def missing(self, left: _Part, op: ast.cmpop, right: _Part) -> Value:
+    def missing(self, left: _Operand, op: ast.cmpop, right: _Operand) -> RowFunction:
         if type(op) in _ORDER:
             self.refuse("None is a missing value; write `is None` or `is not None`")
         wanted = isinstance(op, ast.Is | ast.Eq)
         inner = (right if left.kind == "nothing" else left).value
         return lambda row: (inner(row) is None) is wanted
 
-    def contained(self, left: _Part, right: _Part, *, wanted: bool) -> Value:
+    def contained(self, left: _Operand, right: _Operand, *, wanted: bool) -> RowFunction:
         if right.kind in ("text", "texts"):
             if left.kind != "text":
                 self.refuse(f"{left.words} is {_KIND_WORDS[left.kind]}; only a text can be in {right.words}")
@@ -275,7 +275,7 @@ class _Parser:
 
         return value
 
-    def compare_time(self, left: _Part, op: ast.cmpop, right: _Part) -> Value:
+    def compare_time(self, left: _Operand, op: ast.cmpop, right: _Operand) -> RowFunction:
         date, text = (left, right) if left.kind == "time" else (right, left)
         if text.constant is None:
             self.refuse(f'{date.words} is a date; compare it with one, such as {date.words} > "2026-11-26"')
@@ -294,7 +294,7 @@ class _Parser:
         test = tests[type(op)]
         return lambda row: None if (at := inner(row)) is None else test(at)
 
-    def span(self, text: _Part) -> tuple[float, float]:
+    def span(self, text: _Operand) -> tuple[float, float]:
         """Return the first and the last Unix second that a text means: of a whole day, or twice the same."""
         try:
             found = datetime.datetime.fromisoformat(text.constant)
@@ -310,7 +310,7 @@ def _folded(text: str | None) -> str | None:
     return None if text is None else text.casefold()
 
 
-def _both(left: Value, function: Callable[[Any, Any], bool], right: Value) -> Value:
+def _both(left: RowFunction, function: Callable[[Any, Any], bool], right: RowFunction) -> RowFunction:
     def value(row: Mapping[str, Any]) -> bool | None:
         first, second = left(row), right(row)
         return None if first is None or second is None else function(first, second)

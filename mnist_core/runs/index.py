@@ -66,7 +66,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _FolderReading:
     """A folder as it was read: the stamps were taken before, so that a change in between is found by the next sweep."""
 
     stamps: tuple[Stamp | None, ...]
@@ -92,7 +92,7 @@ class Index:
         self.store = store
         self.fresh_s = fresh_s
         self._lock = threading.Lock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _FolderReading] = {}
         self._unlistable: list[Problem] = []
         self._catalog: tuple[Stamp | None, str] = (None, "")
         self._snapshot: Snapshot | None = None
@@ -140,7 +140,7 @@ class Index:
 
     def _swept(self, before: Snapshot | None) -> Snapshot:
         """Return the snapshot after a look at all files; `before` itself where nothing has changed."""
-        entries: dict[str, _Entry] = {}
+        entries: dict[str, _FolderReading] = {}
         unlistable: list[Problem] = []
         for folder in self.store.run_folders:
             root = str(folder)
@@ -182,7 +182,7 @@ class Index:
             MappingProxyType({run.id: run for run in runs}),
         )
 
-    def _entry(self, path: str, known: _Entry | None) -> _Entry:
+    def _entry(self, path: str, known: _FolderReading | None) -> _FolderReading:
         """Return what a folder holds: `known` itself where it still holds that."""
         stamps = tuple(_stamp(f"{path}{os.sep}{name}") for name in WATCHED)
         if known is not None and known.stamps == stamps and not self._holder_changed(path, known):
@@ -191,10 +191,10 @@ class Index:
         found = self.store.read_folder(Path(path))
         if isinstance(found, Run):
             found = replace(found, seen=stamps)
-        return _Entry(stamps, folder, failure, found)
+        return _FolderReading(stamps, folder, failure, found)
 
     @staticmethod
-    def _holder_changed(path: str, known: _Entry) -> bool:
+    def _holder_changed(path: str, known: _FolderReading) -> bool:
         """True if a run whose files are the same has lost its holder, may have found one, or failed on a full disk."""
         run = known.found
         if not isinstance(run, Run):

@@ -233,10 +233,10 @@ class LiveProgress:
         return max(0.0, min(1.0, (self.epoch - 1 + self.step / max(1, self.steps)) / max(1, self.epochs)))
 
 
-Part = TypeVar("Part")
+PartT = TypeVar("PartT")
 
 
-def read_part(path: Path, parse: Callable[[Any], Part]) -> Part:
+def read_part(path: Path, parse: Callable[[Any], PartT]) -> PartT:
     """Return a file of a run as `parse` reads it; raise StoreError with the names of the run and of the file."""
     run = path.parent.name
     try:

@@ -36,7 +36,7 @@ from mnist_core.runs.states import ENDED, LIVE, RESUMABLE, SETTLED, RunState
 
 if TYPE_CHECKING:
     import pandas as pd
-Kind = TypeVar("Kind", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Runs(Protocol):
@@ -347,7 +347,7 @@ class Run:
         """Return the environment of the training; None before the training."""
         return self._optional("environment.json", Environment)
 
-    def _optional(self, name: str, kind: type[Kind]) -> Kind | None:
+    def _optional(self, name: str, kind: type[ModelT]) -> ModelT | None:
         """Return what a file of the run holds; None where there is none or it is damaged."""
         try:
             return kind.model_validate(read_json(self.path / name))

@@ -12,7 +12,7 @@ RunState = Literal["queued", "running", "paused", "finished", "cancelled", "dive
 written: it is what a reader calls a `running` run whose process is gone, and a live one whose process could not write
 down why it failed."""
 
-Event = Literal[
+StateEvent = Literal[
     "request",
     "begin",
     "finish",
@@ -45,7 +45,7 @@ Ending = Literal["finished", "paused", "cancelled", "diverged", "failed"]
 
 INITIAL: RunState = "queued"
 
-TRANSITIONS: Mapping[Event, Mapping[RunState, RunState]] = {
+TRANSITIONS: Mapping[StateEvent, Mapping[RunState, RunState]] = {
     "request": {"paused": "queued", "cancelled": "queued", "interrupted": "queued", "failed": "queued"},
     "begin": {"queued": "running", "interrupted": "running"},
     "finish": {"running": "finished"},
@@ -89,7 +89,7 @@ TRANSITIONS: Mapping[Event, Mapping[RunState, RunState]] = {
 }
 """By event and state: the state that follows. What is not here cannot happen."""
 
-END: Mapping[Ending, Event] = {
+END: Mapping[Ending, StateEvent] = {
     "finished": "finish",
     "paused": "hold",
     "cancelled": "stop",
@@ -109,7 +109,7 @@ SETTLED: frozenset[RunState] = frozenset(
 )
 """Nothing leads from such a state to another: the run's results are final."""
 
-_CAN: Mapping[Event, str] = {
+_CAN: Mapping[StateEvent, str] = {
     "request": "be resumed",
     "begin": "be trained",
     "finish": "finish",
@@ -125,12 +125,12 @@ _CAN: Mapping[Event, str] = {
 }
 
 
-def can(state: RunState, event: Event) -> bool:
+def can(state: RunState, event: StateEvent) -> bool:
     """True if the table has a state that follows."""
     return state in TRANSITIONS[event]
 
 
-def after(state: RunState, event: Event, name: str = "") -> RunState:
+def after(state: RunState, event: StateEvent, name: str = "") -> RunState:
     """Return the state that follows when `event` happens to a run in `state`.
 
     Raises

@@ -17,7 +17,7 @@ from mnist_core.files import append_json_line, placing, replacing, write_json
 from mnist_core.runs import lease, states
 from mnist_core.runs.records import SCORES, EpochRow, LiveProgress, Status, read_part
 from mnist_core.runs.run import Run
-from mnist_core.runs.states import Ending, Event, RunState
+from mnist_core.runs.states import Ending, RunState, StateEvent
 
 
 class RunWriter:
@@ -110,7 +110,7 @@ class RunWriter:
             self._free = True
             self._lease.release(reason)
 
-    def _happened(self, event: Event, **update: Any) -> None:
+    def _happened(self, event: StateEvent, **update: Any) -> None:
         """Write the state that follows from `event`, and what else has changed."""
         status = read_part(self.run.path / "status.json", Status.model_validate)
         # this attempt holds the run: a `running` that it did not write is of a process that is gone

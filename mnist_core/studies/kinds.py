@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mnist_core.comparison.selection import StudyKind
 from mnist_core.experiments.grids import SweepSpec
 from mnist_core.experiments.spaces import SearchSpec
 from mnist_core.jobs.runners import Runner
@@ -11,7 +12,6 @@ from mnist_core.runs.store import Problem, Store
 from mnist_core.studies import searches, sweeps
 from mnist_core.studies.searches import Search
 from mnist_core.studies.shelf import Shelf
-from mnist_core.studies.study import StudyKind
 from mnist_core.studies.sweeps import Sweep
 
 AnyStudy = Sweep | Search

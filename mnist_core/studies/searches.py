@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from mnist_core.comparison.selection import StudyKind
 from mnist_core.errors import JobError, RunNotFound, StoreError
 from mnist_core.experiments import spaces
 from mnist_core.experiments.frozen import Frozen
@@ -36,7 +37,7 @@ from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from mnist_core.studies.progress import StudyProgress, cancel_runs, progress_of, runs_of
 from mnist_core.studies.shelf import Shelf
-from mnist_core.studies.study import StudyKind, StudyState
+from mnist_core.studies.study import StudyState
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from mnist_core.comparison.comparability import Background
 from mnist_core.comparison.recipes import group
-from mnist_core.comparison.selection import Metric, Noise, Selection, image_noise, rank_values, seed_noise
+from mnist_core.comparison.selection import Noise, Selection, image_noise, rank_values, seed_noise
 from mnist_core.data import duplicates
 from mnist_core.data.duplicates import DataCheck
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import TestValidation
+from mnist_core.experiments.spaces import Metric
 from mnist_core.runs import test_set_uses
 from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
@@ -34,7 +35,7 @@ class StudyChoice(NamedTuple):
 
 
 Choose = Callable[[Sequence[Run], AnyStudy], StudyChoice | None]
-Winner = Callable[[Sequence[Run], AnyStudy], str | None]
+FindWinner = Callable[[Sequence[Run], AnyStudy], str | None]
 
 
 def background(root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], runs: Sequence[Run]) -> Background:
@@ -208,7 +209,9 @@ def reveal(root: Path, everything: Iterable[Run], study: Study, winner: str | No
     test_set_uses.record(root, uses)
 
 
-def passed_over(everything: Sequence[Run], studies: Iterable[AnyStudy], winner: Winner = winner_of) -> frozenset[str]:
+def passed_over(
+    everything: Sequence[Run], studies: Iterable[AnyStudy], winner: FindWinner = winner_of
+) -> frozenset[str]:
     """Return the ids of the runs that studies have passed over by held-out images.
 
     A run that one of them has chosen, or that a person has requested, is not among them. `winner`: as `winner_of`, for
@@ -220,7 +223,9 @@ def passed_over(everything: Sequence[Run], studies: Iterable[AnyStudy], winner: 
     return frozenset(run.id for run in everything if run.id in found and run.one_of_many)
 
 
-def reveal_all(root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], winner: Winner = winner_of) -> None:
+def reveal_all(
+    root: Path, everything: Sequence[Run], studies: Iterable[AnyStudy], winner: FindWinner = winner_of
+) -> None:
     """Count a look at the test results that every study has passed over. Raise StoreError if that fails."""
     for study in studies:
         if not study.optimistic:

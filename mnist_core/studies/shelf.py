@@ -19,11 +19,11 @@ from mnist_core.files import make_folder, printable, read_json, write_json, writ
 from mnist_core.runs.store import Problem, Store
 from mnist_core.studies.study import Study
 
-StudyKind = TypeVar("StudyKind", bound=Study)
+StudyT = TypeVar("StudyT", bound=Study)
 
 
 @dataclass(frozen=True)
-class Shelf(Generic[StudyKind]):
+class Shelf(Generic[StudyT]):
     """All studies of a kind.
 
     word: what one is called, such as ``sweep``. folder: where they are below a root of the store. file: the name of a
@@ -34,8 +34,8 @@ class Shelf(Generic[StudyKind]):
     word: str
     folder: str
     file: str
-    model: type[StudyKind]
-    check: Callable[[StudyKind], None]
+    model: type[StudyT]
+    check: Callable[[StudyT], None]
 
     def path(self, root: Path, study_id: str) -> Path:
         """Return the file of the study with this id below a root."""
@@ -45,9 +45,9 @@ class Shelf(Generic[StudyKind]):
         """Return the files of all studies below a root."""
         return sorted((root / self.folder).glob(f"*/{self.file}" if self.file else "*.json"))
 
-    def all(self, store: Store) -> tuple[list[StudyKind], list[Problem]]:
+    def all(self, store: Store) -> tuple[list[StudyT], list[Problem]]:
         """Return the studies of a store and those that ship, oldest first, and the files that cannot be read."""
-        found: dict[str, StudyKind] = {}
+        found: dict[str, StudyT] = {}
         problems = []
         for root in reversed(store.roots):  # the user's own hides the one that ships
             for path in self.files(root):
@@ -57,7 +57,7 @@ class Shelf(Generic[StudyKind]):
                     problems.append(Problem(path, str(error)))
         return sorted(found.values(), key=lambda study: (study.created_at, study.id)), problems
 
-    def get(self, store: Store, study_id: str) -> StudyKind:
+    def get(self, store: Store, study_id: str) -> StudyT:
         """Return the study with exactly this id.
 
         Raises
@@ -72,7 +72,7 @@ class Shelf(Generic[StudyKind]):
                 return self._read(self.path(root, study_id))
         raise RunNotFound(f"there is no {self.word} {study_id!r} in {store.root}")
 
-    def find(self, store: Store, text: str) -> StudyKind:
+    def find(self, store: Store, text: str) -> StudyT:
         """Return the study that `text` means: an id, the beginning of one (4 characters or more), or a name.
 
         Of several the newest. Raises RunNotFound where there is none; the message lists them.
@@ -86,7 +86,7 @@ class Shelf(Generic[StudyKind]):
             raise RunNotFound(f"no {self.word} is called {text!r} in {store.root}; there are: {listed}")
         return found[-1]
 
-    def put(self, store: Store, study: StudyKind) -> None:
+    def put(self, store: Store, study: StudyT) -> None:
         """Write a study into the user's store, in place of the one with its id. Raises WriteError."""
         path = self.path(store.root, study.id)
         make_folder(path.parent)
@@ -118,7 +118,7 @@ class Shelf(Generic[StudyKind]):
     def _id(self, path: Path) -> str:
         return path.parent.name if self.file else path.stem
 
-    def _read(self, path: Path) -> StudyKind:
+    def _read(self, path: Path) -> StudyT:
         try:
             study = self._parse(read_json(path))
             if study.id != self._id(path):
@@ -130,7 +130,7 @@ class Shelf(Generic[StudyKind]):
             called = printable(self._id(path))
             raise StoreError(f"the {self.word} {called} is damaged: {damage(path, error)}; {remedy}") from error
 
-    def _parse(self, data: Any) -> StudyKind:
+    def _parse(self, data: Any) -> StudyT:
         model: Any = self.model
-        parsed: StudyKind = model.model_validate(data)
+        parsed: StudyT = model.model_validate(data)
         return parsed

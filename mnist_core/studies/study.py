@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from mnist_core.comparison.selection import StudyKind
 from mnist_core.experiments.grids import SweepSpec
 from mnist_core.experiments.spaces import SearchSpec
 from mnist_core.jobs.runners import Runner
@@ -15,7 +16,6 @@ from mnist_core.studies.progress import StudyProgress
 if TYPE_CHECKING:
     import pandas as pd
 
-StudyKind = Literal["sweep", "search"]
 StudyState = Literal["complete", "running", "stopped"]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from mnist_core.comparison.selection import StudyKind
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments.axis_words import plain_value, point_words
@@ -31,7 +32,7 @@ from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Store
 from mnist_core.studies.progress import StudyProgress, cancel_runs, progress_of, read_run, runs_of
 from mnist_core.studies.shelf import Shelf
-from mnist_core.studies.study import StudyKind, StudyState
+from mnist_core.studies.study import StudyState
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -150,7 +150,7 @@ def _write(file: IO[bytes], identity: str, state: State) -> None:
     np.savez(file, identity=np.array(identity), progress=np.array(json.dumps(progress)), **arrays)
 
 
-class _Progress(BaseModel):
+class _CheckpointProgress(BaseModel):
     """The text `progress` of a checkpoint. Infinity and NaN are allowed: they mean that there is no best yet."""
 
     epoch: int = Field(ge=0)
@@ -170,7 +170,7 @@ def load(path: Path, identity: str) -> State | None:
         arrays = read_arrays(path)
         if str(arrays["identity"]) != identity:
             return None
-        progress = _Progress.model_validate(parse_json(str(arrays["progress"]), finite=False))
+        progress = _CheckpointProgress.model_validate(parse_json(str(arrays["progress"]), finite=False))
         weights, optimizer, best, lowest = (_group(arrays, name) for name in ("weights", "optimizer", "best", "lowest"))
         rows = [EpochRow.from_json(row) for row in progress.rows]
         shapes = [array.shape for array in weights]

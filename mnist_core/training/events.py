@@ -45,4 +45,4 @@ class Ended:
     reason: str
 
 
-Event = Started | Progress | EpochEnded | Ended
+TrainingEvent = Started | Progress | EpochEnded | Ended

@@ -29,7 +29,7 @@ from mnist_core.runs.records import EpochRow
 from mnist_core.training import checkpoints, reuse
 from mnist_core.training.checkpoints import Plateau, State
 from mnist_core.training.engine import Engine, shuffled, subset
-from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
+from mnist_core.training.events import Ended, EpochEnded, Progress, Started, TrainingEvent
 from mnist_core.training.models import build_model
 from mnist_core.training.optimizers import build_optimizer
 
@@ -76,7 +76,7 @@ def train(
     config: RunConfig,
     dataset: Dataset,
     *,
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[TrainingEvent], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
     initial_weights: Sequence[NDArray[Any]] | None = None,
@@ -155,7 +155,7 @@ class _Training:
         self,
         config: RunConfig,
         dataset: Dataset,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[TrainingEvent], None],
         should_stop: Callable[[], bool],
         checkpoint: Path | None,
         initial_weights: Sequence[NDArray[Any]] | None,

@@ -45,7 +45,7 @@ from mnist_core.comparison.words.verdicts import (
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, MeanDifference, superiority
-from mnist_core.published.reproduction import Winner
+from mnist_core.published.reproduction import SweepWinner
 from mnist_core.published.words import winner_words
 from tests.support.synthetic import row
 
@@ -222,7 +222,7 @@ def test_the_tests_that_are_named_exist_and_reach_the_sentences() -> None:
 
 
 def test_the_winner_of_a_study_is_described_by_how_it_was_chosen() -> None:
-    winner = Winner("a", "128-128 tanh", 0.9782, "validation_loss", "tuning/best_mlp")
+    winner = SweepWinner("a", "128-128 tanh", 0.9782, "validation_loss", "tuning/best_mlp")
     assert winner_words(winner) == "128-128 tanh (the lowest validation loss), at 97.82 %"
     assert "(the best on held-out images)" in winner_words(replace(winner, by="held_out"))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.shared.groups import Group
+from dashboard.shared.groups import RunGroup
 from dashboard.views.compare.replay import replay_data
 from mnist_core.plots.learning_curves import Curve, curve_of
 from mnist_core.runs.run import Run
@@ -32,7 +32,7 @@ def run(app: OpenPage, make_run: MakeRun) -> Run:
 
 
 def played(*runs: Run) -> dict:
-    return replay_data([Group((run,)) for run in runs], [curve_of(run, run.name, "#0072B2") for run in runs])
+    return replay_data([RunGroup((run,)) for run in runs], [curve_of(run, run.name, "#0072B2") for run in runs])
 
 
 def test_every_epoch_is_played_with_the_stored_values(run: Run) -> None:
@@ -78,14 +78,14 @@ def test_runs_of_different_lengths_are_played_on_one_axis(run: Run, make_run: Ma
 def test_a_value_that_is_not_finite_is_a_gap(run: Run) -> None:
     curve = curve_of(run, "mine", "#0072B2")
     curve.history.loc[2, "val_loss"] = float("inf")
-    (one,) = replay_data([Group((run,))], [curve])["runs"]
+    (one,) = replay_data([RunGroup((run,))], [curve])["runs"]
     assert one["lines"]["loss"]["validation"][2] is None
 
 
 def test_a_change_by_hand_is_in_it(run: Run) -> None:
     curve = curve_of(run, "mine", "#0072B2")
     changed = Curve(curve.id, curve.label, curve.colour, curve.history, changes={3: "dropout 0.2 → 0.5"})
-    (one,) = replay_data([Group((run,))], [changed])["runs"]
+    (one,) = replay_data([RunGroup((run,))], [changed])["runs"]
     assert one["changes"] == [[3, "dropout 0.2 → 0.5"]]
 
 

@@ -25,7 +25,7 @@ from mnist_core.jobs.runners import LocalRunner
 from mnist_core.runs.records import Change
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
-from mnist_core.training.events import EpochEnded, Event
+from mnist_core.training.events import EpochEnded, TrainingEvent
 from mnist_core.training.train import train
 from tests.support.same_results import difference
 
@@ -48,8 +48,10 @@ class At:
         self.run_id = run_id
         self.runner.submit(run_id)
 
-    def _train(self, config: RunConfig, dataset: Any, *, on_event: Callable[[Event], None], **options: Any) -> Any:
-        def heard(event: Event) -> None:
+    def _train(
+        self, config: RunConfig, dataset: Any, *, on_event: Callable[[TrainingEvent], None], **options: Any
+    ) -> Any:
+        def heard(event: TrainingEvent) -> None:
             on_event(event)
             if isinstance(event, EpochEnded) and event.row.epoch == self.epoch:
                 self.act(self.run_id)

@@ -20,7 +20,7 @@ import pytest
 from mnist_core.errors import JobError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import credentials, local_service, runners
-from mnist_core.jobs.local_service import Record
+from mnist_core.jobs.local_service import ServiceRecord
 from mnist_core.jobs.runners import ServiceRunner
 from mnist_core.runs.store import Store
 from tests.support.jobs import workers_without_tensorflow
@@ -78,7 +78,7 @@ def no_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def service(started_processes: Alive, no_tensorflow: None) -> Iterator[Record]:
+def service(started_processes: Alive, no_tensorflow: None) -> Iterator[ServiceRecord]:
     """A service with one worker. Other accounts may look into its store, so only the files' own modes protect them."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
@@ -102,7 +102,7 @@ REFUSED = {"OSError", "CommClosedError", "FatalCommClosedError"}
 
 
 @pytest.fixture(scope="module")
-def intrude(service: Record) -> Intrude:
+def intrude(service: ServiceRecord) -> Intrude:
     """What an account gets that tries to read the credentials and to run code in the scheduler."""
     own = os.getuid()
     wanted: list[Intrusion] = [("tls", service.credentials, own), ("tcp", "", own), ("tls", "foreign", own)]
@@ -125,7 +125,7 @@ def listening(processes: list[psutil.Process]) -> list[tuple[str, int]]:
     ]
 
 
-def sockets(record: Record, started_processes: Alive) -> list[tuple[str, int]]:
+def sockets(record: ServiceRecord, started_processes: Alive) -> list[tuple[str, int]]:
     """Where the service and all its children listen: scheduler, nanny and worker at least."""
     family = [psutil.Process(record.pid), *psutil.Process(record.pid).children(recursive=True)]
     found = listening(family)
@@ -138,7 +138,7 @@ def sockets(record: Record, started_processes: Alive) -> list[tuple[str, int]]:
 
 
 @FORKS
-def test_the_account_that_started_it_runs_code_there(service: Record, intrude: Intrude) -> None:
+def test_the_account_that_started_it_runs_code_there(service: ServiceRecord, intrude: Intrude) -> None:
     """Shows also that the attempts below are refused for what they are, and not for how they are made."""
     assert intrude(("tls", service.credentials, os.getuid())) == {"reads": True, "runs as": os.getuid()}
 
@@ -162,7 +162,7 @@ def test_another_account_neither_reads_the_credentials_nor_runs_code(scheme: str
 
 
 def test_all_that_listens_is_on_this_machine_and_shows_the_certificate(
-    service: Record, started_processes: Alive
+    service: ServiceRecord, started_processes: Alive
 ) -> None:
     text = Path(service.credentials).read_text()
     certificate = text[text.index("-----BEGIN CERTIFICATE") :]
@@ -171,7 +171,9 @@ def test_all_that_listens_is_on_this_machine_and_shows_the_certificate(
         assert ssl.get_server_certificate(address, timeout=10) == certificate
 
 
-def test_all_that_listens_wants_the_certificate(service: Record, foreign: Path, started_processes: Alive) -> None:
+def test_all_that_listens_wants_the_certificate(
+    service: ServiceRecord, foreign: Path, started_processes: Alive
+) -> None:
     for address in sockets(service, started_processes):
         for shown in (None, foreign, Path(service.credentials)):
             context = ssl.create_default_context()
@@ -251,7 +253,7 @@ def test_where_the_store_keeps_no_modes_the_file_lies_among_the_temporary_ones(
 
 
 def test_the_key_is_in_no_command_line_environment_log_or_address_file(
-    service: Record, started_processes: Alive
+    service: ServiceRecord, started_processes: Alive
 ) -> None:
     key = Path(service.credentials).read_text().splitlines()[1]
     assert len(key) == 64
@@ -314,7 +316,7 @@ def test_a_client_of_a_service_that_was_replaced_reads_the_new_credentials(
 
 
 def test_a_scheduler_elsewhere_is_reached_with_the_certificates_of_dasks_own_configuration(
-    service: Record, store: Store
+    service: ServiceRecord, store: Store
 ) -> None:
     """In a process of its own, as dask reads its environment when it is imported."""
     code = (
@@ -333,7 +335,7 @@ def test_a_scheduler_elsewhere_is_reached_with_the_certificates_of_dasks_own_con
 
 
 def test_a_scheduler_elsewhere_without_certificates_says_which_settings_name_them(
-    service: Record, store: Store, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+    service: ServiceRecord, store: Store, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runners, "CONNECT_LIMIT_S", 1.0)
     run = store.add(small_config, name="a run")[0]

@@ -10,7 +10,7 @@ import pytest
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
 from mnist_core.jobs import estimates
-from mnist_core.jobs.estimates import Cost, TimedTraining, cost, estimate, measured, time_left, total
+from mnist_core.jobs.estimates import EpochWork, TimedTraining, cost, estimate, measured, time_left, total
 from mnist_core.runs.records import LiveProgress
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -38,9 +38,9 @@ def known(name: str, fingerprint: str) -> int | None:
 
 
 def test_cost_counts_batches_and_multiplications_of_the_images_that_are_left(small_config: RunConfig) -> None:
-    assert cost(small_config, 1000) == Cost(16, small_config.model.parameter_count() * 1000)
+    assert cost(small_config, 1000) == EpochWork(16, small_config.model.parameter_count() * 1000)
     held = small_config.replace(training__validation=HeldOutValidation(count=360).model_dump())
-    assert cost(held, 1000) == Cost(10, small_config.model.parameter_count() * 640)
+    assert cost(held, 1000) == EpochWork(10, small_config.model.parameter_count() * 640)
 
 
 def test_holding_out_too_much_is_refused(small_config: RunConfig) -> None:
@@ -69,10 +69,10 @@ def test_one_run_says_that_twice_the_images_take_twice_as_long(small_config: Run
 
 
 def test_one_run_puts_half_of_its_time_on_the_batches_and_half_on_the_multiplications() -> None:
-    basis = [TimedTraining(Cost(100, 1e9), 0.4, 0.0)]
+    basis = [TimedTraining(EpochWork(100, 1e9), 0.4, 0.0)]
     epoch_s = estimates._fitted(basis).epoch_s
-    assert epoch_s(Cost(200, 1e9)) == pytest.approx(0.6, rel=0.01)
-    assert epoch_s(Cost(100, 2e9)) == pytest.approx(0.6, rel=0.01)
+    assert epoch_s(EpochWork(200, 1e9)) == pytest.approx(0.6, rel=0.01)
+    assert epoch_s(EpochWork(100, 2e9)) == pytest.approx(0.6, rel=0.01)
 
 
 def test_many_trainings_take_the_sum_of_what_each_takes(small_config: RunConfig) -> None:
@@ -85,7 +85,7 @@ def test_many_trainings_take_the_sum_of_what_each_takes(small_config: RunConfig)
 
 
 def test_both_prices_are_recovered_from_several_runs(small_config: RunConfig) -> None:
-    def seconds(price: Cost) -> float:
+    def seconds(price: EpochWork) -> float:
         return 2e-4 * price.steps + 3e-10 * price.work
 
     costs = [
@@ -101,9 +101,9 @@ def test_both_prices_are_recovered_from_several_runs(small_config: RunConfig) ->
 
 def test_noise_never_makes_a_price_negative(small_config: RunConfig) -> None:
     basis = [
-        TimedTraining(Cost(100, 1e9), 1.0, 0.0),
-        TimedTraining(Cost(100, 2e9), 0.5, 0.0),
-        TimedTraining(Cost(50, 2e9), 0.6, 0.0),
+        TimedTraining(EpochWork(100, 1e9), 1.0, 0.0),
+        TimedTraining(EpochWork(100, 2e9), 0.5, 0.0),
+        TimedTraining(EpochWork(50, 2e9), 0.6, 0.0),
     ]
     for images in (100, 10_000, 60_000):
         found = estimate(small_config, images, basis)

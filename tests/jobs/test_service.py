@@ -23,7 +23,7 @@ import pytest
 from mnist_core.errors import JobError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import credentials, local_service, runners, service, worker
-from mnist_core.jobs.local_service import Record, ServiceStatus
+from mnist_core.jobs.local_service import ServiceRecord, ServiceStatus
 from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, Service, worker_count
 from mnist_core.runs import lease
@@ -124,10 +124,10 @@ def test_no_service_is_a_state_of_its_own(store: Store) -> None:
 
 
 def test_an_address_file_of_a_dead_process_is_not_believed(store: Store) -> None:
-    local_service.write_record(store.root, Record("tcp://127.0.0.1:1", pid=2**22 + 1, process_started=0.0))
+    local_service.write_record(store.root, ServiceRecord("tcp://127.0.0.1:1", pid=2**22 + 1, process_started=0.0))
     assert local_service.running(store.root) is None
     me = psutil.Process()
-    record = Record("tcp://127.0.0.1:1", pid=me.pid, process_started=me.create_time() - 1000)
+    record = ServiceRecord("tcp://127.0.0.1:1", pid=me.pid, process_started=me.create_time() - 1000)
     local_service.write_record(store.root, record)
     assert local_service.running(store.root) is None
     local_service.record_path(store.root).write_text('{"address": "tc')
@@ -188,7 +188,7 @@ def _is_service(process: psutil.Process) -> bool:
 
 
 def test_two_starters_at_once_get_one_service(root: Path, started_processes: Alive) -> None:
-    records: list[Record] = []
+    records: list[ServiceRecord] = []
     threads = [threading.Thread(target=lambda: records.append(local_service.start(root, *ONE))) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, recall_score
 
 from mnist_core.errors import LessonError
 from mnist_core.lessons.answers import outcome
-from mnist_core.lessons.quantities import Subject, Value, filled, moved_right, named, value
+from mnist_core.lessons.quantities import QuantityValue, Subject, filled, moved_right, named, value
 from mnist_core.lessons.reading import SHIPPED, read_lesson
 from mnist_core.lessons.words import choice_words, number_words, outcome_words
 from tests.support.lessons import SOURCES, STORE, subjects
@@ -23,7 +23,7 @@ def both() -> Mapping[str, Subject]:
     return subjects(SHIPPED / "5-real-difference.toml")
 
 
-def of(name: str, both: Mapping[str, Subject]) -> Value:
+def of(name: str, both: Mapping[str, Subject]) -> QuantityValue:
     return value(named(name, both), both, SOURCES)
 
 
@@ -135,13 +135,17 @@ def test_every_number_of_a_shipped_lesson_can_be_computed(path: Path) -> None:
 
 def test_a_prediction_is_right_close_or_off() -> None:
     lesson = read_lesson(SHIPPED / "3-overfitting.toml")
-    answer = Value("13", 13.0)
+    answer = QuantityValue("13", 13.0)
     assert [outcome(lesson, float(epoch), answer) for epoch in (13, 15, 16)] == ["right", "close", "off"]
     lesson = read_lesson(SHIPPED / "5-real-difference.toml")
-    assert outcome(lesson, "better", Value("", code="undecided")) == "off"
-    assert outcome(lesson, "undecided", Value("", code="undecided")) == "right"
+    assert outcome(lesson, "better", QuantityValue("", code="undecided")) == "off"
+    assert outcome(lesson, "undecided", QuantityValue("", code="undecided")) == "right"
     lesson = read_lesson(SHIPPED / "7-centred.toml")
-    assert [outcome(lesson, share, Value("", 38.59)) for share in (38.59, 43.5, 44.0)] == ["right", "close", "off"]
+    assert [outcome(lesson, share, QuantityValue("", 38.59)) for share in (38.59, 43.5, 44.0)] == [
+        "right",
+        "close",
+        "off",
+    ]
 
 
 def test_sentences_say_the_prediction_and_the_answer() -> None:

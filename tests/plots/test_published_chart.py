@@ -8,14 +8,16 @@ from mnist_core.evaluation.statistics import Sample
 from mnist_core.experiments.presets import Published
 from mnist_core.plots.published import described, published_chart, published_frame
 from mnist_core.published.figures import Measured, compare_model
-from mnist_core.published.reproduction import Row, reproduction
+from mnist_core.published.reproduction import ReproductionRow, reproduction
 
 
-def row(name: str, source: str, published: float | None, measured: float) -> Row:
+def row(name: str, source: str, published: float | None, measured: float) -> ReproductionRow:
     found = Measured(("0" * 12,), {"test_accuracy": Sample(3, measured, 0.001)}, (1,), (1,))
     printed = Published(published)
     compared = compare_model(printed, found)
-    return Row(name, "model", source, (), 1, "", printed, reproduction(compared), compared=compared, measured=found)
+    return ReproductionRow(
+        name, "model", source, (), 1, "", printed, reproduction(compared), compared=compared, measured=found
+    )
 
 
 ROWS = [

@@ -22,7 +22,7 @@ from mnist_core.experiments.presets import PRESETS, Published
 from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.files import write_json
 from mnist_core.published.figures import IMAGES, Measured, compare, compare_model
-from mnist_core.published.reproduction import Count, Row, reproduction, rows, tally
+from mnist_core.published.reproduction import Count, ReproductionRow, reproduction, rows, tally
 from mnist_core.published.words import (
     figure_lines,
     left_out,
@@ -71,10 +71,10 @@ def measured(**figures: Sample) -> Measured:
     return Measured(("0" * 12,), figures, (1,), (1,))  # type: ignore[arg-type]
 
 
-def row_of(published: Published, found: Measured | None) -> Row:
+def row_of(published: Published, found: Measured | None) -> ReproductionRow:
     compared = compare_model(published, found) if found else ()
     outcome = "not trained" if found is None else reproduction(compared)
-    return Row("a", "model", "b", (), 1, "", published, outcome, compared=compared, measured=found)
+    return ReproductionRow("a", "model", "b", (), 1, "", published, outcome, compared=compared, measured=found)
 
 
 def test_verdicts_in_words() -> None:

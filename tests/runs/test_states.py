@@ -13,13 +13,13 @@ from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import execution
 from mnist_core.runs import lease, states
 from mnist_core.runs.run import Run
-from mnist_core.runs.states import Event, RunState
+from mnist_core.runs.states import RunState, StateEvent
 from mnist_core.runs.store import Store
 from mnist_core.runs.writer import RunWriter
 
 ROOT = Path(__file__).parents[2]
 STATES: tuple[RunState, ...] = get_args(RunState)
-EVENTS: tuple[Event, ...] = get_args(Event)
+EVENTS: tuple[StateEvent, ...] = get_args(StateEvent)
 
 EXPECTED = """
                     queued       running      paused     finished  cancelled  diverged  failed  interrupted
@@ -48,7 +48,7 @@ def test_every_pair_of_state_and_event_is_specified() -> None:
 
 
 @pytest.mark.parametrize(("state", "event"), PAIRS)
-def test_the_table_says_what_follows_or_that_it_cannot_happen(state: RunState, event: Event) -> None:
+def test_the_table_says_what_follows_or_that_it_cannot_happen(state: RunState, event: StateEvent) -> None:
     expected = FOLLOWS[state, event]
     assert states.can(state, event) == (expected != "-")
     if expected != "-":
@@ -76,7 +76,7 @@ def bring(store: Store, run_id: str, state: RunState) -> RunWriter | None:
     return None
 
 
-def happen(store: Store, run_id: str, event: Event, writer: RunWriter | None) -> None:
+def happen(store: Store, run_id: str, event: StateEvent, writer: RunWriter | None) -> None:
     """Have an event happen as a user, a search or a training makes it happen."""
     if event == "request":
         store.request_again(run_id)
@@ -102,7 +102,7 @@ def claim(store: Store, run_id: str) -> RunWriter:
     return writer
 
 
-def train(writer: RunWriter, event: Event) -> None:
+def train(writer: RunWriter, event: StateEvent) -> None:
     if event == "begin":
         writer.started([])
     elif event == "vanish":
@@ -114,7 +114,7 @@ def train(writer: RunWriter, event: Event) -> None:
 
 
 @pytest.mark.parametrize(("state", "event"), PAIRS)
-def test_the_store_goes_by_the_table(store: Store, small_config: RunConfig, state: RunState, event: Event) -> None:
+def test_the_store_goes_by_the_table(store: Store, small_config: RunConfig, state: RunState, event: StateEvent) -> None:
     run_id = store.add(small_config, name="mine")[0].id
     writer = bring(store, run_id, state)
     assert store.get(run_id).state == state

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mnist_core.comparison.selection import StudyKind
 from mnist_core.errors import ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.experiments.spaces import parse_search
@@ -15,7 +16,7 @@ from mnist_core.runs import lease
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches
 from mnist_core.studies.kinds import SHELVES, AnyStudy, request, studies
-from mnist_core.studies.study import Study, StudyKind
+from mnist_core.studies.study import Study
 
 BASE = {
     "model": {"layers": [{"units": 8}]},

@@ -12,7 +12,7 @@ import numpy as np
 from mnist_core.data.datasets import Dataset
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.training import checkpoints
-from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
+from mnist_core.training.events import Ended, EpochEnded, Progress, Started, TrainingEvent
 from tests.support.synthetic import row
 
 EPOCHS = 3
@@ -48,7 +48,7 @@ class FakeTrain:
         config: RunConfig,
         dataset: Dataset,
         *,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[TrainingEvent], None],
         should_stop: Callable[[], bool],
         checkpoint: Path,
     ) -> Any:

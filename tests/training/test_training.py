@@ -30,7 +30,7 @@ from mnist_core.runs.records import EpochRow
 from mnist_core.training import checkpoints
 from mnist_core.training import train as training
 from mnist_core.training.engine import DropoutBits, Engine, Sizes, shuffled, subset
-from mnist_core.training.events import Ended, EpochEnded, Event, Progress, Started
+from mnist_core.training.events import Ended, EpochEnded, Progress, Started, TrainingEvent
 from mnist_core.training.models import backend, build_model, predict
 from mnist_core.training.optimizers import build_optimizer
 from mnist_core.training.train import train
@@ -324,7 +324,7 @@ def test_held_out_validation_keeps_the_test_images_out(digits: Dataset):
 
 
 def test_the_events_tell_the_whole_story(digits: Dataset, small_config: RunConfig):
-    events: list[Event] = []
+    events: list[TrainingEvent] = []
     result = train(small_config, digits, on_event=events.append)
     assert events[0] == Started(epoch=1, epochs=3)
     assert events[-1] == Ended("finished", "all 3 epochs are done")
@@ -404,11 +404,11 @@ def test_resuming_is_bit_identical_to_not_being_interrupted(digits: Dataset, tmp
     config = a_run(model, epochs=4, optimizer=optimizer, momentum=momentum, early_stopping=EarlyStopping(patience=4))
     whole = train(config, digits)
 
-    def crash(event: Event) -> None:
+    def crash(event: TrainingEvent) -> None:
         if isinstance(event, EpochEnded) and event.row.epoch == 2:
             raise Interrupted
 
-    events: list[Event] = []
+    events: list[TrainingEvent] = []
     file = tmp_path / "checkpoint.npz"
     with pytest.raises(Interrupted):
         train(config, digits, checkpoint=file, on_event=crash)
@@ -437,7 +437,7 @@ def test_a_convolutional_training_resumes_bit_identically_with_its_statistics_ra
     assert len({row.learning_rate for row in whole.history}) > 1
     for last in (1, 2, 3):
 
-        def crash(event: Event, last: int = last) -> None:
+        def crash(event: TrainingEvent, last: int = last) -> None:
             if isinstance(event, EpochEnded) and event.row.epoch == last:
                 raise Interrupted
 
@@ -548,7 +548,7 @@ def test_cancelling_drops_the_epoch_under_way_and_can_be_resumed(digits: Dataset
     whole = train(config, digits)
     rows: list[EpochRow] = []
 
-    def note(event: Event) -> None:
+    def note(event: TrainingEvent) -> None:
         if isinstance(event, EpochEnded):
             rows.append(event.row)
 
@@ -568,7 +568,7 @@ def test_cancelling_takes_effect_between_two_blocks_of_steps():
     noise = Dataset("noise", images, labels, images[:100], labels[:100], "noise")
     blocks: list[Progress] = []
 
-    def note(event: Event) -> None:
+    def note(event: TrainingEvent) -> None:
         if isinstance(event, Progress):
             blocks.append(event)
 
@@ -592,7 +592,7 @@ def test_cancelling_before_the_first_epoch_leaves_nothing(digits: Dataset):
 
 
 def test_a_diverging_loss_ends_the_training_and_keeps_its_history(digits: Dataset):
-    events: list[Event] = []
+    events: list[TrainingEvent] = []
     model = ModelConfig(layers=(DenseLayer(units=64, activation="elu", l2=1.0),) * 2)
     config = a_run(model, epochs=30, optimizer="sgd", momentum=0.99, learning_rate=10.0)
     result = train(config, digits, on_event=events.append)
@@ -701,7 +701,7 @@ def test_a_big_model_is_cancelled_within_its_first_epoch(mnist: Dataset):
     )
     progress: list[Progress] = []
 
-    def note(event: Event) -> None:
+    def note(event: TrainingEvent) -> None:
         if isinstance(event, Progress):
             progress.append(event)
 

@@ -11,7 +11,7 @@ from dashboard.cache import kept
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.component_files import files_of
-from dashboard.shared.groups import Group
+from dashboard.shared.groups import RunGroup
 from dashboard.shared.run_curves import notes, planned
 from mnist_core.plots.learning_curves import (
     AXES,
@@ -22,8 +22,8 @@ from mnist_core.plots.learning_curves import (
     POINT_LIMIT,
     Axis,
     Curve,
-    Kind,
-    Metric,
+    CurveKind,
+    CurveMetric,
     bright_runs,
     changes_of,
     clipped_words,
@@ -50,7 +50,7 @@ HELP = {
     ),
 }
 BEST = " The dot is the epoch of the lowest validation loss, in both charts; its value stands in the margin."
-TITLES: dict[Metric, str] = {"loss": "Loss: lower is better", "accuracy": "Accuracy: higher is better"}
+TITLES: dict[CurveMetric, str] = {"loss": "Loss: lower is better", "accuracy": "Accuracy: higher is better"}
 _LINK = st.components.v2.component(
     "linked_charts",
     html='<span class="linked" hidden></span>',
@@ -60,7 +60,7 @@ _LINK = st.components.v2.component(
 
 @st.fragment  # so that a change of what is drawn redraws the curves alone, and not all that is known of the runs
 def curve_panels(
-    groups: Sequence[Group],
+    groups: Sequence[RunGroup],
     curves: Sequence[Curve],
     marks: Mapping[str, tuple[int, str]] | None = None,
     baseline: str | None = None,
@@ -83,14 +83,14 @@ def curve_panels(
         _curve_panels(groups, curves, marks or {}, baseline)
 
 
-def _why_empty(groups: Sequence[Group], metric: Metric) -> str:
+def _why_empty(groups: Sequence[RunGroup], metric: CurveMetric) -> str:
     if all(run.recorded and run.ended for group in groups for run in group.runs):
         return f"The {metric} by epoch was not recorded."
     return "No epoch is finished yet."
 
 
 def _curve_panels(
-    groups: Sequence[Group], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]], baseline: str | None
+    groups: Sequence[RunGroup], curves: Sequence[Curve], marks: Mapping[str, tuple[int, str]], baseline: str | None
 ) -> None:
     place = st.container(key="curves", gap="xsmall")  # the charts stand above their controls
     kinds, smoothing, log, x, zoom, singly = _controls(any(curve.members for curve in curves))
@@ -102,7 +102,7 @@ def _curve_panels(
     rows = len(shifted) + changed if len(curves) <= FEW and not zoom and kinds else 0
     end = planned(groups)
     bright = bright_runs(curves, baseline)
-    metrics: tuple[Metric, ...] = ("loss", "accuracy")
+    metrics: tuple[CurveMetric, ...] = ("loss", "accuracy")
     for metric, column in zip(metrics, place.columns(2, gap="medium"), strict=True):
         with column, st.container(gap="xxsmall", key=f"panel_{metric}"):
             frame = kept(curve_frame, curves, metric, kinds=kinds, smoothing=smoothing)
@@ -142,7 +142,7 @@ def _curve_panels(
     st.caption(" ".join([*dimmed, validation, *notes(groups, resources.scan()[0])]))
 
 
-def _controls(seeds: bool) -> tuple[list[Kind], float, bool, Axis, bool, bool]:
+def _controls(seeds: bool) -> tuple[list[CurveKind], float, bool, Axis, bool, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="curve_controls"):
         kinds = st.pills(
             "Lines", KINDS, selection_mode="multi", default=["training", "validation"], key="lines",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.shared import panels
-from dashboard.shared.groups import Group
+from dashboard.shared.groups import RunGroup
 from mnist_core.comparison.diagnosis.findings import Code, Finding
 from mnist_core.comparison.diagnosis.words import (
     TITLES,
@@ -69,7 +69,7 @@ HELP = (
 )
 
 
-def diagnosis_marks(groups: Sequence[Group]) -> dict[str, tuple[int, str]]:
+def diagnosis_marks(groups: Sequence[RunGroup]) -> dict[str, tuple[int, str]]:
     """For each run, the epoch and the words of its gravest finding that has a place on the loss curve.
 
     The mean of several seeds has no such place: each seed has findings of its own.
@@ -84,7 +84,7 @@ def diagnosis_marks(groups: Sequence[Group]) -> dict[str, tuple[int, str]]:
 
 
 def diagnosis_panel(
-    groups: Sequence[Group], labels: Mapping[str, str], colours: Mapping[str, str], everything: Sequence[Run] = ()
+    groups: Sequence[RunGroup], labels: Mapping[str, str], colours: Mapping[str, str], everything: Sequence[Run] = ()
 ) -> None:
     """Draw a line a finding, run by run, and the rules behind them folded away; several seeds are counted first.
 
@@ -143,7 +143,7 @@ def _nothing(run: Run) -> str:
     return f"<p>{NO_HISTORY if run.recorded and run.ended else 'No epoch is finished yet.'}</p>"
 
 
-def _counted(group: Group) -> str:
+def _counted(group: RunGroup) -> str:
     """Return how many of a recipe's seeds have each finding, and whose sentences follow."""
     titles = Counter(title for run in group.runs for title in {TITLES[item.code] for item in _findings(run)})
     many = len(group.runs)

@@ -16,17 +16,17 @@ from dashboard import resources
 from dashboard.cache import kept
 from dashboard.shared import panels
 from dashboard.shared.component_files import ELEMENTS_JS, files_of
-from dashboard.shared.groups import Group
+from dashboard.shared.groups import RunGroup
 from dashboard.views.compare.curve_panels import TITLES
 from mnist_core.errors import MnistCoreError
 from mnist_core.evaluation.metrics import confusion_matrix
 from mnist_core.plots import style
-from mnist_core.plots.learning_curves import COLUMNS, Curve, Kind, Metric, curve_frame, value_domain
+from mnist_core.plots.learning_curves import COLUMNS, Curve, CurveKind, CurveMetric, curve_frame, value_domain
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
 EPOCH_WORDS: dict[ChosenEpoch, str] = {"best": "lowest validation loss", "kept": "kept weights", "last": "last epoch"}
-KINDS: tuple[Kind, ...] = ("training", "validation")
+KINDS: tuple[CurveKind, ...] = ("training", "validation")
 MOST_MATRICES = 3
 """Of the first so many runs, the confusion matrices are shown."""
 CAPTION = (
@@ -40,7 +40,7 @@ _REPLAY = st.components.v2.component(
 )
 
 
-def replay_panel(groups: Sequence[Group], curves: Sequence[Curve]) -> None:
+def replay_panel(groups: Sequence[RunGroup], curves: Sequence[Curve]) -> None:
     """Draw the replay of the chosen runs, folded until somebody opens it.
 
     groups, curves: as for `curve_panels`.
@@ -54,7 +54,7 @@ def replay_panel(groups: Sequence[Group], curves: Sequence[Curve]) -> None:
                 st.caption(CAPTION)
 
 
-def replay_data(groups: Sequence[Group], curves: Sequence[Curve]) -> dict[str, Any]:
+def replay_data(groups: Sequence[RunGroup], curves: Sequence[Curve]) -> dict[str, Any]:
     """Return all that the page needs to play the trainings of these curves, as plain data.
 
     epochs: the first and the last epoch. panels: a chart each, with the ends of its vertical axis. runs: a curve each,
@@ -79,8 +79,8 @@ def replay_data(groups: Sequence[Group], curves: Sequence[Curve]) -> dict[str, A
     }
 
 
-def _run(curve: Curve, group: Group, matrices: bool) -> dict[str, Any]:
-    metrics: tuple[Metric, ...] = ("loss", "accuracy")
+def _run(curve: Curve, group: RunGroup, matrices: bool) -> dict[str, Any]:
+    metrics: tuple[CurveMetric, ...] = ("loss", "accuracy")
     lines = {metric: {kind: _values(curve.history[COLUMNS[metric, kind]]) for kind in KINDS} for metric in metrics}
     stored: list[dict[str, Any]] = []
     if group.several:

@@ -12,7 +12,7 @@ from dashboard.shared import presenter
 from dashboard.shared.charts import Drawing
 from dashboard.views.compare.curve_panels import TITLES
 from dashboard.views.compare.strip import one_right_gallery
-from mnist_core.plots.learning_curves import Curve, Metric, curve_frame, curves_chart, described
+from mnist_core.plots.learning_curves import Curve, CurveMetric, curve_frame, curves_chart, described
 from mnist_core.runs.run import Run
 
 SCENES = ("The answer", TITLES["loss"], TITLES["accuracy"], "Digits that only one gets right")
@@ -51,7 +51,7 @@ def scene(curves: Sequence[Curve], pair: Sequence[Run], labels: Mapping[str, str
         return False
     st.markdown(f"### {SCENES[place]}")
     if place < 3:
-        metric: Metric = "loss" if place == 1 else "accuracy"
+        metric: CurveMetric = "loss" if place == 1 else "accuracy"
         frame = kept(curve_frame, curves, metric, kinds=("training", "validation"), smoothing=0.0)
         if frame.empty:
             st.caption("No epoch is finished yet.")

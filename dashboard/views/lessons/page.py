@@ -16,7 +16,7 @@ from dashboard.views.lessons.files import FILES
 from dashboard.views.lessons.subjects import answer, lessons, subjects, text, train, unfinished
 from mnist_core.errors import MnistCoreError
 from mnist_core.lessons.answers import outcome
-from mnist_core.lessons.lesson import Kind, LessonPicture, picture
+from mnist_core.lessons.lesson import LessonPicture, QuestionKind, picture
 from mnist_core.lessons.quantities import Subject, Unit
 from mnist_core.lessons.reading import FOLDER, Filed, Lessons
 from mnist_core.lessons.words import choice_words, number_words, outcome_words
@@ -25,7 +25,11 @@ from mnist_core.text import for_markdown
 
 LESSON = "lesson"  # in the URL
 TICK_S = 0.5
-KINDS: dict[Kind, str] = {"number": "Predict a number", "choice": "Choose an answer", "epoch": "Click on an epoch"}
+KINDS: dict[QuestionKind, str] = {
+    "number": "Predict a number",
+    "choice": "Choose an answer",
+    "epoch": "Click on an epoch",
+}
 UNITS: dict[Unit, str] = {"%": ", in %", "points": ", in percentage points", "loss": ", in nats", "seconds": ", in s"}
 STYLE = """
 <style>

@@ -19,7 +19,7 @@ from mnist_core.lessons.lesson import LessonPicture
 from mnist_core.lessons.quantities import Subject, moved_accuracy, moved_right, verdict
 from mnist_core.plots.architecture import architecture_chart, architecture_frame
 from mnist_core.plots.architecture import described as layers_described
-from mnist_core.plots.learning_curves import Curve, Kind, Metric, curve_frame, described
+from mnist_core.plots.learning_curves import Curve, CurveKind, CurveMetric, curve_frame, described
 from mnist_core.plots.lessons import digit_chart, digit_frame, epochs_chart, moved_chart
 from mnist_core.plots.style import GREY
 from mnist_core.plots.verdicts import described as verdicts_described
@@ -28,8 +28,8 @@ from mnist_core.runs.run import Run
 
 MOVES = range(9)
 """Pixels in the picture of moved digits."""
-KINDS: tuple[Kind, ...] = ("dropout off", "validation")
-TITLES: dict[Metric, str] = {
+KINDS: tuple[CurveKind, ...] = ("dropout off", "validation")
+TITLES: dict[CurveMetric, str] = {
     "loss": "Loss by epoch: lower is better",
     "accuracy": "Accuracy by epoch: higher is better",
 }
@@ -70,7 +70,7 @@ def draw(
     labels = {run.id: subject.name for run, subject in zip(runs, chosen, strict=True)}
     colours = resources.colours([run.id for run in runs])
     if wanted.what in ("loss", "accuracy"):
-        metric: Metric = "loss" if wanted.what == "loss" else "accuracy"
+        metric: CurveMetric = "loss" if wanted.what == "loss" else "accuracy"
         _curves(runs, labels, colours, metric, key, marks, clickable)
     elif wanted.what == "digits":
         _digits(runs, labels, colours, key)
@@ -98,7 +98,7 @@ def _curves(
     runs: Sequence[Run],
     labels: Mapping[str, str],
     colours: Mapping[str, str],
-    metric: Metric,
+    metric: CurveMetric,
     key: str,
     marks: Mapping[str, int] | None,
     clickable: bool,

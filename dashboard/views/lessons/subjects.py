@@ -12,7 +12,7 @@ from mnist_core.constants import MNIST_FINGERPRINT
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs.request import RunRequest, request_all
 from mnist_core.lessons.lesson import Lesson
-from mnist_core.lessons.quantities import Named, Sources, Subject, Value, filled, value
+from mnist_core.lessons.quantities import Named, QuantityValue, Sources, Subject, filled, value
 from mnist_core.lessons.reading import FOLDER, Lessons, all_lessons, version
 from mnist_core.runs.records import LONGEST_NAME
 from mnist_core.runs.run import Run, Version
@@ -79,13 +79,13 @@ def _text(words: str, key: Key, _found: Mapping[str, Subject]) -> str:
     return filled(words, _found, SOURCES)
 
 
-def answer(lesson: Lesson, found: Mapping[str, Subject]) -> Value:
+def answer(lesson: Lesson, found: Mapping[str, Subject]) -> QuantityValue:
     """Return the value that the question of a lesson asks for."""
     return _answer(lesson.question.answer, _key(found), found, lesson.asked)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def _answer(asked: str, key: Key, _found: Mapping[str, Subject], _named: Named) -> Value:
+def _answer(asked: str, key: Key, _found: Mapping[str, Subject], _named: Named) -> QuantityValue:
     return value(_named, _found, SOURCES)
 
 

@@ -12,7 +12,7 @@ from dashboard.shared.run_picker import MOST_COMPARED as MOST
 from dashboard.views.published.published_rows import errors_html, head, row_html
 from mnist_core.plots.published import described, published_chart, published_frame
 from mnist_core.published import words
-from mnist_core.published.reproduction import Row, tally
+from mnist_core.published.reproduction import ReproductionRow, tally
 from mnist_core.text import for_markdown
 
 RULE = (
@@ -25,7 +25,7 @@ RULE = (
 )
 
 
-def action(row: Row) -> None:
+def action(row: ReproductionRow) -> None:
     """The button that leads on from a row: to its runs, to its sweep, or to where it can be trained."""
     key = f"published_{row.name}"
     if row.stored is not None:
@@ -47,7 +47,7 @@ def action(row: Row) -> None:
         st.switch_page("views/sweeps/page.py", query_params={"start": "1", "what": f"{row.kind}:{row.name}"})
 
 
-def table(rows: list[Row]) -> None:
+def table(rows: list[ReproductionRow]) -> None:
     """The rows of one source."""
     with st.container(key=f"published_rows_{rows[0].name.partition('/')[0]}"):
         for row in rows:

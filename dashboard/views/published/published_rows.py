@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mnist_core.plots import style
 from mnist_core.published import words
-from mnist_core.published.reproduction import Reproduction, Row
+from mnist_core.published.reproduction import Reproduction, ReproductionRow
 from mnist_core.text import for_html
 
 STYLE = """
@@ -73,7 +73,7 @@ def head() -> str:
     return f'{STYLE}<div class="pub"><div class="head">{cells}</div></div>'
 
 
-def row_html(row: Row) -> str:
+def row_html(row: ReproductionRow) -> str:
     """Return a row as HTML: a line, which opens to all that is known of it."""
     short = words.short(row)
     why = f' <span class="why">{for_html(short)}</span>' if short else ""
@@ -88,7 +88,7 @@ def row_html(row: Row) -> str:
     )
 
 
-def _accuracies(row: Row) -> tuple[str, str]:
+def _accuracies(row: ReproductionRow) -> tuple[str, str]:
     """Return the test accuracy as published and as measured."""
     item = row.accuracy
     if item is not None:
@@ -100,7 +100,7 @@ def _accuracies(row: Row) -> tuple[str, str]:
     )
 
 
-def _more(row: Row) -> str:
+def _more(row: ReproductionRow) -> str:
     size = f"{row.parameters:,} parameters" if row.parameters is not None else row.kind
     parts = [f"<p>{for_html(row.planned)}, {size}. {for_html(_beyond_table(row))}</p>", _table(row)]
     items = [_claim(claim) for claim in words.claims(row)]
@@ -115,12 +115,12 @@ def _more(row: Row) -> str:
     return "".join(parts)
 
 
-def _beyond_table(row: Row) -> str:
+def _beyond_table(row: ReproductionRow) -> str:
     """Return the sentence on the verdict where no table of figures and no list of statements says it."""
     return "" if row.compared and row.measured else words.reason(row)
 
 
-def _table(row: Row) -> str:
+def _table(row: ReproductionRow) -> str:
     """Return a model's figures as a table."""
     lines = words.figure_lines(row)
     if not lines:
@@ -142,7 +142,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def errors_html(rows: Sequence[Row]) -> str:
+def errors_html(rows: Sequence[ReproductionRow]) -> str:
     """Return what the sources got wrong as an HTML list."""
     found = words.source_errors(rows)
     return "<ul>" + "".join(f"<li><b>{for_html(name)}</b>: {for_html(text)}</li>" for name, text in found) + "</ul>"

@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard.resources import Entry
 from mnist_core.comparison.recipes import without_seed
-from mnist_core.runs.columns import COLUMNS, Row, contains
+from mnist_core.runs.columns import COLUMNS, RunRow, contains
 from mnist_core.runs.filters import Filter
 
 MEANS = (
@@ -29,7 +29,7 @@ class Line:
     """
 
     ids: tuple[str, ...]
-    row: Row
+    row: RunRow
     losses: tuple[float, ...]
     depth: int = 0
     recipe: str = ""
@@ -106,7 +106,7 @@ def _recipe(group: Sequence[Entry]) -> Line:
     """Return the line for several seeds of one recipe: means of what is measured, and what they have in common."""
     group = sorted(group, key=lambda entry: entry.row["seed"])
     rows = [entry.row for entry in group]
-    row: Row = {name: rows[0][name] if len({str(r[name]) for r in rows}) == 1 else None for name in COLUMNS}
+    row: RunRow = {name: rows[0][name] if len({str(r[name]) for r in rows}) == 1 else None for name in COLUMNS}
     for name in MEANS:
         known = [r[name] for r in rows if r[name] is not None]
         row[name] = statistics.fmean(known) if known else None

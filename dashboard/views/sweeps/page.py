@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.views.sweeps import parallel_panel, results_table, sweep_form, sweep_panels
+from mnist_core.comparison.selection import StudyKind
 from mnist_core.errors import StoreError
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
@@ -14,7 +15,6 @@ from mnist_core.runs.run import Run
 from mnist_core.studies.kinds import SHELVES, AnyStudy
 from mnist_core.studies.progress import StudyProgress, runs_of
 from mnist_core.studies.searches import Search
-from mnist_core.studies.study import StudyKind
 from mnist_core.studies.sweeps import Sweep
 from mnist_core.text import data_name
 

@@ -26,7 +26,7 @@ from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.jobs.request import request_all, resume, wanted_seeds
 from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
-from mnist_core.plots.learning_curves import Metric, changes_of, curve_frame, curves_chart, member_frame
+from mnist_core.plots.learning_curves import CurveMetric, changes_of, curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -308,7 +308,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     singly = False
     if any(curve.members for curve in curves):
         singly = st.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
-    charts: tuple[tuple[Metric, str, str, str], ...] = (
+    charts: tuple[tuple[CurveMetric, str, str, str], ...] = (
         (
             "loss",
             "Loss",

@@ -28,7 +28,7 @@ def result_card(run: Run, chosen: list[str], runs: list[Run]) -> None:
     runs
         all runs of the store.
     """
-    own = next((group for group in groups.recipes_of(runs) if run.id in group.ids), groups.Group((run,)))
+    own = next((group for group in groups.recipes_of(runs) if run.id in group.ids), groups.RunGroup((run,)))
     text = _seeds_words(own)
     base = _original(run, own, chosen, runs)
     if base is not None:
@@ -53,7 +53,7 @@ def result_card(run: Run, chosen: list[str], runs: list[Run]) -> None:
             )
 
 
-def _original(run: Run, own: groups.Group, chosen: list[str], runs: list[Run]) -> Run | None:
+def _original(run: Run, own: groups.RunGroup, chosen: list[str], runs: list[Run]) -> Run | None:
     """Return the baseline, else the first other chosen run, if it was tested on the same data."""
     by_id = {other.id: other for other in runs}
     fitting = [
@@ -68,7 +68,7 @@ def _original(run: Run, own: groups.Group, chosen: list[str], runs: list[Run]) -
     return by_id[found] if found else None
 
 
-def _seeds_words(own: groups.Group) -> str:
+def _seeds_words(own: groups.RunGroup) -> str:
     """Return the mean over the finished seeds of the recipe, where there are several."""
     with panels.errors_as_messages():
         figures = seed_figures([own], "kept").get(own.first.id, [])

@@ -16,7 +16,7 @@ Code = Literal[
 ]  # fmt: skip
 """The rules, one code each; `docs/diagnosis.md` says when each holds. The first five leave nothing else to say. Exactly
 one of `got_worse` to `plateau`, `too_few_epochs` and `unclear` is found otherwise: where the validation loss goes."""
-Severity = Literal["problem", "note"]
+FindingSeverity = Literal["problem", "note"]
 """`problem`: something to change before the next training. `note`: something to know when reading the curves."""
 
 
@@ -24,15 +24,14 @@ Severity = Literal["problem", "note"]
 class Finding:
     """One thing that the curves show.
 
-    code: the rule. severity: see `Severity`. epoch: where it shows, from 1. numbers: what was compared, unrounded;
-    `NUMBERS` says what each is. suggestions: changes that may help, the best first. columns: the history's columns
-    that were read.
+    code: the rule. epoch: where it shows, from 1. numbers: what was compared, unrounded; `NUMBERS` says what each is.
+    suggestions: changes that may help, the best first. columns: the history's columns that were read.
     """
 
     code: Code
     epoch: int
     numbers: Mapping[str, float]
-    severity: Severity = "note"
+    severity: FindingSeverity = "note"
     suggestions: tuple[Suggestion, ...] = ()
     columns: tuple[str, ...] = field(default=("val_loss",))
 

@@ -15,7 +15,15 @@ import numpy as np
 from mnist_core.comparison.diagnosis import trends
 from mnist_core.comparison.diagnosis.endings import DIGITS, Chance, ending
 from mnist_core.comparison.diagnosis.findings import Finding, UnseenResult
-from mnist_core.comparison.diagnosis.series import History, Series, Values, logarithms, noise_of, pivots, read_history
+from mnist_core.comparison.diagnosis.series import (
+    History,
+    Series,
+    SeriesValues,
+    logarithms,
+    noise_of,
+    pivots,
+    read_history,
+)
 from mnist_core.comparison.diagnosis.suggestions import suggestions, without_contradictions
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
 from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
@@ -298,6 +306,6 @@ def _accuracy_error(accuracy: float, images: int | None) -> float:
     return math.sqrt(share * (1 - share) / images)
 
 
-def _noise_share(values: Values) -> float:
+def _noise_share(values: SeriesValues) -> float:
     """Return the noise of the logarithm of a curve: the share by which the next epoch is typically off."""
     return noise_of(logarithms(values)).sd

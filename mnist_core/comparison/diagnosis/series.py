@@ -20,7 +20,7 @@ from mnist_core.runs.records import FROM_FILE, HISTORY_COLUMNS, EpochRow
 if TYPE_CHECKING:
     import pandas as pd
 
-Values = NDArray[np.float64]
+SeriesValues = NDArray[np.float64]
 
 WINDOW_SHARE, WINDOW_LEAST, WINDOW_MOST = 5, 2, 7
 """A mean is taken over a fifth of the epochs, from 2 to 7: longer ones would blur the epoch where the loss turns."""
@@ -42,12 +42,12 @@ class History:
     """
 
     epochs: NDArray[np.int64]
-    columns: Mapping[str, Values]
+    columns: Mapping[str, SeriesValues]
 
     def __len__(self) -> int:
         return len(self.epochs)
 
-    def __getitem__(self, name: str) -> Values:
+    def __getitem__(self, name: str) -> SeriesValues:
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
@@ -98,7 +98,7 @@ def read_history(history: pd.DataFrame | Mapping[str, Sequence[float]] | Sequenc
             f"a history needs the columns {' and '.join(NEEDED_COLUMNS)}; this one has "
             f"{', '.join(columns) or 'no columns'}; add {' and '.join(missing)}"
         )
-    arrays: dict[str, Values] = {}
+    arrays: dict[str, SeriesValues] = {}
     for name in ("epoch", *HISTORY_COLUMNS):
         if name in columns:
             try:
@@ -139,7 +139,7 @@ class CurveNoise(NamedTuple):
         return self.sd * math.sqrt(2 / window * more)
 
 
-def noise_of(values: Values) -> CurveNoise:
+def noise_of(values: SeriesValues) -> CurveNoise:
     """Return the noise of a curve, from its last two thirds, where it bends least.
 
     Two estimates of the standard deviation are made, and the larger holds: from the second differences (variance 6σ²
@@ -172,7 +172,7 @@ class Series:
     the first epoch of the window. noise: around the trend. error: standard error of the difference of two means.
     """
 
-    def __init__(self, values: Values, epochs: NDArray[np.int64], window: int | None = None) -> None:
+    def __init__(self, values: SeriesValues, epochs: NDArray[np.int64], window: int | None = None) -> None:
         self.values, self.epochs = values, epochs
         self.window = window or window_of(len(values))
         self.means = np.convolve(values, np.full(self.window, 1 / self.window), mode="valid")
@@ -210,13 +210,13 @@ def window_of(count: int) -> int:
     return max(WINDOW_LEAST, min(WINDOW_MOST, count // WINDOW_SHARE))
 
 
-def logarithms(values: Values) -> Values:
+def logarithms(values: SeriesValues) -> SeriesValues:
     """Return the logarithms of losses, none below that of FLOOR."""
-    found: Values = np.log(np.maximum(values, FLOOR))
+    found: SeriesValues = np.log(np.maximum(values, FLOOR))
     return found
 
 
-def pivots(values: Values, least: float = SWING) -> list[int]:
+def pivots(values: SeriesValues, least: float = SWING) -> list[int]:
     """Return the indices where a curve turns, such that it moves by at least `least` between neighbours.
 
     The curve is that of the logarithms of `values`, so that `least` is a factor. The first index is 0 and the last one
@@ -253,7 +253,7 @@ class Spike(NamedTuple):
     end: int
 
 
-def spikes_of(values: Values, turns: Sequence[int]) -> list[Spike]:
+def spikes_of(values: SeriesValues, turns: Sequence[int]) -> list[Spike]:
     """Return the rises by a factor of 1.5 or more that came back to within a quarter of where they had begun."""
     found: list[Spike] = []
     for start, peak, bottom in zip(turns, turns[1:], turns[2:], strict=False):

@@ -111,10 +111,10 @@ def without_contradictions(findings: Sequence[Finding]) -> list[Finding]:
     return found
 
 
-_Candidate = TypeVar("_Candidate", bound="Run")
+RunT = TypeVar("RunT", bound="Run")
 
 
-def runs_with_change(run: Run, change: Suggestion, runs: Iterable[_Candidate]) -> list[_Candidate]:
+def runs_with_change(run: Run, change: Suggestion, runs: Iterable[RunT]) -> list[RunT]:
     """Return the finished runs on the same data whose configuration differs from that of `run` in this change alone.
 
     Parameters

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from mnist_core.comparison.decide import Decision, narrowest
 from mnist_core.comparison.production import (
     Candidate,
-    Cost,
+    CostName,
+    ProductionStatus,
     Ranked,
     Recommendation,
-    Status,
     beaten_everywhere,
     cost_ratios,
 )
@@ -18,7 +18,7 @@ from mnist_core.comparison.words.numbers import listed, margin_words, number, pe
 from mnist_core.comparison.words.verdicts import Names
 from mnist_core.evaluation.statistics import Sample
 
-COST_WORDS: dict[Cost, str] = {
+COST_WORDS: dict[CostName, str] = {
     "parameters": "the parameters",
     "bytes": "the file size",
     "one": "the time for one image",
@@ -27,7 +27,7 @@ COST_WORDS: dict[Cost, str] = {
 }
 """Each cost as it is named after "with an eighth of"."""
 
-STATUS_WORDS: dict[Status, str] = {
+STATUS_WORDS: dict[ProductionStatus, str] = {
     "suffices": "within the margin of all others",
     "open": "can't tell",
     "behind": "behind",
@@ -184,7 +184,7 @@ def _gap(decision: Decision) -> str:
     return f"{points_words(shown)} {'more' if decision.value > 0 else 'fewer'} right"
 
 
-def _saved(own: Candidate, other: Candidate, most: int, first: Cost | None = None) -> str:
+def _saved(own: Candidate, other: Candidate, most: int, first: CostName | None = None) -> str:
     """Return what is cheaper and what is dearer: ``with half the parameters, but 1.6 times the training time``.
 
     first: the cost that is named first; the others follow from the least on.
