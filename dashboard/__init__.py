@@ -1,1 +1,1 @@
-"""The Streamlit app: pages in `views`, charts without Streamlit in `charts`, shared parts in `components`."""
+"""The Streamlit app: pages in `views`; in `shared` what several pages use. Charts are made in `mnist_core.plots`."""

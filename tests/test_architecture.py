@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,30 @@ def room(path: Path) -> str | None:
 def test_every_folder_of_the_core_is_a_room_in_the_order() -> None:
     folders = {path.name for path in (ROOT / "mnist_core").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set(ROOMS)
+
+
+def folders(path: Path) -> set[str]:
+    """Return the names of the folders in a folder that belong to the project."""
+    ignored = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines() if line}
+    found = {item.name for item in path.iterdir() if item.is_dir() and not item.name.startswith((".", "__"))}
+    return {name for name in found if not any(Path(name).match(pattern) for pattern in ignored)}
+
+
+def test_the_map_in_the_readme_is_the_list_of_folders_in_the_order_of_their_imports() -> None:
+    on_map = re.findall(r"^\| `((?:\w+/)+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    within = {name: [inner for inner in on_map if re.fullmatch(rf"{name}\w+/", inner)] for name in on_map}
+    assert within["mnist_core/"] == [f"mnist_core/{name}/" for name in ROOMS]
+    assert sorted(within["dashboard/"]) == sorted(f"dashboard/{name}/" for name in folders(ROOT / "dashboard"))
+    assert sorted(name for name in on_map if name.count("/") == 1) == sorted(f"{name}/" for name in folders(ROOT))
+    assert len(on_map) == len(within)
+
+
+@pytest.mark.parametrize("package", ["mnist_core", "dashboard"])
+def test_the_page_about_the_code_lists_every_file_outside_of_the_folders(package: str) -> None:
+    text = (ROOT / "docs" / "code.md").read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| outside the folders of `{package}/` .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    files = {path.name for path in (ROOT / package).glob("*.py") if not path.name.startswith("__")}
+    assert set(re.findall(r"^\| `(\w+\.py)` \|", table, re.MULTILINE)) == files
 
 
 def test_the_tests_have_the_same_rooms() -> None:

@@ -70,6 +70,24 @@ def test_every_file_that_is_named_exists(document: Path) -> None:
     assert missing == []
 
 
+def test_every_page_of_the_documentation_is_linked_from_another() -> None:
+    linked = {
+        (document.parent / link).resolve()
+        for document in DOCUMENTS
+        for link in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8"))
+    }
+    assert [path.name for path in PRESENT if path.name != "README.md" and path.resolve() not in linked] == []
+
+
+def test_the_words_that_the_style_page_fixes_are_in_the_glossary() -> None:
+    style = (ROOT / "docs" / "style.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"keeps one meaning\.(.*?)mean\s+what", style, re.DOTALL)
+    words = re.findall(r"`(\w+)`", sentence)
+    assert len(words) > 5
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    assert [word for word in words if f"| **{word}** |" not in glossary] == []
+
+
 def test_every_test_that_the_threat_model_names_exists() -> None:
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
     assert len(named) > 10
