@@ -40,6 +40,8 @@ AVOIDED = re.compile(rf"\b({'|'.join(map(re.escape, PLAINLY))})\b", re.IGNORECAS
 QUESTIONS = ("Whether ", "What ")
 """Beginnings of a docstring that leave open what a function does."""
 
+CAMEL_CASE = re.compile(r"_*[A-Z]\w*[a-z]\w*")
+
 Text = tuple[int, str]
 
 
@@ -75,6 +77,22 @@ def not_a_verb(source: str) -> list[str]:
     ]
 
 
+def type_names(source: str) -> Iterator[Text]:
+    """Yield line and name, without underscores in front, of each class, type alias and type variable.
+
+    An assignment outside a function defines a type where its name is in CamelCase.
+    """
+    tree = ast.parse(source)
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            if isinstance(target, ast.Name) and CAMEL_CASE.fullmatch(target.id):
+                yield node.lineno, target.id.lstrip("_")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.lineno, node.name.lstrip("_")
+
+
 def test_the_checks_find_what_they_look_for() -> None:
     source = '''
 def at(x):
@@ -95,10 +113,27 @@ def test_docstrings_and_comments_are_in_plain_english(path: Path) -> None:
     assert not_a_verb(source) == []
 
 
-def test_no_two_public_classes_share_a_name() -> None:
+def test_the_search_for_type_names_sees_every_way_to_define_one() -> None:
+    source = """
+Kind = Literal["a", "b"]
+Floats = float | Array
+Made = TypeVar("Made")
+Text = str
+Either: TypeAlias = "Kind | Floats"
+class _Row: ...
+def make():
+    class Inner: ...
+LIMIT = 3
+TABLE: dict[str, int] = {}
+one = dict[str, int]
+"""
+    assert [name for _, name in type_names(source)] == ["Kind", "Floats", "Made", "Text", "Either", "Row", "Inner"]
+
+
+def test_no_two_types_share_a_name() -> None:
+    """A class, an alias and a type variable count alike, and an underscore in front makes no other word of a name."""
     places = defaultdict(list)
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
+        for line, name in type_names(path.read_text(encoding="utf-8")):
+            places[name].append(f"{path.relative_to(ROOT)}:{line}")
     assert {name: found for name, found in places.items() if len(found) > 1} == {}

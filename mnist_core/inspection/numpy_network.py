@@ -17,7 +17,7 @@ import numpy as np
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DamagedFile, StoreError
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.experiments.layers.base import Activation, FloatArray, LayerRow, Part, Step
+from mnist_core.experiments.layers.base import Activation, Float32Array, ForwardStep, LayerRow, Part
 from mnist_core.files import printable
 from mnist_core.runs.keras_file import read_weights
 
@@ -28,25 +28,25 @@ _BLOCK_VALUES = 1_000_000
 class Network(NamedTuple):
     """A trained network. steps: one function a layer, the last of which makes the logits. block: images at a time."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ForwardStep, ...]
     block: int
 
-    def hidden(self, images: Pixels) -> FloatArray:
+    def hidden(self, images: Pixels) -> Float32Array:
         """Return the inputs of the output layer, shape (n, units), for uint8 images of shape (n, 28, 28)."""
         return self._run(images, self.steps[:-1])
 
-    def logits(self, images: Pixels) -> FloatArray:
+    def logits(self, images: Pixels) -> Float32Array:
         """Return the inputs of the softmax, shape (n, 10), for uint8 images of shape (n, 28, 28).
 
         The difference of two logits is the logarithm of the ratio of the two probabilities.
         """
         return self._run(images, self.steps)
 
-    def probabilities(self, images: Pixels) -> FloatArray:
+    def probabilities(self, images: Pixels) -> Float32Array:
         """Probabilities of shape (n, 10) for uint8 images of shape (n, 28, 28), as `models.predict` gives them."""
         logits = self.logits(images)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
+        shares: Float32Array = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
     def without(self, units: Mapping[int, Sequence[int]]) -> Network:
@@ -56,7 +56,7 @@ class Network(NamedTuple):
         """
         return self._replace(steps=tuple(_muted(step, units.get(place, ())) for place, step in enumerate(self.steps)))
 
-    def _run(self, images: Pixels, steps: Sequence[Step]) -> FloatArray:
+    def _run(self, images: Pixels, steps: Sequence[ForwardStep]) -> Float32Array:
         parts = []
         for start in range(0, max(1, len(images)), self.block):
             values = images[start : start + self.block].astype(np.float32) / np.float32(255.0)
@@ -90,12 +90,12 @@ def switchable(model: ModelConfig) -> list[Switchable]:
     return list(found.values())
 
 
-def _muted(step: Step, units: Sequence[int]) -> Step:
+def _muted(step: ForwardStep, units: Sequence[int]) -> ForwardStep:
     if not units:
         return step
     off = list(units)
 
-    def muted(values: FloatArray) -> FloatArray:
+    def muted(values: Float32Array) -> Float32Array:
         made = step(values).copy()
         made[..., off] = 0.0
         return made
@@ -109,8 +109,8 @@ class DenseWeights(NamedTuple):
     activation: None for the output layer, after which the softmax comes.
     """
 
-    kernel: FloatArray
-    bias: FloatArray
+    kernel: Float32Array
+    bias: Float32Array
     activation: Activation | None
 
 
@@ -140,9 +140,9 @@ def load_network(model: ModelConfig, path: Path) -> Network:
     return network_of(_stored(model, path))
 
 
-def network_of(layers: Sequence[tuple[LayerRow, Part, list[FloatArray]]]) -> Network:
+def network_of(layers: Sequence[tuple[LayerRow, Part, list[Float32Array]]]) -> Network:
     """Return the network of layers with their weights, as `read_weights` gives them."""
-    steps: list[Step] = []
+    steps: list[ForwardStep] = []
     most = 1
     for _, part, variables in layers:
         if part.step is not None:
@@ -151,7 +151,7 @@ def network_of(layers: Sequence[tuple[LayerRow, Part, list[FloatArray]]]) -> Net
     return Network(tuple(steps), max(1, _BLOCK_VALUES // most))
 
 
-def _stored(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, list[FloatArray]]]:
+def _stored(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, list[Float32Array]]]:
     """Return the layers with their weights; raise StoreError with the run's name where they cannot be read."""
     try:
         return read_weights(model, path)

@@ -25,7 +25,7 @@ from mnist_core.errors import ConfigError, DamagedFile
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.frozen import explain
 from mnist_core.experiments.layers import ACTIVATIONS
-from mnist_core.experiments.layers.base import FloatArray, LayerRow, Part, Shape
+from mnist_core.experiments.layers.base import Float32Array, LayerRow, Part, Shape
 from mnist_core.files import open_regular, parse_json, printable
 
 MOST_BYTES = 200 * 2**20
@@ -35,7 +35,7 @@ _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _WHOLE_IMAGE = (IMAGE_SHAPE, (*IMAGE_SHAPE, 1), (INPUT_SIZE,))
 """Shapes of one image in which a network may take it."""
 
-Layer = dict[str, Any]
+LayerEntry = dict[str, Any]
 
 
 def read_network(path: Path) -> ModelConfig:
@@ -55,7 +55,7 @@ def read_network(path: Path) -> ModelConfig:
     called = printable(path.name)
     try:
         layers = _chain(parse_json(content))
-        return _Network().read(layers)
+        return _LayersReader().read(layers)
     except ConfigError as error:
         raise DamagedFile(f"{called} holds a network that is not among those that are read here: {error}") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
@@ -63,7 +63,7 @@ def read_network(path: Path) -> ModelConfig:
         raise DamagedFile(f"{called} holds a network that is not among those that are read here: {reason}") from None
 
 
-def read_weights(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, list[FloatArray]]]:
+def read_weights(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, list[Float32Array]]]:
     """Return every layer of `model` with its arrays of weights, float32, in Keras's order and of Keras's shapes.
 
     Raises
@@ -137,11 +137,11 @@ def _refuse_links(file: Any) -> None:
         raise ValueError(refused)
 
 
-def _arrays(model: ModelConfig, file: Any) -> list[tuple[LayerRow, Part, list[FloatArray]]]:
+def _arrays(model: ModelConfig, file: Any) -> list[tuple[LayerRow, Part, list[Float32Array]]]:
     import h5py
 
     seen: Counter[str] = Counter()
-    found: list[tuple[LayerRow, Part, list[FloatArray]]] = []
+    found: list[tuple[LayerRow, Part, list[Float32Array]]] = []
     before: Shape = IMAGE_SHAPE
     for row, part in model.parts():
         kind = stored_name(part.keras.name)
@@ -185,12 +185,12 @@ def stored_name(layer: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()
 
 
-def _chain(config: Any) -> list[Layer]:
+def _chain(config: Any) -> list[LayerEntry]:
     """Return the layers of a network in which each follows the one before; raise ValueError for any other."""
     kind = config["class_name"]
     if kind not in ("Sequential", "Functional") or config.get("registered_name") not in (None, kind):
         raise ValueError(f"it is a {str(kind)[:80]}; Sequential and Functional models are read")
-    layers: list[Layer] = config["config"]["layers"]
+    layers: list[LayerEntry] = config["config"]["layers"]
     if not isinstance(layers, list) or not 2 <= len(layers) <= 100:
         raise ValueError("it must have 2 to 100 layers")
     if kind == "Functional":
@@ -203,22 +203,22 @@ def _chain(config: Any) -> list[Layer]:
     return layers
 
 
-def _label(layer: Layer) -> str:
+def _label(layer: LayerEntry) -> str:
     return f"{str(layer['config'].get('name'))[:60]!r} ({str(layer['class_name'])[:60]})"
 
 
-class _Network:
+class _LayersReader:
     """The layers of a ModelConfig while they are read."""
 
     def __init__(self) -> None:
-        self.layers: list[Layer] = []
+        self.layers: list[LayerEntry] = []
         self.shape: Shape | None = None
         self.output = False
         self.scaled = False
         self.open: str | None = None
         """What the last layer still needs: an `activation`, `normalisation` before it, or the `softmax`."""
 
-    def read(self, layers: list[Layer]) -> ModelConfig:
+    def read(self, layers: list[LayerEntry]) -> ModelConfig:
         """Return the network of these layers; raise ValueError where one is not read, by its name."""
         for layer in layers:
             kind, options = layer["class_name"], layer["config"]
@@ -237,24 +237,24 @@ class _Network:
             raise ValueError(f"it does not end in a softmax over {CLASSES} classes")
         return ModelConfig.model_validate({"layers": self.layers})
 
-    def _input(self, options: Layer) -> None:
+    def _input(self, options: LayerEntry) -> None:
         shape = tuple(options["batch_shape"][1:])
         if self.shape is not None or shape not in _WHOLE_IMAGE:
             raise ValueError(f"its shape is {shape}; an image has one of {_WHOLE_IMAGE}")
         self.shape = shape
 
-    def _rescaling(self, options: Layer) -> None:
+    def _rescaling(self, options: LayerEntry) -> None:
         if self.layers or self.scaled or options["offset"] != 0 or not math.isclose(options["scale"], 1 / 255):
             raise ValueError("it must be 1 / 255, without an offset, and the first layer")
         self.scaled = True
 
-    def _reshape(self, options: Layer) -> None:
+    def _reshape(self, options: LayerEntry) -> None:
         shape = tuple(options["target_shape"])
         if self.layers or shape not in _WHOLE_IMAGE:
             raise ValueError(f"it makes {shape}; only the image may be reshaped, to one of {_WHOLE_IMAGE}")
         self.shape = shape
 
-    def _flatten(self, options: Layer) -> None:
+    def _flatten(self, options: LayerEntry) -> None:
         _plain(options, data_format="channels_last")
         if self.layers and self.layers[-1]["kind"] in ("conv", "pool"):
             self._settled()
@@ -262,7 +262,7 @@ class _Network:
         else:
             self.shape = (INPUT_SIZE,) if not self.layers else self.shape
 
-    def _dense(self, options: Layer) -> None:
+    def _dense(self, options: LayerEntry) -> None:
         self._settled()
         _plain(options, use_bias=True, lora_rank=None, quantization_config=None)
         if not self.layers and self.shape != (INPUT_SIZE,):
@@ -275,12 +275,12 @@ class _Network:
         self.layers.append({"kind": "dense", "units": options["units"]})
         self._activate(options["activation"])
 
-    def _classes(self, options: Layer) -> None:
+    def _classes(self, options: LayerEntry) -> None:
         if options["units"] != CLASSES:
             raise ValueError(f"it has {options['units']} classes; the digits are {CLASSES}")
         self.output, self.open = True, None
 
-    def _conv(self, options: Layer) -> None:
+    def _conv(self, options: LayerEntry) -> None:
         self._settled()
         self._maps()
         _plain(options, strides=[1, 1], dilation_rate=[1, 1], groups=1, data_format="channels_last", lora_rank=None)
@@ -294,21 +294,21 @@ class _Network:
                 raise ValueError("it has no bias; that is read only where batch normalisation follows")
             self.open = "normalisation"
 
-    def _batch_norm(self, options: Layer) -> None:
+    def _batch_norm(self, options: LayerEntry) -> None:
         _plain(options, center=True, scale=True, epsilon=0.001)
         if self.open != "normalisation" or options["axis"] not in (-1, 3):
             raise ValueError("it is read only after a convolution without bias and activation, over its maps")
         self.layers[-1]["batch_norm"] = True
         self.open = "activation"
 
-    def _activation(self, options: Layer) -> None:
+    def _activation(self, options: LayerEntry) -> None:
         self._close(options["activation"])
 
-    def _relu(self, options: Layer) -> None:
+    def _relu(self, options: LayerEntry) -> None:
         _plain(options, max_value=None, negative_slope=0.0, threshold=0.0)
         self._close("relu")
 
-    def _softmax(self, options: Layer) -> None:
+    def _softmax(self, options: LayerEntry) -> None:
         if options["axis"] != -1:
             raise ValueError("its axis must be -1")
         self._close("softmax")
@@ -322,7 +322,7 @@ class _Network:
         self.open = None
         self._activate(name)
 
-    def _pool(self, pooling: str, options: Layer) -> None:
+    def _pool(self, pooling: str, options: LayerEntry) -> None:
         self._settled()
         self._maps()
         _plain(options, padding="valid", data_format="channels_last")
@@ -331,12 +331,12 @@ class _Network:
             raise ValueError(f"its strides are {options['strides']}; they must be those of its tiles")
         self.layers.append({"kind": "pool", "pooling": pooling, "size": side})
 
-    def _global_average(self, options: Layer) -> None:
+    def _global_average(self, options: LayerEntry) -> None:
         self._settled()
         _plain(options, keepdims=False, data_format="channels_last")
         self.layers.append({"kind": "global_average"})
 
-    def _dropout(self, options: Layer) -> None:
+    def _dropout(self, options: LayerEntry) -> None:
         self._settled()
         # a dropout of single values after a flatten does what one before it does
         able = next((layer for layer in reversed(self.layers) if layer["kind"] != "flatten"), None)
@@ -378,7 +378,7 @@ class _Network:
     }
 
 
-def _plain(options: Layer, **needed: Any) -> None:
+def _plain(options: LayerEntry, **needed: Any) -> None:
     """Raise ValueError where a setting is there and is not the one that is needed."""
     for name, value in needed.items():
         if options.get(name, value) != value:

@@ -7,26 +7,26 @@ from typing import get_args
 
 import numpy as np
 
-from mnist_core.experiments.layers.base import Activation, FloatArray, Step
+from mnist_core.experiments.layers.base import Activation, Float32Array, ForwardStep
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 
-def _gelu(values: FloatArray) -> FloatArray:
+def _gelu(values: Float32Array) -> Float32Array:
     from scipy.special import erf
 
-    made: FloatArray = values * np.float32(0.5) * (1 + erf(values * np.float32(math.sqrt(0.5))))
+    made: Float32Array = values * np.float32(0.5) * (1 + erf(values * np.float32(math.sqrt(0.5))))
     return made
 
 
-def _sigmoid(values: FloatArray) -> FloatArray:
+def _sigmoid(values: Float32Array) -> Float32Array:
     from scipy.special import expit
 
-    made: FloatArray = expit(values)
+    made: Float32Array = expit(values)
     return made
 
 
-STEPS: dict[Activation, Step] = {
+STEPS: dict[Activation, ForwardStep] = {
     "relu": lambda values: np.maximum(values, 0),
     "elu": lambda values: np.where(values > 0, values, np.expm1(np.minimum(values, 0))),
     "tanh": lambda values: np.tanh(values),

@@ -20,8 +20,8 @@ from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.experiments.declare import setting
 from mnist_core.experiments.frozen import Config
 
-FloatArray = NDArray[np.float32]
-Step = Callable[[FloatArray], FloatArray]
+Float32Array = NDArray[np.float32]
+ForwardStep = Callable[[Float32Array], Float32Array]
 """One layer after training: values of shape (n, …) → values of shape (n, …)."""
 Shape = tuple[int, ...]
 
@@ -88,7 +88,7 @@ class Part(NamedTuple):
     parameters: int = 0
     fixed: int = 0
     variables: int = 0
-    step: Callable[..., Step] | None = None
+    step: Callable[..., ForwardStep] | None = None
     values: int = 0
 
 
@@ -200,7 +200,7 @@ def flat_image_part() -> Part:
     return flatten_part(IMAGE_SHAPE)._replace(detail="28×28 pixels in a row", text="784 pixels, 28×28")
 
 
-def _in_a_row(values: FloatArray) -> FloatArray:
+def _in_a_row(values: Float32Array) -> Float32Array:
     return values.reshape(len(values), -1)
 
 

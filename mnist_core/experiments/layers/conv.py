@@ -10,12 +10,12 @@ from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.activations import STEPS
 from mnist_core.experiments.layers.base import (
     Activation,
-    FloatArray,
+    Float32Array,
+    ForwardStep,
     HiddenLayer,
     KerasLayer,
     Part,
     Shape,
-    Step,
     activation_setting,
     dropout_part,
     dropout_setting,
@@ -140,14 +140,14 @@ class ConvLayer(HiddenLayer):
         keras = KerasLayer("Activation", (self.activation,))
         return [norm, Part("activation", self.activation, out, keras, self.activation, step=lambda: activate)]
 
-    def _step(self, kernel: FloatArray, bias: FloatArray | None = None) -> Step:
+    def _step(self, kernel: Float32Array, bias: Float32Array | None = None) -> ForwardStep:
         """Return the convolution as one matrix product: each row of the left factor is what one window sees."""
         size = self.kernel
         flat = kernel.reshape(-1, kernel.shape[-1])
         before = (size - 1) // 2 if self.padding == "same" else 0
         after = size - 1 - before if self.padding == "same" else 0
 
-        def convolve(values: FloatArray) -> FloatArray:
+        def convolve(values: Float32Array) -> Float32Array:
             padded = np.pad(values, ((0, 0), (before, after), (before, after), (0, 0)))
             windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
             count, height, width = windows.shape[:3]
@@ -158,6 +158,6 @@ class ConvLayer(HiddenLayer):
         return convolve
 
 
-def _batch_norm(scale: FloatArray, offset: FloatArray, mean: FloatArray, variance: FloatArray) -> Step:
+def _batch_norm(scale: Float32Array, offset: Float32Array, mean: Float32Array, variance: Float32Array) -> ForwardStep:
     factor = scale / np.sqrt(variance + _VARIANCE_FLOOR)
     return lambda values: values * factor + (offset - mean * factor)

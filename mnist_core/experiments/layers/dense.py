@@ -9,12 +9,12 @@ from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.activations import STEPS
 from mnist_core.experiments.layers.base import (
     Activation,
-    FloatArray,
+    Float32Array,
+    ForwardStep,
     HiddenLayer,
     KerasLayer,
     Part,
     Shape,
-    Step,
     activation_setting,
     dropout_part,
     dropout_setting,
@@ -74,10 +74,10 @@ class DenseLayer(HiddenLayer):
         ]
 
 
-def dense_part(shape: Shape, units: int, detail: str, keras: KerasLayer, activate: Step, text: str) -> Part:
+def dense_part(shape: Shape, units: int, detail: str, keras: KerasLayer, activate: ForwardStep, text: str) -> Part:
     """Return a fully connected layer of so many units, for inputs of `shape`."""
 
-    def step(kernel: FloatArray, bias: FloatArray) -> Step:
+    def step(kernel: Float32Array, bias: Float32Array) -> ForwardStep:
         return lambda values: activate(values @ kernel + bias)
 
     return Part("dense", detail, (units,), keras, text, (shape[0] + 1) * units, variables=2, step=step)

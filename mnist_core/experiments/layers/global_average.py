@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from mnist_core.experiments.layers.base import FloatArray, HiddenLayer, KerasLayer, Part, Shape
+from mnist_core.experiments.layers.base import Float32Array, HiddenLayer, KerasLayer, Part, Shape
 
 
 class GlobalAverageLayer(HiddenLayer):
@@ -23,6 +23,6 @@ class GlobalAverageLayer(HiddenLayer):
         return [Part("pool", "mean of each map", shape[2:], keras, text, step=lambda: _mean)]
 
 
-def _mean(values: FloatArray) -> FloatArray:
-    made: FloatArray = values.mean(axis=(1, 2))
+def _mean(values: Float32Array) -> Float32Array:
+    made: Float32Array = values.mean(axis=(1, 2))
     return made

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 
 from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.base import (
-    FloatArray,
+    Float32Array,
+    ForwardStep,
     HiddenLayer,
     KerasLayer,
     Part,
     Shape,
-    Step,
     dropout_part,
     dropout_setting,
 )
@@ -56,13 +56,13 @@ class PoolLayer(HiddenLayer):
         text = f"{out[0]}×{out[1]}×{out[2]} · {tile}"
         return [Part("pool", tile, out, keras, text, step=self._step), *dropout_part(self.dropout, out)]
 
-    def _step(self) -> Step:
+    def _step(self) -> ForwardStep:
         side = self.size
 
-        def pool(values: FloatArray) -> FloatArray:
+        def pool(values: Float32Array) -> Float32Array:
             height, width = values.shape[1] // side, values.shape[2] // side
             tiles = values[:, : height * side, : width * side].reshape(len(values), height, side, width, side, -1)
-            made: FloatArray = tiles.max(axis=(2, 4)) if self.pooling == "max" else tiles.mean(axis=(2, 4))
+            made: Float32Array = tiles.max(axis=(2, 4)) if self.pooling == "max" else tiles.mean(axis=(2, 4))
             return made
 
         return pool
