@@ -131,6 +131,8 @@ def _enlarged(key: str, value: Any) -> Any:
     if isinstance(value, dict):
         if key in _TEXT and "expr" in value:  # which depends on the width of the screen
             return round(13 * ENLARGED)
+        if key == "limit" and "expr" in value:
+            return {"expr": f"({value['expr']}) * {ENLARGED}"}
         if key == "strokeWidth" and isinstance(value.get("scale", {}).get("range"), list):
             widths = [_enlarged(key, width) for width in value["scale"]["range"]]
             return value | {"scale": value["scale"] | {"range": widths}}

@@ -105,21 +105,33 @@ def remembered_colours(root: Path, palette: Sequence[str]) -> dict[str, str]:
 
 
 def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
-    """Return a colour of `palette` for each run, the same for ever: remembered in the store at `root`.
+    """Return a colour of `palette` for each run, remembered in the store at `root`.
 
     Where that cannot be written, this process remembers them for as long as it lives.
 
-    A run that has none yet takes the colour that the fewest of `run_ids`, which are shown together, have; among these
-    the one that the fewest of all runs have.
+    The first runs of `run_ids`, which are shown together, never share a colour, as many as `palette` has. A run keeps
+    its colour, unless one before it has the same: then it takes another, and keeps that. A run without a colour, or
+    with one that is taken, gets the one that the fewest of `run_ids` have, those before it first; among these the one
+    that the fewest of all runs have.
     """
-    path = root / "colours.json"
+    path, colours = root / "colours.json", range(len(palette))
     with _WRITING:
         slots = _slots(path)
         known = _unwritten.get(root, {}) | slots
-        for run_id in run_ids:
-            if run_id not in known:
-                beside, used = [known[other] for other in run_ids if other in known], list(known.values())
-                known[run_id] = min(range(len(palette)), key=lambda slot: (beside.count(slot), used.count(slot), slot))
+        used = Counter(slot % len(palette) for slot in known.values())
+        beside: Counter[int] = Counter()
+        waiting = Counter(known[run_id] % len(palette) for run_id in run_ids if run_id in known)
+        for place, run_id in enumerate(dict.fromkeys(run_ids)):
+            own = known[run_id] % len(palette) if run_id in known else None
+            if own is not None:
+                waiting[own] -= 1
+            if own is None or (place < len(palette) and beside[own]):
+                free = min(colours, key=lambda slot: (beside[slot], waiting[slot], used[slot], slot))
+                used[free] += 1
+                if own is not None:
+                    used[own] -= 1
+                known[run_id] = own = free
+            beside[own] += 1
         if known != slots:
             try:
                 write_json(path, known, durable=False)
@@ -127,3 +139,60 @@ def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> d
             except WriteError:
                 _unwritten[root] = known
     return {run_id: palette[known[run_id] % len(palette)] for run_id in run_ids}
+
+
+def margin_names(labels: Sequence[str], letters: int) -> list[str]:
+    """Return the labels in at most `letters` letters, such as for the margin of a chart; no two different ones alike.
+
+    A folder before all of them, such as ``notebook/``, is left out. A longer label loses the number of its seeds, then
+    the parts that all labels have, then the source of its preset, and in the end letters in its middle.
+    """
+    found = _without_folder(labels)
+    parts = [set(PART.split(label)) for label in found]
+    shared = set.intersection(*parts) if len(set(found)) > 1 else set()
+
+    def without_shared(label: str) -> str:
+        return ", ".join(part for part in PART.split(label) if part not in shared)
+
+    ways = (lambda label: re.sub(r", n = \d+$", "", label), without_shared, lambda label: re.sub(SOURCE, "", label))
+    for way in ways:
+        shorter = [way(text) if len(text) > letters else text for text in found]
+        looks = Counter(dict(zip(labels, shorter, strict=True)).values())
+        found = [new if new and looks[new] == 1 else old for old, new in zip(found, shorter, strict=True)]
+    # where the letters near the end do not tell labels apart, those near the beginning may, or some in between
+    heads = sorted(range(1, letters - 1), key=lambda head: abs(head - (letters // 2 - 1)))
+    best = max(([_cut(text, letters, head) for text in found] for head in heads), key=lambda cut: len(set(cut)))
+    return _numbered(labels, best, letters)
+
+
+PART = re.compile(r"[,;:] ")
+"""Between the parts of a label."""
+
+
+def _without_folder(labels: Sequence[str]) -> list[str]:
+    """Return the labels without the folders that all of several labels begin with."""
+    parts = [label.split("/") for label in labels]
+    same = 0
+    if len(set(labels)) > 1:
+        while all(len(own) > same + 1 and own[same] == parts[0][same] for own in parts):
+            same += 1
+    return ["/".join(own[same:]) for own in parts]
+
+
+def _cut(label: str, letters: int, head: int) -> str:
+    """Return a label without its middle if it is long, of which so many letters stay before the gap."""
+    if len(label) <= letters:
+        return label
+    return f"{label[:head].rstrip()}…{label[head + 1 - letters :].lstrip()}"
+
+
+def _numbered(labels: Sequence[str], shown: Sequence[str], letters: int) -> list[str]:
+    """Return what is shown of the labels; where two different labels look alike, each but the first gets a number."""
+    taken: dict[str, str] = {}
+    for label, text in zip(labels, shown, strict=True):
+        number, own = 1, text
+        while label not in taken and own in taken.values():
+            number += 1
+            own = f"{text[: letters - len(str(number)) - 1].rstrip()} {number}"
+        taken.setdefault(label, own)
+    return [taken[label] for label in labels]

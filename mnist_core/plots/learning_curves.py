@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from mnist_core.comparison.words.changes import moments
-from mnist_core.plots.style import RUN_COLOURS, as_text, layer
+from mnist_core.plots.labels import margin_names
+from mnist_core.plots.style import RUN_COLOURS, WIDE_SCREEN, as_text, layer
 from mnist_core.runs.run import Run
 
 CurveMetric = Literal["loss", "accuracy"]
@@ -66,7 +67,9 @@ PLOT_HEIGHT = 284
 NAME_GAP = 17
 """Pixels between two names in the margin."""
 NAME_LIMIT, NAME_LETTERS = 130, 17
-"""Pixels and letters that a name in the margin may take; of a longer one the middle is left out (see the tooltip)."""
+"""Pixels and letters that a name in the margin may take; a longer one is shortened (see the tooltip)."""
+WIDE_LIMIT, WIDE_LETTERS = 170, 23
+"""The same on a wide screen."""
 MARK_GAP = 15
 """Pixels between two rows of words above the plot."""
 FEW = 3
@@ -587,7 +590,8 @@ def _names(
     if not len(names):
         return []
     values = {} if best is None else dict(zip(best["run"], best["value"], strict=True))
-    names["short"] = [_shortened(label) for label in names["label"]]
+    for column, letters in (("short", NAME_LETTERS), ("longer", WIDE_LETTERS)):
+        names[column] = margin_names(list(names["label"]), letters)
     names["text"] = [_best_text(values[run], metric) if run in values else "" for run in names["run"]]
     names["ink"] = [texts[run] for run in names["run"]]
     inks = alt.Color("ink:N", scale=None)
@@ -619,21 +623,16 @@ def _names(
         )
         placed = [(alt.Chart(names), vertical("y"))]
     up = 0 if best is None else -NAME_GAP // 2
+    limit = alt.ExprRef(f"{WIDE_SCREEN} ? {WIDE_LIMIT} : {NAME_LIMIT}")
+    # the width of the plot is named, so that it is drawn anew when the window is made narrower
+    shown = _fixed(alt.TextValue, alt.ExprRef(f"width && {WIDE_SCREEN} ? datum.longer : datum.short"))
     for chart, height in placed:
-        name = chart.mark_text(align="left", dx=13, dy=up, fontSize=13, fontWeight="bold", limit=NAME_LIMIT)
-        layers.append(name.encode(x=edge, y=height, text=alt.Text("short:N"), color=inks, **faded))
+        name = chart.mark_text(align="left", dx=13, dy=up, fontSize=13, fontWeight="bold", limit=limit)
+        layers.append(name.encode(x=edge, y=height, text=shown, color=inks, **faded))
         if best is not None:
-            text = chart.mark_text(align="left", dx=13, dy=up + NAME_GAP - 2, fontSize=12, limit=NAME_LIMIT)
+            text = chart.mark_text(align="left", dx=13, dy=up + NAME_GAP - 2, fontSize=12, limit=limit)
             layers.append(text.encode(x=edge, y=height, text=alt.Text("text:N"), color=inks, **faded))
     return layers
-
-
-def _shortened(label: str) -> str:
-    """Return a name, without its middle if it is long: related names begin alike; those of seeds end in a number."""
-    if len(label) <= NAME_LETTERS:
-        return label
-    head = NAME_LETTERS // 2 - 1
-    return f"{label[:head].rstrip()}…{label[head + 1 - NAME_LETTERS :].lstrip()}"
 
 
 def kind_channels(kinds: Sequence[str], legend: alt.Legend | None) -> tuple[alt.StrokeDash, alt.StrokeWidth]:

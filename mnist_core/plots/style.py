@@ -23,8 +23,8 @@ INK, PAPER = ("#1B1F24", "#E8EBEF"), ("#FFFFFF", "#14171C")
 QUIET = ("#4A5159", "#B4BAC4")
 """Of labels, whose grey is dark enough to be read: `GREY` is for lines and areas."""
 FONT, FIGURES = "Source Sans, sans-serif", "Source Code Pro, monospace"
-LARGE_SCREEN = "windowSize()[0] >= 1600"
-"""A Vega expression; false where a chart is made into a picture without a browser."""
+LARGE_SCREEN, WIDE_SCREEN = "windowSize()[0] >= 1600", "windowSize()[0] >= 1100"
+"""Vega expressions; false where a chart is made into a picture without a browser."""
 ChartT = TypeVar("ChartT", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from dashboard import resources
 from dashboard.shared.run_picker import short_labels
-from mnist_core.plots.labels import run_colours
+from mnist_core.plots.labels import remembered_colours, run_colours
 from mnist_core.plots.style import RUN_COLOURS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -33,6 +33,34 @@ def test_a_new_run_differs_from_those_shown_beside_it_also_when_all_colours_are_
         resources.colours([f"old {number}"])
     shown = resources.colours(["old 0", "old 1", "new"])
     assert len(set(shown.values())) == 3
+
+
+def test_shown_runs_are_distinct_as_long_as_there_are_colours() -> None:
+    ids = [f"run {number}" for number in range(3 * len(RUN_COLOURS))]
+    alone = {run_id: resources.colours([run_id])[run_id] for run_id in ids}
+    alike = [run_id for run_id in ids if alone[run_id] == alone["run 0"]]
+    assert len(alike) == 3
+    assert len(set(resources.colours(alike).values())) == 3
+    shown = [*alike, "run 1", "run 2", "run 8", "new"]
+    assert len(set(resources.colours(shown).values())) == len(RUN_COLOURS)
+
+
+def test_of_two_runs_with_one_colour_the_newly_shown_one_yields_and_stays_so() -> None:
+    alike = ["run 0", f"run {len(RUN_COLOURS)}"]
+    for number in range(len(RUN_COLOURS) + 1):
+        resources.colours([f"run {number}"])
+    before = resources.colours(["run 1", alike[0]])
+    together = resources.colours([*before, alike[1]])
+    assert together | before == together
+    assert len(set(together.values())) == 3
+    assert resources.colours([alike[1]]) == {alike[1]: together[alike[1]]}
+
+
+def test_of_more_runs_than_colours_those_beyond_keep_theirs() -> None:
+    ids = [f"run {number}" for number in range(2 * len(RUN_COLOURS))]
+    first = resources.colours(ids)
+    assert resources.colours(ids) == first
+    assert len(set(list(first.values())[: len(RUN_COLOURS)])) == len(RUN_COLOURS)
 
 
 def test_dark_has_the_same_order_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,4 +98,4 @@ def test_sessions_that_add_colours_at_once_lose_none(tmp_path: Path) -> None:
     ids = [f"run {number}" for number in range(40)]
     with ThreadPoolExecutor(8) as sessions:
         given = list(sessions.map(lambda run_id: run_colours(tmp_path, [run_id], RUN_COLOURS)[run_id], ids))
-    assert list(run_colours(tmp_path, ids, RUN_COLOURS).values()) == given
+    assert remembered_colours(tmp_path, RUN_COLOURS) == dict(zip(ids, given, strict=True))

@@ -11,12 +11,15 @@ import pandas as pd
 import pytest
 import vl_convert
 
+from mnist_core.plots.labels import margin_names
 from mnist_core.plots.learning_curves import (
     KINDS,
     NAME_GAP,
     NAME_LETTERS,
     PLOT_HEIGHT,
     POINT_LIMIT,
+    WIDE_LETTERS,
+    WIDE_LIMIT,
     Curve,
     best_epoch,
     bright_runs,
@@ -281,9 +284,49 @@ def test_names_begin_right_of_the_plot_and_long_ones_lose_their_middle() -> None
     assert {layer["encoding"]["x"]["value"] for layer in texts} == {"width"}
     assert all(layer["mark"]["dx"] > 10 for layer in texts)
     short = next(row["short"] for rows in spec["datasets"].values() for row in rows if "short" in row)
-    assert short.startswith("noteb")
-    assert short.endswith("seed 12")
+    assert short == "model_1…, seed 12"
     assert len(short) <= NAME_LETTERS
+
+
+@pytest.mark.parametrize("letters", [NAME_LETTERS, WIDE_LETTERS])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["notebook/model_1, on MNIST, n = 3", "notebook/model_1, on digits, n = 3", "mine"],
+        ["notebook/model_1, n = 3", "readme/model_1, n = 3"],
+        ["neurons: 1st layer 100, 2nd layer 40", "neurons: 1st layer 100, 2nd layer 20"],
+        ["a" * 30 + "1" + "a" * 30, "a" * 30 + "2" + "a" * 30],
+        [f"the same long beginning {place} and end" for place in range(20)],
+    ],
+)
+def test_no_two_shown_names_are_shortened_to_the_same(labels: list[str], letters: int) -> None:
+    names = margin_names(labels, letters)
+    assert len(set(names)) == len(labels)
+    assert max(map(len, names)) <= letters
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["notebook/model_1, n = 3", "notebook/model_2, n = 3"], ["model_1, n = 3", "model_2, n = 3"]),
+        (["notebook/model_1, n = 3", "readme/model_3"], ["notebook/model_1", "readme/model_3"]),
+        (["model_1, dropout 0.2/0.5, n = 3", "model_1, n = 3"], ["dropout 0.2/0.5", "model_1, n = 3"]),
+        (["neurons: units 100, rate 0.01", "neurons: units 200, rate 0.01"], ["units 100", "units 200"]),
+        (["notebook/model_1", "mine"], ["notebook/model_1", "mine"]),
+        (["notebook/model_1"], ["notebook/model_1"]),
+        ([], []),
+    ],
+)
+def test_a_name_in_the_margin_loses_first_what_all_names_have(labels: list[str], names: list[str]) -> None:
+    assert margin_names(labels, NAME_LETTERS) == names
+
+
+def test_a_wide_screen_has_room_for_more_letters_of_a_name() -> None:
+    long = replace(curve("a"), label="notebook/model_1, dropout 0.5, seed 12")
+    spec = curves_chart(curve_frame([long], "loss"), {"a": "#0072B2"}, "loss").to_dict()
+    text = next(layer for layer in spec["layer"] if layer["mark"].get("fontWeight") == "bold")
+    assert "datum.longer" in text["encoding"]["text"]["value"]["expr"]
+    assert str(WIDE_LIMIT) in text["mark"]["limit"]["expr"]
 
 
 def test_of_more_runs_than_colours_the_best_of_each_colour_and_the_baseline_are_strong() -> None:
