@@ -18,7 +18,6 @@ from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
 from mnist_core.comparison.test_set import counted
 from mnist_core.comparison.verdicts import Comparison
 from mnist_core.comparison.verdicts import compare as compare_runs
-from mnist_core.comparison.words import value_words
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import margin_words
 from mnist_core.comparison.words.planner import plan_json, plan_words
@@ -34,6 +33,7 @@ from mnist_core.comparison.words.verdicts import (
     verdict_words,
 )
 from mnist_core.errors import ConfigError, StoreError, WriteError
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.jobs import estimates
 from mnist_core.plots.labels import run_labels
 from mnist_core.runs import test_set_uses
@@ -200,7 +200,7 @@ def compare(options: argparse.Namespace, reporter: Reporter) -> int:
         if line:
             reporter.say(line)
     fields: list[dict[str, Any]] = [
-        {"field": path} | {run.id: value_words(value, "–") for run, value in zip(runs, values, strict=True)}
+        {"field": path} | {run.id: words_of(path, value, absent="–") for run, value in zip(runs, values, strict=True)}
         for path, values in differing.items()
     ]
     return reporter.table(fields, ["field", *(run.id for run in runs)])

@@ -11,7 +11,7 @@ from mnist_core.cli.options import add_changes, add_here, changed_values, closin
 from mnist_core.cli.terminal import NamingReader, Notices, Reporter, report_problems
 from mnist_core.comparison.words.selection import chosen_words, lead_words, looked_at_words
 from mnist_core.errors import ConfigError, RunNotFound
-from mnist_core.experiments.axis_words import SAMPLED_DIGITS, axis_value, axis_words, plain_value, point_words
+from mnist_core.experiments.axis_words import SAMPLED_DIGITS, axis_words, point_words, words_of
 from mnist_core.experiments.grids import SWEEPS, expand, sweep_spec
 from mnist_core.experiments.spaces import SEARCHES, search_spec
 from mnist_core.jobs.runners import Runner, ServiceRunner
@@ -193,7 +193,9 @@ def _in_words(rows: list[dict[str, Any]], names: dict[str, str], digits: int = 6
 
 
 def _shown(path: str, value: Any, digits: int) -> Any:
-    return axis_value(path, value, digits) if isinstance(value, float) else plain_value(path, value)
+    """Return a cell of a table on the terminal: whole numbers as they are, which stand to the right."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole or value is None else words_of(path, value, digits=digits)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

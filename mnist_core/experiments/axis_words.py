@@ -1,4 +1,4 @@
-"""Names of the settings that a sweep or a search varies, and their values: ``1st convolution: filters 32``."""
+"""Settings in words by their paths, and their values: ``1st convolution: filters 32``, ``optimizer RMSprop``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from pydantic import ValidationError
 
 from mnist_core.experiments.configs import ModelConfig, RunConfig
 from mnist_core.experiments.layers import LAYER_KINDS
-from mnist_core.experiments.settings import LAYER_SETTINGS, LAYERS, Setting, setting_at, settings_of, uncapitalised
+from mnist_core.experiments.settings import (
+    LAYER_SETTINGS,
+    LAYERS,
+    SETTINGS,
+    Setting,
+    setting_at,
+    settings_of,
+    uncapitalised,
+    written_value,
+)
 from mnist_core.experiments.stack import Stack
 
 SAMPLED_DIGITS = 3
@@ -46,17 +55,22 @@ def point_words(values: Mapping[str, Any], base: RunConfig | None = None, digits
     groups: dict[str, list[str]] = {}
     for path, value in values.items():
         group, name = _parts(path, base)
-        groups.setdefault(group, []).append(f"{name} {axis_value(path, value, digits)}")
+        groups.setdefault(group, []).append(f"{name} {words_of(path, value, digits=digits)}")
     parts = [f"{group}: {', '.join(items)}" if group else ", ".join(items) for group, items in groups.items()]
     return ("; " if any(groups) else ", ").join(parts)
 
 
-def axis_value(path: str, value: Any, digits: int = 6) -> str:
-    """Return a value of a setting as a person writes it; `digits` as for `point_words`."""
+def words_of(path: str, value: Any, *, absent: str = "", digits: int = 6) -> str:
+    """Return a value of a setting as a person writes it: ``RMSprop``, ``2·10⁻⁵``, ``yes``; layers in short.
+
+    path: dotted. absent: what stands for None; empty for the setting's own word. digits: as for `point_words`.
+    """
+    if value is None and absent:
+        return absent
     value = plain_value(path, value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    # the field that says which kind a structure is has no setting; the choice of the structure has its words
+    found = _setting(path) or SETTINGS.get(path.rpartition(".")[0])
+    return found.in_words(value, digits) if found else written_value(value, digits)
 
 
 def plain_value(path: str, value: Any) -> Any:

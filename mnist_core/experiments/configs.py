@@ -240,7 +240,7 @@ def _factor() -> Any:
 class StepSchedule(Config):
     """The learning rate times `factor` after every `every` epochs."""
 
-    in_words: ClassVar[str] = "step: falls every few epochs"
+    in_words: ClassVar[str] = "step (falls every few epochs)"
     kind: Literal["step"] = "step"
     factor: float = _factor()
     every: int = setting(
@@ -255,7 +255,7 @@ class StepSchedule(Config):
 class CosineSchedule(Config):
     """Half a cosine from the learning rate to `final` of it, which would be reached after the last planned epoch."""
 
-    in_words: ClassVar[str] = "cosine: falls smoothly to the end"
+    in_words: ClassVar[str] = "cosine (falls smoothly to the end)"
     kind: Literal["cosine"] = "cosine"
     final: float = setting(
         0.0, ge=0.0, le=1.0, label="Share of the rate that is left at the end", help="0 lets the rate fall to nothing."
@@ -269,7 +269,7 @@ class CosineSchedule(Config):
 class PlateauSchedule(Config):
     """The rate times `factor` where the validation loss stops falling: `keras.callbacks.ReduceLROnPlateau`."""
 
-    in_words: ClassVar[str] = "plateau: falls when the loss stops falling"
+    in_words: ClassVar[str] = "plateau (falls when the loss stops falling)"
     kind: Literal["plateau"] = "plateau"
     factor: float = _factor()
     patience: int = setting(

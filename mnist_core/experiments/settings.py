@@ -11,6 +11,7 @@ kinds are below it (`training.schedule.factor`); and the number of layers stands
 
 from __future__ import annotations
 
+import math
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -120,15 +121,11 @@ class Setting:
             return self.declared.examples or tuple(self.choices)
         return (False, True) if self.type == "switch" else (self.default,)
 
-    def in_words(self, value: Any) -> str:
-        """Return a value as a person writes it."""
-        if value in self.choices:
-            return self.choices[value]
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if self.scale == "decades" and isinstance(value, float):
-            return scientific(value)
-        return f"{value:g}" if isinstance(value, float) else str(value)
+    def in_words(self, value: Any, digits: int = 6) -> str:
+        """Return a value as a person writes it, fractions with `digits` significant digits; None for no value."""
+        if value is None:  # as a configuration has it; a form has the choice that leaves the structure out
+            value = next((choice for choice, data in (self.parts or {}).items() if data is None), None)
+        return self.choices[value] if value in self.choices else written_value(value, digits)
 
 
 def uncapitalised(text: str) -> str:
@@ -136,12 +133,24 @@ def uncapitalised(text: str) -> str:
     return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
-def scientific(value: float) -> str:
-    """Return a small number as people write it: ``0.001``, ``2·10⁻⁵``."""
-    if value == 0 or value >= 1e-4:
+def written_value(value: Any, digits: int = 6) -> str:
+    """Return a value of any setting that is no choice as a person writes it, fractions with `digits` digits."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return scientific(value, digits) if isinstance(value, float) else str(value)
+
+
+def scientific(value: float, digits: int = 6) -> str:
+    """Return a number as people write it, with `digits` significant digits: ``0.001``, ``2·10⁻⁵``."""
+    value = float(f"{value:.{digits}g}")
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0 or abs(value) >= 1e-4:
         return f"{value:.10f}".rstrip("0").rstrip(".")
-    digits, _, power = f"{value:e}".partition("e")
-    digit = float(digits)
+    mantissa, _, power = f"{value:e}".partition("e")
+    digit = float(mantissa)
     exponent = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{exponent}" if digit == 1 else f"{digit:g}·10{exponent}"
 

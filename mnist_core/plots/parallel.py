@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.plots.style import GREY, layer
 from mnist_core.plots.sweeps import LINES, LINES_DARK, SELECTION, is_numeric, scale_of, shown, spread, written
 
@@ -42,7 +43,7 @@ def parallel_frame(table: pd.DataFrame, axes: Sequence[str], column: str) -> pd.
         elif is_numeric(known[axis]):
             positions, texts = spread(known[axis], scale_of(known[axis])), known[axis].map(shown)
         else:
-            texts = known[axis].map(shown)
+            texts = pd.Series([words_of(axis, value) for value in known[axis]], dtype=object)
             order = {text: index for index, text in enumerate(dict.fromkeys(texts))}
             positions = texts.map(lambda text, order=order: order[text] / max(1, len(order) - 1))
         parts.append(

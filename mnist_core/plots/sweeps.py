@@ -14,6 +14,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from mnist_core.experiments.settings import written_value
 from mnist_core.plots.style import GREY, RUN_COLOURS, layer
 
 SELECTION = "pick"
@@ -63,10 +64,8 @@ def spread(values: pd.Series, scale: str) -> pd.Series:
 
 
 def shown(value: Any) -> str:
-    """Return a setting's value as text for an axis: fractions with three significant digits."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """Return a setting's value as text for an axis: fractions with three significant digits, choices as they are."""
+    return written_value(value, 3)
 
 
 def written(value: float, column: str) -> str:
@@ -192,7 +191,7 @@ def binned(values: pd.Series, most: int = MOST_BINS) -> pd.Series:
     words = {}
     for number in sorted(set(bins)):
         inside = [value for value, found in zip(numbers, bins, strict=True) if found == number]
-        ends = dict.fromkeys(_short(value) for value in (min(inside), max(inside)))
+        ends = dict.fromkeys(written_value(value, 2) for value in (min(inside), max(inside)))
         words[number] = "–".join(ends)
     if len(set(words.values())) < len(words):  # two digits are too few
         words = {number: f"{text} ({number + 1})" for number, text in words.items()}
@@ -202,10 +201,6 @@ def binned(values: pd.Series, most: int = MOST_BINS) -> pd.Series:
 def pair_frame(table: pd.DataFrame, x: str, y: str, column: str) -> pd.DataFrame:
     """Return `heat_frame` of two settings whose values are `binned`."""
     return heat_frame(table.assign(**{path: binned(table[path]) for path in (x, y)}), x, y, column)
-
-
-def _short(value: float) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
 def heat_chart(

@@ -21,7 +21,7 @@ from mnist_core.comparison.planner import Plan, plans
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict, compare_recipes
 from mnist_core.comparison.test_set import counted
 from mnist_core.comparison.verdicts import Comparison, compare
-from mnist_core.comparison.words import setting_words, value_words
+from mnist_core.comparison.words import setting_words
 from mnist_core.comparison.words.comparability import concern_words
 from mnist_core.comparison.words.numbers import margin_words
 from mnist_core.comparison.words.planner import plan_words
@@ -36,6 +36,7 @@ from mnist_core.comparison.words.verdicts import (
 )
 from mnist_core.constants import __version__
 from mnist_core.errors import WriteError
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.fields import flatten
 from mnist_core.plots.labels import run_colours, short_labels
 from mnist_core.plots.learning_curves import CurveMetric, changes_of, curve_frame, curve_of, curves_chart, described
@@ -245,7 +246,10 @@ def _settings(found: Content) -> Iterator[Block]:
     yield Table(
         ["setting", *_names(found)],
         [["model", *(run.model_words for run in found.runs)]]
-        + [[setting_words(path), *(value_words(config.get(path), tables.ABSENT) for config in flat)] for path in paths],
+        + [
+            [setting_words(path), *(words_of(path, config.get(path), absent=tables.ABSENT) for config in flat)]
+            for path in paths
+        ],
     )
 
 

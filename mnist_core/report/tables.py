@@ -10,9 +10,10 @@ import pandas as pd
 
 from mnist_core.comparison.recipe_verdicts import RecipeVerdict
 from mnist_core.comparison.verdicts import Comparison
-from mnist_core.comparison.words import setting_words, value_words
+from mnist_core.comparison.words import setting_words
 from mnist_core.comparison.words.headline import headline
 from mnist_core.evaluation.statistics import sample
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary, differences
@@ -207,7 +208,7 @@ def exact_frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
 def difference_frame(runs: Sequence[Run], columns: Sequence[str]) -> pd.DataFrame:
     """Return the settings that differ: one row a setting in words, one column a run."""
     rows = [
-        [setting_words(path), *(value_words(value, ABSENT) for value in values)]
+        [setting_words(path), *(words_of(path, value, absent=ABSENT) for value in values)]
         for path, values in differences(runs).items()
     ]
     return pd.DataFrame(rows, columns=["setting", *columns])

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.sweeps import sweep_form
+from dashboard.views.sweeps.results_table import with_words
 from dashboard.views.sweeps.sweep_form import OWN, choice_words, example, values_of
 from mnist_core.experiments.grids import axes, parse_spec
 from mnist_core.experiments.presets import PRESETS
@@ -284,6 +286,18 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
     assert list(shown[shown["best"] == "★"]["trial"]) == [done.winner.count]
     assert shown["best"].iloc[0] == "★"
     assert f"Trial {done.winner.count} of 5" in said
+
+
+def test_a_table_of_results_has_choices_in_words_in_their_order_and_numbers_as_numbers() -> None:
+    ordered = pd.Categorical(["sgd", "adam"], ["adam", "sgd"], ordered=True)
+    table = pd.DataFrame({"x": ordered, "name": ["rmsprop", None], "rate": [2e-5, 0.1]})
+    found = with_words(
+        table, {"x": "training.optimizer", "name": "training.optimizer", "rate": "training.learning_rate"}
+    )
+    assert (list(found["x"].cat.categories), list(found["x"])) == (["Adam", "SGD"], ["SGD", "Adam"])
+    assert found["name"].iloc[0] == "RMSprop"
+    assert found["name"].isna().iloc[1]
+    assert list(found["rate"]) == [2e-5, 0.1]
 
 
 def test_a_search_is_started_in_a_process_of_its_own(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mnist_core.experiments.axis_words import axis_words, point_words
+from mnist_core.experiments.axis_words import axis_words, point_words, words_of
 from mnist_core.experiments.grids import SWEEPS, expand
 from mnist_core.experiments.presets import PRESETS
+from mnist_core.experiments.settings import SETTINGS
 from mnist_core.experiments.spaces import SEARCHES, extreme_values
 
 CNN = PRESETS["coursera/cnn"].config
@@ -57,3 +58,40 @@ def test_the_values_of_a_point_are_grouped_by_layer_and_sampled_numbers_rounded(
     text = "1st convolution: filters 32, kernel 3; dense layer: units 128; learning rate 0.00188"
     assert point_words(values, CNN, 3) == text
     assert point_words({"model.layers.*.dropout": 0.4, "training.seed": 3}) == "dropout 0.4, seed 3"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("training.optimizer", "rmsprop", "RMSprop"),
+        ("training.learning_rate", 2e-5, "2·10⁻⁵"),
+        ("training.early_stopping.min_delta", 1e-5, "10⁻⁵"),
+        ("training.early_stopping.restore_best", True, "yes"),
+        ("training.schedule.kind", "step", "step (falls every few epochs)"),
+        ("training.schedule", None, "constant"),
+        ("training.validation.source", "test", "test set"),
+        ("training.validation.count", None, "none"),
+        ("model.layers.0.padding", "same", "zeros around"),
+        ("model.layers", [{"units": 64}, {"units": 32}], "64-32 relu"),
+        ("stack.ratio", 0.5, "0.5"),
+        ("training.learning_rate", float("nan"), "nan"),
+    ],
+)
+def test_a_value_is_written_by_the_table_of_settings(path: str, value: object, text: str) -> None:
+    assert words_of(path, value) == text
+
+
+def test_a_form_and_a_table_write_every_choice_alike() -> None:
+    for path, setting in SETTINGS.items():
+        for value, words in setting.choices.items():
+            assert words_of(path, value) == setting.in_words(value) == words
+
+
+def test_a_table_has_its_own_sign_for_no_value() -> None:
+    assert words_of("training.schedule", None, absent="–") == "–"
+    assert words_of("training.momentum", 0.0, absent="–") == "0"
+
+
+def test_a_sampled_choice_and_a_sampled_small_number_are_written_as_in_the_form() -> None:
+    values = {"training.optimizer": "adam", "training.learning_rate": 1.23456e-5}
+    assert point_words(values, CNN, 3) == "optimizer Adam, learning rate 1.23·10⁻⁵"

@@ -123,6 +123,16 @@ def test_only_settings_that_differ_are_listed_in_words(make_run: MakeRun) -> Non
     assert difference_frame(runs[:1], ["a"]).empty
 
 
+def test_a_difference_is_written_as_the_form_writes_it(make_run: MakeRun) -> None:
+    runs = [
+        make_run("a", config().replace(training__optimizer="adam", training__learning_rate=2e-5)),
+        make_run("b", config()),
+    ]
+    frame = difference_frame(runs, ["a", "b"]).set_index("setting")
+    assert frame.loc["optimizer"].tolist() == ["Adam", "RMSprop"]
+    assert frame.loc["learning rate"].tolist() == ["2·10⁻⁵", "0.001"]
+
+
 def test_every_setting_has_words() -> None:
     for preset in PRESETS.values():
         words = [setting_words(path) for path in flatten(preset.config)]

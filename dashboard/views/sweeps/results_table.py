@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.run_picker import MOST_COMPARED as MOST
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.studies import sweeps
 
 OPEN = "sweep_open"
@@ -32,6 +33,16 @@ def turn_page() -> None:
         state.fill({OPEN: None})
         state.choose(wanted)
         st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(wanted)})
+
+
+def with_words(table: pd.DataFrame, paths: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table for reading, with the choices in words; numbers stay. paths: those of the settings, by column."""
+    texts = {
+        name: table[name].map(lambda value, path=path: words_of(path, value) if isinstance(value, str) else value)
+        for name, path in paths.items()
+        if not pd.api.types.is_numeric_dtype(table[name].dtype)
+    }
+    return table.assign(**texts) if texts else table
 
 
 def results_table(
@@ -72,7 +83,7 @@ def results_table(
     trial = "trial" in table
     figures = [column, *(item for item in FIGURES if item != column and not (trial and item == "val_loss"))]
     columns = [*names, *figures, "trial_state" if trial else "state", "epochs", "parameters", "seconds"]
-    shown = shown_rows[[*(["trial"] if trial else []), *columns]]
+    shown = with_words(shown_rows[[*(["trial"] if trial else []), *columns]], {path: path for path in names})
     shown = shown.rename(columns={"epochs": "epochs done", "trial_state": "state"} | dict(names))
     shown.insert(0, "best", ["★" if run == best else "" for run in shown_rows["run"]])
     percent = [item for item in FIGURES if item.endswith("error")]

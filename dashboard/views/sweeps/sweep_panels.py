@@ -10,7 +10,7 @@ from dashboard.cache import kept
 from dashboard.shared import looks, panels
 from dashboard.shared.charts import Drawing
 from dashboard.views.sweeps.parallel_panel import parallel
-from dashboard.views.sweeps.results_table import open_in_compare, results_table
+from dashboard.views.sweeps.results_table import open_in_compare, results_table, with_words
 from mnist_core.experiments.axis_words import SAMPLED_DIGITS, axis_words, point_words
 from mnist_core.plots import style
 from mnist_core.plots import sweeps as charts
@@ -110,9 +110,10 @@ def word_of(column: str) -> str:
 
 def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tuple[str, ...], several: bool) -> None:
     frame = kept(charts.line_frame, done, axis, quantity, series=series)
+    drawn = with_words(frame, {"setting": axis})
     mean = "Means over the other settings; bars span the least and the greatest." if several else ""
     panels.chart_with_table(
-        Drawing(charts.line_chart, frame, title, QUANTITIES[quantity] if quantity != "loss" else "loss"),
+        Drawing(charts.line_chart, drawn, title, QUANTITIES[quantity] if quantity != "loss" else "loss"),
         frame.drop(columns="runs"),
         title=f"{QUANTITIES[quantity].capitalize()} by {title}",
         sentence=f"{mean} A click on a point opens its runs in Compare.".strip(),
@@ -136,10 +137,10 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], decides: s
     if x not in axes or y not in axes or x == y:
         x, y = axes[-1], axes[0]
     frame = kept(charts.heat_frame, done, x, y, decides)
-    word = word_of(decides)
+    word, cells = word_of(decides), with_words(frame, {"x": x, "y": y})
     standing_out = theme.standing_out()
     panels.chart_with_table(
-        Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=decides.endswith("accuracy")),
+        Drawing(charts.heat_chart, cells, names[x], names[y], word, higher_is_better=decides.endswith("accuracy")),
         frame.drop(columns="runs"),
         title=f"{word.capitalize()} by {names[y]} and {names[x]}{'' if decides.endswith('loss') else ', in %'}",
         sentence=f"The {standing_out}, the better." + (" Means over the other settings." if len(axes) > 2 else ""),
@@ -231,7 +232,8 @@ def _slices(compared: pd.DataFrame, column: str, word: str, names: dict[str, str
         columns = st.columns(SLICES_ABREAST, gap="small")
         for place, path in zip(columns, paths[begin : begin + SLICES_ABREAST], strict=False):
             with place:
-                Drawing(charts.slice_chart, frames[path], names[path], word).show(
+                frame = with_words(frames[path], {"setting": path})
+                Drawing(charts.slice_chart, frame, names[path], word).show(
                     key=f"search_slice_{path}", alt_text=f"{word} of each trial against {names[path]}"
                 )
 
@@ -250,8 +252,9 @@ def _pair(compared: pd.DataFrame, column: str, word: str, names: dict[str, str])
     others = [path for path in paths if path != y]
     x = str(right.selectbox("Columns", others, format_func=names.__getitem__, key="search_columns"))
     frame = kept(charts.pair_frame, compared, x, y, column)
+    cells = with_words(frame, {"x": x, "y": y})
     panels.chart_with_table(
-        Drawing(charts.heat_chart, frame, names[x], names[y], word, higher_is_better=column.endswith("accuracy")),
+        Drawing(charts.heat_chart, cells, names[x], names[y], word, higher_is_better=column.endswith("accuracy")),
         frame.drop(columns="runs"),
         alt_text=f"Heat map of the {word} by {names[y]} and {names[x]}",
         key=state.fresh_key("search_pair"),

@@ -40,7 +40,7 @@ from mnist_core.comparison.diagnosis.trends import (
     RELATIVE_RISE,
     TRAINING_SHARE,
 )
-from mnist_core.comparison.words import value_words
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.fields import flatten
 from mnist_core.runs.run import Run
@@ -137,7 +137,7 @@ def _points(share: float) -> str:
 
 
 def _rate(value: float) -> str:
-    return f"{value:g}"
+    return words_of("training.learning_rate", value)
 
 
 _MEANS = "means of {window:count} epochs"
@@ -452,7 +452,7 @@ def _changed(own: Mapping[str, Any], config: RunConfig, change: Suggestion) -> s
     if change.direction == "set":
         return f"with {CHANGES[change]}"
     other = flatten(config)
-    values = dict.fromkeys(value_words(other[path]) for path in other if other[path] != own.get(path))
+    values = dict.fromkeys(words_of(path, other[path]) for path in other if other[path] != own.get(path))
     return f"{SETTINGS[change.path]} {' and '.join(values)}"
 
 

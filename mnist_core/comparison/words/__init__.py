@@ -3,6 +3,6 @@
 One module a subject. Texts are plain: whoever shows one escapes it for HTML or Markdown as a whole.
 """
 
-from mnist_core.comparison.words.settings import setting_words, value_words
+from mnist_core.comparison.words.settings import setting_words
 
-__all__ = ["setting_words", "value_words"]
+__all__ = ["setting_words"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mnist_core.comparison.words.numbers import listed
 from mnist_core.comparison.words.settings import setting_words
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.experiments.settings import scientific
 from mnist_core.runs.records import Change
 
 
@@ -34,5 +34,4 @@ def _words(change: Change) -> str:
 
 
 def _values(change: Change) -> str:
-    return " → ".join(scientific(value) if isinstance(value, float) else str(value)
-                      for value in (change.before, change.after))  # fmt: skip
+    return " → ".join(words_of(change.path, value) for value in (change.before, change.after))

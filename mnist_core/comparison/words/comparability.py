@@ -10,8 +10,9 @@ from mnist_core.comparison.words.changes import moments
 from mnist_core.comparison.words.held_out import gap_words
 from mnist_core.comparison.words.numbers import listed
 from mnist_core.comparison.words.selection import selection_words
-from mnist_core.comparison.words.settings import setting_words, value_words
+from mnist_core.comparison.words.settings import setting_words
 from mnist_core.data.words import label_words, leak_words
+from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
 from mnist_core.runs.run import Run
 from mnist_core.text import data_name
@@ -68,9 +69,9 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
             return f"{each[0]} against {each[1]}."
         case "setting":
             end = "; part of the difference may come from this." if part else "."
-            return f"{setting_words(v[0]).capitalize()}: {value_words(v[1])} against {value_words(v[2])}{end}"
+            return f"{setting_words(v[0]).capitalize()}: {words_of(v[0], v[1])} against {words_of(v[0], v[2])}{end}"
         case "absent":
-            inside = [f"{setting_words(path).rpartition(': ')[2]} {value_words(x)}" for path, x in v[0].items()]
+            inside = [f"{setting_words(path).rpartition(': ')[2]} {words_of(path, x)}" for path, x in v[0].items()]
             end = "; part of the difference may come from this." if part else "."
             return f"{item.topic.capitalize()}: none in {own}; in {other} {listed(inside)}{end}"
         case "several_settings":
