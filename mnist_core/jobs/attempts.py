@@ -20,17 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_core.archives import read_arrays
-from mnist_core.errors import MnistCoreError, StaleAttempt, StoreError
+from mnist_core.errors import DamagedFile, MnistCoreError, StaleAttempt, StoreError
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.experiments.frozen import Frozen
-from mnist_core.files import read_bytes, read_json, replacing, write_json
+from mnist_core.experiments.frozen import Frozen, damage
+from mnist_core.files import placing, read_bytes, read_json, replacing, write_json, writing
 from mnist_core.recording.run_archive import check_weights
 from mnist_core.remote import protocol
 from mnist_core.remote.client import HeldByAnother, NothingToTrain
-from mnist_core.remote.protocol import HISTORY, Claimed, End, Heartbeat, NewRun, Tokens, Wishes
+from mnist_core.remote.protocol import HISTORY, PREDICTIONS, Claimed, End, Heartbeat, NewRun, Tokens, Wishes
 from mnist_core.runs import lease
-from mnist_core.runs.records import SCORES, EpochRow, LiveProgress
-from mnist_core.runs.run import Run
+from mnist_core.runs.records import SCORES, Environment, EpochRow, LiveProgress
+from mnist_core.runs.run import Run, read_scores
 from mnist_core.runs.states import LIVE
 from mnist_core.runs.store import Store
 from mnist_core.runs.writer import RunWriter
@@ -48,22 +48,27 @@ class Refused(MnistCoreError):
 
 
 class _AttemptRecord(Frozen):
-    """`attempt.json`. attempt: SHA-256 of the latest attempt's secret; earlier: of those before it, which are over."""
+    """`attempt.json`.
+
+    attempt: SHA-256 of the latest attempt's secret; earlier: of those before it, which are over. sent: the files that
+    have come since the run last ended, so that no end has named them yet.
+    """
 
     attempt: str
     lease: int
     requests: int = 0
     earlier: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
 
 
 @dataclass
 class _HeldAttempt:
     """An attempt that holds its run.
 
-    mark: SHA-256 of its secret. seen: when the last message came, in seconds of the server's clock.
+    record: as it stands in `attempt.json`. seen: when the last message came, in seconds of the server's clock.
     """
 
-    mark: str
+    record: _AttemptRecord
     requests: int
     writer: RunWriter
     rows: list[EpochRow]
@@ -71,8 +76,18 @@ class _HeldAttempt:
     began: bool = False
 
     @property
+    def mark(self) -> str:
+        """SHA-256 of its secret."""
+        return self.record.attempt
+
+    @property
     def run(self) -> Run:
         return self.writer.run
+
+    def keep(self, **changes: object) -> None:
+        """Write `attempt.json`, with these changes."""
+        self.record = self.record.model_copy(update=changes)
+        write_json(self.run.path / RECORD, self.record.model_dump(mode="json"))
 
 
 class Attempts:
@@ -176,19 +191,21 @@ class Attempts:
                 raise NothingToTrain(f"run {run.name} has ended")
             before = [] if record is None else [*record.earlier, record.attempt]
             earlier = tuple(dict.fromkeys(one for one in before if one != mark))[-MOST_EARLIER:]
-            found = _AttemptRecord(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier)
-            write_json(run.path / RECORD, found.model_dump(mode="json"))
-            if record is None or record.attempt != mark:  # not later: the attempt may send its own before it says more
-                (run.path / "error.txt").unlink(missing_ok=True)
+            sent = () if record is None else record.sent
+            found = _AttemptRecord(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier, sent=sent)
             try:
                 rows = run.rows()
             except StoreError:  # damaged; the worker sends them anew
                 rows = []
-            self._held[run.id] = _HeldAttempt(mark, requests, writer, rows, self._clock())
+            held = _HeldAttempt(found, requests, writer, rows, self._clock())
+            held.keep()
+            if record is None or record.attempt != mark:  # not later: the attempt may send its own before it says more
+                (run.path / "error.txt").unlink(missing_ok=True)
+            self._held[run.id] = held
         except BaseException:
             writer.release()
             raise
-        return self._held[run.id]
+        return held
 
     def _claimed(self, run_id: str) -> Claimed:
         held = self._held[run_id]
@@ -244,26 +261,42 @@ class Attempts:
             held.rows[start:] = rows
 
     def store_file(self, run_id: str, requests: int, secret: str, name: str, content: bytes) -> None:
-        """Write a file of the run; the caller has compared its hash. Raises StaleAttempt, and Refused for its name."""
-        if not protocol.may_be_sent(name):
-            raise Refused(f"{name!r} is no file that a worker may send")
-        with self._attempt(run_id, requests, secret) as held:
-            held.writer.check()
-            path = held.run.path / name
-            if name.startswith("predictions-") and not path.exists():
-                there = len(list(held.run.path.glob("predictions-*.npz")))
-                if there >= protocol.MOST_OTHER_EPOCHS:
-                    raise Refused(f"there are predictions of {there} epochs already, the most that are taken")
-            with replacing(path) as file:
-                file.write(content)
-
-    def end(self, run_id: str, requests: int, secret: str, message: End) -> None:
-        """Compare all that was sent with its hashes, and end the run; doing so twice is harmless.
+        """Write a file of the run; the caller has compared its hash.
 
         Raises
         ------
         Refused
-            where a file is missing, has another hash, or is not as it must be; the run is then as it was.
+            where the run may have no file of this name, or the content is not as it must be; what was there stays.
+        StaleAttempt
+            where the attempt does not hold the run.
+        """
+        if not protocol.may_be_sent(name):
+            raise Refused(f"{name!r} is no file that a worker may send")
+        with self._attempt(run_id, requests, secret) as held:
+            held.writer.check()
+            run, path = held.run, held.run.path / name
+            if run.recorded and name in protocol.OF_TRAINED_RUNS:
+                raise Refused(f"run {run.name} was recorded from outside, and keeps no {name}")
+            if name.startswith("predictions-") and not path.exists():
+                there = len(list(run.path.glob("predictions-*.npz")))
+                if there >= protocol.MOST_OTHER_EPOCHS:
+                    raise Refused(f"there are predictions of {there} epochs already, the most that are taken")
+            if name not in held.record.sent:
+                held.keep(sent=(*held.record.sent, name))
+            with placing(path) as arrived:
+                with replacing(arrived) as file:
+                    file.write(content)
+                _check_content(run, name, arrived)
+
+    def end(self, run_id: str, requests: int, secret: str, message: End) -> None:
+        """Compare all that was sent with its hashes, and end the run; doing so twice is harmless.
+
+        What was sent and is not named in the message is no part of the run, and is deleted.
+
+        Raises
+        ------
+        Refused
+            where a file is missing or has another hash; the run is then as it was.
         StaleAttempt
             where the attempt does not hold the run.
         """
@@ -274,6 +307,12 @@ class Attempts:
                 return  # the answer to the first message was lost
         with self._attempt(run_id, requests, secret) as held:
             _compare(held.run, message)
+            if held.rows and HISTORY not in message.files and message.state != "failed":
+                raise Refused(f"the SHA-256 of {HISTORY} is missing; a run that has epochs ends with it")
+            with writing(held.run.path):
+                for name in set(held.record.sent) - set(message.files) - set(protocol.FOR_THE_NEXT_ATTEMPT):
+                    (held.run.path / name).unlink(missing_ok=True)
+            held.keep(sent=())
             if not held.began and message.state != "cancelled" and message.state != "failed":
                 held.writer.started(held.rows)
             held.writer.ended(
@@ -409,7 +448,7 @@ def _contents(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _compare(run: Run, message: End) -> None:
-    """Raise Refused unless all files are here as the worker has them, and are files of such a run."""
+    """Raise Refused unless all files that the message names are here as the worker has them."""
     for name, expected in message.files.items():
         if not protocol.may_be_sent(name) and name != HISTORY:
             raise Refused(f"{name!r} is no file that a worker may send")
@@ -419,15 +458,26 @@ def _compare(run: Run, message: End) -> None:
             raise Refused(f"{name} has not arrived") from None
         if found != expected:
             raise Refused(f"{name} has another hash here than at the worker; it was changed or damaged on the way")
+    if message.state == "finished" and PREDICTIONS not in message.files:
+        raise Refused(f"{PREDICTIONS} has not arrived; a run that has finished has it")
+
+
+def _check_content(run: Run, name: str, arrived: Path) -> None:
+    """Raise Refused unless a file that has arrived, and has not its name yet, is one of such a run."""
     try:
-        for name in message.files:
-            if name.startswith("predictions") and Predictions.read(run.path / name).classes != len(run.classes):
-                raise Refused(f"{name} has another number of classes than the run")
-        if "model.keras" in message.files:
-            check_weights(run)
-        if SCORES in message.files:
-            run.test_scores()
-        if "checkpoint.npz" in message.files:
-            read_arrays(run.checkpoint_file)
-    except (StoreError, OSError) as error:
-        raise Refused(str(error)) from None
+        if name == "model.keras":
+            check_weights(run, arrived)
+        elif name.startswith("predictions"):
+            if Predictions.read(arrived).classes != len(run.classes):
+                raise DamagedFile(f"{name} has another number of classes than the run")
+        elif name == SCORES:
+            read_scores(arrived)
+        elif name == "checkpoint.npz":
+            read_arrays(arrived)
+        elif name == "environment.json":
+            Environment.model_validate(read_json(arrived))
+        elif name == "error.txt":
+            arrived.read_text(encoding="utf-8")
+    except (StoreError, OSError, ValueError) as error:
+        reason = damage(arrived, error) if isinstance(error, OSError | ValueError) else str(error)
+        raise Refused(reason.replace(arrived.name, name)) from None

@@ -184,19 +184,23 @@ def _place(store: Store, run_id: str, files: dict[str, bytes]) -> Arrived:
     return Arrived(*store.adopt(run_id, files, check_weights))
 
 
-def check_weights(run: Run) -> None:
-    """Raise StoreError unless the kept weights are those of the run's configuration, in a file that does no harm."""
-    if run.model_file is None:
+def check_weights(run: Run, weights: Path | None = None) -> None:
+    """Raise StoreError unless weights are those of the run's configuration, in a file that does no harm.
+
+    weights: where they are; default: those that the run keeps, if any.
+    """
+    path = weights or run.model_file
+    if path is None:
         return
     try:
         if run.recorded:
             raise ConfigError("a run from outside keeps no weights")
         shapes, expected = (
             [(row.kind, row.output_shape, row.parameters) for row in model.layer_table() if row.parameters]
-            for model in (read_network(run.model_file), run.config.model)
+            for model in (read_network(path), run.config.model)
         )
         if shapes != expected:
             raise ConfigError(f"its layers are not those of {run.config.model.summary()}")
-        read_weights(run.config.model, run.model_file)
+        read_weights(run.config.model, path)
     except (ConfigError, DamagedFile) as error:
         raise StoreError(f"model.keras of run {run.id} is refused: {error}") from None

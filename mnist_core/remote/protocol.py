@@ -40,7 +40,12 @@ MOST_ROWS = 10_000
 """The most epochs in one message; a longer history is sent in several."""
 
 HISTORY = "history.jsonl"
-_SENT = ("environment.json", "attempts.jsonl", "error.txt", "checkpoint.npz", "model.keras", SCORES, "predictions.npz")
+PREDICTIONS = "predictions.npz"
+OF_TRAINED_RUNS = ("checkpoint.npz", "model.keras")
+"""The files that a run from outside cannot have, as it has no configuration that they could be compared with."""
+FOR_THE_NEXT_ATTEMPT = ("attempts.jsonl", "checkpoint.npz")
+"""The files that are no results: they are for whoever goes on with the run."""
+_SENT = ("environment.json", "error.txt", SCORES, PREDICTIONS, *OF_TRAINED_RUNS, *FOR_THE_NEXT_ATTEMPT)
 _SENT_PATTERN = re.compile("|".join([*map(re.escape, _SENT), OTHER_PREDICTIONS]))
 GIVEN = (
     "config.json", "meta.json", "status.json", HISTORY, "attempts.jsonl", "checkpoint.npz", "pause.json",

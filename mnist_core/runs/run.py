@@ -50,6 +50,14 @@ _PROGRESS = TypeAdapter(LiveProgress)
 _SCORES = TypeAdapter(Scores)
 
 
+def read_scores(path: Path) -> Scores:
+    """Return what a `scores.json` holds; raises OSError, or ValueError where it is damaged."""
+    stored = _SCORES.validate_python(read_json(path))
+    if not 0 <= stored.errors <= stored.images or not stored.images:
+        raise ValueError(f"{stored.errors} errors among {stored.images} images")
+    return stored
+
+
 Version = tuple[object, ...]
 """A value that changes with a run's files; versions are only compared, or part of a key."""
 
@@ -332,10 +340,7 @@ class Run:
     def _stored_scores(self) -> Scores | None:
         path = self.path / SCORES
         try:
-            stored = _SCORES.validate_python(read_json(path))
-            if not 0 <= stored.errors <= stored.images or not stored.images:
-                raise ValueError(f"{stored.errors} errors among {stored.images} images")
-            return stored
+            return read_scores(path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import io
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -21,7 +23,7 @@ import pytest
 from mnist_core import processes
 from mnist_core.data.datasets import fingerprint
 from mnist_core.errors import ConfigError, JobError, StaleAttempt
-from mnist_core.experiments.configs import DatasetConfig, RunConfig
+from mnist_core.experiments.configs import DatasetConfig, RunConfig, parse_config
 from mnist_core.files import read_json, write_json
 from mnist_core.jobs import attempts as attempts_module
 from mnist_core.jobs import execution, local_service, remote_training, runners, store_server
@@ -31,8 +33,9 @@ from mnist_core.jobs.runners import ServiceRunner
 from mnist_core.jobs.store_server import Options, StoreServer, running
 from mnist_core.remote import protocol
 from mnist_core.remote.client import Client, HeldByAnother, ServerAddress, Unreachable
-from mnist_core.remote.protocol import End, Heartbeat
+from mnist_core.remote.protocol import Claimed, End, Heartbeat, NewRun
 from mnist_core.runs import lease
+from mnist_core.runs.recorded import Recorded
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.fake_training import EPOCHS, FakeTrain, Killed
@@ -40,6 +43,7 @@ from tests.support.synthetic import row
 from tests.support.waiting import until
 
 QUICK_S = 0.02
+SHIPPED_WEIGHTS = Path(__file__).parents[2] / "artifacts" / "reference" / "ed325fc80f4c" / "model.keras"
 
 
 class Clock:
@@ -87,6 +91,14 @@ def run(store: Store, small_config: RunConfig) -> Run:
     return store.add(small_config, name="a run", keep_weights=False)[0]
 
 
+@pytest.fixture
+def kept(store: Store) -> Run:
+    """A run whose weights ship, so that there is a file of them without a training."""
+    config = parse_config(read_json(SHIPPED_WEIGHTS.parent / "config.json"))
+    shipped = read_json(SHIPPED_WEIGHTS.parent / "status.json")
+    return store.add(config, name="with weights", fingerprint=shipped["fingerprint"])[0]
+
+
 def task(server: StoreServer, run: Run) -> Task:
     token = server.tokens.training(run.id, run.status.requests)
     return Task(server.address, token, run.id, run.status.requests)
@@ -111,6 +123,21 @@ def work(server: StoreServer, run: Run, train: Any = None) -> Any:
 def arrived(run: Run, name: str) -> bool:
     """True if a file is in the folder in which a worker trains the run."""
     return any(Path(tempfile.gettempdir()).glob(f"mnist-core-run-*/runs/{run.id}/{name}"))
+
+
+def recorded(server: StoreServer, dataset: str = "mnist", fingerprint: str = "f" * 16) -> tuple[Client, Claimed]:
+    """A run from outside that has just been made, and the client that holds it with nothing but the recording token."""
+    found = Client(ServerAddress.parse(server.address), server.tokens.recording, secrets.token_hex(32))
+    source = Recorded(dataset=dataset, content=secrets.token_hex(32))
+    new = NewRun(attempt=found.attempt, recorded=source, name="from outside", fingerprint=fingerprint)
+    return found, found.record(new)
+
+
+def predicted() -> bytes:
+    """A file of predictions that is as it must be."""
+    content = io.BytesIO()
+    np.savez(content, labels=np.arange(10, dtype=np.uint8), probabilities=np.eye(10, dtype=np.float32))
+    return content.getvalue()
 
 
 def rows(*epochs: int) -> list[dict[str, Any]]:
@@ -393,13 +420,93 @@ def test_an_end_whose_hashes_do_not_fit_is_refused_and_the_run_stays(
     assert store.get(run.id).state == "running"
 
 
-def test_weights_that_are_not_of_the_model_are_refused_at_the_end(server: StoreServer, store: Store, run: Run) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.keras", "predictions.npz", "predictions-1.npz", "checkpoint.npz", "scores.json", "environment.json",
+        "error.txt",
+    ],
+)  # fmt: skip
+def test_a_file_whose_content_is_not_as_it_must_be_is_refused_when_it_arrives(
+    server: StoreServer, run: Run, name: str
+) -> None:
+    before = {path.name for path in run.path.iterdir()}
+    worker = claimed(server, run)
+    with pytest.raises(JobError, match=rf"refuses: .*{re.escape(name)}"):
+        worker.send(name, b"\xff not what it must be")
+    assert not {path.name for path in run.path.iterdir()} - before - {attempts_module.RECORD, "lease-1.json"}
+
+
+def test_weights_are_taken_for_their_own_model_only(server: StoreServer, store: Store, run: Run, kept: Run) -> None:
+    weights = SHIPPED_WEIGHTS.read_bytes()
+    with pytest.raises(JobError, match="its layers are not those of"):
+        claimed(server, run).send("model.keras", weights)
+    claimed(server, kept).send("model.keras", weights)
+    assert store.get(run.id).model_file is None
+    assert store.get(kept.id).model_file is not None
+
+
+def test_a_file_that_the_end_does_not_name_is_no_part_of_the_run(server: StoreServer, store: Store, kept: Run) -> None:
+    worker, content = claimed(server, kept), predicted()
+    worker.send("predictions.npz", content)
+    worker.send("predictions-1.npz", content)
+    worker.send("model.keras", SHIPPED_WEIGHTS.read_bytes())
+    worker.end(End(state="cancelled", files={"predictions.npz": protocol.sha256(content)}))
+    found = store.get(kept.id)
+    assert found.state == "cancelled"
+    assert found.predictions() is not None
+    assert found.model_file is None
+    assert not found.predictions_file(1).exists()
+
+
+def test_what_an_earlier_end_named_stays_after_one_that_does_not_name_it(
+    server: StoreServer, store: Store, run: Run
+) -> None:
+    worker, content = claimed(server, run), predicted()
+    worker.send("predictions.npz", content)
+    worker.end(End(state="cancelled", files={"predictions.npz": protocol.sha256(content)}))
+    store.request_again(run.id)
+    again = claimed(server, store.get(run.id))
+    again.send("predictions-1.npz", content)
+    again.end(End(state="cancelled", files={}))
+    assert store.get(run.id).predictions() is not None
+    assert not run.predictions_file(1).exists()
+
+
+def test_what_a_lost_attempt_has_sent_is_no_part_of_a_run_that_another_ends(
+    server: StoreServer, store: Store, run: Run
+) -> None:
+    claimed(server, run).send("predictions-2.npz", predicted())
+    assert work(server, run) == "finished"
+    assert not run.predictions_file(2).exists()
+
+
+def test_a_run_with_epochs_does_not_end_without_the_hash_of_its_history(
+    server: StoreServer, store: Store, run: Run
+) -> None:
     worker = claimed(server, run)
     worker.heartbeat(Heartbeat(began=True, rows=rows(1)))
-    worker.send("model.keras", b"weights")
-    with pytest.raises(JobError, match=r"model\.keras"):
-        worker.end(End(state="finished", files={"model.keras": protocol.sha256(b"weights")}))
+    with pytest.raises(JobError, match=r"SHA-256 of history\.jsonl is missing"):
+        worker.end(End(state="cancelled", files={}))
     assert store.get(run.id).state == "running"
+    worker.end(End(state="failed", reason="it was refused", files={}))  # there is nothing that it vouches for
+    assert store.get(run.id).state == "failed"
+
+
+def test_a_run_does_not_finish_without_its_predictions(server: StoreServer, store: Store, run: Run) -> None:
+    worker = claimed(server, run)
+    with pytest.raises(JobError, match=r"predictions\.npz has not arrived"):
+        worker.end(End(state="finished", files={}))
+    assert store.get(run.id).state == "queued"
+
+
+@pytest.mark.parametrize("name", ["model.keras", "checkpoint.npz"])
+def test_a_run_from_outside_gets_no_weights(server: StoreServer, store: Store, name: str) -> None:
+    recorder, made = recorded(server)
+    with pytest.raises(JobError, match=f"keeps no {name}"):
+        recorder.send(name, SHIPPED_WEIGHTS.read_bytes())
+    recorder.end(End(state="cancelled", files={}))
+    assert store.get(made.run_id).model_file is None
 
 
 @pytest.mark.parametrize(
@@ -428,15 +535,16 @@ def test_text_has_a_smaller_limit_and_predictions_a_number(
     server: StoreServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = claimed(server, run)
-    monkeypatch.setattr(protocol, "MOST_JSON_BYTES", 1000)
-    worker.send("checkpoint.npz", b" " * 1001)
+    monkeypatch.setattr(protocol, "MOST_JSON_BYTES", 500)
+    assert len(predicted()) > 500
+    worker.send("checkpoint.npz", predicted())
     with pytest.raises(JobError, match="longer than"):
-        worker.send("error.txt", b" " * 1001)
+        worker.send("error.txt", b" " * 501)
     for epoch in range(1, protocol.MOST_OTHER_EPOCHS + 1):
-        worker.send(f"predictions-{epoch}.npz", b"")
-    worker.send("predictions-1.npz", b"again")
+        worker.send(f"predictions-{epoch}.npz", predicted())
+    worker.send("predictions-1.npz", predicted())
     with pytest.raises(JobError, match="predictions of 8 epochs already"):
-        worker.send("predictions-9.npz", b"")
+        worker.send("predictions-9.npz", predicted())
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
