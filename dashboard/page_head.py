@@ -37,6 +37,13 @@ WIDGETS: dict[str, Collection[str]] = {
 """Parts of Streamlit's page that a page of ours shows at first, by its path. Streamlit loads each when it is drawn."""
 
 
+_NOT_FOR_PAGES = (b"accept-encoding", b"if-none-match", b"if-modified-since")
+"""Headers of a request for a page that are dropped. A compressed page could not be read here; it is 20 kB. An answer
+"not modified" would have no page whose scripts its content policy could name, and the browser would block them."""
+_NOT_OF_PAGES = (b"content-length", b"etag", b"last-modified")
+"""Headers of Streamlit's page that are not true of what is sent."""
+
+
 class PageHead:
     """ASGI middleware that adds to the end of the head of Streamlit's page."""
 
@@ -48,8 +55,8 @@ class PageHead:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        # not compressed, as it could not be read here; it is 20 kB
-        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding" or not _of_page(scope)]
+        if _of_page(scope):
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _NOT_FOR_PAGES]
         start: Message | None = None
         body = b""
 
@@ -66,7 +73,7 @@ class PageHead:
                 return
             addition = head(page_of(scope["path"], str(config.get_option("server.baseUrlPath") or ""))).encode()
             whole = body.replace(b"</head>", addition + b"</head>", 1)
-            headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+            headers = [pair for pair in start["headers"] if pair[0].lower() not in _NOT_OF_PAGES]
             headers.append((b"content-length", str(len(whole)).encode()))
             headers.append((b"content-security-policy", policy(whole.decode()).encode()))
             await send({**start, "headers": headers})

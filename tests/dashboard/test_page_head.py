@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import streamlit
-from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from dashboard.page_head import WIDGETS, PageHead, files, head, page_of
@@ -18,19 +18,24 @@ from dashboard.theme import CSS
 from tests.support.waiting import run_apart
 
 PAGE = "<html><head><title>é</title></head><body></body></html>"
+TAG = '"of the page without additions"'
 STATIC = Path(streamlit.__file__).parent / "static"
 
 
 async def server(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with a page for ``/runs`` and else with a script, and with the encodings that were asked for."""
-    encodings = dict(scope["headers"]).get(b"accept-encoding", b"none").decode()
+    found = dict(scope["headers"])
+    encodings = found.get(b"accept-encoding", b"none").decode()
     made = HTMLResponse(PAGE) if scope["path"] == "/runs" else PlainTextResponse("</head>")
     made.headers["seen"] = encodings
+    made.headers["etag"] = TAG
+    if found.get(b"if-none-match", b"").decode() == TAG:
+        made = Response(status_code=304, headers={"etag": TAG})
     await made(scope, receive, send)
 
 
-def answer(path: str, accept: str) -> tuple[dict[str, str], str]:
-    """Return headers and body of the answer to a request."""
+def answer(path: str, accept: str, *more: tuple[bytes, bytes]) -> tuple[dict[str, str], str]:
+    """Return headers and body of the answer to a request, which may have more headers."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -39,7 +44,7 @@ def answer(path: str, accept: str) -> tuple[dict[str, str], str]:
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    headers = [(b"accept", accept.encode()), (b"accept-encoding", b"gzip")]
+    headers = [(b"accept", accept.encode()), (b"accept-encoding", b"gzip"), *more]
     scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
     run_apart(PageHead(server)(scope, receive, send))
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
@@ -54,9 +59,16 @@ def test_a_page_has_its_additions_at_the_end_of_its_head_and_is_not_compressed_b
     assert headers["seen"] == "none"
 
 
+def test_a_page_comes_whole_each_time_so_that_its_policy_can_name_its_scripts() -> None:
+    headers, body = answer("/runs", "text/html", (b"if-none-match", TAG.encode()))
+    assert body.count("<script>") == headers["content-security-policy"].count("'sha256-") > 0
+    assert "etag" not in headers
+
+
 def test_what_is_no_page_is_passed_on_as_it_is() -> None:
     headers, body = answer("/script", "*/*")
     assert body == "</head>"
+    assert headers["etag"] == TAG
     assert headers["seen"] == "gzip"
 
 

@@ -131,12 +131,19 @@ def rename(store: Store, run_id: str, name: str) -> None:
     time.sleep(2 * FRESH_S)
 
 
+POLICY = "Content Security Policy"
+"""Words of a browser's message on something that the policy of the server refuses."""
+
+
 class Screen:
     """A browser window on a server. `page` is Playwright's own page, for whatever is missing here."""
 
     def __init__(self, page: Page, server: Server) -> None:
         self.page = page
         self.server = server
+        self.refused: list[str] = []
+        """What the browser says of everything on this page that the content policy does not let it do."""
+        page.on("console", lambda message: self.refused.append(message.text) if POLICY in message.text else None)
 
     def open(self, path: str = "", **query: object) -> None:
         """Open a page of the dashboard, such as ``mistakes``, and wait until it is drawn."""
@@ -204,6 +211,7 @@ class Screen:
         self.page.wait_for_function("(path) => location.pathname === `/${path}`", arg=path)
 
     def expect_no_exception(self) -> None:
-        """No traceback on the screen, and none in the server's log."""
+        """No traceback on the screen, none in the server's log, and nothing that the browser had to refuse."""
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
+        assert self.refused == []
         assert "Traceback" not in self.server.log_text(), self.server.log_text()
