@@ -47,7 +47,8 @@ TRIES = RateLimit("tries", 20, 60)
 UPLOADS = RateLimit("uploads", 10, 60)
 DRAWINGS = RateLimit("drawings", 300, 60)
 """Strokes that the server answers, for each person."""
-KEPT = RateLimit("kept digits", 20, 60)
+NEW_DIGITS = RateLimit("kept digits", 20, 60)
+"""Digits that are kept, for each person."""
 
 
 def address() -> str:

@@ -23,7 +23,7 @@ from altair.utils import schemapi
 from streamlit.dataframe_util import convert_anything_to_arrow_bytes
 
 from dashboard import state, theme
-from dashboard.cache import KEPT, key_of
+from dashboard.cache import CACHE, key_of
 from mnist_core.plots import style
 
 Built = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart
@@ -88,7 +88,7 @@ class Drawing:
     def spec(self, *, dark: bool = False) -> dict[str, Any]:
         """Return the chart as Vega-Lite, its data sets as Arrow bytes; the caller's own, to be written into."""
         key = key_of(self._function, self._arguments, self._options, self._height, dark)
-        text, data = KEPT.get(("spec", *key), lambda: _compiled(lambda: self.built(dark=dark)), _size)
+        text, data = CACHE.get(("spec", *key), lambda: _compiled(lambda: self.built(dark=dark)), _size)
         found: dict[str, Any] = json.loads(text)
         return found | {"datasets": dict(data)}
 

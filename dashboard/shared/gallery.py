@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state, theme
-from dashboard.cache import KEPT
+from dashboard.cache import CACHE
 from dashboard.shared.component_files import ELEMENTS_JS, SHEET_JS, files_of
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.runs.recorded import DIGITS
@@ -171,7 +171,7 @@ def confidence_text(sure: float) -> str:
 def sheet(fingerprint: str, indices: Sequence[int], images: Pixels) -> str:
     """Return the images at these indices on one sheet, `COLUMNS` to a row, as PNG in base64; drawn once."""
     places = np.asarray(indices, np.int64)
-    drawn: str = KEPT.get(
+    drawn: str = CACHE.get(
         ("sheet", fingerprint, places.tobytes()),
         lambda: base64.b64encode(png(sprite(images[places], COLUMNS))).decode(),
         len,

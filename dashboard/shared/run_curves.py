@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from dashboard import resources
-from dashboard.cache import KEPT, size_of
+from dashboard.cache import CACHE, size_of
 from dashboard.shared.groups import RunGroup
 from mnist_core.comparison import recipes
 from mnist_core.comparison.words.changes import moments
@@ -109,7 +109,7 @@ def seeds(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
     Epochs that only one of several runs has reached are left out.
     """
-    made: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] = KEPT.get(
+    made: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame] = CACHE.get(
         ("seeds", *((run.id, run.version()) for run in runs)), lambda: _seeds(runs), size_of
     )
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboard import resources
-from dashboard.cache import KEPT, size_of
+from dashboard.cache import CACHE, size_of
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs import estimates
 from mnist_core.jobs.estimates import TimedTraining, TimeEstimate
@@ -37,7 +37,7 @@ def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
 
 def _basis(runs: list[Run]) -> list[TimedTraining]:
     newest = [run for run in runs if run.ended][-estimates.MOST_RUNS :]
-    measured: list[TimedTraining] = KEPT.get(
+    measured: list[TimedTraining] = CACHE.get(
         ("timed", *((run.id, run.version()) for run in newest)),
         lambda: estimates.on_this_machine(newest, images),
         size_of,

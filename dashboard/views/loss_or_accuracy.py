@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import KEPT, kept, size_of
+from dashboard.cache import CACHE, cached, size_of
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.figures import plain_table
@@ -163,7 +163,9 @@ def _answer(
 
 def _by_epoch(curves: list[Curve], histories: Mapping[str, Sequence[EpochRow]]) -> None:
     """Draw the parts of the loss, and the confidence, epoch by epoch, on the validation images."""
-    priced = [replace(curve, history=curve.history.assign(wrong_cost=kept(_costs, curve.history))) for curve in curves]
+    priced = [
+        replace(curve, history=curve.history.assign(wrong_cost=cached(_costs, curve.history))) for curve in curves
+    ]
     left, right = st.columns(2, gap="medium")
     with left:
         _lines(
@@ -215,13 +217,13 @@ def _lines(
     sentence: str,
     help: str,
 ) -> None:
-    frame = kept(history_frame, curves, columns)
+    frame = cached(history_frame, curves, columns)
     colours = {curve.id: curve.colour for curve in curves}
 
     panels.chart_with_table(
         Drawing(curves_chart, frame, colours, metric, height=HEIGHT),
         frame.drop(columns=["run", "smoothed", "best"]),
-        alt_text=f"{title}, by epoch. {kept(_ends, frame)}",
+        alt_text=f"{title}, by epoch. {cached(_ends, frame)}",
         key=f"loss_{key}",
         filename=f"{key}-by-epoch",
         title=title,
@@ -305,15 +307,15 @@ def _loss_by_temperature(said: Predictions) -> pd.DataFrame:
 
 def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, equal_counts: bool) -> None:
     of = run.id, run.version(), state.chosen_epoch()
-    fitted: float | None = KEPT.get(("fitted", *of), lambda: _fitted(said), size_of)
+    fitted: float | None = CACHE.get(("fitted", *of), lambda: _fitted(said), size_of)
     wanted = {"as trained": 1.0, "chosen": temperature} | ({"fitted": fitted} if fitted else {})
     figures: dict[str, Scores] = {
-        name: KEPT.get(
+        name: CACHE.get(
             ("tempered", *of, value), partial(tempered_scores, said.labels, said.probabilities, value), size_of
         )
         for name, value in wanted.items()
     }
-    bins: list[ReliabilityBin] = KEPT.get(
+    bins: list[ReliabilityBin] = CACHE.get(
         ("reliability", *of, temperature, equal_counts),
         lambda: reliability(said.labels, with_temperature(said.probabilities, temperature), equal_counts=equal_counts),
         size_of,
@@ -369,7 +371,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
             "share that is right: with few images, a point off the diagonal may be chance.",
         )
     with right:
-        curve: pd.DataFrame = KEPT.get(("by temperature", *of), lambda: _loss_by_temperature(said), size_of)
+        curve: pd.DataFrame = CACHE.get(("by temperature", *of), lambda: _loss_by_temperature(said), size_of)
         panels.chart_with_table(
             Drawing(temperature_chart, curve, colour, chosen=temperature, fitted=fitted),
             curve,

@@ -103,6 +103,11 @@ def affordable(models: Sequence[ModelConfig], images: int, exams: int) -> int:
     return min(images, max(100, MOST_OPERATIONS // (most * exams)))
 
 
+def equally_spaced(images: int, count: int) -> NDArray[np.intp]:
+    """Return the places of `count` of so many images, at equal distances from the first: int, shape (count,)."""
+    return np.arange(count) * images // count
+
+
 def verdicts(baseline: Mapping[str, Result], run: Mapping[str, Result], *, margin: float) -> list[ExamVerdict]:
     """Compare two networks on several exams, as `compare_exams` does."""
     return compare_exams(baseline, [run], margin=margin)[0]

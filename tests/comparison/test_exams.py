@@ -9,6 +9,7 @@ from mnist_core.comparison.exams import (
     Result,
     affordable,
     against,
+    equally_spaced,
     exam_images,
     exam_names,
     most_robust,
@@ -122,3 +123,8 @@ def test_large_networks_sit_exams_on_fewer_images() -> None:
     assert affordable([dense], 10_000, 16) == 10_000
     assert affordable([dense, large], 10_000, 16) == max(100, MOST_OPERATIONS // (large.operations() * 16)) < 10_000
     assert affordable([large], 50, 16) == 50
+
+
+def test_some_of_the_images_are_taken_at_equal_distances_from_the_first() -> None:
+    assert equally_spaced(10, 4).tolist() == [0, 2, 5, 7]
+    assert equally_spaced(3, 3).tolist() == [0, 1, 2]

@@ -15,6 +15,7 @@ from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
 from tests.support.pages import APP, CLASS_MENU, MENU
+from tests.support.resources import share
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,8 +44,8 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
     from dashboard import resources
 
     monkeypatch.setenv("MNIST_CORE_STORE", str(store.root))
-    monkeypatch.setattr(resources, "warm_up", lambda: None)
-    monkeypatch.setattr(resources, "FRESH_S", 0.0)  # a test changes the store as another process would, and looks
+    share(monkeypatch, "warm_up", lambda: None)
+    share(monkeypatch, "FRESH_S", 0.0)  # a test changes the store as another process would, and looks
     resources.store.cache_clear()
     resources.runner.cache_clear()
 
@@ -67,10 +68,9 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
 @pytest.fixture
 def runner(app: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     """Takes the place of the job service; MNIST is not here."""
-    from dashboard import resources
 
     fake = FakeRunner(store)
-    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
+    share(monkeypatch, "runner", functools.cache(lambda: fake))
     monkeypatch.delenv("MNIST_NPZ", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
     return fake

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.cache import ByteCache, kept, key_of, size_of
+from dashboard.cache import ByteCache, cached, key_of, size_of
 from mnist_core.plots.learning_curves import Curve, curve_frame
 from tests.support.synthetic import config
 
@@ -189,7 +189,7 @@ def test_a_kept_result_is_made_once_for_equal_arguments() -> None:
     def curves() -> list[Curve]:
         return [Curve("kept once", "model", "#000000", history.copy())]
 
-    first = kept(curve_frame, curves(), "loss")
+    first = cached(curve_frame, curves(), "loss")
     pd.testing.assert_frame_equal(first, curve_frame(curves(), "loss"))
-    assert kept(curve_frame, curves(), "loss") is first
-    assert kept(curve_frame, curves(), "loss", smoothing=0.5) is not first
+    assert cached(curve_frame, curves(), "loss") is first
+    assert cached(curve_frame, curves(), "loss", smoothing=0.5) is not first

@@ -14,7 +14,7 @@ from altair.utils.schemapi import SchemaValidationError
 from streamlit.elements import vega_charts
 from streamlit.testing.v1 import AppTest
 
-from dashboard.cache import KEPT
+from dashboard.cache import CACHE
 from dashboard.shared.charts import Drawing
 from mnist_core.evaluation.mistakes import confusion_frame
 from mnist_core.plots import style
@@ -66,25 +66,25 @@ def test_what_is_sent_is_what_streamlit_makes_of_the_altair_chart(drawing: Drawi
 
 
 def test_equal_arguments_are_built_once_and_others_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    KEPT.clear()
-    before = KEPT.made
+    CACHE.clear()
+    before = CACHE.made
     first = Drawing(curves_chart, CURVES, COLOURS, "loss").spec()
     assert Drawing(curves_chart, CURVES.copy(), dict(COLOURS), "loss").spec() == first
-    assert KEPT.made == before + 1
+    assert CACHE.made == before + 1
     Drawing(curves_chart, CURVES, COLOURS, "loss").spec(dark=True)
     Drawing(curves_chart, CURVES, COLOURS | {"a": "#000000"}, "loss").spec()
     Drawing(curves_chart, CURVES[:-1], COLOURS, "loss").spec()
-    assert KEPT.made == before + 4
+    assert CACHE.made == before + 4
 
 
 def test_the_themes_differ_in_the_colour_of_labels_and_each_is_built_once() -> None:
-    KEPT.clear()
-    before = KEPT.made
+    CACHE.clear()
+    before = CACHE.made
     light, dark = (Drawing(class_chart, SHARES).spec(dark=dark)["config"]["axis"] for dark in (False, True))
     assert (light["labelColor"], dark["labelColor"]) == style.QUIET
     for again in (False, True):
         Drawing(class_chart, SHARES).spec(dark=again)
-    assert KEPT.made == before + 2
+    assert CACHE.made == before + 2
 
 
 def test_what_a_caller_writes_into_its_copy_is_not_kept() -> None:
@@ -115,10 +115,10 @@ def test_a_rerun_that_changes_nothing_builds_nothing(app: Callable[..., AppTest]
     page = app()
     page.run()
     assert len(page.get("vega_lite_chart")) == 3
-    made = KEPT.made
+    made = CACHE.made
     page.run()
     assert len(page.get("vega_lite_chart")) == 3
-    assert KEPT.made == made
+    assert CACHE.made == made
 
 
 def test_what_is_folded_is_sent_only_when_it_is_opened(app: Callable[..., AppTest], make_run: MakeRun) -> None:

@@ -15,6 +15,7 @@ from mnist_core.errors import DatasetMissing
 from mnist_core.evaluation.corruptions import CORRUPTIONS
 from mnist_core.runs.store import Store
 from tests.support.pages import text_of, unfold, words
+from tests.support.resources import share
 from tests.support.seed import trained
 from tests.support.synthetic import config
 
@@ -170,7 +171,7 @@ def test_without_the_runs_own_images_digits_of_other_origin_still_are_an_exam(
     data = store.catalog.load("digits")
     for place in range(12):
         keep(store.root / "drawings", data.x_test[place], int(data.y_test[place]))
-    monkeypatch.setattr(resources, "own_dataset", gone)
+    share(monkeypatch, "own_dataset", gone)
     page = app(PAGE, runs=both, digits="drawn here")
     assert not page.exception
     assert "MNIST is not on this machine" in text_of(page)

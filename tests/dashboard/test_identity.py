@@ -14,12 +14,13 @@ from mnist_core.plots.labels import remembered_colours, run_colours
 from mnist_core.plots.style import RUN_COLOURS
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.resources import share
 
 
 @pytest.fixture(autouse=True)
 def _own_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "store", lambda: store)
-    monkeypatch.setattr(resources, "is_dark", lambda: False)
+    share(monkeypatch, "store", lambda: store)
+    share(monkeypatch, "is_dark", lambda: False)
 
 
 def test_a_run_keeps_its_colour() -> None:
@@ -65,7 +66,7 @@ def test_of_more_runs_than_colours_those_beyond_keep_theirs() -> None:
 
 def test_dark_has_the_same_order_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     light = resources.colours(["a", "b"])
-    monkeypatch.setattr(resources, "is_dark", lambda: True)
+    share(monkeypatch, "is_dark", lambda: True)
     dark = resources.colours(["a", "b"])
     assert set(dark) == set(light)
     assert not set(dark.values()) & set(light.values())

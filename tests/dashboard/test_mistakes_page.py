@@ -12,6 +12,7 @@ from mnist_core.experiments.layers import DenseLayer
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support.pages import gallery_items, words
+from tests.support.resources import share
 
 PAGE = "views/mistakes/page.py"
 # 500 test images, 50 of each digit: 4 is taken for 9 twice, 7 for 2 once; each mistake has a confidence of its own
@@ -150,12 +151,11 @@ def test_a_cell_that_never_happened_says_so(app, run: Run) -> None:
 @pytest.fixture
 def mapped(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose map holds the images 0 to 19 in a row: one step right for each, and all wrong guesses among them."""
-    from dashboard import resources
     from mnist_core.inspection.embedding import Map
 
     places = np.column_stack([np.arange(20.0), np.arange(20.0) % 2])
-    monkeypatch.setattr(resources, "network", lambda run: object())
-    monkeypatch.setattr(resources, "digit_map", lambda run, kind: (np.arange(20), Map(places, (0.5, 0.25))))
+    share(monkeypatch, "network", lambda run: object())
+    share(monkeypatch, "digit_map", lambda run, kind: (np.arange(20), Map(places, (0.5, 0.25))))
     return run
 
 
@@ -313,7 +313,6 @@ def test_labels_that_the_model_doubts_are_listed_and_no_known_error_is_claimed_f
 
 
 def test_known_label_errors_are_counted_badged_and_explained(app, make_run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboard import resources
 
     labels = (np.arange(10_000) % 10).astype(np.uint8)
     probabilities = np.full((10_000, 10), 0.01, np.float32)
@@ -327,7 +326,7 @@ def test_known_label_errors_are_counted_badged_and_explained(app, make_run, monk
         fingerprint=MNIST_FINGERPRINT,
         predictions=Predictions(labels, probabilities),
     )
-    monkeypatch.setattr(resources, "test_images", lambda run: np.zeros((10_000, 28, 28), np.uint8))
+    share(monkeypatch, "test_images", lambda run: np.zeros((10_000, 28, 28), np.uint8))
     test = app(PAGE, runs=run.id)
     assert not test.exception
     # the other 14 labels of this constructed data are not MNIST's, and the guesses agree with them

@@ -21,6 +21,7 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.text import for_markdown
 from tests.support.pages import text_of
+from tests.support.resources import share
 from tests.support.synthetic import MakeRun, config
 
 PAGE = "views/production.py"
@@ -42,10 +43,9 @@ class FakeRunner:
 
 @pytest.fixture
 def runner(app: OpenPage, store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
-    from dashboard import resources
 
     fake = FakeRunner(store)
-    monkeypatch.setattr(resources, "runner", functools.cache(lambda: fake))
+    share(monkeypatch, "runner", functools.cache(lambda: fake))
     return fake
 
 

@@ -16,6 +16,7 @@ from mnist_core.plots.labels import run_colours
 from mnist_core.runs.store import Store
 from tests.support.disks import refusing
 from tests.support.pages import PAGES, words
+from tests.support.resources import share
 from tests.support.synthetic import MakeRun, config
 
 NOTE = "This store is read-only"
@@ -124,6 +125,6 @@ def test_the_service_is_not_started_for_a_store_that_cannot_be_written(
     store: Store, read_only: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_only()
-    monkeypatch.setattr(resources, "store", lambda: store)
-    monkeypatch.setattr(resources, "runner", lambda: pytest.fail("asked to start"))
+    share(monkeypatch, "store", lambda: store)
+    share(monkeypatch, "runner", lambda: pytest.fail("asked to start"))
     resources.warm_up.__wrapped__()  # not the cached answer of another test

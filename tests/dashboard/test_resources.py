@@ -9,12 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
-from dashboard.cache import KEPT
+from dashboard.cache import CACHE
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
 from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from tests.support.jobs import FakeRunner
+from tests.support.resources import share
 from tests.support.synthetic import MakeRun, config
 
 SPEC = {
@@ -55,10 +56,10 @@ def test_names_of_runs_are_added_to_the_table_of_a_sweep_and_are_no_part_of_what
 ) -> None:
     names = ["renamed once", store.get(sweep.run_ids[1]).name]
     store.describe(sweep.run_ids[0], name=names[0])
-    resources.KEPT.clear()
+    CACHE.clear()
     table = resources.of_study(sweeps.results, sweep, reader=resources.READER)
     assert "name" not in table
-    assert not any(name in repr(key) for key in resources.KEPT._entries for name in names)
+    assert not any(name in repr(key) for key in CACHE._entries for name in names)
     named = sweeps.with_names(table, resources.snapshot())
     assert list(named["name"]) == names
     assert list(named.drop(columns="name")) == list(table)
@@ -95,9 +96,9 @@ def test_what_a_sweep_has_chosen_is_read_once_and_not_again_for_an_epoch_of_anot
     write_json(sweeps_folder / f"{'5' * 12}.json", document | {"points": points})
     found = resources.background(resources.scan()[0])
     assert [(run_id, item.won) for run_id, item in found.selections] == [(runs[0].id, True), (runs[1].id, False)]
-    made = KEPT.made
+    made = CACHE.made
     assert resources.background(resources.scan()[0]) == found
-    assert KEPT.made == made
+    assert CACHE.made == made
     (sweep,) = resources.studies().known
     first = resources.choice(sweep)
     make_run("in training", config((16,)), state="running")
@@ -108,8 +109,8 @@ def test_workers_wait_for_the_first_training_where_the_user_says_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    monkeypatch.setattr(resources, "store", lambda: store)
-    monkeypatch.setattr(resources, "runner", lambda: SimpleNamespace(warm=lambda after_s: asked.append(after_s)))
+    share(monkeypatch, "store", lambda: store)
+    share(monkeypatch, "runner", lambda: SimpleNamespace(warm=lambda after_s: asked.append(after_s)))
     monkeypatch.setenv("MNIST_CORE_WARM_UP", "0")
     resources.warm_up.__wrapped__()  # not the cached answer of another test
     assert asked == []

@@ -15,6 +15,7 @@ from mnist_core.data.drawings import BOARD_SIDE, Edit, edit_table, edited, encod
 from mnist_core.data.kept_digits import kept_digits
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.inspection.numpy_network import DenseWeights, Network, switchable
+from mnist_core.inspection.packed_network import packed
 from mnist_core.runs.run import Run
 from tests.support.browser import WAIT_MS, Screen
 from tests.support.seed import LARGE, SMALL
@@ -282,7 +283,7 @@ def test_javascript_gives_the_probabilities_of_numpy_for_every_activation_and_wi
             steps.append(part.step(*arrays))
     network = Network(tuple(steps), 1000)
     off = {layer.step: [0, 7, 23] for layer in switchable(model)[1:3]}
-    content = base64.b64encode(resources.packed("it", layers, [layer.step for layer in switchable(model)])).decode()
+    content = base64.b64encode(packed("it", layers, [layer.step for layer in switchable(model)])).decode()
     pictures = generator.integers(0, 256, (40, 28, 28)).astype(np.uint8)
     found = script.evaluate(
         f"([content, pictures, off]) => {{ {FROM_BASE64} const found = digits.network(bytes(content));"

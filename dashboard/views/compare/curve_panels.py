@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.component_files import files_of
@@ -105,9 +105,9 @@ def _curve_panels(
     metrics: tuple[CurveMetric, ...] = ("loss", "accuracy")
     for metric, column in zip(metrics, place.columns(2, gap="medium"), strict=True):
         with column, st.container(gap="xxsmall", key=f"panel_{metric}"):
-            frame = kept(curve_frame, curves, metric, kinds=kinds, smoothing=smoothing)
+            frame = cached(curve_frame, curves, metric, kinds=kinds, smoothing=smoothing)
             on_log = log and metric == "loss"
-            outside = "" if zoom or frame.empty else kept(clipped_words, frame, metric, x, log=on_log)
+            outside = "" if zoom or frame.empty else cached(clipped_words, frame, metric, x, log=on_log)
             st.markdown(f"**{TITLES[metric]}** :small[:gray[{outside}]]", help=HELP[metric] + BEST)
             if frame.empty:
                 with st.container(height=HEIGHT, border=False, key=f"{metric}_empty"):
@@ -123,7 +123,7 @@ def _curve_panels(
                     marks=shifted if metric == "loss" else None, changes=changes, bright=bright, headroom=rows,
                 ),
                 frame,
-                alt_text=kept(described, frame, metric),
+                alt_text=cached(described, frame, metric),
                 key=f"curves_{metric}",
                 filename=f"{metric}-by-{x}",
             )  # fmt: skip

@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared import panels
 from dashboard.shared.component_files import ELEMENTS_JS, files_of
 from dashboard.shared.groups import RunGroup
@@ -67,7 +67,7 @@ def replay_data(groups: Sequence[RunGroup], curves: Sequence[Curve]) -> dict[str
     first = min(int(curve.history["epoch"].min()) for curve in drawn)
     charts = []
     for metric, title in TITLES.items():
-        domain = value_domain(kept(curve_frame, drawn, metric, kinds=KINDS), metric) or (0.0, 1.0)
+        domain = value_domain(cached(curve_frame, drawn, metric, kinds=KINDS), metric) or (0.0, 1.0)
         label = f"{title.partition(':')[0]} by epoch of {', '.join(curve.label for curve in drawn)}"
         charts.append(
             {"key": metric, "title": title, "share": metric == "accuracy", "domain": list(domain), "label": label}

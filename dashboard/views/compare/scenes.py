@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import state
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared import presenter
 from dashboard.shared.charts import Drawing
 from dashboard.views.compare.curve_panels import TITLES
@@ -52,7 +52,7 @@ def scene(curves: Sequence[Curve], pair: Sequence[Run], labels: Mapping[str, str
     st.markdown(f"### {SCENES[place]}")
     if place < 3:
         metric: CurveMetric = "loss" if place == 1 else "accuracy"
-        frame = kept(curve_frame, curves, metric, kinds=("training", "validation"), smoothing=0.0)
+        frame = cached(curve_frame, curves, metric, kinds=("training", "validation"), smoothing=0.0)
         if frame.empty:
             st.caption("No epoch is finished yet.")
         else:

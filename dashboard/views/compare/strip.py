@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared.gallery import Item, gallery, vote_items
 from mnist_core.comparison.disagreements import one_right
 from mnist_core.errors import DatasetError
@@ -81,7 +81,7 @@ def one_right_gallery(
     title
         above the digits.
     """
-    found = kept(one_right, resources.votes(list(pair), chosen), most)
+    found = cached(one_right, resources.votes(list(pair), chosen), most)
     if found.empty:
         st.caption("Both are right, or both are wrong, on each of the test images.")
         return {}
@@ -96,7 +96,7 @@ def one_right_gallery(
         return {}
     if title:
         st.markdown(title)
-    items = kept(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair], truth=not small)
+    items = cached(_items, found, [labels[run.id] for run in pair], [colours[run.id] for run in pair], truth=not small)
     gallery(items, images, pair[0].status.fingerprint, key=key, on_open=on_open, small=small)
     return dict(zip(found["index"].tolist(), found["group"].tolist(), strict=True))
 

@@ -61,7 +61,7 @@ def _keep() -> None:
         elif label is None:
             said = ("error", "Say which digit it is meant to be, then keep it.")
         else:
-            classroom.count(classroom.KEPT)
+            classroom.count(classroom.NEW_DIGITS)
             keep(resources.kept_folder(), edits.picture(drawing.ink), int(label), by=classroom.person())
             said = ("note", f"Kept as a {label}.")
             state.fill({LABEL: None})

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import state, theme
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared.component_files import ELEMENTS_JS, SHEET_JS, SPOKEN_CSS, files_of
 from dashboard.shared.gallery import COLUMNS, confidence_text, sheet
 from mnist_core.data.images import Pixels
@@ -88,7 +88,7 @@ def digit_map(
             on_open(int(index))
 
     dark = theme.is_dark()
-    points, names = kept(_placed, frame, list(classes))
+    points, names = cached(_placed, frame, list(classes))
     _MAP(
         key=key,
         data={

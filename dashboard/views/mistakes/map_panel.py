@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import KEPT, size_of
+from dashboard.cache import CACHE, size_of
 from dashboard.shared import digit_dialog, matrix_panel, panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.explanations import no_weights
@@ -79,7 +79,7 @@ def _points(run: Run, kind: str) -> tuple[pd.DataFrame, Map]:
         assert everything is not None
         return map_frame(everything, indices, found)
 
-    return KEPT.get(key, made, size_of), found
+    return CACHE.get(key, made, size_of), found
 
 
 def map_panel(run: Run, area: DrawnArea | None) -> None:

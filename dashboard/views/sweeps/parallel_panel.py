@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state, theme
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from mnist_core.plots import parallel as charts
@@ -59,7 +59,7 @@ def parallel(
     sentence
         what else there is to say.
     """
-    frame = kept(charts.parallel_frame, table[[*names, column, "run"]], list(names), column)
+    frame = cached(charts.parallel_frame, table[[*names, column, "run"]], list(names), column)
     titles = {**names, column: word}
     brushes = {axis: part for axis, part in _brushes(study_id).items() if axis in titles}
     standing_out = theme.standing_out()

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import KEPT, kept, size_of
+from dashboard.cache import CACHE, cached, size_of
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
 from mnist_core.errors import ConfigError
@@ -208,7 +208,7 @@ def _changed(spec: Any) -> Any:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
-    config: RunConfig = kept(expand, spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
+    config: RunConfig = cached(expand, spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
     planned = config.training
     epochs = right.number_input(
         "Epochs of each run",
@@ -241,7 +241,7 @@ def _first(spec: SearchSpec) -> dict[str, Any]:
 def _start(spec: SweepSpec | SearchSpec) -> None:
     cost = ""
     if isinstance(spec, SweepSpec):
-        points = kept(expand, spec)
+        points = cached(expand, spec)
         count, what = len(points), "runs"
         cost = _cost([point.config for point in points])
         weights = st.checkbox(
@@ -276,7 +276,7 @@ def _cost(configs: list[RunConfig]) -> str:
     """Return a sentence on the time that the runs still to be trained will take."""
     found = resources.snapshot()
     key = ("sweep cost", found.number, timings.images(configs[0].dataset.name), *configs)
-    missing, seconds = KEPT.get(key, lambda: _missing(found.runs, configs), size_of)
+    missing, seconds = CACHE.get(key, lambda: _missing(found.runs, configs), size_of)
     if not missing:
         return f" All {len(configs)} are trained already."
     if seconds is None:

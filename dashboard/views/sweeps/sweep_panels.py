@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state, theme
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared import looks, panels
 from dashboard.shared.charts import Drawing
 from dashboard.views.sweeps.parallel_panel import parallel
@@ -109,7 +109,7 @@ def word_of(column: str) -> str:
 
 
 def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tuple[str, ...], several: bool) -> None:
-    frame = kept(charts.line_frame, done, axis, quantity, series=series)
+    frame = cached(charts.line_frame, done, axis, quantity, series=series)
     drawn = with_words(frame, {"setting": axis})
     mean = "Means over the other settings; bars span the least and the greatest." if several else ""
     panels.chart_with_table(
@@ -136,7 +136,7 @@ def _heat(done: pd.DataFrame, axes: list[str], names: dict[str, str], decides: s
         x = str(right.selectbox("Columns", others, last, format_func=names.__getitem__, key="sweep_columns"))
     if x not in axes or y not in axes or x == y:
         x, y = axes[-1], axes[0]
-    frame = kept(charts.heat_frame, done, x, y, decides)
+    frame = cached(charts.heat_frame, done, x, y, decides)
     word, cells = word_of(decides), with_words(frame, {"x": x, "y": y})
     standing_out = theme.standing_out()
     panels.chart_with_table(
@@ -227,7 +227,7 @@ def _slices(compared: pd.DataFrame, column: str, word: str, names: dict[str, str
         "The other settings differ as well.",
     )
     paths = list(names)
-    frames = kept(charts.slice_frames, compared, paths, column)
+    frames = cached(charts.slice_frames, compared, paths, column)
     for begin in range(0, len(paths), SLICES_ABREAST):
         columns = st.columns(SLICES_ABREAST, gap="small")
         for place, path in zip(columns, paths[begin : begin + SLICES_ABREAST], strict=False):
@@ -251,7 +251,7 @@ def _pair(compared: pd.DataFrame, column: str, word: str, names: dict[str, str])
     y = str(left.selectbox("Rows", paths, format_func=names.__getitem__, key="search_rows"))
     others = [path for path in paths if path != y]
     x = str(right.selectbox("Columns", others, format_func=names.__getitem__, key="search_columns"))
-    frame = kept(charts.pair_frame, compared, x, y, column)
+    frame = cached(charts.pair_frame, compared, x, y, column)
     cells = with_words(frame, {"x": x, "y": y})
     panels.chart_with_table(
         Drawing(charts.heat_chart, cells, names[x], names[y], word, higher_is_better=column.endswith("accuracy")),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import resources, state
-from dashboard.cache import kept
+from dashboard.cache import cached
 from dashboard.shared import groups, panels, progress
 from dashboard.shared.charts import Drawing
 from dashboard.shared.run_curves import curves_of, notes, planned
@@ -325,7 +325,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     )
     changes = changes_of(curves)
     for metric, title, sentence, definition in charts:
-        frame = kept(curve_frame, curves, metric)
+        frame = cached(curve_frame, curves, metric)
         members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
         panels.chart_with_table(
             Drawing(curves_chart, frame, colours, metric, x_max=end, height=330, members=members, changes=changes),
