@@ -188,3 +188,54 @@ def test_no_file_names_a_machine() -> None:
         text = path.read_text(encoding="utf-8")
         for word in ("/work" + "/", "/home" + "/", "../sha" + "red"):
             assert word not in text, f"{name} names {word}"
+
+
+# -- sentences are made once, and not taken apart ----------------------------------------------------------------------
+
+TAKES_APART = {
+    "partition", "rpartition", "split", "rsplit", "removesuffix", "removeprefix", "replace", "startswith", "endswith",
+    "strip", "lstrip", "rstrip",
+}  # fmt: skip
+SENTENCE = re.compile(
+    r"(^|_)(words?|sentences?|reasons?|titles?|leads?|details?|rules?|captions?|headline|verdict)$", re.I
+)
+"""Names of what holds words for a person, or of a function that makes some."""
+
+
+def taken_apart(source: str) -> list[str]:
+    """Return the calls that take something apart whose name says that it holds words, with their lines."""
+    found = []
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in TAKES_APART:
+            words: ast.AST = call.func.value
+            while isinstance(words, ast.Call | ast.Subscript):
+                words = words.func if isinstance(words, ast.Call) else words.value
+            name = getattr(words, "attr", getattr(words, "id", ""))
+            if SENTENCE.search(name):
+                found.append(f"{call.lineno}: {ast.unparse(call)}")
+    return found
+
+
+def test_the_search_finds_every_way_to_take_a_sentence_apart() -> None:
+    source = """
+title.partition(':')
+run.status.reason.startswith(run.state)
+row.detail.removesuffix(" in a row")
+_reason(row).removeprefix("Not finished: ")
+TITLES[code].replace(" points", "")
+link.partition("~")
+text.split(",")
+"""
+    assert [line.partition(":")[0] for line in taken_apart(source)] == ["2", "3", "4", "5", "6"]
+
+
+def makes_or_shows_words(path: Path) -> bool:
+    """True for pages, commands, reports and pictures, and for modules that make sentences."""
+    rooms = ("dashboard/", "mnist_core/plots/", "mnist_core/report/", "mnist_core/cli/")
+    return place(path).startswith(rooms) or path.stem.endswith("words") or path.parent.name == "words"
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if makes_or_shows_words(path)], ids=place)
+def test_no_page_takes_a_sentence_apart(path: Path) -> None:
+    found = taken_apart(path.read_text(encoding="utf-8"))
+    assert not found, f"let the function that makes the words return the part that is wanted: {found}"

@@ -134,14 +134,14 @@ def _pager(number: int, pages: int, size: int, count: int) -> None:
     if pages == 1:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="pager"):
-        for label, target, icon in (
-            ("Previous page", number - 1, "chevron_left"),
-            ("Next page", number + 1, "chevron_right"),
+        for key, label, target, icon in (
+            ("previous", "Previous page", number - 1, "chevron_left"),
+            ("next", "Next page", number + 1, "chevron_right"),
         ):
             st.button(
                 label,
                 icon=f":material/{icon}:",
-                key=f"to_{label.split()[0].lower()}",
+                key=f"to_{key}",
                 disabled=not 1 <= target <= pages,
                 on_click=_to_page,
                 args=(target,),

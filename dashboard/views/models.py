@@ -45,7 +45,7 @@ def layer_frame(run: Run) -> pd.DataFrame:
     rows = [
         {
             "layer": row.name.replace("_", " "),
-            "setting": row.detail.removesuffix(" in a row"),
+            "setting": row.detail,
             "output": "×".join(str(size) for size in row.output_shape),
             "parameters": style.count(row.parameters),
         }

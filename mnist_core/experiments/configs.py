@@ -300,7 +300,7 @@ class TrainingConfig(Config):
 
     epochs: int = setting(
         10, ge=1, le=500, label="Epochs", help="One epoch is one pass over all training images.", named="{} epochs",
-        examples=(2, 5, 10),
+        named_one="{} epoch", examples=(2, 5, 10),
     )  # fmt: skip
     optimizer: OptimizerName = setting(
         "rmsprop", label="Optimizer", help="The rule that turns the slope of the loss into corrections of the weights.",

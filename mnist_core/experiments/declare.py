@@ -31,7 +31,8 @@ class Declaration:
     zero: True where a logarithmic scale has a 0 in front.
     choices: values in words, where the value itself is not one.
     link: its name in links; None for one made of its path. code: its name in the short form of a layer.
-    named: its change in a few words for a run's name, such as ``rate {}``; None for label and value.
+    named: its change in a few words for a run's name, such as ``rate {}``; None for label and value. named_one: the
+        same for the value 1, where that is another word.
     start: what a form shows where the configuration leaves it open.
     only_if: a condition under which alone it has an effect.
     examples: values for a sweep over it, to begin with.
@@ -49,6 +50,7 @@ class Declaration:
     link: str | None = None
     code: str | None = None
     named: str | None = None
+    named_one: str | None = None
     start: Any = None
     only_if: OnlyIf | None = None
     examples: tuple[Any, ...] = ()

@@ -71,7 +71,12 @@ class Setting:
     @property
     def words(self) -> str:
         """The setting's name in running text, such as ``learning rate`` or ``early stopping: patience in epochs``."""
-        return f"{uncapitalised(self.group)}: {uncapitalised(self.label)}" if self.group else uncapitalised(self.label)
+        return f"{uncapitalised(self.group)}: {self.own_words}" if self.group else self.own_words
+
+    @property
+    def own_words(self) -> str:
+        """The same without the structure that it belongs to, such as ``patience in epochs``."""
+        return uncapitalised(self.label)
 
     @property
     def widget(self) -> Widget:

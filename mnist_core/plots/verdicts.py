@@ -8,7 +8,13 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.comparison.verdicts import Verdict
-from mnist_core.comparison.words.numbers import ANSWER_WORDS, intervals_words, loss_words, points_words
+from mnist_core.comparison.words.numbers import (
+    ANSWER_WORDS,
+    bare_points_words,
+    intervals_words,
+    loss_words,
+    points_words,
+)
 from mnist_core.plots.style import GREY, halo, layer
 
 ROW = 62
@@ -137,7 +143,7 @@ def verdict_table(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
         [
             {
                 "run": labels[item.run],
-                "accuracy, points [interval]": points_words(item.accuracy, sign=True).replace(" points", ""),
+                "accuracy, points [interval]": bare_points_words(item.accuracy, sign=True),
                 "level": f"{100 * item.accuracy.level:.1f} %",
                 "McNemar p": _p(item.accuracy.p),
                 "Holm p": _p(item.accuracy.p_adjusted),

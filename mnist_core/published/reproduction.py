@@ -84,7 +84,8 @@ class SweepWinner:
     gap: Compared | None = None
 
 
-RowProgress = tuple[Literal["runs", "trials", "no_winner", "untested"], int, int]
+Missing = Literal["runs", "trials", "no_winner", "untested"]
+RowProgress = tuple[Missing, int, int]
 """Why a sweep or search is not finished: so many of so many runs have ended or trials are decided; no run has finished;
 or the winner has not been tested."""
 

@@ -11,7 +11,7 @@ from mnist_core.experiments.axis_words import point_words
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.published.claims import Claim, ErrorAt, ErrorColumn, TrendClaim
 from mnist_core.published.figures import Compared, Figure, is_loss
-from mnist_core.published.reproduction import ChosenNetwork, Count, Note, ReproductionRow, SweepWinner, Tally
+from mnist_core.published.reproduction import ChosenNetwork, Count, Missing, Note, ReproductionRow, SweepWinner, Tally
 
 FIGURE_WORDS: dict[Figure, str] = {
     "test_accuracy": "test accuracy",
@@ -59,13 +59,7 @@ def reason(row: ReproductionRow) -> str:
 
 def _reason(row: ReproductionRow) -> str:
     if row.progress is not None:
-        kind, done, total = row.progress
-        return {
-            "runs": f"Not finished: {done} of {total} runs have ended.",
-            "trials": f"Not finished: {done} of {total} trials are decided.",
-            "no_winner": "Not finished: no run has finished.",
-            "untested": "Not finished: the winner has not been tested.",
-        }[kind]
+        return f"Not finished: {_progress(*row.progress)}."
     if row.outcome == "not trained":
         return "Not trained yet."
     if row.outcome == "nothing to compare":
@@ -83,6 +77,19 @@ def _reason(row: ReproductionRow) -> str:
         verb = "differ" if len(row.differing) > 1 else "differs"
         return f"{of} {verb} by more than chance: {', '.join(figure_words(item) for item in row.differing)}."
     return f"{_capital(_agreeing(row))}."
+
+
+def _progress(kind: Missing, done: int, total: int) -> str:
+    """Return what is missing, without a full stop."""
+    match kind:
+        case "runs":
+            return f"{done} of {total} runs have ended"
+        case "trials":
+            return f"{done} of {total} trials are decided"
+        case "no_winner":
+            return "no run has finished"
+        case "untested":
+            return "the winner has not been tested"
 
 
 def _holding(found: Sequence[Statement]) -> str:
@@ -107,7 +114,7 @@ def _agreeing(row: ReproductionRow) -> str:
 def short(row: ReproductionRow) -> str:
     """Return in a phrase what the verdict rests on; empty where the verdict says it all."""
     if row.progress is not None:
-        return _reason(row).removeprefix("Not finished: ").rstrip(".")
+        return _progress(*row.progress)
     if row.winner is not None or row.claims:
         found = claims(row)
         if row.winner is not None and len(found) < 2:

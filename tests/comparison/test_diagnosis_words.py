@@ -51,6 +51,7 @@ def test_each_finding_has_a_name_sentences_with_claims_and_a_rule(code: Code) ->
             for side in (left, right):
                 assert side in NUMBERS or re.fullmatch(r"[\d.]+", side), f"{side} is no number of a finding"
         assert template.claims or code == "not_finite"
+        assert {lead[-1] for lead in (template.lead, template.so_far) if lead} <= {":", ","}
 
 
 def test_each_suggestion_has_words() -> None:
@@ -82,6 +83,9 @@ def test_a_sentence_for_a_training_that_still_runs_does_not_speak_of_its_end() -
     (item,) = diagnose([made_up_row(epoch, 0.4 * 0.9**epoch, 0.4 * 0.93**epoch) for epoch in range(1, 13)])
     assert words(item).sentence.startswith("Still improving at the end: the validation loss fell from ")
     assert words(item, ended=False).sentence.startswith("Still improving: the validation loss fell from ")
+    assert (words(item).lead_alone, words(item, ended=False).lead_alone) == (
+        "Still improving at the end", "Still improving",
+    )  # fmt: skip
 
 
 def test_the_kinds_of_the_json_are_those_that_it_always_had() -> None:

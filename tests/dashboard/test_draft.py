@@ -192,6 +192,7 @@ def dropped(config: RunConfig, *rates: float) -> RunConfig:
         (dropped(MODEL_1, 0.4, 0.4), "model_1, dropout 0.4"),
         (dropped(MODEL_1, 0.4), "model_1, dropout 0.4/0.2"),
         (MODEL_1.replace(training__epochs=5, training__seed=3), "model_1, 5 epochs, seed 3"),
+        (MODEL_1.replace(training__epochs=1), "model_1, 1 epoch"),
         (MODEL_1.replace(model__layers__0__units=32), "model_1, 32-64 relu, dropout 0.2"),
     ],
 )

@@ -527,3 +527,21 @@ def test_an_interrupted_run_says_why(make_run: MakeRun, store: Store, reason: st
     run = make_run("cut short", state="running", rows=2)
     (run.path / "lease-1.json").write_text(json.dumps({"reason": reason} if reason else {}))
     assert live.ending_words(store.get(run.id)).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("cancelled", "broken off", "broken off, 2 of 6 epochs"),
+        ("cancelled", "cancelled in epoch 3 of 6", "cancelled in epoch 3 of 6, 2 of 6 epochs"),
+        ("paused", "", "paused, 2 of 6 epochs"),
+        ("failed", "failed to read the data", "failed (failed to read the data), 2 of 6 epochs"),
+    ],
+)
+def test_how_a_run_ended_depends_on_its_state_and_not_on_the_wording_of_the_reason(
+    make_run: MakeRun, store: Store, state: str, reason: str, words: str
+) -> None:
+    run = make_run("stopped", state=state, rows=2)
+    status = json.loads((run.path / "status.json").read_text())
+    (run.path / "status.json").write_text(json.dumps(status | {"reason": reason}))
+    assert live.ending_words(store.get(run.id)) == words

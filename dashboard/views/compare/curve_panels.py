@@ -50,7 +50,10 @@ HELP = {
     ),
 }
 BEST = " The dot is the epoch of the lowest validation loss, in both charts; its value stands in the margin."
-TITLES: dict[CurveMetric, str] = {"loss": "Loss: lower is better", "accuracy": "Accuracy: higher is better"}
+NAMES: dict[CurveMetric, str] = {"loss": "Loss", "accuracy": "Accuracy"}
+TITLES: dict[CurveMetric, str] = {
+    "loss": f"{NAMES['loss']}: lower is better", "accuracy": f"{NAMES['accuracy']}: higher is better",
+}  # fmt: skip
 _LINK = st.components.v2.component(
     "linked_charts",
     html='<span class="linked" hidden></span>',

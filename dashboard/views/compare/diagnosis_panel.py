@@ -134,7 +134,7 @@ def _brief(run: Run, found: Sequence[Finding]) -> str:
     """Return the beginnings of a run's sentences, as HTML."""
     leads = []
     for item in found:
-        lead = for_html(words(item, ended=not run.live).lead.rstrip(":,"))
+        lead = for_html(words(item, ended=not run.live).lead_alone)
         leads.append(f"<b>{lead}</b>" if item.severity == "problem" else lead)
     return f"<p>{'. '.join(leads)}.</p>" if leads else _nothing(run)
 

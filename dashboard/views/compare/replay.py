@@ -17,7 +17,7 @@ from dashboard.cache import cached
 from dashboard.shared import panels
 from dashboard.shared.component_files import ELEMENTS_JS, files_of
 from dashboard.shared.groups import RunGroup
-from dashboard.views.compare.curve_panels import TITLES
+from dashboard.views.compare.curve_panels import NAMES, TITLES
 from mnist_core.errors import MnistCoreError
 from mnist_core.evaluation.metrics import confusion_matrix
 from mnist_core.plots import style
@@ -68,7 +68,7 @@ def replay_data(groups: Sequence[RunGroup], curves: Sequence[Curve]) -> dict[str
     charts = []
     for metric, title in TITLES.items():
         domain = value_domain(cached(curve_frame, drawn, metric, kinds=KINDS), metric) or (0.0, 1.0)
-        label = f"{title.partition(':')[0]} by epoch of {', '.join(curve.label for curve in drawn)}"
+        label = f"{NAMES[metric]} by epoch of {', '.join(curve.label for curve in drawn)}"
         charts.append(
             {"key": metric, "title": title, "share": metric == "accuracy", "domain": list(domain), "label": label}
         )

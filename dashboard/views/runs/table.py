@@ -39,6 +39,8 @@ USUAL = (
     "tags", "note",
 )  # fmt: skip
 ROW_PX, MOST_ROWS = 35, 16
+INDENT = "   ↳ "
+"""Stands before the name of a run that is listed below its recipe, in the cell that is edited."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def draw(
         frame[FOLD] = pd.Series([line.recipe in unfolded if line.recipe else None for line in lines], dtype="boolean")
     # each value goes to the browser once: the squares of 2,000 lines would be half of the message
     frame[COLOUR] = pd.Categorical([_square(colours.get(line.ids[0])) for line in lines])
-    frame["name"] = [("   ↳ " if line.depth else "") + str(line.row["name"]) for line in lines]
+    frame["name"] = [(INDENT if line.depth else "") + str(line.row["name"]) for line in lines]
     for name in shown:
         frame[name] = _values(name, lines, differences)
     frame[DETAILS] = pd.Categorical([":material/info:"] * len(lines))
@@ -214,7 +216,7 @@ def _describe(ids: Sequence[str], column: str, value: Any) -> None:
     try:
         for run_id in ids:
             if column == "name":
-                text = str(value or "").removeprefix("   ↳ ").strip()
+                text = str(value or "").removeprefix(INDENT).strip()
                 seed = store.get(run_id).seed  # a run from outside, which has none, is never one of several
                 store.describe(run_id, name=text if len(ids) == 1 else f"{text}, seed {seed}")
             elif column == "tags":

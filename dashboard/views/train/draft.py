@@ -183,14 +183,15 @@ def _change(setting: Setting, values: Mapping[str, Any]) -> str:
     if below is not None:  # the number of held-out images implies the choice
         setting, value = below, values[below.path]
     template = setting.declared.named
+    if value == 1 and setting.declared.named_one:
+        template = setting.declared.named_one
     if setting.type == "switch":
         return uncapitalised(setting.label) if value else f"no {uncapitalised(setting.label)}"
     if setting.declared.absent:
         value = "no" if value == setting.declared.absent[0] else value
         return (template or "{}").format(value)
     template = template or f"{uncapitalised(setting.label)} {{}}"
-    text = template.format(value if "{:" in template else setting.in_words(value))
-    return text.removesuffix("s") if value == 1 and template.startswith("{}") else text
+    return template.format(value if "{:" in template else setting.in_words(value))
 
 
 def suggested_name(base_name: str, base: RunConfig, config: RunConfig) -> str:

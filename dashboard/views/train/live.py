@@ -208,12 +208,14 @@ def ending_words(run: Run) -> str:
     """Return how a run ended, and its result."""
     words = progress.ENDINGS.get(run.state, run.state)
     reason = run.status.reason if run.state != "finished" else ""
-    if reason.startswith(run.state):  # such as "cancelled in epoch 10 of 30"
-        words = reason
-    elif run.state == "interrupted":
-        words += f": {reason}"
-    elif reason and reason not in words:
-        words += f" ({reason})"
+    if reason:
+        match run.state:
+            case "paused" | "cancelled":  # the reason says by itself what happened: "cancelled in epoch 10 of 30"
+                words = reason
+            case "interrupted":
+                words += f": {reason}"
+            case _:
+                words += f" ({reason})"
     done, planned = run.epochs_done, run.planned_epochs or 0
     words += f", {done} epoch{'' if done == 1 else 's'}" if done >= planned else f", {done} of {planned} epochs"
     found = resources.test_scores(run)

@@ -76,13 +76,15 @@ class Template:
     """A sentence with places for numbers, and what it claims about them.
 
     claims: such as ``last > low``; each side is a number's name or a number. A name that the finding does not have
-    makes the claim false. lead: the beginning, in bold if something should be changed. text: the rest.
+    makes the claim false. lead: the beginning, in bold if something should be changed. text: the rest. so_far: the
+    beginning while the training goes on; empty where it is the same.
     Places are written ``{name:format}``; the formats are those of `_Formatter`.
     """
 
     claims: tuple[str, ...]
     lead: str
     text: str
+    so_far: str = ""
 
     def holds(self, numbers: Mapping[str, float]) -> bool:
         """True if all claims hold."""
@@ -210,9 +212,9 @@ TEMPLATES: dict[Code, tuple[Template, ...]] = {
     ),
     "still_improving": (
         Template(("last < before", "fall > needed_fall"), "Still improving at the end:",
-                 f"the validation loss fell from {{before:loss}} to {{last:loss}} ({_MEANS})."),
+                 f"the validation loss fell from {{before:loss}} to {{last:loss}} ({_MEANS}).", "Still improving:"),
         Template(("last < first",), "Still improving at the end:",
-                 "the validation loss fell in every epoch, from {first:loss} to {last:loss}."),
+                 "the validation loss fell in every epoch, from {first:loss} to {last:loss}.", "Still improving:"),
     ),
     "plateau": (
         Template(("spread <= limit", "last <= highest_mean", "last >= lowest_mean"),
@@ -354,6 +356,11 @@ class Words:
         """The whole sentence."""
         return f"{self.lead} {self.text}"
 
+    @property
+    def lead_alone(self) -> str:
+        """The beginning without the colon or comma at its end."""
+        return self.lead[:-1]
+
 
 def template_of(finding: Finding) -> Template:
     """Return the template for a finding: the first whose claims hold. One always does, or a rule is broken."""
@@ -365,9 +372,8 @@ def words(finding: Finding, *, ended: bool = True) -> Words:
     """Return a finding in words; `ended`: whether the training is over."""
     template, values = template_of(finding), {**finding.numbers, "epoch": float(finding.epoch)}
     fill = _Formatter().vformat
-    lead, text = (fill(part, (), values) for part in (template.lead, template.text))
-    if not ended:
-        lead = lead.replace(" at the end:", ":")
+    lead = template.lead if ended or not template.so_far else template.so_far
+    lead, text = (fill(part, (), values) for part in (lead, template.text))
     rule = fill(next(rule for name, rule in RULES[finding.code] if not name or name in finding.numbers), (), values)
     if finding.numbers.get("left_out"):
         rule += f" The {finding.numbers['left_out']:.0f} epochs of spikes are left out."

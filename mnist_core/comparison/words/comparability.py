@@ -10,7 +10,7 @@ from mnist_core.comparison.words.changes import moments
 from mnist_core.comparison.words.held_out import gap_words
 from mnist_core.comparison.words.numbers import listed
 from mnist_core.comparison.words.selection import selection_words
-from mnist_core.comparison.words.settings import setting_words
+from mnist_core.comparison.words.settings import own_setting_words, setting_words
 from mnist_core.data.words import label_words, leak_words
 from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
@@ -71,7 +71,7 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
             end = "; part of the difference may come from this." if part else "."
             return f"{setting_words(v[0]).capitalize()}: {words_of(v[0], v[1])} against {words_of(v[0], v[2])}{end}"
         case "absent":
-            inside = [f"{setting_words(path).rpartition(': ')[2]} {words_of(path, x)}" for path, x in v[0].items()]
+            inside = [f"{own_setting_words(path)} {words_of(path, x)}" for path, x in v[0].items()]
             end = "; part of the difference may come from this." if part else "."
             return f"{item.topic.capitalize()}: none in {own}; in {other} {listed(inside)}{end}"
         case "several_settings":

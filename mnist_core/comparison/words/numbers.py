@@ -34,7 +34,16 @@ def p_words(p: float, comparisons: int = 1) -> str:
 
 def points_words(item: Decision, *, sign: bool = False) -> str:
     """Return a difference in accuracy with its interval in points, such as ``0.86 points [0.61, 1.11]``."""
-    return f"{number(100 * item.value, 2, sign=sign)} points {_interval(item, 100, 2)}"
+    return _in_points(item, " points", sign)
+
+
+def bare_points_words(item: Decision, *, sign: bool = False) -> str:
+    """As `points_words`, without the unit: ``0.86 [0.61, 1.11]``."""
+    return _in_points(item, "", sign)
+
+
+def _in_points(item: Decision, unit: str, sign: bool) -> str:
+    return f"{number(100 * item.value, 2, sign=sign)}{unit} {_interval(item, 100, 2)}"
 
 
 def loss_words(item: Decision, *, sign: bool = False) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from mnist_core.comparison.selection import Selection
+from mnist_core.experiments.spaces import Metric
+
+METRIC_WORDS: dict[Metric, str] = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 
 
 def chosen_words(item: Selection) -> str:
@@ -10,7 +13,7 @@ def chosen_words(item: Selection) -> str:
     if item.on_test:
         text = f"chosen among {item.candidates} by results on the test images"
     else:
-        text = f"chosen among {item.candidates} by {item.metric.replace('val_', 'validation ')}"
+        text = f"chosen among {item.candidates} by {METRIC_WORDS[item.metric]}"
     return f"{text}; {within_words(item)}"
 
 
@@ -50,7 +53,7 @@ def winner_words(item: Selection, name: str) -> str:
             f"{name} was {chosen_words(item)} ({study}): the test accuracy of the best of many is better than it "
             "would be on new images."
         )
-    figure = item.metric.replace("val_", "validation ")
+    figure = METRIC_WORDS[item.metric]
     return f"{name} was {chosen_words(item)} ({study}): its {figure} is too good on average, its test result is not."
 
 
