@@ -19,6 +19,13 @@ DifferenceSeverity = Literal["undermines", "worth knowing", "compared"]
 """undermines: the verdict may be due to this alone. worth knowing: it may have a part in it. compared: this is what the
 two runs are compared for."""
 
+ConcernCode = Literal[
+    "unfinished", "outside", "continued", "changed", "validation", "split", "best_on_test", "restored",
+    "both_restored_on_test", "network", "setting", "absent", "several_settings", "epochs", "seed", "versions",
+    "chosen_among", "passed_over", "leak", "labels", "held_out_gap", "machine",
+]  # fmt: skip
+"""Which sentence states a concern."""
+
 SEVERITIES: tuple[DifferenceSeverity, ...] = ("undermines", "compared", "worth knowing")
 """The severities, in the order in which they are shown."""
 
@@ -41,7 +48,7 @@ class Concern:
 
     topic: str
     severity: DifferenceSeverity
-    code: str
+    code: ConcernCode
     which: int = 0
     values: tuple[Any, ...] = ()
 

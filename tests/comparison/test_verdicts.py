@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnist_core.comparison.comparability import concerns
+from mnist_core.comparison.comparability import Concern, concerns
 from mnist_core.comparison.recipe_verdicts import compare_recipes
 from mnist_core.comparison.verdicts import Refusal, Verdict, compare
 from mnist_core.comparison.words.comparability import concern_words
@@ -512,3 +512,9 @@ def test_weights_from_another_run_and_other_versions_are_told(
     assert "Keras 1 and 2" in found["versions"][1]
     assert "their training times cannot be compared" in found["machine"][1]
     assert [item.severity for item in concerns(base, child)] == ["undermines", "worth knowing", "worth knowing"]
+
+
+def test_an_unknown_concern_is_never_worded_as_another_one() -> None:
+    unknown: Any = "unheard_of"
+    with pytest.raises(AssertionError, match="unheard_of"):
+        concern_words(Concern("machine", "worth knowing", unknown, values=(("cpu", 1), ("cpu", 2))), ("a", "b"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from mnist_core.comparison.comparability import Concern
 from mnist_core.comparison.words.changes import moments
@@ -93,8 +93,10 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
             return label_words(v[0], "these data")
         case "held_out_gap":
             return gap_words(v[0], own)
-        case _:
+        case "machine":
             return f"Trained on {_machine(v[0])} and on {_machine(v[1])}: their training times cannot be compared."
+        case _:
+            assert_never(item.code)
 
 
 def other_data_words(baseline: Run, others: Sequence[Run], names: Mapping[str, str]) -> str:
