@@ -285,6 +285,8 @@ def with_names(table: pd.DataFrame, runs: Runs) -> pd.DataFrame:
 
     A name can change at any time and is no result, so it is added where the table is written out.
     """
+    if table.empty:  # without a run, a table has no columns
+        return table
     found = [read_run(runs, run_id) for run_id in table["run"]]
     named = table.copy(deep=False)
     named.insert(list(table).index("run") + 1, "name", [run.name if isinstance(run, Run) else "" for run in found])
