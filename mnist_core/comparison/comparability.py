@@ -141,10 +141,10 @@ def _data(check: DataCheck | None) -> Iterator[Concern]:
 
 
 def _held_out(runs: tuple[Run, Run], chosen: ChosenEpoch) -> Iterator[Concern]:
-    """A run that does better or worse on its held-out images than on the test images, by more than chance."""
+    """A run that does better or worse on its held-out images than on the test images, by `decide.STRICT_LEVEL`."""
     for which, run in enumerate(runs):
         gap = held_out_gap(run, chosen)
-        if gap is not None and gap.more_than_chance:
+        if gap is not None and gap.differs:
             yield Concern("held-out images", "worth knowing", "held_out_gap", which, (gap,))
 
 

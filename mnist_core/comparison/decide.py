@@ -2,6 +2,9 @@
 
 Every page, command and report asks `decide`; no other module compares a p value or an interval with a threshold.
 
+There are two levels. ALPHA, which is defined next to the intervals that are shown alone, is that of every comparison
+that somebody makes. STRICT_ALPHA is for checks that are always made, on every run, without anybody having asked.
+
 With several comparisons at once, Holm's method (1979) sets the level of each interval: the smallest of m p values is
 tested at ALPHA/m, the next at ALPHA/(m−1), and so on up to the first that is not significant; all from there on share
 that one's level. A decision and the interval shown with it are of the same level, so they never contradict each other.
@@ -17,6 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_core.evaluation.metrics import ALPHA as ALPHA
+from mnist_core.evaluation.metrics import LEVEL as LEVEL
 from mnist_core.evaluation.metrics import Interval
 from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, Estimate, MeanDifference, holm
 
@@ -27,11 +32,11 @@ Answer = Literal["better", "worse", "equivalent", "undecided"]
 
 ANSWERS: tuple[Answer, ...] = ("better", "worse", "equivalent", "undecided")
 
-ALPHA = 0.05
-"""Probability of calling equal models different: the only threshold for significance in the project."""
+STRICT_ALPHA = 0.01
+"""Probability of a false alarm in a check that is always made: at ALPHA, one run in 20 would have one."""
 
-LEVEL = 1 - ALPHA
-"""The level of an interval that is one of a kind."""
+STRICT_LEVEL = 1 - STRICT_ALPHA
+"""The level of the interval that decides in such a check."""
 
 POWER = 0.8
 """Probability with which a real difference should be found, for `detectable`."""
@@ -143,9 +148,20 @@ def decide_one(estimate: Estimate, *, margin: float | None = None, lower_is_bett
     return decide([estimate], margin=margin, lower_is_better=lower_is_better)[0]
 
 
-def differs(value: float, error: float, freedom: float = math.inf) -> bool:
-    """Return True if a difference with this standard error, known with so many degrees of freedom, is beyond chance."""
-    return decide_one(MeanDifference(value, error, freedom)).differs
+def differs(value: float, error: float, freedom: float = math.inf, *, level: float = LEVEL) -> bool:
+    """Return True if a difference with this standard error, known with so many degrees of freedom, is beyond chance.
+
+    level: LEVEL, or STRICT_LEVEL for a check that is always made.
+    """
+    return _leaves_out_zero(MeanDifference(value, error, freedom).interval(level))
+
+
+def chance_limit(error: float, freedom: float = math.inf, *, level: float = LEVEL) -> float:
+    """Return the largest difference that is not beyond chance: `differs` is True of every larger one.
+
+    The arguments are those of `differs`. It is ∞ for an error of 0: values that do not vary say nothing about chance.
+    """
+    return MeanDifference(0.0, error, freedom).interval(level).high
 
 
 def narrowest(images: int, level: float = LEVEL) -> float:

@@ -1,8 +1,8 @@
 """A run's accuracy on its held-out images against that on the test images: both are of images that it did not learn.
 
-Where the two differ by more than chance, something besides the network differs: copies of training images among the
-held-out ones, a choice (of the epoch, of the settings) that was made by the held-out images, or test images that are
-harder, or from elsewhere.
+Where the two differ at `decide.STRICT_LEVEL`, something besides the network differs: copies of training images among
+the held-out ones, a choice (of the epoch, of the settings) that was made by the held-out images, or test images that
+are harder, or from elsewhere.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mnist_core.comparison import decide
 from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.evaluation.statistics import MeanDifference, unpaired_difference
 from mnist_core.experiments.configs import HeldOutValidation
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
-LIMIT = 2.576
-"""Standard errors that chance exceeds in 1 of 100 cases; 1 of 20 would be too many false alarms, as this comparison is
-always made."""
 _MNIST_TRAINING = 60_000
 
 
 @dataclass(frozen=True)
 class HeldOutGap:
-    """Accuracies, 0 to 1, of the same weights on `held_out_images` and on `test_images` images.
-
-    error: standard error of their difference, √(p(1 − p)(1/n + 1/m)) with the common accuracy p (two proportions).
-    """
+    """Accuracies, 0 to 1, of the same weights on `held_out_images` and on `test_images` images."""
 
     held_out: float
     held_out_images: int
     test: float
     test_images: int
-    error: float
 
     @property
-    def more_than_chance(self) -> bool:
-        """True if they differ by more than LIMIT standard errors."""
-        return abs(self.held_out - self.test) > LIMIT * self.error
+    def difference(self) -> MeanDifference:
+        """The accuracy on the held-out images minus that on the test images."""
+        return unpaired_difference(self.test, self.test_images, self.held_out, self.held_out_images)
+
+    @property
+    def differs(self) -> bool:
+        """True if they differ at `decide.STRICT_LEVEL`, as every run that holds images out is checked."""
+        return decide.differs(self.difference.value, self.difference.error, level=decide.STRICT_LEVEL)
 
 
 def held_out_gap(run: Run, chosen: ChosenEpoch = "kept") -> HeldOutGap | None:
@@ -60,9 +60,7 @@ def held_out_gap(run: Run, chosen: ChosenEpoch = "kept") -> HeldOutGap | None:
     accuracy = rows[epoch - 1].val_accuracy
     if not math.isfinite(accuracy):
         return None
-    common = (accuracy * held + test.accuracy * test.images) / (held + test.images)
-    error = math.sqrt(common * (1 - common) * (1 / held + 1 / test.images))
-    return HeldOutGap(accuracy, held, test.accuracy, test.images, error)
+    return HeldOutGap(accuracy, held, test.accuracy, test.images)
 
 
 def _images(run: Run, validation: HeldOutValidation) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from mnist_core.comparison.decide import chance_limit
 from mnist_core.evaluation.metrics import image_losses
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.spaces import Metric
@@ -23,11 +24,11 @@ FEWEST_FREEDOM = 2
 
 @dataclass(frozen=True)
 class Noise:
-    """Largest difference between two candidates that chance alone makes in 19 of 20 cases.
+    """The largest difference between two candidates that is not beyond chance, by `decide.LEVEL`.
 
-    limit: in the unit of the metric. source: `seeds`, from the spread of runs that differ in their seeds alone;
-    `images`, from the number of validation images, as if the two had been validated on different ones, which is too
-    wide for the same ones and leaves out what another seed would change.
+    limit: `decide.chance_limit`, in the unit of the metric. source: `seeds`, from the spread of runs that differ in
+    their seeds alone; `images`, from the number of validation images, as if the two had been validated on different
+    ones, which is too wide for the same ones and leaves out what another seed would change.
     """
 
     limit: float
@@ -77,7 +78,7 @@ def seed_noise(metric: Metric, winner: float, recipes: Iterable[Sequence[float]]
     """Return the noise of one seed against another, from recipes that were trained with several seeds.
 
     The spread is pooled over the recipes as a share of each one's mean loss or mean error rate, as it shrinks with
-    these, and multiplied by the winner's. limit = t · √2 · sd, with the 97.5 % point of Student's t.
+    these, and multiplied by the winner's. The standard error of a difference is √2 · sd.
 
     Parameters
     ----------
@@ -89,10 +90,8 @@ def seed_noise(metric: Metric, winner: float, recipes: Iterable[Sequence[float]]
     Returns
     -------
     Noise
-        None if all recipes together have fewer than FEWEST_FREEDOM degrees of freedom.
+        None if all recipes together have fewer than FEWEST_FREEDOM degrees of freedom, or no spread.
     """
-    from scipy.special import stdtrit
-
     squares, freedom = 0.0, 0
     for values in recipes:
         parts = [value if metric == "val_loss" else 1 - value for value in values if math.isfinite(value)]
@@ -104,13 +103,13 @@ def seed_noise(metric: Metric, winner: float, recipes: Iterable[Sequence[float]]
         return None
     level = winner if metric == "val_loss" else 1 - winner
     sd = math.sqrt(squares / freedom) * level
-    return Noise(float(stdtrit(freedom, 0.975)) * math.sqrt(2) * sd, "seeds")
+    return _noise(math.sqrt(2) * sd, freedom, "seeds")
 
 
 def image_noise(metric: Metric, predictions: Predictions | None) -> Noise | None:
-    """Return the noise that so few validation images make; None without the winner's predictions of them.
+    """Return the noise that so few validation images make; None without the winner's predictions of them, or a spread.
 
-    limit = 1.96 · √2 · the standard error of the mean loss, or of the accuracy, over the validation images.
+    The standard error of a difference is √2 · that of the mean loss, or of the accuracy, over the validation images.
     """
     if predictions is None or predictions.val_labels is None or predictions.val_probabilities is None:
         return None
@@ -122,4 +121,9 @@ def image_noise(metric: Metric, predictions: Predictions | None) -> Noise | None
     else:
         share = float((predictions.val_probabilities.argmax(axis=1) == labels).mean())
         spread = math.sqrt(share * (1 - share))
-    return Noise(1.96 * math.sqrt(2 / count) * spread, "images")
+    return _noise(math.sqrt(2 / count) * spread, math.inf, "images")
+
+
+def _noise(error: float, freedom: float, source: Literal["seeds", "images"]) -> Noise | None:
+    limit = chance_limit(error, freedom)
+    return Noise(limit, source) if math.isfinite(limit) else None

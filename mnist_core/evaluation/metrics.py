@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 
+ALPHA = 0.05
+"""Probability of calling equal models different. `comparison.decide` decides by it, on every comparison."""
+
+LEVEL = 1 - ALPHA
+"""The level of an interval that stands alone."""
+
 # The least that float32 can tell from 0. Keras takes the loss from the logits behind a softmax and does not clip it.
 SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -120,7 +126,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def accuracy_interval(correct: int, images: int, level: float = 0.95) -> Interval:
+def accuracy_interval(correct: int, images: int, level: float = LEVEL) -> Interval:
     """Wilson's interval for an accuracy of `correct` out of `images` (Wilson 1927), without continuity correction.
 
     With p = correct/images and the normal quantile z: (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n).

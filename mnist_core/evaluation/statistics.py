@@ -239,6 +239,25 @@ def loss_difference(baseline: Predictions, run: Predictions) -> MeanDifference:
     return MeanDifference(float(each.mean()), float(each.std(ddof=1)) / math.sqrt(n), n - 1)
 
 
+def unpaired_difference(baseline: float, baseline_images: int, run: float, run_images: int) -> MeanDifference:
+    """Return the difference of two accuracies that were measured on different images: the z test of two proportions.
+
+    Its error is √(p(1 − p)(1/n + 1/m)) with p the share of all n + m images that are right, so that the square of
+    value / error is Pearson's χ² (1900) of the 2×2 table, without continuity correction.
+
+    Parameters
+    ----------
+    baseline, run
+        accuracies, 0 to 1.
+    baseline_images, run_images
+        the number of images of each, at least 1.
+    """
+    common = (baseline * baseline_images + run * run_images) / (baseline_images + run_images)
+    # rounding must not take the share of a perfect pair above 1
+    spread = max(common * (1 - common), 0.0)
+    return MeanDifference(run - baseline, math.sqrt(spread * (1 / baseline_images + 1 / run_images)), math.inf)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the p values adjusted for there being several (Holm 1979), in the order given.
 

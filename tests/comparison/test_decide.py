@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import datetime
 import io
 import json
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +19,51 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mnist_core.cli import main
+from mnist_core.comparison import exams
+from mnist_core.comparison.abstention import Abstaining, Answers, Choosing, cascade, compare_answered
+from mnist_core.comparison.board import Try, standings
 from mnist_core.comparison.decide import (
     ALPHA,
     ANSWERS,
     POWER,
+    STRICT_ALPHA,
+    STRICT_LEVEL,
+    chance_limit,
     decide,
     decide_one,
     detectable,
     differs,
     narrowest,
 )
+from mnist_core.comparison.diagnosis.findings import UnseenResult
+from mnist_core.comparison.diagnosis.rules import LEAK_TEST, diagnose
+from mnist_core.comparison.held_out import HeldOutGap
 from mnist_core.comparison.loss_or_accuracy import relation
 from mnist_core.comparison.production import Candidate, rank
+from mnist_core.comparison.recipe_verdicts import compare_recipes
+from mnist_core.comparison.selection import Noise, rank_values
 from mnist_core.comparison.verdicts import Verdict, compare
+from mnist_core.comparison.words.held_out import gap_words
 from mnist_core.comparison.words.loss_or_accuracy import relation_words, relations_words
 from mnist_core.comparison.words.numbers import p_words, points_words
+from mnist_core.comparison.words.recipes import recipe_words
 from mnist_core.comparison.words.verdicts import loss_verdict_words, verdict_words
 from mnist_core.errors import PredictionsError
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.evaluation.statistics import AccuracyDifference, Agreement, MeanDifference
+from mnist_core.evaluation.statistics import (
+    AccuracyDifference,
+    Agreement,
+    MeanDifference,
+    agreement_of,
+    sample,
+    unpaired_difference,
+)
 from mnist_core.experiments.configs import RunConfig
+from mnist_core.experiments.presets import Published
+from mnist_core.published import figures, words
+from mnist_core.published.claims import rises
+from mnist_core.published.reproduction import ReproductionRow, reproduction
 from mnist_core.report import comparison_report
 from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
@@ -141,12 +167,93 @@ def test_one_comparison_more_never_makes_another_look_different() -> None:
     assert many.interval.low < alone.interval.low
 
 
-# -- what chance allows for, and what can be found ---------------------------------------------------------------------
+# -- what chance allows for --------------------------------------------------------------------------------------------
 
 
 def test_a_gap_differs_beyond_196_standard_errors() -> None:
     assert (differs(1.95, 1.0), differs(1.97, 1.0), differs(-1.97, 1.0)) == (False, True, True)
     assert (differs(2.03, 1.0, 30), differs(2.05, 1.0, 30)) == (False, True)  # Student's t
+
+
+@given(
+    st.floats(-5, 5), st.floats(0, 2), st.sampled_from([1.0, 4.0, 30.0, math.inf]),
+    st.sampled_from([0.95, STRICT_LEVEL]),
+)  # fmt: skip
+def test_the_limit_of_chance_is_what_a_difference_must_exceed(
+    value: float, error: float, freedom: float, level: float
+) -> None:
+    limit = chance_limit(error, freedom, level=level)
+    assert differs(value, error, freedom, level=level) == (abs(value) > limit)
+    if error > 1e-9:
+        assert limit == pytest.approx(stats.t.ppf((1 + level) / 2, freedom) * error)
+
+
+@given(st.floats(0.001, 1), st.lists(st.floats(0, 3), min_size=1, max_size=6), st.sampled_from([2, 6, math.inf]))
+def test_those_within_noise_of_a_winner_are_those_that_do_not_differ(
+    error: float, behind: list[float], freedom: float
+) -> None:
+    found = rank_values("val_loss", [0.0, *behind], Noise(chance_limit(error, freedom), "seeds"))
+    assert found.within == sum(not differs(value, error, freedom) for value in behind)
+
+
+# -- two levels --------------------------------------------------------------------------------------------------------
+
+shares = st.tuples(st.integers(1, 2_000), st.integers(1, 2_000)).map(lambda pair: (min(pair), max(pair)))
+"""So many right of so many images."""
+
+
+@given(shares, shares)
+def test_the_difference_of_two_shares_is_pearsons(first: tuple[int, int], second: tuple[int, int]) -> None:
+    (a, n), (b, m) = first, second
+    found = unpaired_difference(a / n, n, b / m, m)
+    assert found.value == pytest.approx(b / m - a / n)
+    if 0 < a + b < n + m:
+        oracle = stats.chi2_contingency([[a, n - a], [b, m - b]], correction=False)
+        assert found.p == pytest.approx(oracle.pvalue, rel=1e-6, abs=1e-12)
+    else:
+        assert (found.p, found.known) == (1.0, False)
+
+
+def test_a_gap_that_is_beyond_chance_for_a_comparison_is_not_for_a_check_of_every_run() -> None:
+    gap = HeldOutGap(0.98, 10_000, 0.9845, 10_000)
+    assert differs(gap.difference.value, gap.difference.error)
+    assert not gap.differs
+    assert STRICT_ALPHA < gap.difference.p < ALPHA
+    wider = HeldOutGap(0.98, 10_000, 0.986, 10_000)
+    assert wider.differs
+    assert "; a gap this large comes by chance less than once in 100: " in gap_words(wider, "run")
+
+
+def leak(held: tuple[int, int], tested: tuple[int, int]) -> bool:
+    """True if the diagnosis of a run with so many right of its held-out and of its test images calls it a leak."""
+    epochs = {"loss": [0.1], "val_loss": [0.1], "val_accuracy": [held[0] / held[1]]}
+    test = UnseenResult(tested[0] / tested[1], tested[1])
+    return any(
+        item.code == "val_better_than_test" for item in diagnose(epochs, images=held[1], test=test, kept_epoch=1)
+    )
+
+
+@given(shares, shares)
+def test_what_is_called_a_leak_is_a_gap_between_held_out_and_test_images_too(
+    held: tuple[int, int], tested: tuple[int, int]
+) -> None:
+    gap = HeldOutGap(held[0] / held[1], held[1], tested[0] / tested[1], tested[1])
+    if leak(held, tested):
+        assert gap.differs
+        assert gap.difference.value > LEAK_TEST
+    shown = gap.difference.interval(STRICT_LEVEL).low
+    if abs(shown - LEAK_TEST) > 1e-9:
+        assert leak(held, tested) == (shown > LEAK_TEST)
+
+
+def test_a_small_set_with_all_images_right_is_no_leak() -> None:
+    """Four standard errors of each share by itself were exceeded here, and chance does it once in 80 times."""
+    assert unpaired_difference(0.8, 10_000, 1.0, 25).p == pytest.approx(0.0125, abs=2e-4)
+    assert not leak((25, 25), (8_000, 10_000))
+    assert leak((250, 250), (8_000, 10_000))
+
+
+# -- what can be found -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("images", "discordant"), [(355, 14), (10_000, 250), (10_000, 40)])
@@ -167,20 +274,35 @@ def test_the_detectable_difference_is_found_as_often_as_is_said(images: int, dis
 @pytest.fixture
 def pair(store: Store) -> tuple[Run, Run]:
     """Two finished runs whose predictions a test replaces."""
-    found = []
-    for number, name in enumerate(("first", "second")):
-        config = RunConfig.model_validate(
-            {"model": {"layers": [{"units": 16 + number}]}, "training": {"epochs": 1}, "dataset": {"name": "digits"}}
-        )
-        added, _ = store.add(config, name=name, fingerprint="5" * 16)
-        writer = store.open_writer(added.id)
-        assert writer is not None
-        writer.started([])
-        writer.epoch(EpochRow(1, *(0.5,) * 13))
-        writer.predictions(guesses([True, True], 0.9))
-        writer.ended("finished", "", best_epoch=1, kept_epoch=1)
-        found.append(store.get(added.id))
-    return found[0], found[1]
+    return finished(store, "first", 16), finished(store, "second", 17)
+
+
+@pytest.fixture
+def recipes(pair: tuple[Run, Run], store: Store) -> list[list[Run]]:
+    """Three seeds of the recipe of each run of `pair`."""
+    return [
+        [run, *(finished(store, f"{run.name}, seed {seed}", 16 + side, seed) for seed in (1, 2))]
+        for side, run in enumerate(pair)
+    ]
+
+
+def finished(store: Store, name: str, units: int, seed: int = 0) -> Run:
+    """Put a finished run into a store whose predictions a test replaces."""
+    config = RunConfig.model_validate(
+        {
+            "model": {"layers": [{"units": units}]},
+            "training": {"epochs": 1, "seed": seed},
+            "dataset": {"name": "digits"},
+        }
+    )
+    added, _ = store.add(config, name=name, fingerprint="5" * 16)
+    writer = store.open_writer(added.id)
+    assert writer is not None
+    writer.started([])
+    writer.epoch(EpochRow(1, *(0.5,) * 13))
+    writer.predictions(guesses([True, True], 0.9))
+    writer.ended("finished", "", best_epoch=1, kept_epoch=1)
+    return store.get(added.id)
 
 
 def guesses(right: list[bool], sure: float) -> Predictions:
@@ -254,6 +376,104 @@ def test_every_page_command_and_report_decides_the_same(
     # report
     content = comparison_report.compared(store, list(pair), margin=margin)
     assert content.comparison.verdicts[0].accuracy == decided
+    # exams
+    hits = [said[run.id].predicted == said[run.id].labels for run in pair]
+    sat = [exams.Result(one) for one in hits]
+    assert [item for _, item in exams.against(sat[0], sat[1:], margin=margin)] == [decided]
+    (exam,) = exams.verdicts({exams.ORIGINAL: sat[0]}, {exams.ORIGINAL: sat[1]}, margin=margin)
+    assert exam.accuracy == decided
+    # When to say "I don't know"?
+    everything = np.ones(len(right), bool)
+    assert compare_answered([Abstaining(everything, one) for one in hits], margin=margin) == [decided]
+    models = [
+        Answers(said[run.id].probabilities.max(axis=1).astype(float), one) for run, one in zip(pair, hits, strict=True)
+    ]
+    passed = cascade(Choosing(models, models, halved=False), 1.0, margin=margin)  # the second model answers everything
+    tables = [verdict.table, agreement_of(hits[1], hits[1])]
+    together = decide([AccuracyDifference(one) for one in tables], margin=margin)
+    assert [passed.against_first, passed.against_second] == together
+    # the board
+    tries = {run.name: [Try(run.id, one)] for run, one in zip(pair, hits, strict=True)}
+    places = {line.owner: line.place for line in standings(tries, everything)}
+    expected = {"better": (2, 1), "worse": (1, 2)}.get(decided.answer, (1, 1))
+    assert (places["first"], places["second"]) == expected
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    wrong=st.tuples(*[st.lists(st.integers(0, 30), min_size=3, max_size=3)] * 2),
+    points=st.sampled_from([0.2, 5.0, 20.0]),
+)  # fmt: skip
+def test_every_page_command_and_report_decides_the_same_on_recipes(
+    pair: tuple[Run, Run], recipes: list[list[Run]], store: Store, wrong: tuple[list[int], list[int]], points: float
+) -> None:
+    for counts, runs in zip(wrong, recipes, strict=True):
+        for count, run in zip(counts, runs, strict=True):
+            replace(run, guesses([place >= count for place in range(100)], 0.9))
+    margin, names = points / 100, {run.id: run.name for run in pair}
+    (item,) = compare_recipes(pair, pair[0], store.runs(), margin=margin)
+    decided = item.decision
+    if item.estimate is None:
+        assert decided is None
+    else:
+        assert decided == decide_one(item.estimate, margin=margin)
+        assert (
+            decided.differs
+            == (item.estimate.p < ALPHA)
+            == differs(item.estimate.value, item.estimate.error, item.estimate.freedom)
+        )
+    # report
+    (reported,) = comparison_report.compared(store, list(pair), margin=margin).recipes
+    assert reported.decision == decided
+    # command line
+    printed = json_of("compare", *names, "--store", str(store.root), "--margin", str(points))["recipes"]
+    assert isinstance(printed, list)
+    assert printed[0]["outcome"] == (decided.answer if decided else None)
+    assert printed[0]["sentence"] == recipe_words(item, names)
+    # Production
+    said = {run.id: found for run in pair if (found := run.predictions())}
+    candidates = [Candidate(key, 1 - len(one.wrong) / 100, accuracy_interval(100 - len(one.wrong), 100), 1)
+                  for key, one in said.items()]  # fmt: skip
+    between = {} if decided is None else {(pair[1].id, pair[0].id): decided}
+    first, second = rank(candidates, said, margin=margin, recipes=between)
+    assert list(second.recipes.values()) == ([] if decided is None else [decided])
+    assert (second.status == "suffices") == all(one.not_worse for one in (*second.against.values(), *between.values()))
+    assert list(first.recipes.values()) == ([] if decided is None else [decided.negated()])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(figures.FIGURES), st.floats(0.9, 0.99), st.floats(0, 0.02), st.integers(1, 4)),
+             min_size=1, max_size=4, unique_by=lambda item: item[0])
+)  # fmt: skip
+def test_published_figures_are_decided_by_the_same(drawn: list[tuple[figures.Figure, float, float, int]]) -> None:
+    printed = {figure: here + off for figure, here, off, _ in drawn}
+    here = {figure: sample([value] * count) for figure, value, _, count in drawn}
+    measured = figures.Measured(("0" * 12,), here, (1,), (1,))
+    published = Published(**printed)
+    compared = figures.compare_model(published, measured)
+    estimates = [
+        MeanDifference(
+            here[item.figure].mean - printed[item.figure],
+            figures.seed_sd(item.figure, here[item.figure].mean) * math.sqrt(1 + 1 / here[item.figure].n),
+            figures.SPREADS[item.figure].freedom,
+        )
+        for item in compared
+    ]
+    decided = decide(estimates, margin=None)
+    assert [item.decision for item in compared] == decided
+    outcome = reproduction(compared)
+    assert (outcome == "differs") == any(item.p_adjusted < ALPHA for item in decided)
+    row = ReproductionRow("a", "model", "b", (), 1, "", published, outcome, compared=compared, measured=measured)
+    assert words.sentence(row).startswith("Differs: " if outcome == "differs" else "Reproduces: ")
+    marks = [line.mark for line in words.figure_lines(row) if line.mark]
+    assert [mark == "≠" for mark in marks[: len(compared)]] == [item.differs for item in decided]
+
+
+@given(st.floats(0.005, 0.05), st.floats(0.005, 0.05))
+def test_the_claims_of_a_sweeps_source_are_decided_by_the_same(before: float, after: float) -> None:
+    error = math.hypot(*(figures.seed_sd("test_accuracy", 1 - one) for one in (before, after)))
+    found = decide_one(MeanDifference(after - before, error, figures.SPREADS["test_accuracy"].freedom))
+    assert rises(before, after) == (found.answer == "better")
 
 
 def test_the_report_has_the_sentence_of_the_verdict(pair: tuple[Run, Run], store: Store) -> None:
@@ -271,14 +491,108 @@ def test_a_margin_that_is_none_is_refused_in_words(store: Store, capsys: pytest.
         assert f"{text} is no margin; give percentage points above 0" in capsys.readouterr().err
 
 
+# -- nowhere else ------------------------------------------------------------------------------------------------------
+
+LEVELS = {0.05, 0.95, 0.975, 0.025, 1.96, 2.576, 0.99, 0.995}
+"""Numbers that look like a level of significance, or like its normal quantile, to three decimals."""
+
+QUANTILES = {"stdtrit", "ndtri", "ppf", "isf", "inv_cdf", "chdtri"}
+"""Functions that turn a level into a limit."""
+
+MAY_ASK_QUANTILES = {
+    "mnist_core/comparison/decide.py", "mnist_core/evaluation/statistics.py", "mnist_core/evaluation/metrics.py",
+}  # fmt: skip
+"""The decision, the tests and intervals that it asks for, and the interval of one accuracy."""
+
+NO_DECISIONS = {
+    "mnist_core/evaluation/metrics.py ALPHA 0.05": "the definition of the level",
+    "mnist_core/evaluation/metrics.py ALPHA name ALPHA": "the definition of the level",
+    "mnist_core/comparison/planner.py power ndtri": "draws the present difference, which has not decided",
+    "mnist_core/comparison/planner.py power chdtri": "draws the variances, which are not known",
+    "mnist_core/comparison/diagnosis/rules.py GAP 0.05": "an effect size: 5 points of accuracy",
+    "mnist_core/comparison/diagnosis/rules.py _Diagnosis._training_state 0.05": "chooses a suggestion",
+    "mnist_core/comparison/loss_or_accuracy.py NOTABLE 0.05": "an effect size: a share of the loss",
+    "mnist_core/report/tables.py _cost 0.95": "an effect size: fewer parameters",
+    "mnist_core/lessons/answers.py EXACT 0.05": "how exact an answer to a question is",
+    "mnist_core/lessons/answers.py outcome 0.05": "how exact an answer to a question is",
+    "mnist_core/inspection/map_area.py MARGIN 0.05": "the space around a map",
+    "mnist_core/plots/confusion_matrix.py _per_cent 0.05": "a share that is written as <0.1",
+    "mnist_core/plots/learning_curves.py value_domain 0.05": "the space above and below a curve",
+    "mnist_core/plots/style.py contrast 0.05": "WCAG's formula for contrast",
+    "mnist_core/experiments/configs.py TrainingConfig.label_smoothing 0.05": "an example of a setting",
+    "mnist_core/experiments/configs.py TrainingConfig.momentum 0.99": "the bound of a setting",
+    "mnist_core/experiments/configs.py _factor 0.99": "the bound of a setting",
+    "mnist_core/experiments/grids.py _ALL 0.05": "a value of a setting in a published sweep",
+    "mnist_core/experiments/layers/base.py dropout_setting 0.05": "the step of a field",
+    "mnist_core/experiments/presets.py _ALL 0.95": "a published figure",
+    "mnist_core/jobs/execution.py _EventWriter._wait 0.05": "seconds of waiting",
+    "mnist_core/jobs/runners.py _wait_until_free 0.05": "seconds of waiting",
+    "mnist_core/jobs/store_server.py start 0.05": "seconds of waiting",
+    "dashboard/shared/drawing/edits.py controls 0.05": "the step of a field",
+    "dashboard/views/compare/curve_panels.py _controls 0.05": "the step of a field",
+    "dashboard/views/compare/curve_panels.py _controls 0.95": "the bound of a field",
+}
+"""Where such a number or function is no decision, and what it is."""
+
+
+def suspects(path: Path) -> Iterator[str]:
+    """Yield the levels, quantile functions and names of thresholds in a file: `path place what`.
+
+    place: the function, class or constant in which it stands, from the outside.
+    """
+    place = path.relative_to(ROOT).as_posix()
+
+    def look(node: ast.AST, within: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            here = within
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                here = f"{within}{'.' if within else ''}{child.name}"
+            elif isinstance(child, ast.Assign | ast.AnnAssign) and isinstance(node, ast.Module | ast.ClassDef):
+                targets = child.targets if isinstance(child, ast.Assign) else [child.target]
+                names = [item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name)]
+                here = ".".join(filter(None, [within, *names[:1]]))
+            match child:
+                case ast.Constant(value=float(value)) if round(value, 3) in LEVELS:
+                    yield f"{place} {here} {round(value, 3):g}"
+                case ast.Attribute(attr=name) | ast.alias(name=name) if name in QUANTILES:
+                    if place not in MAY_ASK_QUANTILES:
+                        yield f"{place} {here} {name}"
+                case ast.Name(id=name, ctx=ast.Store()) if name == "Z" or name.startswith(("ALPHA", "SIGNIFICAN")):
+                    yield f"{place} {here} name {name}"
+            yield from look(child, here)
+
+    yield from look(ast.parse(path.read_text(encoding="utf-8")), "")
+
+
 def test_no_other_module_has_a_threshold_of_its_own() -> None:
-    named = [
-        path.relative_to(ROOT).as_posix()
+    found = {
+        item
         for folder in ("mnist_core", "dashboard")
-        for path in (ROOT / folder).rglob("*.py")
-        if any(line.lstrip().startswith(("ALPHA", "Z =", "SIGNIFICAN")) for line in path.read_text().splitlines())
-    ]
-    assert named == ["mnist_core/comparison/decide.py"]
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for item in suspects(path)
+    }
+    assert found - set(NO_DECISIONS) == set(), "ask comparison/decide.py, or say above why this is no decision"
+    assert set(NO_DECISIONS) - found == set(), "these are gone"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("LIMIT = 2.576", "LIMIT 2.576"),
+        ("def near(gap):\n    return gap < 1.959964", "near 1.96"),
+        ("def interval(n, level: float = 0.95): ...", "interval 0.95"),
+        ("from scipy.special import stdtrit", " stdtrit"),
+        ("def noise(freedom):\n    return stats.t.ppf(0.975, freedom)", "noise ppf"),
+        ("class Rule:\n    ALPHA = 0.1", "Rule.ALPHA name ALPHA"),
+    ],
+)
+def test_a_threshold_is_found_wherever_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, what: str
+) -> None:
+    path = tmp_path / "rule.py"
+    path.write_text(text)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert f"rule.py {what}" in set(suspects(path))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -427,7 +427,7 @@ def test_disagreements_favour_whom_they_favour(both: int, a: int, b: int, same: 
 @given(st.integers(0, 1_000), st.integers(0, 1_000))
 def test_a_gap_says_on_which_images_there_are_fewer_right(held: int, test: int) -> None:
     assume(held != test)
-    text = gap_words(HeldOutGap(held / 1_000, 5_000, test / 1_000, 10_000, 0.001), "run")
+    text = gap_words(HeldOutGap(held / 1_000, 5_000, test / 1_000, 10_000), "run")
     assert ("points fewer" in text) == (held > test)
     assert ("held-out images may be copies" in text) == (held > test)
     assert f"{abs(held - test) / 10:.2f} points" in text

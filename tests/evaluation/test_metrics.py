@@ -10,6 +10,8 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from mnist_core.evaluation.metrics import (
+    ALPHA,
+    LEVEL,
     accuracy_interval,
     class_scores,
     confidence,
@@ -179,6 +181,14 @@ def test_accuracy_interval_is_wilsons(images: int, share: float, level: float) -
     found = accuracy_interval(correct, images, level)
     assert (found.low, found.high) == pytest.approx(wilson_written_out(correct, images, level), abs=1e-9)
     assert found.low <= correct / images <= found.high
+
+
+def test_without_a_level_the_interval_has_that_of_every_decision() -> None:
+    assert (
+        accuracy_interval(9762, 10_000)
+        == accuracy_interval(9762, 10_000, LEVEL)
+        == accuracy_interval(9762, 10_000, 1 - ALPHA)
+    )
 
 
 def test_accuracy_interval_is_that_of_binomtest() -> None:

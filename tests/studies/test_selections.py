@@ -14,6 +14,7 @@ from scipy import stats
 import mnist_core as mc
 from mnist_core.cli import main
 from mnist_core.comparison.comparability import Background, concerns
+from mnist_core.comparison.decide import ALPHA, STRICT_ALPHA
 from mnist_core.comparison.held_out import held_out_gap
 from mnist_core.comparison.selection import Noise, Selection, image_noise, rank_values, seed_noise
 from mnist_core.comparison.words.comparability import concern_words
@@ -85,11 +86,21 @@ def test_few_validation_images_give_a_limit_where_there_are_no_seeds() -> None:
     loss, accuracy = image_noise("val_loss", said), image_noise("val_accuracy", said)
     assert loss is not None
     assert accuracy is not None
-    assert loss.limit == pytest.approx(1.96 * math.sqrt(2) * stats.sem(image_losses(labels, probabilities)))
+    z = stats.norm.ppf(1 - ALPHA / 2)
+    assert loss.limit == pytest.approx(z * math.sqrt(2) * stats.sem(image_losses(labels, probabilities)))
     right = (probabilities.argmax(1) == labels).astype(float)
-    assert accuracy.limit == pytest.approx(1.96 * math.sqrt(2) * right.std() / math.sqrt(200))
+    assert accuracy.limit == pytest.approx(z * math.sqrt(2) * right.std() / math.sqrt(200))
     assert image_noise("val_loss", Predictions(labels, probabilities)) is None
     assert image_noise("val_loss", None) is None
+
+
+def test_values_that_do_not_vary_tell_nothing_of_the_noise() -> None:
+    """As everywhere else: a hundred of a hundred right is no proof that every gap is real."""
+    labels = (np.arange(100) % 10).astype(np.uint8)
+    perfect = np.eye(10, dtype=np.float32)[labels]
+    assert image_noise("val_accuracy", Predictions(labels, perfect, labels, perfect)) is None
+    assert seed_noise("val_loss", 0.1, [[0.2, 0.2, 0.2, 0.2]]) is None
+    assert seed_noise("val_accuracy", 1.0, [[0.98, 0.97, 0.96, 0.99]]) is None
 
 
 @pytest.mark.parametrize(
@@ -135,13 +146,15 @@ Make = Callable[..., Run]
 def make(store: Store, small_config: RunConfig) -> Make:
     """`make("name", right=90, val_accuracy=0.9, training__seed=1)`: a run right on so many of 100 test images."""
 
-    def made(name: str, *, right: int = 90, val_accuracy: float = 0.9, **changes: Any) -> Run:
+    def made(
+        name: str, *, right: int = 90, val_accuracy: float = 0.9, val_loss: float = 0.1, **changes: Any
+    ) -> Run:  # fmt: skip
         held = {"training__validation": {"source": "held_out", "count": 400}, "training__epochs": 1}
         run, _ = store.add(small_config.replace(**held | changes), name=name, fingerprint=FINGERPRINT)
         writer = store.open_writer(run.id)
         assert writer
         writer.started([])
-        writer.epoch(row(1, val_accuracy=val_accuracy))
+        writer.epoch(row(1, val_accuracy=val_accuracy, val_loss=val_loss))
         labels = (np.arange(100) % 10).astype(np.uint8)
         said = np.where(np.arange(100) < right, labels, (labels + 1) % 10)
         writer.predictions(Predictions(labels, np.eye(10, dtype=np.float32)[said]))
@@ -197,12 +210,13 @@ def test_held_out_and_test_accuracy_more_than_chance_apart_is_a_concern(
     assert gap is not None
     table = [[round(held_out * 400), 400 - round(held_out * 400)], [right, 100 - right]]
     oracle = stats.chi2_contingency(table, correction=False)
-    assert ((gap.held_out - gap.test) / gap.error) ** 2 == pytest.approx(oracle.statistic, abs=1e-9)
-    assert gap.more_than_chance is concern is bool(oracle.pvalue < 0.01)
+    assert (gap.difference.value / gap.difference.error) ** 2 == pytest.approx(oracle.statistic, abs=1e-9)
+    assert gap.differs is concern is bool(oracle.pvalue < STRICT_ALPHA)
     found = told(make("base", training__seed=1), run, Background())
     assert ("held_out_gap" in found) is concern
     if concern:
         assert f"of 400 held-out images right and {right}.00 % of 100 test images" in found["held_out_gap"][1]
+        assert "; a gap this large comes by chance less than once in 100: " in found["held_out_gap"][1]
 
 
 def test_a_run_that_held_nothing_out_has_no_such_gap(make: Make) -> None:
@@ -214,7 +228,9 @@ def test_seeds_that_continue_one_network_tell_nothing_of_the_noise_between_seeds
 ) -> None:
     parent = make("parent")
     monkeypatch.setattr(Store, "parent", lambda self, config: parent.path)  # whether the weights fit is not the matter
-    runs = [make(f"child {seed}", training__seed=seed, parent=parent.id) for seed in (1, 2, 3)]
+    runs = [
+        make(f"child {seed}", val_loss=0.1 + seed / 1_000, training__seed=seed, parent=parent.id) for seed in (1, 2, 3)
+    ]
     study = parse_search({"name": "small", "base": BASE, "trials": 2, "space": {"stack.units": [4, 8]}})
     trials = [Trial(number=n, values={}, run=run.id, state="finished", value=0.1) for n, run in enumerate(runs)]
     search = Search(id="5" * 12, spec=study, dataset="digits", created_at=1.0, trials=trials)
@@ -225,7 +241,7 @@ def test_seeds_that_continue_one_network_tell_nothing_of_the_noise_between_seeds
 
     assert source() is None
     for seed in (4, 5, 6):
-        make(f"seed {seed}", training__seed=seed, model__layers=[{"units": 4}])
+        make(f"seed {seed}", val_loss=0.1 + seed / 1_000, training__seed=seed, model__layers=[{"units": 4}])
     assert source() == "seeds"
 
 

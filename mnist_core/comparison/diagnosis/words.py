@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mnist_core.comparison.decide import STRICT_LEVEL
 from mnist_core.comparison.diagnosis.endings import COLLAPSE
 from mnist_core.comparison.diagnosis.findings import Code, Finding
 from mnist_core.comparison.diagnosis.rules import GAP, LEAK_ERRORS, UNDERFIT_ACCURACY
@@ -40,6 +41,7 @@ from mnist_core.comparison.diagnosis.trends import (
     RELATIVE_RISE,
     TRAINING_SHARE,
 )
+from mnist_core.comparison.words.numbers import rarity_words
 from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.fields import flatten
@@ -252,7 +254,8 @@ TEMPLATES: dict[Code, tuple[Template, ...]] = {
     "val_better_than_test": (
         Template(("val_accuracy > test_accuracy", "difference > limit"), "Possible leak:",
                  "{val_accuracy:percent} of the validation images are right in the kept epoch, but only "
-                 "{test_accuracy:percent} of the test images. Chance does not explain that. Check whether validation "
+                 "{test_accuracy:percent} of the test images. A gap this large comes by chance "
+                 f"{rarity_words(STRICT_LEVEL)}. Check whether validation "
                  "images, or copies of them, are used for training, or whether the test images are harder."),
     ),
     "dropout_raises_training_loss": (
@@ -333,7 +336,7 @@ RULES: dict[Code, tuple[tuple[str, str], ...]] = {
                                       f"and {LEAK_ERRORS:g} standard errors on {{images:count}} images. Means of the "
                                       "last {window:count} epochs."),),
     "val_better_than_test": (("", f"The difference, {{difference:points}}, is above {{limit:points}}: half a point, "
-                                  f"and {LEAK_ERRORS:g} standard errors."),),
+                                  f"and what chance exceeds {rarity_words(STRICT_LEVEL)}."),),
     "dropout_raises_training_loss": (("", "Means of the last {window:count} epochs."),),
     "too_few_epochs": (("", f"A trend is looked for from {FEWEST_EPOCHS} epochs on."),),
     "unclear": (("", "A rise counts from {needed:loss} (about three standard errors), a fall from {needed_fall:loss} "

@@ -57,6 +57,11 @@ def margin_words(margin: float) -> str:
     return f"{points} point{'' if points == '1' else 's'}"
 
 
+def rarity_words(level: float) -> str:
+    """Return how often chance alone makes what is found at this level: ``less than once in 100``."""
+    return f"less than once in {1 / (1 - level):,.0f}"
+
+
 def intervals_words(comparisons: int) -> str:
     """Return what the intervals of several comparisons are."""
     return f"{100 * LEVEL:.0f} % intervals" + (f", widened for {comparisons} comparisons" if comparisons > 1 else "")
