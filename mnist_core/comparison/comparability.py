@@ -12,6 +12,7 @@ from mnist_core.comparison.words.settings import setting_words
 from mnist_core.data.duplicates import DataCheck
 from mnist_core.experiments.configs import HeldOutValidation, TestValidation
 from mnist_core.experiments.fields import flatten
+from mnist_core.experiments.settings import OPTIONAL
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
@@ -148,14 +149,6 @@ def _held_out(runs: tuple[Run, Run], chosen: ChosenEpoch) -> Iterator[Concern]:
             yield Concern("held-out images", "worth knowing", "held_out_gap", which, (gap,))
 
 
-_OPTIONAL = {
-    "training.schedule": "learning-rate schedule",
-    "training.early_stopping": "early stopping",
-    "training.augmentation": "augmentation",
-}
-"""Parts that a training may do without; where one run does, the other's settings inside it are no differences."""
-
-
 class _Pair:
     """Two runs, and what differs between them, topic by topic."""
 
@@ -216,10 +209,11 @@ class _Pair:
             if not path.startswith(("model.", "training.validation")) and path not in single
         ]  # fmt: skip
         severity: DifferenceSeverity = "worth knowing" if taken else "compared"
-        absent = {item: which for item in _OPTIONAL if (which := self._without(item)) is not None}
+        # where one run does without a structure, the other's settings inside it are no differences
+        absent = {item: which for item in OPTIONAL if (which := self._without(item)) is not None}
         for item, which in absent.items():
             inside = {path: self.flat[1 - which].get(path) for path in paths if path.startswith(f"{item}.")}
-            yield Concern(_OPTIONAL[item], severity, "absent", which, (inside,))
+            yield Concern(setting_words(item), severity, "absent", which, (inside,))
         alone = [path for path in paths if not path.startswith(tuple(f"{item}." for item in absent))]
         for path in alone:
             values = (path, *(flat.get(path) for flat in self.flat))

@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -30,7 +30,8 @@ MOST_PARAMETERS = 50_000_000
 """More would need gigabytes for weights and optimizer; no digit classifier gains from them."""
 
 OptimizerName = Literal["rmsprop", "adam", "sgd"]
-OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
+OPTIMIZERS: dict[OptimizerName, str] = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
+"""Each optimizer as it is written, which is also the name of its class in `keras.optimizers`."""
 
 
 class ModelConfig(Config):
@@ -304,7 +305,7 @@ class TrainingConfig(Config):
     )  # fmt: skip
     optimizer: OptimizerName = setting(
         "rmsprop", label="Optimizer", help="The rule that turns the slope of the loss into corrections of the weights.",
-        choices={"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}, named="{}",
+        choices=OPTIMIZERS, named="{}",
     )  # fmt: skip
     momentum: float = setting(
         0.0, ge=0.0, le=0.99, label="Momentum", only_if=OnlyIf("training.optimizer", ("sgd",)),

@@ -6,6 +6,7 @@ import json
 
 from mnist_core.constants import CLASSES, IMAGE_SHAPE
 from mnist_core.experiments.configs import (
+    OPTIMIZERS,
     Augmentation,
     CosineSchedule,
     DatasetConfig,
@@ -16,8 +17,6 @@ from mnist_core.experiments.configs import (
 )
 from mnist_core.experiments.layers.base import image_part
 from mnist_core.text import for_markdown
-
-_OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
 
 
 def keras_code(config: RunConfig) -> str:
@@ -175,9 +174,7 @@ def _smoothed(training: TrainingConfig) -> list[str]:
 
 def _compile(training: TrainingConfig) -> str:
     momentum = f", momentum={training.momentum!r}" if training.momentum else ""
-    optimizer = (
-        f"keras.optimizers.{_OPTIMIZERS[training.optimizer]}(learning_rate={training.learning_rate!r}{momentum})"
-    )
+    optimizer = f"keras.optimizers.{OPTIMIZERS[training.optimizer]}(learning_rate={training.learning_rate!r}{momentum})"
     return (
         "model.compile(\n"
         f"    optimizer={optimizer},\n"

@@ -243,12 +243,11 @@ def _structure(info: FieldInfo, path: str, kinds: Sequence[type[BaseModel]], *, 
     switch = not words
     if switch:
         parts, belongs = dict(SWITCHED), {True: (kinds[0], "")}
-    if not declared.implied:
-        default = (False if switch else next(iter(parts))) if optional else next(iter(parts))
-        yield Setting(
-            path, label, info.description or "", "switch" if switch else "choice", default, None, None, words, (),
-            _link(path, declared), declared, parts,
-        )  # fmt: skip
+    default = (False if switch else next(iter(parts))) if optional else next(iter(parts))
+    yield Setting(
+        path, label, info.description or "", "switch" if switch else "choice", default, None, None, words, (),
+        _link(path, declared), declared, parts,
+    )  # fmt: skip
     found: dict[str, Setting] = {}
     for choice, (kind, only) in belongs.items():
         for name, its_info in kind.model_fields.items():
@@ -291,14 +290,13 @@ def _unique(settings: Sequence[Setting]) -> dict[str, Setting]:
     return {setting.path: setting for setting in settings}
 
 
-SETTINGS: dict[str, Setting] = _unique(list(_walk(RunConfig)))
+_ROWS = list(_walk(RunConfig))
+SETTINGS: dict[str, Setting] = _unique([setting for setting in _ROWS if not setting.declared.implied])
 """All settings but those of layers, by path, in the order of the form."""
-IMPLIED = {
-    path.rpartition(".")[0]
-    for path, setting in SETTINGS.items()
-    if path.count(".") == 2 and path.rpartition(".")[0] not in SETTINGS
-}
-"""Structures that are there as soon as one of their numbers is not 0."""
+IMPLIED = {setting.path: setting for setting in _ROWS if setting.declared.implied}
+"""Structures that are there as soon as one of their numbers is not 0: a form and links have no value for them."""
+OPTIONAL = {setting.path: setting for setting in _ROWS if setting.parts and None in setting.parts.values()}
+"""Structures that a configuration may do without."""
 LAYER_SETTINGS: dict[str, dict[str, Setting]] = {
     kind: {
         name: _plain(layer, name, f"{LAYERS}.*.{name}", "", ())
@@ -316,7 +314,7 @@ def setting_at(path: str) -> Setting | None:
     if path.startswith(f"{LAYERS}."):
         name = path.rpartition(".")[2]
         return next((fields[name] for fields in LAYER_SETTINGS.values() if name in fields), None)
-    return SETTINGS.get(path)
+    return SETTINGS.get(path) or IMPLIED.get(path)
 
 
 # -- a form's values ---------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from mnist_core.experiments import links
 from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import (
-    IMPLIED,
     LAYER_SETTINGS,
+    OPTIONAL,
     SETTINGS,
     Setting,
     config_of,
@@ -43,8 +43,19 @@ def test_every_field_of_a_configuration_is_in_the_table() -> None:
     for config in (FULL, *(preset.config for preset in PRESETS.values())):
         for path in flatten(config):
             if path.rpartition(".")[2] not in told_apart_by and path not in by_a_change:
-                assert setting_at(path) or path in IMPLIED, path
+                assert setting_at(path), path
                 assert "_" not in setting_words(path)
+
+
+def test_a_structure_that_a_training_may_do_without_has_a_row_also_where_no_widget_chooses_it() -> None:
+    words = {path: setting.words for path, setting in OPTIONAL.items()}
+    assert words == {
+        "training.schedule": "learning-rate schedule",
+        "training.early_stopping": "early stopping",
+        "training.augmentation": "augmentation",
+    }
+    assert all(setting_at(path) is setting for path, setting in OPTIONAL.items())
+    assert "training.augmentation" not in SETTINGS
 
 
 # -- random configurations ---------------------------------------------------------------------------------------------

@@ -167,10 +167,9 @@ def changes(base: RunConfig, config: RunConfig) -> list[str]:
             old, new = getattr(base.training, setting.name), getattr(config.training, setting.name)
             if old != new:
                 said.append(_change(setting, after))
-    for path in IMPLIED:
-        name = path.rpartition(".")[2]
-        if getattr(base.training, name) != getattr(config.training, name):
-            said.append(name if getattr(config.training, name) else f"no {name}")
+    for setting in IMPLIED.values():
+        if getattr(base.training, setting.name) != getattr(config.training, setting.name):
+            said.append(setting.words if getattr(config.training, setting.name) else f"no {setting.words}")
     if before["parent"] != after["parent"]:
         said.append("continued" if config.parent else "from new weights")
     return said

@@ -42,6 +42,7 @@ from mnist_core.comparison.diagnosis.trends import (
     TRAINING_SHARE,
 )
 from mnist_core.comparison.words.numbers import rarity_words
+from mnist_core.comparison.words.settings import setting_words
 from mnist_core.experiments.axis_words import words_of
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.fields import flatten
@@ -383,17 +384,6 @@ def words(finding: Finding, *, ended: bool = True) -> Words:
     return Words(TITLES[finding.code], lead, text, rule)
 
 
-SETTINGS = {
-    "training.learning_rate": "learning rate",
-    "training.epochs": "epochs",
-    "training.early_stopping": "early stopping",
-    "training.early_stopping.patience": "patience of early stopping",
-    "model.layers.*.dropout": "dropout",
-    "model.layers.*.l2": "L2 penalty",
-    "model.layers.*.units": "units",
-    "model.layers.*.filters": "filters",
-}
-"""The name of each setting that a suggestion may be about."""
 CHANGES = {
     LOWER_RATE: "a lower learning rate",
     HIGHER_RATE: "a higher learning rate",
@@ -462,7 +452,7 @@ def _changed(own: Mapping[str, Any], config: RunConfig, change: Suggestion) -> s
         return f"with {CHANGES[change]}"
     other = flatten(config)
     values = dict.fromkeys(words_of(path, other[path]) for path in other if other[path] != own.get(path))
-    return f"{SETTINGS[change.path]} {' and '.join(values)}"
+    return f"{setting_words(change.path)} {' and '.join(values)}"
 
 
 def lowest_loss(run: Run) -> float | None:
