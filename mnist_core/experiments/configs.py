@@ -101,10 +101,6 @@ class ModelConfig(Config):
         """Return all parameters; equal to `count_params()` of the Keras model."""
         return sum(row.parameters for row in self.layer_table())
 
-    def trainable_count(self) -> int:
-        """Parameters that training adjusts: all but the moving statistics of batch normalisation."""
-        return sum(row.parameters - row.fixed for row in self.layer_table())
-
     def operations(self) -> int:
         """Multiplications for one image, about: a dense parameter is used once, a convolution's at every pixel."""
         return sum(row.parameters * math.prod(row.output_shape[:-1]) for row in self.layer_table())

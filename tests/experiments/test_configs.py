@@ -83,7 +83,8 @@ def test_the_layer_table_equals_that_of_keras_for_any_model(model: ModelConfig) 
 
     built, table = build_model(model, seed=0), model.layer_table()
     assert built.count_params() == model.parameter_count()
-    assert sum(variable.value.shape.num_elements() for variable in built.trainable_variables) == model.trainable_count()
+    trained = sum(variable.value.shape.num_elements() for variable in built.trainable_variables)
+    assert trained == sum(row.parameters - row.fixed for row in table)
     assert [layer.name for layer in built.layers] == [row.name for row in table]
     assert [layer.output.shape[1:] for layer in built.layers] == [row.output_shape for row in table]
     assert [layer.count_params() for layer in built.layers] == [row.parameters for row in table]
