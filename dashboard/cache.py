@@ -99,12 +99,14 @@ class ByteCache:
 
 CACHE = ByteCache(64 * MIB)
 """What pages are drawn of: figures, tables, compiled charts. Shared by all sessions."""
+PREDICTIONS = ByteCache(32 * MIB)
+"""Predictions of runs: 0.4 MB for 10,000 images, and as much again for as many held-out ones. There are as many as
+runs, so that they have a bound of their own."""
+EXAMS = ByteCache(192 * MIB)
+"""Images of exams, 8 MB each for 10,000 digits, and what runs made of them."""
 LARGE = ByteCache(768 * MIB)
-"""Values of megabytes each: predictions, networks, what these make of digits, images of exams. Shared by all sessions.
-
-Predictions for 10,000 images take 0.4 MB, an exam's images 8 MB, the hidden activations of the training digits up to
-120 MB.
-"""
+"""Other values of megabytes each: networks, and what these make of digits. The hidden activations of the training
+digits take up to 120 MB."""
 
 
 def cached(function: Callable[..., Made], *arguments: Any, **options: Any) -> Made:

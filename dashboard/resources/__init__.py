@@ -4,9 +4,9 @@ Pages use the names that this module lists; each has a file of its subject. What
 must not be written into. There are three ways to keep something, each for what the others cannot:
 
 - `functools.cache`: what there is once in a process, such as the store.
-- `CACHE` and `LARGE` of `dashboard.cache`: whatever is computed, bounded by its bytes. Keys hold run ids and versions
-  (`readings.run_key`, `networks.weights_key`), never arrays. LARGE is for values of megabytes, such as predictions, so
-  that these do not push out the many small ones.
+- the caches of `dashboard.cache`: whatever is computed, bounded by its bytes. Keys hold run ids and versions
+  (`readings.run_key`, `networks.weights_key`), never arrays. Values of megabytes have caches apart from `CACHE`, so
+  that they do not push out the many small ones.
 - `st.cache_resource`: data sets. One may be larger than all else together, so these are bounded by their number.
 """
 

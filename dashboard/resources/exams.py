@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.cache import LARGE
+from dashboard.cache import EXAMS
 from dashboard.resources import datasets, networks
 from mnist_core.data.datasets import Dataset
 from mnist_core.data.images import Pixels
@@ -49,7 +49,7 @@ def exam_results(runs: Sequence[Run], exams: Sequence[Exam], count: int) -> dict
         return {run_id: list(of_run.values()) for run_id, of_run in results.items()}
 
     key = ("exam results", tuple(networks.weights_key(run) for run in runs), data.fingerprint, tuple(exams), count)
-    results: dict[str, list[Result]] = LARGE.get(
+    results: dict[str, list[Result]] = EXAMS.get(
         key, made, lambda found: sum(result.images for of_run in found.values() for result in of_run)
     )
     return results
@@ -75,7 +75,7 @@ def sat_elsewhere(runs: Sequence[Run], images: Pixels, labels: NDArray[np.uint8]
         return {run_id: sit(found, images[places], labels[places]) for run_id, found in able.items()}
 
     key = ("exam elsewhere", tuple(networks.weights_key(run) for run in runs), version)
-    results: dict[str, Result] = LARGE.get(key, made, lambda found: sum(result.images for result in found.values()))
+    results: dict[str, Result] = EXAMS.get(key, made, lambda found: sum(result.images for result in found.values()))
     return results
 
 
@@ -100,5 +100,5 @@ def _exam_images(data: Dataset, exam: Exam, count: int) -> Pixels:
         name, severity = exam
         return exam_images(data.x_test[equally_spaced(len(data.x_test), count)], name, severity)
 
-    images: Pixels = LARGE.get(("exam images", data.fingerprint, exam, count), made, lambda found: int(found.nbytes))
+    images: Pixels = EXAMS.get(("exam images", data.fingerprint, exam, count), made, lambda found: int(found.nbytes))
     return images

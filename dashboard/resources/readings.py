@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dashboard.cache import CACHE, LARGE, size_of
+from dashboard.cache import CACHE, LARGE, PREDICTIONS, size_of
 from dashboard.resources import shared
 from mnist_core.comparison.diagnosis.findings import Finding
 from mnist_core.comparison.diagnosis.rules import diagnose_run
@@ -40,7 +40,7 @@ def rows(run: Run) -> list[EpochRow]:
 
 def predictions(run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
     """Return the run's predictions of an epoch, cached until they change."""
-    found: Predictions | None = LARGE.get(
+    found: Predictions | None = PREDICTIONS.get(
         ("predictions", run_key(run), chosen), lambda: run.predictions(chosen), size_of
     )
     return found

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import state
 
 
-def chosen_then_late() -> None:
-    """A page on which runs are chosen, and whose part draws itself again for a browser that has the old link."""
+def page(back: bool) -> None:
+    """Choose runs; then a part draws itself again for a browser that has the old link, which Back may have brought."""
     import streamlit as st
 
     from dashboard import state
@@ -23,48 +23,30 @@ def chosen_then_late() -> None:
     state.choose(["new"])
     part()
     st.query_params["runs"] = "old"
+    if back:
+        state.choose(["old"])  # what the whole page does with the link that it finds
     part()
     st.session_state["links"] = links
 
 
-def chosen_then_back() -> None:
-    """A page on which runs are chosen, and the browser's Back is pressed before its part draws itself again."""
-    import streamlit as st
-
-    from dashboard import state
-
-    links = []
-
-    @state.again_every(1.0, going_on=False)
-    def part() -> None:
-        links.append(st.query_params.get("runs"))
-
-    state.choose(["new"])
-    part()
-    st.query_params["runs"] = "old"
-    state.choose(["old"])  # what the whole page does with the link that it finds
-    part()
-    st.session_state["links"] = links
-
-
-def links(page: AppTest) -> list[str | None]:
-    page.query_params["runs"] = "old"
-    page.run()
-    assert not page.exception
-    found: list[str | None] = page.session_state["links"]
-    return found
+def opened(*, back: bool) -> AppTest:
+    test = AppTest.from_function(page, kwargs={"back": back})
+    test.query_params["runs"] = "old"
+    test.run()
+    assert not test.exception
+    return test
 
 
 def test_a_part_that_draws_itself_again_keeps_a_choice_that_the_browser_had_not_heard_of() -> None:
-    page = AppTest.from_function(chosen_then_late)
-    assert links(page) == ["new", "new"]
-    assert page.query_params["runs"] == "new", "a rerun of the whole page finds the choice too"
+    test = opened(back=False)
+    assert test.session_state["links"] == ["new", "new"]
+    assert test.query_params["runs"] == "new", "a rerun of the whole page finds the choice too"
 
 
 def test_the_browsers_back_is_no_late_rerun() -> None:
-    assert links(AppTest.from_function(chosen_then_back)) == ["new", "old"]
+    assert opened(back=True).session_state["links"] == ["new", "old"]
 
 
 def test_a_choice_is_put_back_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "LATE_S", 0.0)
-    assert links(AppTest.from_function(chosen_then_late)) == ["new", "old"]
+    assert opened(back=False).session_state["links"] == ["new", "old"]
