@@ -114,7 +114,7 @@ def hold(store: Store) -> psutil.Process:
 
 
 def handed_over(store: Store, count: int, address: str | None = None) -> None:
-    """Wait until the store has `count` runs, and the scheduler all that have not ended.
+    """Wait until the store has `count` runs, the scheduler all that have not ended, and the commands have heard so.
 
     A command that loses its scheduler before says so and ends; it has not begun to wait.
     """
@@ -128,6 +128,7 @@ def handed_over(store: Store, count: int, address: str | None = None) -> None:
 
     until(taken)
     runner.close()
+    time.sleep(2 * watch.CHECK_S)  # a command asks every few milliseconds whether the scheduler has its run
 
 
 def kill_service(store: Store) -> None:
