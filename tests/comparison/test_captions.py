@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mnist_core.comparison.words.captions import largest_layer_words, wrong_cost_words, wrong_share_words
+from mnist_core.comparison.words.comparability import names_of_compared, other_data_words
 from mnist_core.experiments.presets import PRESETS
-from tests.support.synthetic import config, epoch_row
+from tests.support.synthetic import MakeRun, config, epoch_row
 
 
 def test_the_largest_layer_of_a_convolutional_network_is_not_called_the_first() -> None:
@@ -48,3 +49,21 @@ def test_more_runs_than_a_caption_can_name_are_counted() -> None:
     assert "run 2" in words
     assert "run 3" not in words
     assert words.endswith("(and 2 more in the table).")
+
+
+def test_runs_on_other_data_are_counted_and_the_others_are_named_without_their_data(make_run: MakeRun) -> None:
+    base, near = (make_run(name, config(dropout=drop)) for name, drop in (("base", 0.1), ("near", 0.2)))
+    far = [
+        make_run(name, config(dropout=drop).replace(dataset__name="mnist"), fingerprint="6" * 16)
+        for name, drop in (("base", 0.1), ("far", 0.2))
+    ]
+    names = {
+        base.id: "base, on digits", near.id: "near, on digits", far[0].id: "base, on MNIST", far[1].id: "far, on MNIST"
+    }  # fmt: skip
+    assert (
+        other_data_words(base, far, names) == "The 2 runs on MNIST were tested on other images, and are not compared."
+    )
+    assert other_data_words(base, far[1:], names).startswith("far, on MNIST was tested on other images")
+    assert names_of_compared(base, far, names) == names | {base.id: "base", near.id: "near"}
+    # the same name on both data: only with its data is it known which one is meant
+    assert names_of_compared(base, far, names | {far[0].id: "base"})[base.id] == "base, on digits"

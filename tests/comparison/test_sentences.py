@@ -97,7 +97,7 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "other_data_words": (
             "datasets of the runs",
             "tests/dashboard/test_compare_page.py",
-            "tested on other images than",
+            "tested on other images, and is not compared",
         ),
     },
     "comparison/words/disagreements.py": {

@@ -187,8 +187,10 @@ def test_the_headline_of_many_gives_long_lists_as_counts(make: MakeRun) -> None:
     assert headline(compare(runs, base), named(*runs)) == (
         "Against base: good 0 and good 1 are better; 5 others are worse."
     )
-    few = [base, *bad]
-    assert "bad 0, bad 1, bad 2, bad 3 and bad 4 are worse" in headline(compare(few, base), named(*few))
+    few = [base, *bad[:3]]
+    assert "bad 0, bad 1 and bad 2 are worse" in headline(compare(few, base), named(*few))
+    more = [base, *bad[:4]]
+    assert headline(compare(more, base), named(*more)) == "Against base: 4 others are worse."
 
 
 def test_what_cannot_be_compared_is_refused_with_the_reason(make: MakeRun) -> None:

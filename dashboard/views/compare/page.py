@@ -25,7 +25,7 @@ from dashboard.views.compare.replay import replay_panel
 from dashboard.views.compare.run_lines import run_lines
 from dashboard.views.compare.strip import strip
 from mnist_core.comparison.comparability import on_other_data
-from mnist_core.comparison.words.comparability import other_data_words
+from mnist_core.comparison.words.comparability import names_of_compared, other_data_words
 from mnist_core.errors import StoreError
 from mnist_core.report import comparison_report, tables
 from mnist_core.runs.run import Run
@@ -72,8 +72,10 @@ def results(ids: list[str]) -> None:
     comparison = resources.comparison(runs, baseline, chosen, margin, known)
     recipes = resources.recipe_comparison(runs, baseline, chosen, margin)
     base = next(run for run in runs if run.id == baseline)
-    apart = other_data_words(base, on_other_data(base, runs), labels)
-    answer = for_markdown(" ".join(filter(None, (tables.answer(items, labels, comparison, recipes), apart))))
+    apart = on_other_data(base, runs)
+    names = names_of_compared(base, apart, labels) if apart else labels
+    parts = tables.answer(items, names, comparison, recipes), other_data_words(base, apart, labels)
+    answer = for_markdown(" ".join(filter(None, parts)))
     seeds = seed_figures(found, chosen)
     with st.container(key="first_screen", gap="xsmall"):
         with st.container(key="answer", gap="xxsmall"):

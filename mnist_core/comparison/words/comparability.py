@@ -100,15 +100,29 @@ def concern_words(item: Concern, names: tuple[str, str]) -> str:
 
 
 def other_data_words(baseline: Run, others: Sequence[Run], names: Mapping[str, str]) -> str:
-    """Return which runs cannot be compared as they were tested on other data; empty if there are none."""
+    """Return which runs cannot be compared as they were tested on other data; empty if there are none.
+
+    One is named with its data; several are counted, as their names would hide the answer that stands before.
+    """
     if not others:
         return ""
-    told = listed([_with_data(run, names) for run in others])
-    one = len(others) == 1
-    return (
-        f"{told} {'was' if one else 'were'} tested on other images than {_with_data(baseline, names)}, "
-        f"and {'is' if one else 'are'} not compared."
-    )
+    if len(others) == 1:
+        return f"{_with_data(others[0], names)} was tested on other images, and is not compared."
+    data = {run.dataset for run in others}
+    where = f" on {data_name(others[0].dataset)}" if len(data) == 1 and baseline.dataset not in data else ""
+    return f"The {len(others)} runs{where} were tested on other images, and are not compared."
+
+
+def names_of_compared(baseline: Run, others: Sequence[Run], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names without the baseline's data, which all that is compared with it has; `others` keep theirs.
+
+    A name stays as it is where another one would then look the same.
+    """
+    words = f", on {data_name(baseline.dataset)}"
+    apart = {run.id for run in others}
+    shorter = {run_id: name if run_id in apart else name.removesuffix(words) for run_id, name in names.items()}
+    looks = list(shorter.values())
+    return {run_id: name if looks.count(name) == 1 else names[run_id] for run_id, name in shorter.items()}
 
 
 def _with_data(run: Run, names: Mapping[str, str]) -> str:
