@@ -26,8 +26,8 @@ from mnist_core.comparison.words.planner import plan_words
 from mnist_core.comparison.words.recipes import recipe_words
 from mnist_core.comparison.words.verdicts import loss_verdict_words, open_words, refusal_words, verdict_words
 from mnist_core.data.datasets import Dataset
+from mnist_core.experiments.axis_words import changed_name
 from mnist_core.experiments.configs import RunConfig, with_values
-from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.jobs.request import request
 from mnist_core.jobs.runners import LocalRunner, Runner, ServiceRunner

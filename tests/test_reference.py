@@ -126,3 +126,14 @@ def test_the_winner_of_the_grid_is_compared_as_a_winner(shipped: Store) -> None:
     assert "another network wins here; it is number 3 of 90" in which.measured
     assert "97.51 % in this grid" in own.measured
     assert "tested once" not in " ".join(claim.measured for claim in words.claims(row))
+
+
+def test_the_runs_of_studies_are_named_in_words(shipped: Store) -> None:
+    named = [run.name for run in shipped.runs() if run.one_of_many]
+    assert named
+    assert [name for name in named if "layers." in name] == []
+    assert max(map(len, named)) < 80  # none is cut off
+    search = searches.SHELF.find(shipped, "tuning/bayes_cnn")
+    assert [shipped.get(trial.run).name for trial in search.trials[:2]] == [
+        "tuning/bayes_cnn, trial 1", "tuning/bayes_cnn, trial 2",
+    ]  # fmt: skip

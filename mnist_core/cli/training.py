@@ -20,8 +20,8 @@ from mnist_core.cli.runs import SUMMARY, summary_row
 from mnist_core.cli.terminal import Reporter, follow
 from mnist_core.comparison.recipes import with_seed_name, with_seeds
 from mnist_core.errors import ConfigError
+from mnist_core.experiments.axis_words import changed_name
 from mnist_core.experiments.configs import RunConfig, with_values
-from mnist_core.experiments.fields import changed_name
 from mnist_core.experiments.presets import PRESETS, Preset, on_dataset, preset
 from mnist_core.jobs.changing import go_on_changed
 from mnist_core.jobs.request import Requested, RunRequest, request, request_all, request_more_seeds

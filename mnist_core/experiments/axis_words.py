@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from mnist_core.experiments.configs import ModelConfig, RunConfig
+from mnist_core.experiments.fields import flatten
 from mnist_core.experiments.layers import LAYER_KINDS
 from mnist_core.experiments.settings import (
     LAYER_SETTINGS,
@@ -24,6 +26,8 @@ from mnist_core.experiments.stack import Stack
 
 SAMPLED_DIGITS = 3
 """Significant digits of a number that a sampler has drawn; more say nothing to a reader."""
+MOST_LETTERS = 80
+"""Letters of a name that lists settings."""
 _STACK = settings_of(Stack, "stack.")
 
 
@@ -58,6 +62,25 @@ def point_words(values: Mapping[str, Any], base: RunConfig | None = None, digits
         groups.setdefault(group, []).append(f"{name} {words_of(path, value, digits=digits)}")
     parts = [f"{group}: {', '.join(items)}" if group else ", ".join(items) for group, items in groups.items()]
     return ("; " if any(groups) else ", ").join(parts)
+
+
+def changed_name(name: str, before: RunConfig, after: RunConfig, most: int = MOST_LETTERS) -> str:
+    """Return a name for `after` made from that of `before` and what was changed, in at most `most` letters.
+
+    The dataset is left out, as every list shows it anyway.
+    """
+    old = flatten(before)
+    changes = {
+        path: value
+        for path, value in flatten(after).items()
+        if old.get(path) != value and path not in ("dataset.name", "parent", "parent_epoch")
+    }
+    return shortened(", ".join(filter(None, [name, point_words(changes, after)])), most)
+
+
+def shortened(text: str, most: int = MOST_LETTERS) -> str:
+    """Return a name without its last parts if it is longer than `most` letters."""
+    return text if len(text) <= most else f"{re.split(r'[,;][^,;]*$', text[: most - 2])[0]}, …"
 
 
 def words_of(path: str, value: Any, *, absent: str = "", digits: int = 6) -> str:

@@ -52,17 +52,3 @@ def flatten(config: RunConfig) -> dict[str, Any]:
 
     walk(config.model_dump(mode="json"), "")
     return flat
-
-
-def changed_name(name: str, before: RunConfig, after: RunConfig, most: int = 80) -> str:
-    """Return a name for `after` made from that of `before` and what was changed, cut at `most` letters.
-
-    The dataset is left out, as every list shows it anyway.
-    """
-    old = flatten(before)
-    changes = [
-        f"{path.rpartition('.')[2] if not path.startswith('model.') else path.removeprefix('model.')} {value}"
-        for path, value in flatten(after).items()
-        if old.get(path) != value and path not in ("dataset.name", "parent", "parent_epoch")
-    ]
-    return ", ".join([name, *changes])[:most]

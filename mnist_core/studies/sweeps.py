@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from pydantic import Field
 from mnist_core.comparison.selection import StudyKind
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
-from mnist_core.experiments.axis_words import plain_value, point_words
+from mnist_core.experiments.axis_words import plain_value, point_words, shortened
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.experiments.grids import Point, SweepSpec, expand
@@ -204,15 +203,10 @@ def start(
     return sweep, request_all(store, runner, wanted, again=again)
 
 
-MOST_LETTERS = 80
-"""Letters of a run's name that a sweep gives."""
-
-
 def run_name(spec: SweepSpec, values: Mapping[str, Any]) -> str:
     """Return what a run of a sweep is called: what is varied, and its values: ``model_1, dropout 0.4, units 64``."""
     start = spec.base if isinstance(spec.base, str) else spec.name
-    text = f"{start.rpartition('/')[2]}, {point_words(values, spec.base_config())}"
-    return text if len(text) <= MOST_LETTERS else f"{re.split(r'[,;][^,;]*$', text[: MOST_LETTERS - 2])[0]}, …"
+    return shortened(f"{start.rpartition('/')[2]}, {point_words(values, spec.base_config())}")
 
 
 def _preset_of(config: RunConfig) -> str | None:

@@ -287,7 +287,7 @@ def test_training_goes_on_from_a_run(cli, trained: dict[str, Any]) -> None:
     (child,) = json.loads(out)
     assert status == 0
     assert child["config"]["parent"] == trained["id"]
-    assert child["name"] == "notebook/model_1, epochs 2, continued, learning_rate 0.0001"
+    assert child["name"] == "notebook/model_1, epochs 2, continued, learning rate 0.0001"
     assert child["best_val_loss"] < trained["best_val_loss"]
     status, out, err = cli("train", "--from", trained["id"], "--set", 'model.layers=[{"units": 3}]', "--here")
     assert (status, out) == (2, "")

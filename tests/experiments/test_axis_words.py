@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnist_core.experiments.axis_words import axis_words, point_words, words_of
+from mnist_core.experiments.axis_words import axis_words, changed_name, point_words, words_of
 from mnist_core.experiments.grids import SWEEPS, expand
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import SETTINGS
@@ -95,3 +95,10 @@ def test_a_table_has_its_own_sign_for_no_value() -> None:
 def test_a_sampled_choice_and_a_sampled_small_number_are_written_as_in_the_form() -> None:
     values = {"training.optimizer": "adam", "training.learning_rate": 1.23456e-5}
     assert point_words(values, CNN, 3) == "optimizer Adam, learning rate 1.23·10⁻⁵"
+
+
+def test_a_changed_configuration_is_named_in_words_and_cut_between_two_of_them() -> None:
+    after = CNN.replace(model__layers__0__filters=16, training__learning_rate=0.0005)
+    assert changed_name("mine", CNN, after) == "mine, 1st convolution: filters 16; learning rate 0.0005"
+    assert changed_name("mine", CNN, CNN) == "mine"
+    assert changed_name("mine", CNN, after, 40) == "mine, 1st convolution: filters 16, …"
