@@ -332,12 +332,15 @@ class Attempts:
         Raises
         ------
         Refused
-            where the data are not here as a file, or have changed since the run was made.
+            where the run was recorded from outside, or the data are not here as a file, or have changed since it was
+            made.
         StaleAttempt
             where the attempt does not hold the run.
         """
         with self._attempt(run_id, requests, secret) as held:
             run = held.run
+        if run.recorded:  # whoever records has a token to add runs with, and none to read what is here
+            raise Refused(f"run {run.name} was recorded from outside, and is sent no data")
         path = self.store.catalog.file(run.dataset)
         if path is None:
             raise Refused(f"the data set {run.dataset} is not on the server as a file; set it up on the worker")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import io
 import logging
+import re
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -12,6 +14,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -35,6 +38,14 @@ _STATUS: Mapping[type[MnistCoreError], int] = {
     NothingToTrain: 410,
     WriteError: 507,
 }
+LONGEST_SILENCE_S = 30.0
+"""Seconds that may pass between two pieces of a message."""
+SLOWEST_BYTES = 128 * 2**10
+"""Bytes a second: a message may take as long as the largest one of its kind takes at this pace."""
+MOST_ARRIVING_BYTES = 2**30
+"""The most that all messages which are arriving may take together."""
+_REQUESTS = re.compile(r"0|[1-9][0-9]{0,8}")
+
 logger = logging.getLogger("mnist_core.jobs.store_app")
 
 
@@ -48,22 +59,23 @@ class _ErrorAnswer(Exception):
 
 def app(attempts: Attempts, tokens: Tokens) -> Starlette:
     """Return the application. The modules `remote.protocol` and `attempts` say what each message does."""
+    arriving = _Arriving()
 
     async def claim(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(AttemptClaim, await _body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(AttemptClaim, await arriving.body(request, protocol.MOST_JSON_BYTES))
         claimed, files = await run_in_threadpool(attempts.claim, run_id, requests, message.attempt)
         packed = await run_in_threadpool(_packed, {"claim.json": claimed.model_dump_json().encode(), **files})
         return Response(packed, media_type="application/zip")
 
     async def record(request: Request) -> Response:
         _check_token(request, tokens.recording)
-        message = _parsed(NewRun, await _body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(NewRun, await arriving.body(request, protocol.MOST_JSON_BYTES))
         return _answer(await run_in_threadpool(attempts.record, message))
 
     async def heartbeat(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(Heartbeat, await _body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(Heartbeat, await arriving.body(request, protocol.MOST_JSON_BYTES))
         return _answer(await run_in_threadpool(attempts.heartbeat, run_id, requests, _secret(request), message))
 
     async def send(request: Request) -> Response:
@@ -71,7 +83,7 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
         secret, name = _secret(request), request.path_params["name"]
         if not protocol.may_be_sent(name):
             raise _ErrorAnswer(422, f"{printable(name)[:100]!r} is no file that a worker may send")
-        content = await _body(request, protocol.most_bytes(name), lambda: attempts.sign_of_life(run_id, secret))
+        content = await arriving.body(request, protocol.most_bytes(name), lambda: attempts.sign_of_life(run_id, secret))
         expected = request.headers.get(protocol.DIGEST_HEADER, "")
         if not hmac.compare_digest(expected.encode(), protocol.digest(content).encode()):
             raise _ErrorAnswer(422, f"the hash of {name} does not fit; it was changed or damaged on the way")
@@ -80,13 +92,13 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
 
     async def end(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(End, await _body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(End, await arriving.body(request, protocol.MOST_JSON_BYTES))
         await run_in_threadpool(attempts.end, run_id, requests, _secret(request), message)
         return JSONResponse({})
 
     async def release(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(Release, await _body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(Release, await arriving.body(request, protocol.MOST_JSON_BYTES))
         await run_in_threadpool(attempts.release, run_id, requests, _secret(request), message.reason)
         return JSONResponse({})
 
@@ -98,8 +110,9 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
     async def version(request: Request) -> Response:
         return JSONResponse({"store_server": 1, "version": __version__})
 
-    run = "/v1/runs/{run_id}/{requests:int}"
+    run = "/v1/runs/{run_id}/{requests}"
     return Starlette(
+        exception_handlers={HTTPException: _no_such_route},
         routes=[
             Route("/v1", version, methods=["GET"]),
             Route("/v1/recorded", _guarded(record), methods=["POST"]),
@@ -109,7 +122,7 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
             Route(f"{run}/end", _guarded(end), methods=["POST"]),
             Route(f"{run}/release", _guarded(release), methods=["POST"]),
             Route(f"{run}/data", _guarded(data), methods=["GET"]),
-        ]
+        ],
     )
 
 
@@ -120,7 +133,7 @@ def _guarded(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except _ErrorAnswer as problem:
-            return _refusal(problem.status, str(problem))
+            return _refusal(problem.status, str(problem), closing=True)
         except ClientDisconnect:
             return _refusal(400, "the connection broke within the message")
         except MnistCoreError as error:
@@ -133,9 +146,22 @@ def _guarded(handler: Handler) -> Handler:
     return guarded
 
 
-def _refusal(status: int, reason: str) -> Response:
-    # what is left of the message is not read, so that the connection cannot be used again
-    return JSONResponse({"error": reason}, status, headers={"Connection": "close"} if status in (401, 413) else None)
+async def _no_such_route(request: Request, problem: Exception) -> Response:
+    """Answer for an address or a method that this server does not have."""
+    assert isinstance(problem, HTTPException)
+    reason = (
+        f"{request.method} is no method of this address"
+        if problem.status_code == 405
+        else "there is nothing at this address; is the client of the same version as the server?"
+    )
+    answer = _refusal(problem.status_code, reason, closing=True)
+    answer.headers.update(problem.headers or {})
+    return answer
+
+
+def _refusal(status: int, reason: str, *, closing: bool = False) -> Response:
+    """Return an error as an answer. closing: what is left of the message is not read, so that the connection ends."""
+    return JSONResponse({"error": reason}, status, headers={"Connection": "close"} if closing else None)
 
 
 def _answer(message: BaseModel) -> Response:
@@ -144,7 +170,10 @@ def _answer(message: BaseModel) -> Response:
 
 def _run(request: Request, tokens: Tokens) -> tuple[str, int]:
     """Return which run, and which request of it, a message is about; refuse it without the token for this run."""
-    run_id, requests = str(request.path_params["run_id"]), int(request.path_params["requests"])
+    run_id, number = str(request.path_params["run_id"]), str(request.path_params["requests"])
+    if not _REQUESTS.fullmatch(number):
+        raise _ErrorAnswer(404, f"{printable(number)[:40]!r} counts no requests; it must be below 1,000,000,000")
+    requests = int(number)
     _check_token(request, tokens.training(run_id, requests))
     return run_id, requests
 
@@ -161,19 +190,39 @@ def _secret(request: Request) -> str:
     return request.headers.get(protocol.ATTEMPT_HEADER, "")
 
 
-async def _body(request: Request, most: int, alive: Callable[[], None] = lambda: None) -> bytes:
-    """Return the content of a message, of which no more than `most` bytes are read; `alive` is called as it comes."""
-    too_long = _ErrorAnswer(413, f"the message is longer than {most / 2**20:.0f} MB, the most that is taken")
-    length = request.headers.get("Content-Length", "0")
-    if not length.isdecimal() or int(length) > most:
-        raise too_long
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
+class _Arriving:
+    """The messages that are arriving now, which have limits of size and time, each and all together."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    async def body(self, request: Request, most: int, alive: Callable[[], None] = lambda: None) -> bytes:
+        """Return the content of a message of at most `most` bytes; `alive` is called as it comes."""
+        too_long = _ErrorAnswer(413, f"the message is longer than {most / 2**20:.0f} MB, the most that is taken")
+        length = request.headers.get("Content-Length", "0")
+        if not length.isdecimal() or int(length) > most:
             raise too_long
-        alive()
-    return bytes(content)
+        content = bytearray()
+        now = asyncio.get_running_loop().time
+        end = now() + LONGEST_SILENCE_S + most / SLOWEST_BYTES
+        try:
+            async with asyncio.timeout(LONGEST_SILENCE_S) as limit:
+                async for chunk in request.stream():
+                    content += chunk
+                    self._bytes += len(chunk)
+                    if len(content) > most:
+                        raise too_long
+                    if self._bytes > MOST_ARRIVING_BYTES:
+                        raise _ErrorAnswer(503, "too many large messages arrive at once; try again")
+                    alive()
+                    limit.reschedule(min(end, now() + LONGEST_SILENCE_S))
+        except TimeoutError:
+            raise _ErrorAnswer(
+                408, f"the message came too slowly: {len(content)} bytes, then nothing more in time; try again"
+            ) from None
+        finally:
+            self._bytes -= len(content)
+        return bytes(content)
 
 
 def _parsed(kind: type[Message], content: bytes) -> Message:

@@ -41,6 +41,8 @@ from mnist_core.runs.store import Store
 
 DEFAULT_PORT = 8790
 START_LIMIT_S = 30.0
+MOST_CONNECTIONS = 2000
+"""The most connections at once; whoever comes then is answered 503, and tries again."""
 TICK_S = 1.0
 
 logger = logging.getLogger("mnist_core.jobs.store_server")
@@ -165,6 +167,7 @@ class StoreServer:
         import uvicorn
 
         from mnist_core.jobs.store_app import app
+        from mnist_core.jobs.store_connections import TimedConnection
 
         certificate, key = self._certificate()
         try:
@@ -181,6 +184,8 @@ class StoreServer:
             access_log=False,
             lifespan="off",
             timeout_keep_alive=75,
+            http=TimedConnection,
+            limit_concurrency=MOST_CONNECTIONS,
             server_header=False,
         )
         self._server = uvicorn.Server(config)

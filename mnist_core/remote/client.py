@@ -258,7 +258,7 @@ class Client:
             raise NothingToTrain(reason)
         if answer.status == 423:
             raise HeldByAnother(reason)
-        if answer.status >= 500:
+        if answer.status == 408 or answer.status >= 500:
             raise Unreachable(f"the store server at {self.address.short} cannot do this now: {reason}")
         raise JobError(f"the store server at {self.address.short} refuses: {reason}")
 

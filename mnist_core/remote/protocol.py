@@ -11,7 +11,7 @@
 REQUESTS is `Status.requests`, so that the attempt of an earlier request is never taken for one of a later request.
 Every request has a token (`Authorization: Bearer …`); those about a run, except the claim, also the secret of the
 attempt (`X-Attempt`). Answers: 409 the attempt no longer holds the run; 410 there is nothing to train; 423 somebody
-else trains the run; 401, 413 and 422 the request is refused; 5xx try again.
+else trains the run; 401, 404, 405, 413 and 422 the request is refused; 408 and 5xx try again.
 """
 
 from __future__ import annotations
