@@ -236,6 +236,7 @@ class Attempts:
             if message.rows is not None and message.rows_from <= len(held.rows):
                 self._write_rows(held, message.rows_from, message.rows)
             if message.progress is not None:
+                _check_epochs(held.run, message.progress.epochs, None)
                 held.writer.progress(LiveProgress(**message.progress.model_dump()))
             run = held.run
             delay = run.slow_motion_wish()
@@ -252,6 +253,7 @@ class Attempts:
         numbers = [row.epoch for row in rows]
         if numbers != list(range(start + 1, start + 1 + len(rows))):
             raise Refused(f"the epochs after {start} are numbered {numbers[:5]}; they must count on from there")
+        _check_epochs(held.run, start + len(rows), protocol.MOST_EPOCHS)
         if start == len(held.rows):
             for row in rows:
                 held.writer.epoch(row)
@@ -296,7 +298,8 @@ class Attempts:
         Raises
         ------
         Refused
-            where a file is missing or has another hash; the run is then as it was.
+            where a file is missing or has another hash, or an epoch is named that the run has not; the run is then as
+            it was.
         StaleAttempt
             where the attempt does not hold the run.
         """
@@ -309,6 +312,7 @@ class Attempts:
             _compare(held.run, message)
             if held.rows and HISTORY not in message.files and message.state != "failed":
                 raise Refused(f"the SHA-256 of {HISTORY} is missing; a run that has epochs ends with it")
+            _check_ending(held, message)
             with writing(held.run.path):
                 for name in set(held.record.sent) - set(message.files) - set(protocol.FOR_THE_NEXT_ATTEMPT):
                     (held.run.path / name).unlink(missing_ok=True)
@@ -463,6 +467,25 @@ def _compare(run: Run, message: End) -> None:
             raise Refused(f"{name} has another hash here than at the worker; it was changed or damaged on the way")
     if message.state == "finished" and PREDICTIONS not in message.files:
         raise Refused(f"{PREDICTIONS} has not arrived; a run that has finished has it")
+
+
+def _check_epochs(run: Run, number: int, most: int | None) -> None:
+    """Raise Refused where a run would have more epochs than are planned, or than `most`."""
+    planned = run.planned_epochs
+    if planned is not None and number > planned:
+        raise Refused(f"run {run.name} would have {number:,} epochs, and {planned:,} are planned; make a run of more")
+    if most is not None and number > most:
+        raise Refused(f"run {run.name} would have {number:,} epochs, and {most:,} are allowed; train fewer")
+
+
+def _check_ending(held: _HeldAttempt, message: End) -> None:
+    """Raise Refused where a run ends with epochs that it does not have."""
+    done = len(held.rows)
+    for what, epoch in (("best", message.best_epoch), ("kept", message.kept_epoch)):
+        if epoch is not None and epoch > done:
+            raise Refused(f"the {what} epoch is {epoch}, and run {held.run.name} has {done}; send its epochs first")
+    if message.state == "finished" and not done and not held.run.recorded:
+        raise Refused(f"run {held.run.name} has no epoch, and a training that has finished has one; send it first")
 
 
 def _check_content(run: Run, name: str, arrived: Path) -> None:

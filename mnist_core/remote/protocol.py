@@ -20,13 +20,13 @@ import base64
 import hashlib
 import hmac
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mnist_core.experiments.frozen import Frozen
 from mnist_core.runs.recorded import Recorded
-from mnist_core.runs.records import LONGEST_NAME, OTHER_PREDICTIONS, SCORES, Pause, SlowMotion
+from mnist_core.runs.records import LONGEST_NAME, LONGEST_TAG, MOST_TAGS, OTHER_PREDICTIONS, SCORES, Pause, SlowMotion
 from mnist_core.runs.states import Ending
 
 ATTEMPT_HEADER = "X-Attempt"
@@ -38,6 +38,8 @@ MOST_OTHER_EPOCHS = 8
 """The most files `predictions-N.npz` of a run; a training makes two at most."""
 MOST_ROWS = 10_000
 """The most epochs in one message; a longer history is sent in several."""
+MOST_EPOCHS = 50_000
+"""The most epochs of a run, where it states no smaller number: so many can be read again (`files.MOST_JSON_BYTES`)."""
 
 HISTORY = "history.jsonl"
 PREDICTIONS = "predictions.npz"
@@ -113,7 +115,7 @@ class NewRun(Frozen):
     attempt: Sha256
     recorded: Recorded
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
-    tags: tuple[str, ...] = ()
+    tags: tuple[Annotated[str, Field(max_length=LONGEST_TAG)], ...] = Field((), max_length=MOST_TAGS)
     note: str = Field("", max_length=4000)
     fingerprint: str = Field(min_length=1, max_length=64)
 
@@ -134,12 +136,20 @@ class SentProgress(Frozen):
     """As `LiveProgress`, without the time, which the server adds by its own clock."""
 
     epoch: int = Field(ge=1)
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=1_000_000)
     step: int = Field(ge=0)
     steps: int = Field(ge=0)
     loss: float | None
     accuracy: float | None
     seconds: float
+
+    @model_validator(mode="after")
+    def _is_within(self) -> Self:
+        if self.epoch > self.epochs or self.step > self.steps:
+            raise ValueError(
+                f"epoch {self.epoch} of {self.epochs}, step {self.step} of {self.steps}: none may be above its number"
+            )
+        return self
 
 
 class Heartbeat(Frozen):

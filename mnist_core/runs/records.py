@@ -84,6 +84,10 @@ class EpochRow:
 
 LONGEST_NAME = 80
 """So many characters may a run's name have."""
+MOST_TAGS = 50
+"""So many tags may a person, or a client of the store server, give a run. Files with more are read all the same."""
+LONGEST_TAG = 80
+"""So many characters may a tag have that is given to a run."""
 
 HISTORY_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(EpochRow))
 _USUAL = [int] + [float] * (len(HISTORY_COLUMNS) - 1)

@@ -41,7 +41,17 @@ from mnist_core.files import make_folder, may_write, printable, read_json, sweep
 from mnist_core.people import Action, Person, owner
 from mnist_core.runs import lease, states
 from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
-from mnist_core.runs.records import Change, Meta, Origin, Pause, SlowMotion, Status, read_part
+from mnist_core.runs.records import (
+    LONGEST_TAG,
+    MOST_TAGS,
+    Change,
+    Meta,
+    Origin,
+    Pause,
+    SlowMotion,
+    Status,
+    read_part,
+)  # fmt: skip
 from mnist_core.runs.run import Run
 from mnist_core.runs.writer import RunWriter, forget_training
 
@@ -381,6 +391,7 @@ class Store:
             where the run is there, but damaged.
         """
         self.check("add")
+        _check_tags(tags)
         meta = checked_meta(name=name, tags=tags, note=note, owner=self.person.name)
         run_id = recorded.run_id(fingerprint)
         with contextlib.suppress(RunNotFound):
@@ -641,6 +652,7 @@ class Store:
         """Rename, tag or note a run; what is None stays."""
         run = self.get(run_id)
         self._refuse_change(run, "change")
+        _check_tags(tags or (), run.meta.tags)
         given = {"name": name, "tags": tags, "note": note}
         self._write_meta(run, **{key: value for key, value in given.items() if value is not None})
         return self.get(run_id)
@@ -746,6 +758,19 @@ def checked_meta(**data: Any) -> Meta:
         return Meta.model_validate(data)
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+
+
+def _check_tags(tags: Sequence[str], before: Sequence[str] = ()) -> None:
+    """Raise ConfigError where new tags are too many or too long; those of an older file in `before` may stay."""
+    new = [tag for tag in tags if tag not in before]
+    if new and len(tags) > MOST_TAGS:
+        raise ConfigError(f"there are {len(tags)} tags, and {MOST_TAGS} are allowed; leave some out")
+    for tag in new:
+        if len(tag) > LONGEST_TAG:
+            raise ConfigError(
+                f"the tag {tag[:20]!r} … has {len(tag)} characters, and {LONGEST_TAG} are allowed; make it shorter, "
+                "or write a note"
+            )
 
 
 def _checked_delay(delay_s: float) -> SlowMotion | None:

@@ -16,8 +16,9 @@ import pytest
 from mnist_core.errors import ConfigError, ReadOnlyRun, RunNotFound, StaleAttempt, StoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.files import write_json
+from mnist_core.files import read_json, write_json
 from mnist_core.runs import lease
+from mnist_core.runs.recorded import Recorded
 from mnist_core.runs.records import LiveProgress, Origin
 from mnist_core.runs.store import Store
 from tests.support.synthetic import row
@@ -342,6 +343,28 @@ class TestPeople:
         with pytest.raises(ConfigError, match="name: String should have at"):
             store.describe(run_id, name=name)
         assert store.get(run_id).name == "model_1"
+
+    @pytest.mark.parametrize(
+        ("tags", "problem"),
+        [
+            ([str(number) for number in range(51)], "there are 51 tags, and 50 are allowed"),
+            (["x" * 81], "has 81 characters, and 80 are allowed"),
+        ],
+    )
+    def test_tags_out_of_bounds_are_refused_and_those_of_an_older_file_are_kept(
+        self, store: Store, run_id: str, tags: list[str], problem: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=problem):
+            store.describe(run_id, tags=tuple(tags))
+        with pytest.raises(ConfigError, match=problem):
+            store.add_recorded(
+                Recorded(dataset="mnist", content="0" * 64), name="mine", fingerprint="f" * 16, tags=tuple(tags)
+            )
+        assert [run.meta.tags for run in store.runs()] == [()]
+        path = store.get(run_id).path / "meta.json"
+        write_json(path, read_json(path) | {"tags": tags})
+        assert store.describe(run_id, name="renamed").meta.tags == tuple(tags)
+        assert store.describe(run_id, tags=tuple(tags[1:])).meta.tags == tuple(tags[1:])
 
     def test_deleting_goes_to_the_trash_and_back(self, store: Store, run_id: str) -> None:
         finish(store, run_id)

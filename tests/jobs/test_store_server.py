@@ -24,7 +24,7 @@ from mnist_core import processes
 from mnist_core.data.datasets import fingerprint
 from mnist_core.errors import ConfigError, JobError, StaleAttempt
 from mnist_core.experiments.configs import DatasetConfig, RunConfig, parse_config
-from mnist_core.files import read_json, write_json
+from mnist_core.files import MOST_JSON_BYTES, read_json, write_json
 from mnist_core.jobs import attempts as attempts_module
 from mnist_core.jobs import execution, local_service, remote_training, runners, store_server
 from mnist_core.jobs.execution import execute
@@ -33,11 +33,12 @@ from mnist_core.jobs.runners import ServiceRunner
 from mnist_core.jobs.store_server import Options, StoreServer, running
 from mnist_core.remote import protocol
 from mnist_core.remote.client import Client, HeldByAnother, ServerAddress, Unreachable
-from mnist_core.remote.protocol import Claimed, End, Heartbeat, NewRun
+from mnist_core.remote.protocol import Claimed, End, Heartbeat, NewRun, SentProgress
 from mnist_core.runs import lease
 from mnist_core.runs.recorded import Recorded
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from mnist_core.runs.writer import history_content
 from tests.support.fake_training import EPOCHS, FakeTrain, Killed
 from tests.support.synthetic import row
 from tests.support.waiting import until
@@ -498,6 +499,66 @@ def test_a_run_does_not_finish_without_its_predictions(server: StoreServer, stor
     with pytest.raises(JobError, match=r"predictions\.npz has not arrived"):
         worker.end(End(state="finished", files={}))
     assert store.get(run.id).state == "queued"
+
+
+def progress(**changes: Any) -> SentProgress:
+    known = {"epoch": 1, "epochs": EPOCHS, "step": 1, "steps": 2, "loss": 0.5, "accuracy": 0.5, "seconds": 0.1}
+    return SentProgress.model_validate(known | changes)
+
+
+def test_a_run_has_no_more_epochs_than_its_plan(server: StoreServer, store: Store, run: Run) -> None:
+    worker = claimed(server, run)
+    for message in (
+        Heartbeat(began=True, rows=rows(*range(1, EPOCHS + 2))),
+        Heartbeat(began=True, progress=progress(epochs=EPOCHS + 1)),
+    ):
+        with pytest.raises(JobError, match=f"would have {EPOCHS + 1} epochs, and {EPOCHS} are planned"):
+            worker.heartbeat(message)
+    worker.heartbeat(Heartbeat(began=True, rows=rows(*range(1, EPOCHS + 1)), progress=progress()))
+    assert store.get(run.id).epochs_done == EPOCHS
+    with pytest.raises(ValueError, match="none may be above its number"):
+        progress(step=3)
+
+
+def test_a_run_from_outside_without_a_plan_has_a_limit_of_epochs_all_the_same(
+    server: StoreServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(history_content([row(protocol.MOST_EPOCHS)])) * protocol.MOST_EPOCHS < MOST_JSON_BYTES
+    monkeypatch.setattr(protocol, "MOST_EPOCHS", 2)
+    recorder, made = recorded(server)
+    recorder.heartbeat(Heartbeat(began=True, rows=rows(1, 2)))
+    with pytest.raises(JobError, match="would have 3 epochs, and 2 are allowed"):
+        recorder.heartbeat(Heartbeat(began=True, rows_from=2, rows=rows(3)))
+    assert store.get(made.run_id).epochs_done == 2
+
+
+def test_a_run_does_not_end_with_an_epoch_that_it_has_not(server: StoreServer, store: Store, run: Run) -> None:
+    worker, content = claimed(server, run), predicted()
+    worker.send("predictions.npz", content)
+    files = {"predictions.npz": protocol.sha256(content)}
+    with pytest.raises(JobError, match="the best epoch is 77, and run a run has 0"):
+        worker.end(End(state="finished", best_epoch=77, files=files))
+    with pytest.raises(JobError, match="has no epoch, and a training that has finished has one"):
+        worker.end(End(state="finished", files=files))
+    worker.heartbeat(Heartbeat(began=True, rows=rows(1)))
+    files["history.jsonl"] = protocol.sha256((run.path / "history.jsonl").read_bytes())
+    with pytest.raises(JobError, match="the kept epoch is 2, and run a run has 1"):
+        worker.end(End(state="finished", best_epoch=1, kept_epoch=2, files=files))
+    assert store.get(run.id).state == "running"
+    worker.end(End(state="finished", best_epoch=1, kept_epoch=1, files=files))
+    assert store.get(run.id).state == "finished"
+
+
+@pytest.mark.parametrize(("tags", "limit"), [(["a"] * 51, 50), (["a" * 81], 80)])
+def test_a_run_from_outside_has_no_more_and_no_longer_tags_than_one_of_a_person(
+    server: StoreServer, store: Store, tags: list[str], limit: int
+) -> None:
+    found = Client(ServerAddress.parse(server.address), server.tokens.recording, secrets.token_hex(32))
+    source = Recorded(dataset="mnist", content=secrets.token_hex(32))
+    new = NewRun(attempt=found.attempt, recorded=source, name="tagged", fingerprint="f" * 16)
+    with pytest.raises(JobError, match=f"refuses: .*tags.*{limit}"):
+        found.record(new.model_copy(update={"tags": tuple(tags)}))
+    assert store.runs() == []
 
 
 @pytest.mark.parametrize("name", ["model.keras", "checkpoint.npz"])
