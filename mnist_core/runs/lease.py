@@ -6,6 +6,10 @@ stop.
 
 A file names the process that may write. After its release it is empty, or has the reason why the attempt could write no
 other file, as `{"reason": …}`.
+
+On the holder's own machine it is known whether that process lives. On others only its heartbeat is: the holder touches
+the file every few seconds, and so the file system gives it the time. How old it is follows from the same clock, by the
+time of a file that the reader makes on the same file system: no clock of any machine that trains or looks on matters.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import json
 import os
 import re
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from io import FileIO
@@ -25,10 +30,14 @@ from pydantic import TypeAdapter
 
 from mnist_core import processes
 from mnist_core.errors import StaleAttempt, WriteError
-from mnist_core.files import read_json, writing
+from mnist_core.files import read_json, temporary_beside, writing
 
 SILENCE_LIMIT_S = 60.0
-"""After this long without a sign of life, a holder on another machine counts as gone."""
+"""After this long without a heartbeat, a holder on another machine counts as gone."""
+BEAT_S = 5.0
+"""Seconds between two heartbeats of a holder."""
+CLOCK_S = 10.0
+"""Seconds for which the clock of a file system, once read, is reckoned on by this machine's own clock."""
 
 _ROOM_BYTES = 1024
 """A lease is made so long, so that its release, with a reason, needs no space on a full disk."""
@@ -36,6 +45,49 @@ _LONGEST_REASON = 500
 
 _unwritten: dict[tuple[Path, int], str] = {}
 """Attempts of this process that are over, and why, where the disk did not even take that: by folder and number."""
+
+_clocks: dict[int, tuple[float, float]] = {}
+"""By file system: how far its clock is ahead of this process's monotonic one, and when that was looked at."""
+
+
+class _BeatingLeases:
+    """Touches the leases that this process holds, in a thread that lives while there are any."""
+
+    def __init__(self) -> None:
+        self._files: set[Path] = set()
+        self._changed = threading.Condition()
+        self._beats = False
+
+    def begin(self, file: Path) -> None:
+        with self._changed:
+            self._files.add(file)
+            if not self._beats:
+                self._beats = True
+                threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True).start()
+
+    def end(self, file: Path) -> None:
+        with self._changed:
+            self._files.discard(file)
+            self._changed.notify_all()
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._files, BEAT_S)
+                if not self._files:
+                    self._beats = False
+                    return
+                files = list(self._files)
+            for file in files:
+                try:
+                    os.utime(file)  # the time is the file system's own
+                except FileNotFoundError:  # deleted with its run
+                    self.end(file)
+                except OSError:  # the disk refuses; the next beat may succeed
+                    continue
+
+
+_heartbeat = _BeatingLeases()
 
 
 @dataclass(frozen=True)
@@ -55,6 +107,7 @@ class Lease:
 
         `reason` is why the attempt failed, where it could not be written to any other file; `failure` gives it.
         """
+        _heartbeat.end(_file(self.folder, self.attempt).absolute())
         text = json.dumps({"reason": reason[:_LONGEST_REASON]} if reason else {})
         try:
             with _file(self.folder, self.attempt).open("r+b", buffering=0) as file:
@@ -176,6 +229,7 @@ def claim(folder: Path, *, elsewhere: bool = False) -> Lease | None:
             _unwritten[folder.resolve(), number] = str(error)
             raise
         _unwritten.pop((folder.resolve(), number), None)
+        _heartbeat.begin(path.absolute())
         return Lease(folder, number)
 
 
@@ -202,11 +256,12 @@ def held(folder: Path) -> bool:
         holder = _holder(path)
     except (OSError, ValueError):
         # just created, not yet written; or damaged, and then held by nobody. The clock may have been set back since
-        return abs(_seconds_silent(path)) < 1.0
+        return abs(_now(path, 0) - _changed(path)) < 1.0
     if holder is None:
         return False
     if holder.host != socket.gethostname():
-        return min(_seconds_silent(path), _seconds_silent(folder / "progress.json")) < SILENCE_LIMIT_S
+        beat = max(_changed(path), _changed(folder / "progress.json"))  # earlier versions beat by the latter alone
+        return _now(path, CLOCK_S) - beat < SILENCE_LIMIT_S
     return holder.alive()
 
 
@@ -239,8 +294,32 @@ def _living(folder: Path) -> _Holder | None:
         return None
 
 
-def _seconds_silent(path: Path) -> float:
+def _changed(path: Path) -> float:
+    """Return when a file was last written or touched, by its file system's clock; minus infinity where it is gone."""
     try:
-        return time.time() - path.stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
-        return float("inf")
+        return float("-inf")
+
+
+def _now(path: Path, most_s: float) -> float:
+    """Return the time by the clock that gives files next to `path` theirs, which may be another machine's.
+
+    A look at it that is at most `most_s` seconds old will do. Where nothing can be written, and so nothing can be taken
+    over either, it is the time of this machine.
+    """
+    probe = temporary_beside(path.absolute().parent)  # not in the folder, whose own change would be taken for news
+    try:
+        system = probe.parent.stat().st_dev
+        ahead, looked = _clocks.get(system, (0.0, float("-inf")))
+        if time.monotonic() - looked > most_s:
+            before = time.monotonic()
+            probe.touch(exist_ok=False)
+            try:
+                ahead = probe.stat().st_mtime - before
+            finally:
+                probe.unlink()
+            _clocks[system] = ahead, before
+    except OSError:
+        return time.time()
+    return time.monotonic() + ahead

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,8 @@ import pytest
 
 from mnist_core.errors import StaleAttempt
 from mnist_core.runs import lease
+from tests.support.disks import refusing
+from tests.support.waiting import until
 
 
 def holder(**changes: object) -> str:
@@ -132,7 +135,7 @@ def test_a_lease_just_made_and_not_yet_written_counts_as_held(tmp_path: Path) ->
     assert not lease.held(tmp_path)
 
 
-def test_a_holder_elsewhere_is_judged_by_its_signs_of_life(tmp_path: Path) -> None:
+def test_a_holder_elsewhere_holds_for_as_long_as_its_heart_beats(tmp_path: Path) -> None:
     path = tmp_path / "lease-1.json"
     path.write_text(holder(host="another-machine"))
     assert lease.held(tmp_path)
@@ -141,6 +144,91 @@ def test_a_holder_elsewhere_is_judged_by_its_signs_of_life(tmp_path: Path) -> No
     assert not lease.held(tmp_path)
     (tmp_path / "progress.json").touch()
     assert lease.held(tmp_path)
+
+
+@pytest.mark.parametrize("seconds", [600, -600])
+@pytest.mark.parametrize("fresh", [True, False], ids=["living", "gone"])
+def test_a_machine_with_a_wrong_clock_knows_all_the_same_whether_a_holder_elsewhere_lives(
+    tmp_path: Path, seconds: int, fresh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lease-1.json"
+    path.write_text(holder(host="another-machine"))
+    if not fresh:
+        age(path, lease.SILENCE_LIMIT_S + 5)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + seconds)
+    assert lease.held(tmp_path) == fresh
+    assert (lease.claim(tmp_path) is None) == fresh
+
+
+@pytest.mark.parametrize("seconds", [600, -600])
+def test_the_clock_that_counts_is_that_of_the_file_system(
+    tmp_path: Path, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the files are on a server whose clock is another one than that of every machine that writes there."""
+    monkeypatch.setattr(lease, "_clocks", {})
+    real = Path.touch
+
+    def touch(path: Path, *arguments: object, **options: object) -> None:
+        real(path, *arguments, **options)  # type: ignore[arg-type]
+        age(path, -seconds)
+
+    monkeypatch.setattr(Path, "touch", touch)
+    path = tmp_path / "lease-1.json"
+    path.write_text(holder(host="another-machine"))
+    age(path, -seconds)
+    assert lease.held(tmp_path)
+    age(path, lease.SILENCE_LIMIT_S + 5 - seconds)
+    assert not lease.held(tmp_path)
+
+
+def test_a_holder_shows_that_it_lives_until_it_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heartbeat = lease._BeatingLeases()
+    monkeypatch.setattr(lease, "_heartbeat", heartbeat)
+    monkeypatch.setattr(lease, "BEAT_S", 0.01)
+    for name in ("deleted", "kept"):
+        (tmp_path / name).mkdir()
+    deleted, kept = lease.claim(tmp_path / "deleted"), lease.claim(tmp_path / "kept")
+    assert deleted is not None
+    assert kept is not None
+    (tmp_path / "deleted" / "lease-1.json").unlink()
+    path = tmp_path / "kept" / "lease-1.json"
+    for _ in range(3):
+        age(path, 3600)
+        until(lambda: time.time() - path.stat().st_mtime < 60)
+    kept.release()
+    until(lambda: not heartbeat._beats)
+    assert lease.claim(tmp_path / "kept") is not None
+    assert heartbeat._beats
+
+
+def test_looking_whether_a_holder_elsewhere_lives_leaves_nothing_and_is_seldom_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_clocks", {})
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "lease-1.json").write_text(holder(host="another-machine"))
+    before = folder.stat().st_mtime_ns
+    assert lease.held(folder)
+    changed = tmp_path.stat().st_mtime_ns
+    assert lease.held(folder)
+    assert tmp_path.stat().st_mtime_ns == changed
+    assert folder.stat().st_mtime_ns == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_where_nothing_can_be_written_a_holder_elsewhere_is_looked_at_with_the_clock_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_clocks", {})
+    path = tmp_path / "lease-1.json"
+    path.write_text(holder(host="another-machine"))
+    with refusing(tmp_path.parent, errno.EROFS):
+        assert lease.held(tmp_path)
+    age(path, lease.SILENCE_LIMIT_S + 5)
+    with refusing(tmp_path.parent, errno.EROFS):
+        assert not lease.held(tmp_path)
 
 
 def test_of_many_claims_at_once_one_wins(tmp_path: Path) -> None:
