@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dashboard import theme
 from mnist_core.errors import MnistCoreError, NotAllowed, TooOften
 from mnist_core.limits import RateLimit
 from mnist_core.people import LONGEST_NAME, OWNER, Person
@@ -198,20 +199,7 @@ FORM = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Join the class</title>
 <link rel="icon" href="data:image/png;base64,$icon">
-<style>
-:root { color-scheme: light dark; }
-body { font: 1.125rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 8vh auto; padding: 0 1.25rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .5rem; }
-label { display: block; margin: 1.1rem 0 .3rem; font-weight: 600; }
-input, button { font: inherit; width: 100%; box-sizing: border-box; padding: .7rem .8rem; border-radius: .4rem; }
-input { border: 1px solid GrayText; background: Field; color: FieldText; }
-#code { text-transform: uppercase; letter-spacing: .12em; }
-button { margin-top: 1.5rem; border: 0; background: #0067A1; color: #fff; font-weight: 600; cursor: pointer; }
-:focus-visible { outline: 3px solid #4DA3E0; outline-offset: 2px; }
-.problem { border-left: 4px solid #D55E00; padding: .3rem .8rem; }
-.small { font-size: .95rem; opacity: .8; }
-</style>
-</head>
+$style</head>
 <body>
 <main>
 <h1>Join the class</h1>
@@ -238,6 +226,11 @@ def _icon() -> str:
     return base64.b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
 
 
+@functools.cache
+def _style() -> str:
+    return theme.style_element(Path(__file__).with_name("join.css").read_text(encoding="utf-8"))
+
+
 def _form(given: Mapping[str, str], problem: str = "", status: int = 200) -> Response:
     """Return the page on which a name and the code are typed; a code that came with the address is filled in."""
     text = {name: html.escape(given[name]) for name in ("name", "code", "to")}
@@ -247,6 +240,7 @@ def _form(given: Mapping[str, str], problem: str = "", status: int = 200) -> Res
         text,
         action=ENTER,
         icon=_icon(),
+        style=_style(),
         longest=LONGEST_NAME,
         problem=f'<p class="problem" role="alert">{sentence}.</p>' if problem else "",
         focus_name=" autofocus" if known or not given["code"] else "",

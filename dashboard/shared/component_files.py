@@ -17,5 +17,5 @@ ELEMENTS_JS = _file("elements.js")
 """JavaScript that makes elements; it comes before that of a component."""
 SHEET_JS = _file("sheet.js")
 """JavaScript that shows pictures of a sheet; it comes before that of a component."""
-SPOKEN_CSS = _file("spoken.css")
-"""CSS of the element `.spoken`, which only a screen reader reads."""
+COMPONENTS_CSS = _file("components.css")
+"""CSS of buttons, of the focus, and of what only a screen reader reads; it comes before that of a component."""

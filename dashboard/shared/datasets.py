@@ -142,10 +142,7 @@ def look(name: str) -> None:
         # ink on paper in the light theme, chalk on the board in the dark one, as on every page; their own background
         # vanishes
         blend = "screen" if theme.is_dark() else "multiply"
-        st.html(
-            f"<style>.st-key-{PICTURE} img {{ image-rendering: pixelated; width: 100%; mix-blend-mode: {blend}; }}"
-            "</style>"
-        )
+        theme.set_style({f".st-key-{PICTURE}": {"--blend": blend}})
         with st.container(key=PICTURE):
             st.image(
                 in_theme(sheet),

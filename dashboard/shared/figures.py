@@ -19,31 +19,6 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
 from mnist_core.text import for_html
 
-STYLE = """
-<style>
-.scroll { overflow-x: auto; }
-table.figures { border-collapse: collapse; width: 100%; font-size: .95rem; border: none; }
-table.figures th, table.figures td { border: none; padding: .34rem .8rem; }
-table.figures th, table.figures td { border-bottom: 1px solid rgba(128,128,128,.22); }
-table.figures th { font-weight: 600; text-align: right; vertical-align: bottom; }
-table.figures td { text-align: right; white-space: nowrap; }
-table.figures th:first-child, table.figures td:first-child { text-align: left; padding-left: 0; white-space: normal; }
-table.figures thead th, table.figures thead td { border-bottom: 2px solid rgba(128,128,128,.5); }
-table.figures tr.group td { font-size: .82rem; opacity: .7; padding-top: .9rem; border-bottom: none; }
-table.figures .why { opacity: .62; font-size: .82rem; }
-table.figures .delta { opacity: .7; font-size: .86rem; padding-left: .45rem; }
-table.figures .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
-table.figures.tight th, table.figures.tight td { padding: .34rem .45rem; }
-table.figures.tight td:first-child { white-space: nowrap; }
-table.figures.text td { text-align: left; white-space: normal; }
-table.figures.text th { text-align: left; }
-@media (max-width: 640px) {
-  table.figures th, table.figures td { padding: .34rem .3rem; }
-  table.figures .why, table.figures .delta { display: block; padding-left: 0; }
-}
-</style>
-"""
-
 
 class RunColumn(NamedTuple):
     """A run as the head of a column."""
@@ -119,7 +94,7 @@ def figure_table(
         body.append(f"<tr><td>{for_html(row.name)}{why}</td>{shown}</tr>")
     if any(len(found) > 1 for found in (seeds or {}).values()):
         st.caption("n: seeds of one recipe; their figures are means ± sample standard deviations, over finished runs.")
-    st.html(STYLE + _table(_head("", columns), "".join(body)))
+    st.html(_table(_head("", columns), "".join(body)))
 
 
 def text_table(frame: pd.DataFrame, columns: Sequence[RunColumn]) -> None:
@@ -128,7 +103,7 @@ def text_table(frame: pd.DataFrame, columns: Sequence[RunColumn]) -> None:
         "<tr>" + "".join(f"<td>{for_html(str(value))}</td>" for value in row) + "</tr>"
         for row in frame.itertuples(index=False)
     )
-    st.html(STYLE + _table(_head(str(frame.columns[0]), columns), "".join(rows), "figures text"))
+    st.html(_table(_head(str(frame.columns[0]), columns), "".join(rows), "figures text"))
 
 
 def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
@@ -138,7 +113,7 @@ def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
         "<tr>" + "".join(f"<td{_side(i < texts)}>{for_html(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"
         for row in frame.itertuples(index=False)
     )
-    st.html(STYLE + _table(head, "".join(rows), "figures tight"))
+    st.html(_table(head, "".join(rows), "figures tight"))
 
 
 def _side(left: bool) -> str:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import state, theme
 from dashboard.cache import CACHE
-from dashboard.shared.component_files import ELEMENTS_JS, SHEET_JS, files_of
+from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, SHEET_JS, files_of
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.runs.recorded import DIGITS
 
@@ -24,7 +24,7 @@ _file = files_of(__file__)
 _COMPONENT = st.components.v2.component(
     "digit_gallery",
     html='<div class="gallery" role="group" aria-label="Digits; arrow keys go through them, Enter enlarges one"></div>',
-    css=_file("gallery.css"),
+    css=COMPONENTS_CSS + _file("gallery.css"),
     js=ELEMENTS_JS + SHEET_JS + _file("gallery.js"),
 )
 

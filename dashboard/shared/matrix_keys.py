@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.shared.component_files import SPOKEN_CSS, files_of
+from dashboard.shared.component_files import COMPONENTS_CSS, files_of
 
 _file = files_of(__file__)
 _KEYS = st.components.v2.component(
     "matrix_keys",
     html='<div class="keys" tabindex="0" role="application"><div class="frame" hidden></div>'
     '<p class="spoken" aria-live="polite"></p></div>',
-    css=SPOKEN_CSS + _file("matrix_keys.css"),
+    css=COMPONENTS_CSS + _file("matrix_keys.css"),
     js=_file("matrix_keys.js"),
 )
 HELP = "By keyboard: Tab goes to the matrix, arrow keys go through its cells, and Enter shows the digits of one."

@@ -19,26 +19,6 @@ PAGES = (
     ("Lessons", "views/lessons/page.py", "2"),
     ("Draw", "views/draw/page.py", "3"),
 )
-CSS = """
-<style>
-html { font-size: clamp(16px, 1.5vw, 32px) !important; }
-.block-container { max-width: none !important; padding: 1.2rem 2.5rem 5rem !important; }
-.stAppHeader, .st-key-page_head, .st-key-choice { display: none; }
-.st-key-presenter_bar { position: fixed; left: 0; bottom: 0; z-index: 1000; padding: .4rem 1.2rem; font-size: 1rem; }
-.st-key-presenter_steps { position: fixed; right: 1.2rem; bottom: .4rem; z-index: 1001; width: auto; }
-.st-key-presenter_bar { background: light-dark(#FFFFFF, #14171C); border-top: 1px solid GrayText; width: 100%; }
-.st-key-presenter_bar button, .st-key-presenter_steps button { min-height: 0; padding: .1rem .6rem; }
-.st-key-presenter_bar button p, .st-key-presenter_steps button p { font-size: .7rem; }
-.st-key-answer h2 { font-size: 1.7rem !important; }
-.st-key-first_screen .stHtml, .st-key-scene_digits { zoom: 1.5; }
-.st-key-board { zoom: 1.45; }
-</style>
-"""
-FROZEN = """
-<style>
-.block-container > div > *:not(.st-key-presenter_bar):not(:has(.st-key-presenter_bar)) { pointer-events: none; }
-</style>
-"""
 _HOLD_KEYS = st.components.v2.component(
     "hold_keys",
     html="<span hidden></span>",
@@ -47,9 +27,8 @@ _HOLD_KEYS = st.components.v2.component(
 
 
 def bar() -> None:
-    """Draw the bar at the bottom of the screen, and put the large type in place."""
+    """Draw the bar at the bottom of the screen; where it is, `style.css` has the large type."""
     frozen = state.frozen()
-    st.html(CSS + (FROZEN if frozen else ""))
     if frozen:
         _HOLD_KEYS(key="keys_hold")
     with st.container(key="presenter_bar", horizontal=True, gap="small", vertical_alignment="center"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import resources, state, theme
 from dashboard.shared import groups, panels
 from mnist_core.plots.labels import run_labels as run_labels
 from mnist_core.plots.labels import short_labels as short_labels
@@ -84,8 +84,8 @@ def run_picker(
         help=help or "Each run has one colour on every page. The link in the address bar opens this choice again.",
     )
     palette = resources.colours([group.first.id for group in chosen])
-    colours = chip_css({tag: palette[group.first.id] for tag, group in tags.items()}, labels)
-    st.html(f"<style>.st-key-{KEY} {{ --chips: {max(1, len(tags))}; }} {colours}</style>")
+    chips = chip_colours({tag: palette[group.first.id] for tag, group in tags.items()}, labels)
+    theme.set_style({f".st-key-{KEY}": {"--chips": max(1, len(tags))}, **chips})
     if missing:
         what = "One run of this link is" if len(missing) == 1 else f"{len(missing)} runs of this link are"
         st.caption(f"{what} not in this store, or cannot be read: {for_markdown(', '.join(missing))}.")
@@ -117,21 +117,13 @@ def nothing_chosen(
     )
 
 
-def chip_css(colours: dict[str, str], labels: dict[str, str], key: str = KEY) -> str:
-    """CSS that gives the chips of the multiselect `key` the colours of the runs.
+def chip_colours(colours: dict[str, str], labels: dict[str, str]) -> dict[str, dict[str, object]]:
+    """Return the styles that give the chips of the picker the colours of the runs.
 
     Chips are found by their label, not by their place, so that the colours stay right while one is being removed.
     """
-    base = f".st-key-{key} [data-tag]"
-    rules = [f"{base} {{ color: inherit; background-color: transparent; border-left: 0.6rem solid grey; }}"]
-    for run_id, colour in colours.items():
-        rules.append(
-            f"{base}[aria-label={_css_string(labels[run_id])}] {{ border-left-color: {colour}; "
-            f"background-color: color-mix(in srgb, {colour} 18%, transparent); }}"
-        )
-    return "\n".join(rules)
-
-
-def _css_string(text: str) -> str:
-    """Return the text as a CSS string in which nothing can end the string or the style element."""
-    return '"' + "".join(c if c.isalnum() or c in " -_.,()" else f"\\{ord(c):x} " for c in text) + '"'
+    chip = f".st-key-{KEY} [data-tag]"
+    return {
+        f"{chip}[aria-label={theme.css_string(labels[run_id])}]": {"--chip": colour}
+        for run_id, colour in colours.items()
+    }

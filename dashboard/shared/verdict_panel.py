@@ -62,27 +62,6 @@ MARKS: dict[DifferenceSeverity, str] = {
     "compared": ":material/compare_arrows: what is compared",
     "worth knowing": ":material/info: worth knowing",
 }
-STYLE = """
-<style>
-.verdict { border-left: 6px solid grey; padding: .1rem 0 .1rem .9rem; margin-bottom: .9rem; line-height: 1.5; }
-.verdict .said { font-weight: 600; }
-.verdict .more { font-size: .93rem; opacity: .8; }
-.verdicts { overflow-x: auto; }
-.verdicts table { border-collapse: collapse; width: 100%; border: none; }
-.verdicts th, .verdicts td { border: none; border-top: 1px solid rgba(128,128,128,.22); padding: .3rem .5rem;
-  text-align: left; vertical-align: top; font-weight: 400; }
-.verdicts thead th, .verdicts thead td { border-top: none; font-size: .85rem; opacity: .75; }
-.verdicts tbody th { font-weight: 600; overflow-wrap: break-word; padding-left: 1.2rem; position: relative; }
-.verdicts .dot { position: absolute; left: 0; top: .62rem; width: .7rem; height: .7rem; border-radius: 50%; }
-.verdicts .said { font-weight: 600; display: block; line-height: 1.3; }
-@media (max-width: 640px) { .verdicts td { min-width: 8.6rem; } .verdicts tbody th { min-width: 6.8rem; } }
-.verdicts .more { font-size: .82rem; opacity: .8; display: block; line-height: 1.3; }
-table.mcnemar { border-collapse: collapse; margin: .2rem 0 .6rem; }
-table.mcnemar td, table.mcnemar th { border: 1px solid rgba(128,128,128,.3); padding: .35rem .8rem; text-align: right; }
-table.mcnemar th { font-weight: 500; font-size: .9rem; }
-table.mcnemar td.decides { font-weight: 700; font-size: 1.15rem; }
-</style>
-"""
 
 
 def epoch_switch() -> ChosenEpoch:
@@ -171,7 +150,7 @@ def verdict_panel(
                     st.caption(f"A recipe is compared with at least {FEWEST_SEEDS} seeds of it, and of the baseline's.")
                 _undermined_runs(verdicts, labels)
             else:
-                st.html(STYLE + _lines(verdicts[0], recipes, labels, colours))
+                st.html(_lines(verdicts[0], recipes, labels, colours))
                 undermined(verdicts, labels)
         _details(verdicts, recipes, labels, base)
     _refusals(comparison, labels)
@@ -211,7 +190,7 @@ def verdict_rows(
         rows.append(
             f"<tr><th scope=row>{name}</th>"
             + "".join(
-                f'<td><span class="said">{for_html(cell.answer)}</span>'
+                f'<td><span class="sentence">{for_html(cell.answer)}</span>'
                 f'<span class="more">{for_html(cell.figures)}</span></td>'
                 for cell in cells
             )
@@ -220,7 +199,7 @@ def verdict_rows(
     titles = ("By accuracy", "By loss", "As recipes, by accuracy")[: 2 if recipes is None else 3]
     heads = "".join(f"<th scope=col>{head}</th>" for head in titles)
     return (
-        f'{STYLE}<div class="verdicts" tabindex="0" role="region" aria-label="Verdicts, run by run">'
+        '<div class="verdicts" tabindex="0" role="region" aria-label="Verdicts, run by run">'
         f"<table><thead><tr><td></td>{heads}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -248,7 +227,7 @@ def _lines(
     """Return the only verdict in words, as HTML, without what the headline of the page has already."""
     own = [recipe for recipe in recipes if recipe.run == item.run]
     heads = not any(in_headline(recipe) for recipe in own)
-    said = "" if heads else f'<div class="said">{for_html(verdict_words(item, labels))}</div>'
+    said = "" if heads else f'<div class="sentence">{for_html(verdict_words(item, labels))}</div>'
     about_recipes = [recipe_words(recipe, labels) for recipe in own]
     more = filter(None, [open_words(item), loss_verdict_words(item, labels), *about_recipes])
     lines = "".join(f'<div class="{"more" if said else ""}">{for_html(text)}</div>' for text in more)
@@ -306,7 +285,7 @@ def _details(
                 own = [recipe_words(recipe, labels) for recipe in recipes if recipe.run == item.run]
                 sentences = [verdict_words(item, labels), loss_verdict_words(item, labels), *own]
                 st.html("".join(f"<div>{for_html(sentence)}</div>" for sentence in sentences))
-            st.html(STYLE + mcnemar_table(item, for_html(labels[item.run]), for_html(base)))
+            st.html(mcnemar_table(item, for_html(labels[item.run]), for_html(base)))
         plain_table(verdict_table(verdicts, labels))
 
 

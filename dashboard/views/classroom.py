@@ -45,9 +45,6 @@ def _invitation(room: Classroom) -> None:
     code = segno.make(classroom.link(code=room.code))
     st.image(code.svg_inline(scale=10, border=3, dark="#000000", light="#ffffff"), width=380, alt=QR_WORDS)
     st.html(
-        "<style>"
-        ".class-code { font: 600 clamp(1.8rem, 4vw, 3.2rem)/1.3 var(--figures, monospace); letter-spacing: .08em }"
-        ".class-address { font: 1.15rem/1.4 var(--figures, monospace); overflow-wrap: anywhere }</style>"
         f'<div class="class-address">{for_html(classroom.address())}</div>'
         f'<div class="class-code">{for_html(room.code)}</div>'
     )

@@ -214,12 +214,12 @@ def test_of_many_runs_the_first_words_of_each_finding_are_shown_and_the_rest_is_
     rows = [replace(epoch_row(number, turn=6), train_eval_loss=0.3 * 0.9**number) for number in range(1, 21)]
     ids = [make_run(f"run {units}", config((units,), epochs=20), rows=rows).id for units in range(8, 12)]
     page = app(runs=",".join(ids))
-    brief = text_of(page).split('<div class="brief">')[1].split('<div class="said">')[0]
+    brief = text_of(page).split('<div class="brief">')[1].split('<div class="findings">')[0]
     assert brief.count("<p><b>Overfits since about epoch") == 4
     assert "In full, and what may help" in [item.label for item in page.expander]
-    assert '<div class="said">' not in text_of(page), "what is folded is not made before somebody opens it"
+    assert '<div class="findings">' not in text_of(page), "what is folded is not made before somebody opens it"
     page = app(runs=",".join(ids[:2]))
-    assert '<div class="said">' in text_of(page)
+    assert '<div class="findings">' in text_of(page)
     assert "In full, and what may help" not in [item.label for item in page.expander]
 
 

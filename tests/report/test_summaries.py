@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dashboard.shared.run_picker import chip_css, run_labels, short_labels
+from dashboard.shared.run_picker import chip_colours, run_labels, short_labels
+from dashboard.theme import css_of
 from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words import setting_words
 from mnist_core.experiments.fields import flatten
@@ -164,7 +165,7 @@ def test_runs_on_several_datasets_are_called_by_them(make_run: MakeRun) -> None:
 
 
 def test_a_name_cannot_break_out_of_the_chips_style() -> None:
-    css = chip_css({"a": "#111111"}, {"a": '"]{} </style><script>'})
+    css = css_of(chip_colours({"a": "#111111"}, {"a": '"]{} </style><script>'}))
     assert "</style>" not in css
     assert '"]{}' not in css
 

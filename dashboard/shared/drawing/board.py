@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from dashboard import state
-from dashboard.shared.component_files import ELEMENTS_JS, SPOKEN_CSS, files_of
+from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, files_of
 from mnist_core.data.drawings import EditTable, decoded
 from mnist_core.data.images import Pixels
 
@@ -23,7 +23,7 @@ DIGITS_JS = _file("digits.js")
 _BOARD = st.components.v2.component(
     "digit_board",
     html=_file("board.html"),
-    css=SPOKEN_CSS + _file("board.css"),
+    css=COMPONENTS_CSS + _file("board.css"),
     js=ELEMENTS_JS + DIGITS_JS + _file("board.js"),
 )
 _WEIGHTS = st.components.v2.component(

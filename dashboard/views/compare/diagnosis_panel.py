@@ -43,24 +43,6 @@ FEW = 3
 """Of more runs, the sentences are folded away under their beginnings."""
 
 
-STYLE = """
-<style>
-.brief { columns: 2 24rem; column-gap: 2rem; }
-.brief > div { display: grid; grid-template-columns: 12rem 1fr; gap: .9rem; break-inside: avoid; padding: .12rem 0; }
-.brief .who { font-weight: 600; overflow-wrap: anywhere; padding-left: 1.1rem; position: relative; }
-.brief .dot { position: absolute; left: 0; top: .42em; width: .7rem; height: .7rem; border-radius: 50%; }
-.brief b { font-weight: 600; }
-.brief p { margin: 0; }
-.said { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr; gap: .45rem .9rem; align-items: baseline; }
-.said .who { font-weight: 600; overflow-wrap: anywhere; max-width: 14rem; }
-.said .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
-.said b { font-weight: 600; }
-.said p { margin: 0 0 .2rem; }
-.said p.try { opacity: .8; font-size: .92em; }
-@media (max-width: 640px) { .said { grid-template-columns: 1fr; gap: .1rem; } .said p { margin-bottom: .5rem; }
-  .brief > div { grid-template-columns: 1fr; gap: 0; } }
-</style>
-"""
 HELP = (
     "Overfitting: learning the training images by heart, so that the validation loss rises again. Underfitting: not "
     "even the training images are learnt well. Dropout leaves out a random share of a layer's outputs while training. "
@@ -108,7 +90,7 @@ def diagnosis_panel(
     many = len(runs) > FEW
     if many:
         brief = [f"<div>{heads[run.id]}<div>{_brief(run, found[run.id])}</div></div>" for run in runs]
-        st.html(f'{STYLE}<div class="brief">{"".join(brief)}</div>')
+        st.html(f'<div class="brief">{"".join(brief)}</div>')
     with panels.folded("In full, and what may help", key="diagnosis_full") if many else nullcontext(True) as opened:
         if opened:
             counted = {group.first.id: _counted(group) for group in groups if group.several}
@@ -117,7 +99,7 @@ def diagnosis_panel(
                 sentences = [_sentence(run, item, everything) for item in found[run.id]]
                 text = counted.get(run.id, "") + ("".join(sentences) or _nothing(run))
                 parts.append(f"{heads[run.id]}<div>{text}</div>")
-            st.html(f'{STYLE}<div class="said">{"".join(parts)}</div>')
+            st.html(f'<div class="findings">{"".join(parts)}</div>')
     if any(found.values()):
         with panels.folded("The rules and their numbers", key="diagnosis_rules") as opened:
             if not opened:
@@ -127,7 +109,7 @@ def diagnosis_panel(
                 for run in runs
                 if found[run.id]
             ]
-            st.html(f'{STYLE}<div class="said">{"".join(rules)}</div>')
+            st.html(f'<div class="findings">{"".join(rules)}</div>')
 
 
 def _brief(run: Run, found: Sequence[Finding]) -> str:

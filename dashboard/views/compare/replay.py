@@ -15,7 +15,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.cache import cached
 from dashboard.shared import panels
-from dashboard.shared.component_files import ELEMENTS_JS, files_of
+from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, files_of
 from dashboard.shared.groups import RunGroup
 from dashboard.views.compare.curve_panels import NAMES, TITLES
 from mnist_core.errors import MnistCoreError
@@ -36,7 +36,10 @@ CAPTION = (
 )
 _file = files_of(__file__)
 _REPLAY = st.components.v2.component(
-    "training_replay", html=_file("replay.html"), css=_file("replay.css"), js=ELEMENTS_JS + _file("replay.js")
+    "training_replay",
+    html=_file("replay.html"),
+    css=COMPONENTS_CSS + _file("replay.css"),
+    js=ELEMENTS_JS + _file("replay.js"),
 )
 
 

@@ -18,37 +18,6 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
 from mnist_core.text import for_html
 
-STYLE = """
-<style>
-.lines { overflow: auto; }
-/* a row is cut, so that it is seen that there are more */
-.lines.many { max-height: 7rem; }
-.lines.many .large { font-size: 1rem; }
-.lines.many .quiet.below { display: inline; margin-left: .4rem; }
-.lines table { border-collapse: collapse; width: 100%; border: none; }
-.lines th, .lines td { border: none; padding: .16rem .4rem; text-align: right; white-space: nowrap; }
-.lines th { font-size: .8rem; font-weight: 400; opacity: .75; position: sticky; top: 0; }
-.lines tbody td { border-top: 1px solid rgba(128,128,128,.22); }
-/* a long name goes on in a second line, so that the last figure is not cut off */
-.lines tbody td:first-child { text-align: left; padding-left: 1.2rem; position: relative; white-space: normal; }
-.lines .who { font-weight: 600; overflow-wrap: anywhere; }
-.lines .dot { position: absolute; left: 0; top: calc(50% - .35rem); width: .7rem; height: .7rem; border-radius: 50%; }
-.lines .large { font-size: 1.2rem; font-weight: 600; }
-.lines .quiet { font-size: .85rem; opacity: .75; }
-.lines .large + .quiet { margin-left: .4rem; }
-.lines .quiet.below { display: block; margin-left: 0; font-size: .8rem; line-height: 1.1; }
-.lines tr.muted .large { font-size: 1rem; font-weight: 400; }
-@media (max-width: 640px) {
-  .lines.many { max-height: none; }
-  .lines th, .lines td { padding: .16rem .3rem; white-space: normal; }
-  .lines tbody td:first-child { padding-left: 1.2rem; min-width: 6.8rem; }
-  .lines tbody td:nth-child(2) { min-width: 6.6rem; }
-  .lines .large { font-size: .95rem; white-space: nowrap; }
-  .lines td { font-size: .9rem; }
-  .lines .quiet { display: block; margin-left: 0; }
-}
-</style>
-"""
 MOST = 3
 """More lines scroll in a box, so that the curves stay on the first screen."""
 WORDS = {"Accuracy": "test accuracy [95 % interval]", "Parameters": "parameters", "Training time": "training time"}
@@ -115,7 +84,7 @@ def run_lines(
     titles = "".join(f"<th>{for_html(title)}</th>" if title else "<td></td>" for title in head)
     kind = "lines many" if many else "lines"
     st.html(
-        f'{STYLE}<div class="{kind}" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="Figures of the chosen runs"><table>'
         f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import resources, state, theme
 from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.digit_pages import digit_pages, size_box, sort_box
@@ -183,11 +183,9 @@ def matrices_panel(pair: Panel) -> None:
     said = [resources.predictions(run, pair.chosen) for run in pair.runs]
     assert said[0] is not None
     assert said[1] is not None
-    marks = [
-        f".st-key-panel_{MATRICES[name]} h5 {{ border-left: .6rem solid {colour}; padding-left: .5rem; }}"
-        for name, colour in zip("ab", pair.shades, strict=True)
-    ]
-    st.html(f"<style>{' '.join(marks)}</style>")
+    theme.set_style(
+        {f".st-key-panel_{MATRICES[name]}": {"--run": colour} for name, colour in zip("ab", pair.shades, strict=True)}
+    )
     compared = difference_frame(said[0], said[1])
     top = float(compared.loc[compared["true"] != compared["guess"], ["a", "b"]].to_numpy().max())
     places = st.columns(3, gap="small")

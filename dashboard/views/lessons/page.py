@@ -31,17 +31,10 @@ KINDS: dict[QuestionKind, str] = {
     "epoch": "Click on an epoch",
 }
 UNITS: dict[Unit, str] = {"%": ", in %", "points": ", in percentage points", "loss": ", in nats", "seconds": ", in s"}
-STYLE = """
-<style>
-.st-key-lesson { max-width: 50rem; margin: 0 auto; }
-.st-key-lesson_question [data-testid="stMarkdownContainer"] h2 { font-size: 1.3rem; }
-</style>
-"""
 
 
 def main() -> None:
     """Draw the page: the list of lessons, or the one in the link."""
-    st.html(STYLE)
     _, problems = resources.scan()
     found = lessons()
     chosen = found.get(state.link_text(LESSON) or state.widget_value(LESSON))

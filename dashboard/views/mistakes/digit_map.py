@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard import state, theme
 from dashboard.cache import cached
-from dashboard.shared.component_files import ELEMENTS_JS, SHEET_JS, SPOKEN_CSS, files_of
+from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, SHEET_JS, files_of
 from dashboard.shared.gallery import COLUMNS, confidence_text, sheet
 from mnist_core.data.images import Pixels
 from mnist_core.inspection.embedding import Map
@@ -23,7 +23,7 @@ _file = files_of(__file__)
 _MAP = st.components.v2.component(
     "digit_map",
     html=_file("digit_map.html"),
-    css=SPOKEN_CSS + _file("digit_map.css"),
+    css=COMPONENTS_CSS + _file("digit_map.css"),
     js=ELEMENTS_JS + SHEET_JS + _file("digit_map.js"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import resources, state, theme
 from dashboard.shared import panels
 from dashboard.shared.guesses import runs_with_predictions
 from dashboard.shared.label_errors import label_effect, likely_panel
@@ -80,8 +80,7 @@ def _inspect_other() -> None:
 def _inspect(run: Run, tested: list[Run], labels: dict[str, str]) -> None:
     colours = resources.colours([item.id for item in tested])
     with st.container(key="mistakes_answer"):
-        edge = f"border-left: 6px solid {colours[run.id]}; padding-left: 1rem;"
-        st.html(f"<style>.st-key-mistakes_answer {{ {edge} }}</style>")
+        theme.set_style({".st-key-mistakes_answer": {"--run": colours[run.id]}})
         _answer(run)
     take_click()
     cell, area = chosen_cell(len(run.classes)), chosen_area(run)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import resources, state
+from dashboard import resources, state, theme
 from dashboard.cache import cached
 from dashboard.shared import groups, panels, progress
 from dashboard.shared.charts import Drawing
@@ -46,7 +46,7 @@ def live_panel(chosen: list[Run], runs: list[Run]) -> None:
     # runs that nothing will train would be polled for ever
     ticking = service.state == "starting" or bool(look.waited)
     if ticking:  # else Streamlit's sign of activity comes and goes in the corner twice a second
-        st.html("<style>[data-testid='stStatusWidget'] { display: none; }</style>")
+        theme.set_style({"[data-testid='stStatusWidget']": {"display": "none"}})
     panel = state.again_every(TICK_S, going_on=ticking)(_panel)
     panel([run.id for run in chosen], active, (service.state, bool(look.waited)))
 
