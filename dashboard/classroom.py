@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dashboard import theme
 from mnist_core.errors import MnistCoreError, NotAllowed, TooOften
 from mnist_core.limits import RateLimit
-from mnist_core.people import LONGEST_NAME, OWNER, Person
+from mnist_core.people import LONGEST_PERSON, OWNER, Person
 from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.store import default_root
 
@@ -241,7 +241,7 @@ def _form(given: Mapping[str, str], problem: str = "", status: int = 200) -> Res
         action=ENTER,
         icon=_icon(),
         style=_style(),
-        longest=LONGEST_NAME,
+        longest=LONGEST_PERSON,
         problem=f'<p class="problem" role="alert">{sentence}.</p>' if problem else "",
         focus_name=" autofocus" if known or not given["code"] else "",
         focus_code=" autofocus" if not known and given["code"] else "",

@@ -21,7 +21,7 @@ from mnist_core.runs.run import Run
 
 CHOSEN = "runs"
 BASELINE = "baseline"
-EPOCH = "weights"
+WEIGHTS = "weights"
 MARGIN = "margin"
 MOST_AT_FIRST = 2
 STALE_S = 2.0
@@ -57,7 +57,7 @@ def _remember(name: str, text: str, *, default: str | None = None) -> None:
 
 def _put_back() -> None:
     """Put the choices into the URL that a browser had not heard of when it asked for this rerun."""
-    for name in (CHOSEN, BASELINE, EPOCH, MARGIN, PRESENT):
+    for name in (CHOSEN, BASELINE, WEIGHTS, MARGIN, PRESENT):
         if _is_stale(name, LATE_S):
             _put(name, st.session_state[f"{name}:replaced"][1])
 
@@ -175,14 +175,14 @@ def chosen_epoch() -> ChosenEpoch:
     choice.
     """
     kinds: tuple[ChosenEpoch, ...] = get_args(ChosenEpoch)
-    found = one_of(_last_choice(EPOCH), kinds, "kept")
+    found = one_of(_last_choice(WEIGHTS), kinds, "kept")
     choose_epoch(found)
     return found
 
 
 def choose_epoch(chosen: ChosenEpoch) -> None:
     """Evaluate the weights of this epoch from now on, here and in the link; the default is left out of the link."""
-    _remember(EPOCH, chosen, default="kept")
+    _remember(WEIGHTS, chosen, default="kept")
 
 
 MARGIN_POINTS = (0.01, 10.0)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import streamlit as st
 
-MOST_ROWS = 17
+MOST_GRID_ROWS = 17
 """Grids of so many rows, their head included, have room before their code has arrived: those of `panels.grid`."""
 ROW_REM = 2.1875
 """Height of a row of Streamlit's grids, in rem."""
 
 
 def _grid_rooms() -> str:
-    rows = range(1, MOST_ROWS + 1)
+    rows = range(1, MOST_GRID_ROWS + 1)
     waiting = ((f'[class*="st-key-rows_{number}_"]:has([data-testid="stSkeleton"])', number) for number in rows)
     return "".join(f"{grid} {{ min-height: calc({number * ROW_REM}rem + 2px); }}\n" for grid, number in waiting)
 

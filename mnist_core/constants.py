@@ -11,3 +11,4 @@ CLASSES = 10
 MOST_CLASSES = 100
 # `fingerprint` of the arrays behind those sums: lets a run be identified before the data is read.
 MNIST_FINGERPRINT = "2f6dc9b6c10f5181"
+MNIST_TRAIN_IMAGES, MNIST_TEST_IMAGES = 60_000, 10_000

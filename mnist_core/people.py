@@ -24,7 +24,7 @@ Action = Literal[
 Reach = Literal["all", "own", "none"]
 """Whose runs a role may act on."""
 
-LONGEST_NAME = 40
+LONGEST_PERSON = 40
 """So many characters may a person's name have."""
 
 TEACHER = "Teacher"
@@ -111,13 +111,13 @@ def checked_name(text: str) -> str:
     Raises
     ------
     ConfigError
-        where nothing is left of it, it is longer than LONGEST_NAME, or it holds a character that cannot be seen.
+        where nothing is left of it, it is longer than LONGEST_PERSON, or it holds a character that cannot be seen.
     """
     name = " ".join(text.split())
     if not name:
         raise ConfigError("the name is empty; write your name, such as Ada")
-    if len(name) > LONGEST_NAME:
-        raise ConfigError(f"the name has {len(name)} characters, and {LONGEST_NAME} are allowed; make it shorter")
+    if len(name) > LONGEST_PERSON:
+        raise ConfigError(f"the name has {len(name)} characters, and {LONGEST_PERSON} are allowed; make it shorter")
     if not name.isprintable():
         raise ConfigError("the name holds a character that cannot be seen; write it with letters")
     return name

@@ -17,7 +17,7 @@ from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, SHEET_
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.runs.recorded import DIGITS
 
-COLUMNS = 20
+SHEET_COLUMNS = 20
 """Digits to a row of the sheet; the screen arranges them by its width."""
 
 _file = files_of(__file__)
@@ -64,7 +64,12 @@ def gallery(
     indices = tuple(item["index"] for item in items)
     _COMPONENT(
         key=key,
-        data={"sheet": sheet(fingerprint, indices, images), "columns": COLUMNS, "items": list(items), "small": small},
+        data={
+            "sheet": sheet(fingerprint, indices, images),
+            "columns": SHEET_COLUMNS,
+            "items": list(items),
+            "small": small,
+        },
         on_opened_change=opened,
     )
 
@@ -169,11 +174,11 @@ def confidence_text(sure: float) -> str:
 
 
 def sheet(fingerprint: str, indices: Sequence[int], images: Pixels) -> str:
-    """Return the images at these indices on one sheet, `COLUMNS` to a row, as PNG in base64; drawn once."""
+    """Return the images at these indices on one sheet, `SHEET_COLUMNS` to a row, as PNG in base64; drawn once."""
     places = np.asarray(indices, np.int64)
     drawn: str = CACHE.get(
         ("sheet", fingerprint, places.tobytes()),
-        lambda: base64.b64encode(png(sprite(images[places], COLUMNS))).decode(),
+        lambda: base64.b64encode(png(sprite(images[places], SHEET_COLUMNS))).decode(),
         len,
     )
     return drawn

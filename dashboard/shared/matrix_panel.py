@@ -9,7 +9,7 @@ from dashboard.shared import panels
 from dashboard.shared.charts import Drawing
 from dashboard.shared.matrix_keys import HELP, matrix_keys
 from mnist_core.evaluation.mistakes import Cell, confusion_frame
-from mnist_core.plots.confusion_matrix import HEIGHT, SELECTION, confusion_cells, confusion_chart
+from mnist_core.plots.confusion_matrix import CELL_SELECTION, HEIGHT, confusion_cells, confusion_chart
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
@@ -19,7 +19,7 @@ COUNTS, PER_CENT = "Counts", "In %"
 
 def take_click() -> None:
     """Carry a click on the matrix into the link, from which everything else reads the cell; before all widgets."""
-    clicked = state.new_selection(KEY, SELECTION)
+    clicked = state.new_selection(KEY, CELL_SELECTION)
     if clicked is not None:
         cell = clicked[0] if clicked else {}
         state.set_link(true=cell.get("true"), guess=cell.get("guess"), page=None, digit=None)

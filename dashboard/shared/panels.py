@@ -104,7 +104,7 @@ def dotted(colour: str, text: str, *, name: str = "") -> None:
 
 def grid(frame: pd.DataFrame, *, key: str, most: int = GRID_ROWS, **options: Any) -> None:
     """Draw a frame as `st.dataframe` does, with room for at most so many rows before the code of grids has arrived."""
-    # with the rows in its key, as a style of its own would arrive too late; see `theme.MOST_ROWS`
+    # with the rows in its key, as a style of its own would arrive too late; see `theme.MOST_GRID_ROWS`
     with st.container(key=f"rows_{1 + min(len(frame), most)}_{key}"):
         st.dataframe(frame, hide_index=True, width="stretch", key=key, **options)
 

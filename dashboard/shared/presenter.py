@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.shared.component_files import files_of
 
 # Streamlit takes r, c and Esc itself; PageDown and PageUp are what the remote controls of projectors send.
-KEYS = (
+KEYS_HELP = (
     "Page Down and Page Up (also those of a remote control): next and previous. 1 Compare, 2 Lessons, 3 Draw. "
     "F freezes the screen, and lets it go again. N begins anew for the next class. P ends presenter mode."
 )
@@ -48,7 +48,7 @@ def bar() -> None:
             st.switch_page(PAGES[0][1], query_params={state.PRESENT: "1"})
         st.button(
             "End", key="presenter_end", shortcut="P", icon=":material/close:", type="tertiary", disabled=frozen,
-            on_click=state.present, args=(False,), help=KEYS,
+            on_click=state.present, args=(False,), help=KEYS_HELP,
         )  # fmt: skip
 
 
@@ -84,5 +84,5 @@ def invitation() -> None:
     if not state.presenting():
         st.button(
             "Present", key="presenter_begin", icon=":material/slideshow:", type="tertiary",
-            on_click=state.present, args=(True,), help=f"Large type for a class. {KEYS}",
+            on_click=state.present, args=(True,), help=f"Large type for a class. {KEYS_HELP}",
         )  # fmt: skip

@@ -12,7 +12,7 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.shared.run_picker import MOST_COMPARED
 from mnist_core.errors import ConfigError, MnistCoreError
-from mnist_core.inspection.incoming import ENDINGS, import_file
+from mnist_core.inspection.incoming import FILE_ENDINGS, import_file
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
@@ -57,7 +57,7 @@ def _add(given: Any, name: str, dataset: str) -> None:
     ending = Path(given.name).suffix.lower()
     panels.check_upload(given, "use the command `import`")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{ending if ending in ENDINGS else ''}"
+        path = Path(folder) / f"upload{ending if ending in FILE_ENDINGS else ''}"
         path.write_bytes(given.getvalue())
         of_other_tool = ending != ".zip"
         try:
@@ -98,7 +98,7 @@ st.markdown(
 if resources.store().writable:
     with st.form("add_form", clear_on_submit=False):
         uploaded = st.file_uploader(
-            f"File, up to {panels.MOST_UPLOAD_MB} MB", [ending[1:] for ending in ENDINGS], key="add_file"
+            f"File, up to {panels.MOST_UPLOAD_MB} MB", [ending[1:] for ending in FILE_ENDINGS], key="add_file"
         )
         left, right = st.columns(2)
         called = left.text_input("Name of the run", max_chars=80, key="add_name", placeholder="the name of the file")

@@ -11,13 +11,11 @@ import math
 from dataclasses import dataclass
 
 from mnist_core.comparison import decide
-from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.constants import MNIST_FINGERPRINT, MNIST_TRAIN_IMAGES
 from mnist_core.evaluation.statistics import MeanDifference, unpaired_difference
 from mnist_core.experiments.configs import HeldOutValidation
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
-
-_MNIST_TRAINING = 60_000
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,6 @@ def _images(run: Run, validation: HeldOutValidation) -> int | None:
     if validation.count is not None:
         return validation.count
     if run.status.fingerprint == MNIST_FINGERPRINT:
-        return validation.size(_MNIST_TRAINING)
+        return validation.size(MNIST_TRAIN_IMAGES)
     found = run.predictions()
     return len(found.val_labels) if found is not None and found.val_labels is not None else None

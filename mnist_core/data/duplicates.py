@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mnist_core.constants import IMAGE_SHAPE, MNIST_FINGERPRINT
+from mnist_core.constants import IMAGE_SHAPE, MNIST_FINGERPRINT, MNIST_TEST_IMAGES, MNIST_TRAIN_IMAGES
 from mnist_core.data.datasets import Dataset
 from mnist_core.data.images import Pixels
 from mnist_core.errors import WriteError
@@ -200,8 +200,8 @@ BUILT_IN_CHECKS = {
     found.fingerprint: found
     for found in (
         DataCheck(
-            fingerprint=MNIST_FINGERPRINT, train=60_000, test=10_000, test_in_train=0, repeated_train=0,
-            repeated_test=0, conflicts=0, near=0, near_examined=10_000,
+            fingerprint=MNIST_FINGERPRINT, train=MNIST_TRAIN_IMAGES, test=MNIST_TEST_IMAGES, test_in_train=0,
+            repeated_train=0, repeated_test=0, conflicts=0, near=0, near_examined=MNIST_TEST_IMAGES,
         ),
         DataCheck(
             fingerprint=DIGITS_FINGERPRINT, train=1_442, test=355, test_in_train=0, repeated_train=0,

@@ -12,7 +12,7 @@ from mnist_core.recording.record import record
 from mnist_core.recording.run_archive import Arrived, unpack
 from mnist_core.runs.store import Store
 
-ENDINGS = (".npz", ".csv", ".tsv", ".json", ".keras", ".zip", ".db")
+FILE_ENDINGS = (".npz", ".csv", ".tsv", ".json", ".keras", ".zip", ".db")
 """Of the files that are read; event files of TensorBoard have none of their own, and ``.db`` is MLflow's database."""
 
 

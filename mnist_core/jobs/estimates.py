@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.constants import MNIST_FINGERPRINT, MNIST_TRAIN_IMAGES
 from mnist_core.data.datasets import Dataset
 from mnist_core.errors import MnistCoreError
 from mnist_core.experiments.configs import RunConfig
@@ -23,7 +23,6 @@ from mnist_core.runs import lease
 from mnist_core.runs.records import Environment, EpochRow, LiveProgress
 from mnist_core.runs.run import Run
 
-MNIST_TRAIN_IMAGES = 60_000
 MOST_RUNS = 60
 """The newest so many runs are the basis; older ones may stem from other circumstances."""
 

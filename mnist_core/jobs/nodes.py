@@ -7,7 +7,7 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin, Worker
 from distributed.collections import HeapSet
 
-from mnist_core.jobs.turns import OWNER, Turns
+from mnist_core.jobs.turns import OWNER_KEY, Turns
 
 
 class _NoWebServer:
@@ -55,7 +55,7 @@ class _Follow(SchedulerPlugin):
 
 def owner_of(task: Any) -> str:
     """Return whose run a task of the scheduler trains; empty for nobody's."""
-    return str((task.annotations or {}).get(OWNER, ""))
+    return str((task.annotations or {}).get(OWNER_KEY, ""))
 
 
 class LocalWorker(_NoWebServer, Worker):

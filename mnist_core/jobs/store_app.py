@@ -63,19 +63,19 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
 
     async def claim(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(AttemptClaim, await arriving.body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(AttemptClaim, await arriving.body(request, protocol.MOST_MESSAGE_BYTES))
         claimed, files = await run_in_threadpool(attempts.claim, run_id, requests, message.attempt)
         packed = await run_in_threadpool(_packed, {"claim.json": claimed.model_dump_json().encode(), **files})
         return Response(packed, media_type="application/zip")
 
     async def record(request: Request) -> Response:
         _check_token(request, tokens.recording)
-        message = _parsed(NewRun, await arriving.body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(NewRun, await arriving.body(request, protocol.MOST_MESSAGE_BYTES))
         return _answer(await run_in_threadpool(attempts.record, message))
 
     async def heartbeat(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(Heartbeat, await arriving.body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(Heartbeat, await arriving.body(request, protocol.MOST_MESSAGE_BYTES))
         return _answer(await run_in_threadpool(attempts.heartbeat, run_id, requests, _secret(request), message))
 
     async def send(request: Request) -> Response:
@@ -92,13 +92,13 @@ def app(attempts: Attempts, tokens: Tokens) -> Starlette:
 
     async def end(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(End, await arriving.body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(End, await arriving.body(request, protocol.MOST_MESSAGE_BYTES))
         await run_in_threadpool(attempts.end, run_id, requests, _secret(request), message)
         return JSONResponse({})
 
     async def release(request: Request) -> Response:
         run_id, requests = _run(request, tokens)
-        message = _parsed(Release, await arriving.body(request, protocol.MOST_JSON_BYTES))
+        message = _parsed(Release, await arriving.body(request, protocol.MOST_MESSAGE_BYTES))
         await run_in_threadpool(attempts.release, run_id, requests, _secret(request), message.reason)
         return JSONResponse({})
 

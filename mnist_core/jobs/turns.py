@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from mnist_core.runs.run import Run
 
-OWNER = "owner"
+OWNER_KEY = "owner"
 """The annotation of a scheduler's task that says whose run it trains."""
 
 

@@ -22,7 +22,7 @@ from mnist_core.errors import RunNotFound
 from mnist_core.jobs import latency
 from mnist_core.jobs.execution import execute
 from mnist_core.jobs.remote_training import Task, train_remotely
-from mnist_core.jobs.turns import OWNER
+from mnist_core.jobs.turns import OWNER_KEY
 from mnist_core.runs import lease
 from mnist_core.runs.run import Run
 from mnist_core.runs.states import RunState
@@ -106,7 +106,7 @@ def task_key(run: Run) -> str:
 
 def annotations_of(run: Run) -> dict[str, str]:
     """Return what the scheduler is to know of the run's task: whose turn it is."""
-    return {OWNER: run.meta.owner}
+    return {OWNER_KEY: run.meta.owner}
 
 
 def task_environment() -> dict[str, str]:

@@ -375,7 +375,7 @@ DECISIONS = {
     "equivalent": "The two are as good as the same",
     "undecided": "These images are too few to tell",
 }
-DIGITS = {str(digit): str(digit) for digit in range(10)}
+DIGIT_CODES = {str(digit): str(digit) for digit in range(10)}
 
 
 def _each(part: Literal["best", "last"]) -> dict[str, Quantity]:
@@ -463,11 +463,11 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "hardest digit": Quantity(
         "the digit of which the smallest share is right", _of_digits(lambda shares, _: _digit(np.nanargmin(shares))),
-        codes=DIGITS,
+        codes=DIGIT_CODES,
     ),
     "easiest digit": Quantity(
         "the digit of which the largest share is right", _of_digits(lambda shares, _: _digit(np.nanargmax(shares))),
-        codes=DIGITS,
+        codes=DIGIT_CODES,
     ),
     "accuracy on the hardest digit": Quantity(
         "the share of it that is right", _of_digits(lambda shares, _: _percent(float(np.nanmin(shares)))), "%"

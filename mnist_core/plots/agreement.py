@@ -16,7 +16,7 @@ from mnist_core.plots.confusion_matrix import DARK, LIGHT
 from mnist_core.plots.style import GREY, layer
 
 HEIGHT = 390
-SELECTION = "group"
+GROUP_SELECTION = "group"
 """Name of the selection that a click on a group makes; its field is `group`."""
 WRONG_SELECTION = "wrong"
 """Name of the selection that a click on a bar makes; its field is `wrong`."""
@@ -80,8 +80,8 @@ def group_chart(
 ) -> alt.LayerChart:
     """Return the groups of `group_frame` as McNemar's two by two boxes, the one where both are wrong cut in two.
 
-    A click selects a group by the selection `SELECTION`; the picked one is framed by the data, so that a link or a
-    list box can pick one as well.
+    A click selects a group by the selection `GROUP_SELECTION`; the picked one is framed by the data, so that a link or
+    a list box can pick one as well.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def group_chart(
     boxes = (
         base.mark_rect(cursor="pointer", cornerRadius=4)
         .encode(x=x, x2=alt.X2("right:Q"), y=y, y2=alt.Y2("bottom:Q"), color=fill, opacity=opacity, tooltip=tooltip)
-        .add_params(alt.selection_point(name=SELECTION, fields=["group"], toggle=False))
+        .add_params(alt.selection_point(name=GROUP_SELECTION, fields=["group"], toggle=False))
     )
     texts = []
     for large, size, small, up in ((True, 40, 15, 12), (False, 30, 14, 9)):

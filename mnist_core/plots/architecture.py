@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mnist_core.experiments.configs import ModelConfig
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import GREY, INK, layer
 
 ROW_HEIGHT = 58
-GREY = "#8A9099"
 LEAST = 0.24
 """Half the width of a block without outputs: the text of a small layer has room in its block all the same."""
 
@@ -75,7 +74,7 @@ def architecture_chart(
     rows
         height of the picture in layers, so that pictures side by side line up. Default: as many as there are.
     """
-    ink = "#E8EBEF" if dark else "#1B1F24"
+    ink = INK[dark]
     y_scale = alt.Scale(domain=[-0.5, (rows or len(frame)) - 0.5], reverse=True, nice=False)
     x_scale = alt.Scale(domain=[-0.52, 0.52], nice=False)
     frame = frame.assign(middle=0.0, top=frame["order"] - 0.3, bottom=frame["order"] + 0.3)

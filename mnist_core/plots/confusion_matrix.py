@@ -14,7 +14,7 @@ from mnist_core.plots.style import layer
 from mnist_core.runs.recorded import DIGITS
 
 HEIGHT = 430
-SELECTION = "cell"
+CELL_SELECTION = "cell"
 """Name of the selection that a click makes; its fields are `true` and `guess`."""
 ALL = Cell()
 MOST_NUMBERED = 20
@@ -158,8 +158,8 @@ def confusion_chart(
 ) -> alt.LayerChart:
     """Return the matrix of `confusion_cells`, with a number in every cell and the diagonal muted.
 
-    A click selects a cell by the selection `SELECTION`. The picked cells are framed by the data, not by the selection,
-    so that a link or a list box can pick one as well.
+    A click selects a cell by the selection `CELL_SELECTION`. The picked cells are framed by the data, not by the
+    selection, so that a link or a list box can pick one as well.
 
     top: the value off the diagonal at which the colours end, the same for matrices that stand side by side; the largest
     one of this matrix where it is None.
@@ -266,7 +266,7 @@ def _matrix(
     rects = (
         base.mark_rect(cursor="pointer")
         .encode(color=fill, opacity=opacity, tooltip=tooltip)
-        .add_params(alt.selection_point(name=SELECTION, fields=["true", "guess"], toggle=False))
+        .add_params(alt.selection_point(name=CELL_SELECTION, fields=["true", "guess"], toggle=False))
     )
     ink = (
         alt.when("datum.kind === 'none'")

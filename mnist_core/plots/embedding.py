@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_core.inspection.embedding import Map
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import INK, PAPER, layer
 
 HEIGHT = 560
 # ten hues that differ in lightness too; each class also has its digit written on it, so hue is never needed alone
@@ -39,7 +39,7 @@ def map_frame(test_images: pd.DataFrame, indices: np.ndarray, found: Map) -> pd.
 
 def map_chart(frame: pd.DataFrame, found: Map, *, dark: bool = False) -> alt.LayerChart:
     """Right guesses as faint points, wrong ones ringed, and each digit written at the middle of its class."""
-    ink, paper = ("#E8EBEF", "#14171C") if dark else ("#1B1F24", "#FFFFFF")
+    ink, paper = INK[dark], PAPER[dark]
     palette = CLASS_COLOURS_DARK if dark else CLASS_COLOURS
     colour = alt.Color(
         "true:N", scale=alt.Scale(domain=list(range(10)), range=list(palette)), legend=None, title="true digit"

@@ -16,7 +16,7 @@ import pandas as pd
 
 from mnist_core.comparison.words.changes import moments
 from mnist_core.plots.labels import margin_names
-from mnist_core.plots.style import RUN_COLOURS, WIDE_SCREEN, as_text, layer
+from mnist_core.plots.style import GREY, PAPER, RUN_COLOURS, WIDE_SCREEN, as_text, layer
 from mnist_core.runs.run import Run
 
 CurveMetric = Literal["loss", "accuracy"]
@@ -25,7 +25,7 @@ Axis = Literal["epoch", "seconds"]
 AXES: tuple[Axis, ...] = ("epoch", "seconds")
 
 KINDS: tuple[CurveKind, ...] = ("training", "validation", "dropout off")
-COLUMNS: dict[tuple[CurveMetric, CurveKind], str] = {
+CURVE_COLUMNS: dict[tuple[CurveMetric, CurveKind], str] = {
     ("loss", "training"): "loss",
     ("loss", "validation"): "val_loss",
     ("loss", "dropout off"): "train_eval_loss",
@@ -149,7 +149,7 @@ def curve_frame(
     for curve in curves:
         history = curve.history
         for kind in kinds:
-            values = history[COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan)
+            values = history[CURVE_COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan)
             smoothed = _smoothed(values, smoothing)
             part = pd.DataFrame(
                 {
@@ -166,7 +166,9 @@ def curve_frame(
             part["best"] = part["epoch"] == best if best is not None else False
             for name, edge in (("low", curve.low), ("high", curve.high)):
                 drawn = edge is not None and kind == strongest
-                part[name] = _smoothed(edge[COLUMNS[metric, kind]], smoothing) if edge is not None and drawn else np.nan
+                part[name] = (
+                    _smoothed(edge[CURVE_COLUMNS[metric, kind]], smoothing) if edge is not None and drawn else np.nan
+                )
             parts.append(part)
     columns = ["run", "label", "kind", "epoch", "seconds", "value", "smoothed", "best", *(["low", "high"] * banded)]
     if not parts:
@@ -189,7 +191,7 @@ def member_frame(curves: Sequence[Curve], metric: CurveMetric, *, kinds: Sequenc
                 "member": number,
                 "epoch": history["epoch"].astype(int),
                 "seconds": curve.before_s + history["seconds"].astype(float).fillna(0.0).cumsum(),
-                "value": history[COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan),
+                "value": history[CURVE_COLUMNS[metric, kind]].astype(float).replace([np.inf, -np.inf], np.nan),
             }
         )
         for curve in curves
@@ -529,7 +531,7 @@ def curves_chart(
             .mark_point(filled=True, size=45, opacity=1)
             .encode(x=horizontal, y=vertical("smoothed"), color=colour)
         )
-    paper = "#14171C" if dark else "#FFFFFF"
+    paper = PAPER[dark]
     best = front[front["best"]]
     if len(best):
         layers.append(
@@ -741,7 +743,7 @@ def _hover(
         tooltip += [alt.Tooltip(f"{field}:N", title=kind) for kind, field in fields.items()]
     rule = (
         alt.Chart(wide)
-        .mark_rule(color="#8A9099", strokeWidth=1)
+        .mark_rule(color=GREY, strokeWidth=1)
         .encode(x=horizontal, opacity=_faded(near, 0.9, 0.0), tooltip=tooltip if few else alt.Undefined)
     )
     if over is None:

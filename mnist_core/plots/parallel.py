@@ -12,8 +12,8 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.experiments.axis_words import words_of
-from mnist_core.plots.style import GREY, layer
-from mnist_core.plots.sweeps import LINES, LINES_DARK, SELECTION, is_numeric, scale_of, shown, spread, written
+from mnist_core.plots.style import GREY, PAPER, layer
+from mnist_core.plots.sweeps import LINES, LINES_DARK, RUNS_SELECTION, is_numeric, scale_of, shown, spread, written
 
 BRUSH = "brush"
 """Name of the interval that a drag makes, with the fields `position` and `axis`."""
@@ -122,7 +122,7 @@ def parallel_chart(
     axes = list(dict.fromkeys(frame["axis"]))
     kept = brushed(frame, brushes or {})
     frame = frame.assign(kept=frame["runs"].isin(kept))
-    background, ink = ("#14171C", "#C9CED6") if dark else ("#FFFFFF", "#4A5159")
+    background, ink = PAPER[dark], ("#C9CED6" if dark else "#4A5159")
     y = alt.Y("axis:N", sort=axes, axis=None, scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
     across: dict[str, Any] = {"axis": None, "scale": alt.Scale(domain=[0, 1], padding=10, nice=False, zero=False)}
     x = alt.X("position:Q", **across)
@@ -158,7 +158,7 @@ def parallel_chart(
             tooltip=[alt.Tooltip("name:N", title="setting"), alt.Tooltip("text:N", title="value")],
         )
         .transform_lookup("axis", alt.LookupData(_names(axes, titles), "axis", ["name"]))
-        .add_params(alt.selection_point(name=SELECTION, fields=["runs"], toggle=False))
+        .add_params(alt.selection_point(name=RUNS_SELECTION, fields=["runs"], toggle=False))
     )
     layers = [tracks, lines.add_params(drag), points]
     if brushes:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import INK, layer
 from mnist_core.runs.recorded import DIGITS
 
 HEIGHT = 240
@@ -53,7 +53,7 @@ def probability_chart(
     Where the chart stands alone, as on paper, a legend above it has the runs' names (`named`).
     """
     ids = [opinion.run_id for opinion in opinions]
-    ink = "#E8EBEF" if dark else "#1B1F24"
+    ink = INK[dark]
     true = int(frame.loc[frame["true"], "digit"].iloc[0])
     names = opinions[0].names
     named_axis = names != DIGITS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from mnist_core.plots.style import GREY, layer
+from mnist_core.plots.style import GREY, INK, PAPER, layer
 from mnist_core.published.reproduction import Reproduction, ReproductionRow
 
 ROW = 25
@@ -103,7 +103,7 @@ def published_chart(frame: pd.DataFrame, *, dark: bool = False) -> alt.LayerChar
             orient="top", title=None, symbolType="circle", symbolSize=90, symbolOpacity=1, offset=4, columns=1
         ),
     )
-    paper, ink = ("#14171C", "#E8EBEF") if dark else ("#FFFFFF", "#1B1F24")
+    paper, ink = PAPER[dark], INK[dark]
     shape = alt.Shape(
         "what:N",
         scale=alt.Scale(domain=["measured", "published"], range=["circle", "diamond"]),

@@ -22,7 +22,7 @@ INK, PAPER = ("#1B1F24", "#E8EBEF"), ("#FFFFFF", "#14171C")
 """Of text, and of what is behind it: in the light theme and in the dark one."""
 QUIET = ("#4A5159", "#B4BAC4")
 """Of labels, whose grey is dark enough to be read: `GREY` is for lines and areas."""
-FONT, FIGURES = "Source Sans, sans-serif", "Source Code Pro, monospace"
+FONT = "Source Sans, sans-serif"
 LARGE_SCREEN, WIDE_SCREEN = "windowSize()[0] >= 1600", "windowSize()[0] >= 1100"
 """Vega expressions; false where a chart is made into a picture without a browser."""
 ChartT = TypeVar("ChartT", bound=alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart)

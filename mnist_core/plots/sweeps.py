@@ -17,7 +17,7 @@ import pandas as pd
 from mnist_core.experiments.settings import written_value
 from mnist_core.plots.style import GREY, RUN_COLOURS, layer
 
-SELECTION = "pick"
+RUNS_SELECTION = "pick"
 """Name of the selection that a click makes; its field is `runs`."""
 
 SERIES = {"train": "training", "val": "validation", "test": "test"}
@@ -142,7 +142,7 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
     points = (
         base.mark_point(filled=True, size=90, cursor="pointer", opacity=1)
         .encode(y=y)
-        .add_params(alt.selection_point(name=SELECTION, fields=["runs"], toggle=False))
+        .add_params(alt.selection_point(name=RUNS_SELECTION, fields=["runs"], toggle=False))
     )
     return layer(ranges, lines, points).properties(height=360)
 
@@ -236,7 +236,7 @@ def heat_chart(
                 legend=None,  # each cell has its number
             )
         )
-        .add_params(alt.selection_point(name=SELECTION, fields=["runs"], toggle=False))
+        .add_params(alt.selection_point(name=RUNS_SELECTION, fields=["runs"], toggle=False))
     )
     black = alt.when("luminance(scale('color', datum.value)) > 0.18").then(alt.value("#000000"))
     numbers = base.mark_text(fontSize=13, cursor="pointer", aria=False).encode(
@@ -282,7 +282,7 @@ def slice_chart(frame: pd.DataFrame, axis_title: str, quantity: str, *, dark: bo
             alt.Tooltip("value:Q", title=quantity, format=number),
         ],
     )
-    picked = alt.selection_point(name=SELECTION, fields=["runs"], toggle=False)
+    picked = alt.selection_point(name=RUNS_SELECTION, fields=["runs"], toggle=False)
     chart: alt.Chart = encoded.add_params(picked).properties(height=210)
     return chart
 

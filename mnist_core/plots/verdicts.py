@@ -15,7 +15,7 @@ from mnist_core.comparison.words.numbers import (
     loss_words,
     points_words,
 )
-from mnist_core.plots.style import GREY, halo, layer
+from mnist_core.plots.style import GREY, INK, PAPER, halo, layer
 
 ROW = 62
 """Pixels a run takes: its line of text, and its interval beneath."""
@@ -93,7 +93,7 @@ def verdict_chart(
     runs = list(frame["run"])
     low, high = min(0.0, float(frame["low"].min())), max(0.0, float(frame["high"].max()))
     margin = 0.08 * max(high - low, 0.02)
-    paper, ink = ("#14171C", "#E8EBEF") if dark else ("#FFFFFF", "#1B1F24")
+    paper, ink = PAPER[dark], INK[dark]
     height = ROW if len(frame) <= FEW else ROW_OF_MANY
     data = frame.assign(at=[height * (row + 0.68) for row in range(len(frame))])
     data["above"] = data["at"] - 0.4 * height

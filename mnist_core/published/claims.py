@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 ErrorColumn = Literal["train_error", "test_error"]
-COLUMNS: tuple[ErrorColumn, ...] = get_args(ErrorColumn)
+ERROR_COLUMNS: tuple[ErrorColumn, ...] = get_args(ErrorColumn)
 Trend = Literal["rises_with_l2", "falls_with_width"]
 
 
@@ -81,7 +81,7 @@ def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     table = table.sort_values("model.layers.*.l2")
     strengths = table["model.layers.*.l2"].tolist()
     claims = []
-    for column in COLUMNS:
+    for column in ERROR_COLUMNS:
         errors = table[column].tolist()
         falling = sum(rises(after, before) for before, after in pairwise(errors))
         holds = rises(errors[0], errors[-1]) and not falling
@@ -90,7 +90,7 @@ def lambda_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-LEVEL = 250
+LEVEL_NEURONS = 250
 """Neurons of the first layer at which, by the source, the test error levels off."""
 
 
@@ -100,7 +100,7 @@ def neuron_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     table = table.sort_values(width)
     widths = table[width].tolist()
     claims: list[Claim] = []
-    for column in COLUMNS:
+    for column in ERROR_COLUMNS:
         errors = table[column].tolist()
         first, last = ErrorAt(widths[0], errors[0]), ErrorAt(widths[-1], errors[-1])
         holds = rises(errors[-1], errors[0])
@@ -110,7 +110,7 @@ def neuron_claims(table: pd.DataFrame) -> tuple[Claim, ...]:
     place = next(place for place, point in enumerate(points) if not rises(best, point.error))
     level = points[place]
     worse = tuple(point for point in points[place + 1 :] if rises(level.error, point.error))
-    return *claims, LevelClaim(LEVEL, level, worse, LEVEL / 2 <= level.setting <= LEVEL * 2)
+    return *claims, LevelClaim(LEVEL_NEURONS, level, worse, LEVEL_NEURONS / 2 <= level.setting <= LEVEL_NEURONS * 2)
 
 
 CLAIMS: dict[str, Callable[[pd.DataFrame], tuple[Claim, ...]]] = {

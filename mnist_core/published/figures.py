@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 from mnist_core.comparison import decide
+from mnist_core.constants import MNIST_TEST_IMAGES
 from mnist_core.errors import StoreError
 from mnist_core.evaluation.statistics import MeanDifference, Sample, sample
 from mnist_core.experiments.presets import Published
@@ -31,9 +32,6 @@ from mnist_core.runs.records import EpochRow
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary
 from mnist_core.studies import sweeps
-
-IMAGES = 10_000
-"""Images in MNIST's test set."""
 
 Figure = Literal[
     "test_accuracy",
@@ -49,7 +47,7 @@ Figure = Literal[
 ]
 """A figure that can be compared: a field of `presets.Published`, which explains it."""
 
-FIGURES: tuple[Figure, ...] = get_args(Figure)
+FIGURE_NAMES: tuple[Figure, ...] = get_args(Figure)
 LAST: tuple[Figure, ...] = ("last_loss", "last_accuracy", "last_val_accuracy")
 """Figures of the last epoch, which is another one for each seed where training stops itself."""
 
@@ -60,8 +58,8 @@ def is_loss(figure: Figure) -> bool:
 
 
 def printed(published: Published) -> dict[Figure, float]:
-    """Return the figures that a source prints and that can be compared, in the order of FIGURES."""
-    values = {figure: getattr(published, figure) for figure in FIGURES}
+    """Return the figures that a source prints and that can be compared, in the order of FIGURE_NAMES."""
+    values = {figure: getattr(published, figure) for figure in FIGURE_NAMES}
     return {figure: value for figure, value in values.items() if value is not None}
 
 
@@ -111,7 +109,7 @@ def measure(runs: Sequence[Run], reader: Reader = PLAIN) -> Measured | None:
     items = [item for _, item, _ in tested]
     samples = {
         figure: sample(known)
-        for figure in FIGURES
+        for figure in FIGURE_NAMES
         if (known := [value for each in by_run if (value := each.get(figure)) is not None and math.isfinite(value)])
     }
     return Measured(
@@ -186,7 +184,7 @@ def scale(figure: Figure, value: float) -> float:
     """Return what a figure's spread between seeds is in proportion to; never 0."""
     if is_loss(figure):
         return max(abs(value), 1e-12)
-    return math.sqrt(max(value * (1 - value), 1 / IMAGES))
+    return math.sqrt(max(value * (1 - value), 1 / MNIST_TEST_IMAGES))
 
 
 def pooled(figure: Figure, samples: Iterable[Sample]) -> Spread | None:

@@ -33,7 +33,7 @@ ATTEMPT_HEADER = "X-Attempt"
 DIGEST_HEADER = "Content-Digest"
 MOST_FILE_BYTES = 256 * 2**20
 """The largest file of a run that is sent."""
-MOST_JSON_BYTES = 8 * 2**20
+MOST_MESSAGE_BYTES = 8 * 2**20
 MOST_OTHER_EPOCHS = 8
 """The most files `predictions-N.npz` of a run; a training makes two at most."""
 MOST_ROWS = 10_000
@@ -68,7 +68,7 @@ def may_be_sent(name: str) -> bool:
 
 def most_bytes(name: str) -> int:
     """Return the largest size that a file of this name may have."""
-    return MOST_FILE_BYTES if name.endswith((".npz", ".keras")) else MOST_JSON_BYTES
+    return MOST_FILE_BYTES if name.endswith((".npz", ".keras")) else MOST_MESSAGE_BYTES
 
 
 def sha256(content: bytes) -> str:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from mnist_core.errors import StoreError
 from mnist_core.experiments.frozen import Frozen, damage
 from mnist_core.files import read_json
-from mnist_core.people import LONGEST_NAME as LONGEST_PERSON
+from mnist_core.people import LONGEST_PERSON
 from mnist_core.runs.states import RunState
 
 

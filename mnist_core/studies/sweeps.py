@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from mnist_core.comparison.selection import StudyKind
+from mnist_core.constants import MNIST_TRAIN_IMAGES
 from mnist_core.errors import RunNotFound, StoreError
 from mnist_core.evaluation.metrics import Scores
 from mnist_core.experiments.axis_words import plain_value, point_words, shortened
@@ -35,8 +36,6 @@ from mnist_core.studies.study import StudyState
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MNIST_TRAINING = 60_000
 
 
 class SweepPoint(Frozen):
@@ -163,7 +162,7 @@ def check_held_out(store: Store, configs: Sequence[RunConfig]) -> None:
     """Raise ConfigError where so many images would be held out that too few are left."""
     for name, validation in {(config.dataset.name, config.training.validation) for config in configs}:
         if validation.source == "held_out":
-            validation.size(MNIST_TRAINING if name == "mnist" else len(store.catalog.load(name).y_train))
+            validation.size(MNIST_TRAIN_IMAGES if name == "mnist" else len(store.catalog.load(name).y_train))
 
 
 def start(

@@ -442,7 +442,8 @@ def test_every_page_command_and_report_decides_the_same_on_recipes(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(figures.FIGURES), st.floats(0.9, 0.99), st.floats(0, 0.02), st.integers(1, 4)),
+    st.lists(st.tuples(st.sampled_from(figures.FIGURE_NAMES), st.floats(0.9, 0.99), st.floats(0, 0.02),
+                       st.integers(1, 4)),
              min_size=1, max_size=4, unique_by=lambda item: item[0])
 )  # fmt: skip
 def test_published_figures_are_decided_by_the_same(drawn: list[tuple[figures.Figure, float, float, int]]) -> None:

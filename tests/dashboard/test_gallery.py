@@ -32,9 +32,9 @@ def test_the_sheet_holds_the_chosen_images_in_their_order() -> None:
     images = np.random.default_rng(0).integers(0, 256, (50, 28, 28)).astype(np.uint8)
     indices = (7, 3, 49, *range(10, 31))
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(gallery.sheet("f" * 16, indices, images)))))
-    assert sheet.shape == (56, 28 * gallery.COLUMNS)
+    assert sheet.shape == (56, 28 * gallery.SHEET_COLUMNS)
     for place, index in enumerate(indices):
-        row, column = divmod(place, gallery.COLUMNS)
+        row, column = divmod(place, gallery.SHEET_COLUMNS)
         np.testing.assert_array_equal(sheet[28 * row : 28 * row + 28, 28 * column : 28 * column + 28], images[index])
 
 

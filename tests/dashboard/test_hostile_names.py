@@ -20,7 +20,7 @@ from mnist_core.cli import main, terminal
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
 from mnist_core.jobs.watch import Look
-from mnist_core.people import LONGEST_NAME, student
+from mnist_core.people import LONGEST_PERSON, student
 from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
@@ -101,7 +101,7 @@ def test_no_page_hands_a_name_to_markdown_or_html_as_it_stands(page: str, app: O
 def test_no_page_of_a_class_hands_a_name_to_markdown_or_html_as_it_stands(
     page: str, app: OpenPage, runs: list[Run], store: Store, as_viewer: Callable[[str], Classroom]
 ) -> None:
-    person = SECOND[:LONGEST_NAME]
+    person = SECOND[:LONGEST_PERSON]
     of_theirs = Store(store.root, who=lambda: student(person))
     of_theirs.add(config((80,)), name=FIRST, fingerprint=FINGERPRINT)
     write_json(runs[0].path / "meta.json", runs[0].meta.model_copy(update={"owner": person}).model_dump(mode="json"))

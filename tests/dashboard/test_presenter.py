@@ -36,10 +36,10 @@ def press(page: AppTest, key: str) -> AppTest:
 def test_a_button_begins_presenter_mode_and_says_its_keys(app: OpenPage, pair: str) -> None:
     page = app(runs=pair)
     button = page.button("presenter_begin")
-    assert presenter.KEYS in button.help
+    assert presenter.KEYS_HELP in button.help
     page = press(page, "presenter_begin")
     assert page.query_params["present"] == "1"
-    assert page.button("presenter_end").help == presenter.KEYS
+    assert page.button("presenter_end").help == presenter.KEYS_HELP
     page = press(page, "presenter_end")
     assert "present" not in page.query_params
     assert page.button("presenter_begin")

@@ -174,7 +174,7 @@ def test_a_number_that_no_float_can_hold_is_refused(server: StoreServer, run: Ru
 def test_a_body_that_grows_beyond_its_limit_is_refused_before_it_ends(
     server: StoreServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "MOST_JSON_BYTES", 1000)
+    monkeypatch.setattr(protocol, "MOST_MESSAGE_BYTES", 1000)
     path, own = of_run(server, run)
     headers = own | {"Transfer-Encoding": "chunked", "Content-Length": ""}
     text = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)

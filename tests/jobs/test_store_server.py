@@ -596,7 +596,7 @@ def test_text_has_a_smaller_limit_and_predictions_a_number(
     server: StoreServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = claimed(server, run)
-    monkeypatch.setattr(protocol, "MOST_JSON_BYTES", 500)
+    monkeypatch.setattr(protocol, "MOST_MESSAGE_BYTES", 500)
     assert len(predicted()) > 500
     worker.send("checkpoint.npz", predicted())
     with pytest.raises(JobError, match="longer than"):

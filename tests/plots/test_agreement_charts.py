@@ -9,7 +9,14 @@ import pytest
 from mnist_core.comparison.disagreements import GROUPS, Counts, difference_frame
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.plots.agreement import SELECTION, WRONG_SELECTION, group_chart, group_frame, wrong_chart, wrong_frame
+from mnist_core.plots.agreement import (
+    GROUP_SELECTION,
+    WRONG_SELECTION,
+    group_chart,
+    group_frame,
+    wrong_chart,
+    wrong_frame,
+)
 from mnist_core.plots.confusion_matrix import difference_cells, difference_chart, signed
 
 COUNTS = Counts(9_703, 54, 128, 93, 22)
@@ -39,7 +46,7 @@ def test_a_click_on_a_group_selects_it_and_the_runs_lend_their_colours() -> None
     frame = group_frame(COUNTS, "model_1", "model_2")
     spec = group_chart(frame, 'one "quoted"', "model_2", (BLUE, ORANGE)).to_dict()
     (param,) = spec["params"]
-    assert (param["name"], param["select"]["fields"]) == (SELECTION, ["group"])
+    assert (param["name"], param["select"]["fields"]) == (GROUP_SELECTION, ["group"])
     colours = dict(zip(*spec["layer"][0]["encoding"]["color"]["scale"].values(), strict=True))
     assert (colours["only_a"], colours["only_b"]) == (BLUE, ORANGE)
     assert '\\"quoted\\" right' in spec["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]

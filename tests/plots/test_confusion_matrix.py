@@ -9,7 +9,7 @@ import pytest
 
 from mnist_core.evaluation.mistakes import Cell, confusion_frame
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.plots.confusion_matrix import SELECTION, confusion_cells, confusion_chart
+from mnist_core.plots.confusion_matrix import CELL_SELECTION, confusion_cells, confusion_chart
 from mnist_core.plots.probabilities import Opinion, probability_chart, probability_frame
 from tests.support.synthetic import guesses
 
@@ -75,7 +75,7 @@ def test_the_chart_has_cells_numbers_and_a_frame_and_answers_clicks(cells: pd.Da
     assert rects["encoding"]["x"]["title"] == "Guessed digit"
     assert rects["encoding"]["y"]["title"] == "True digit"
     (param,) = spec["params"]
-    assert param["name"] == SELECTION
+    assert param["name"] == CELL_SELECTION
     assert param["select"] == {"type": "point", "fields": ["true", "guess"], "toggle": False}
 
 

@@ -94,4 +94,4 @@ def test_names_figures_and_brushes_are_drawn(table: pd.DataFrame, dark: bool) ->
     grey = len(re.findall(r'stroke="#8A9099"[^>]*stroke-width="1.7"', svg))
     assert grey == 15, "lines outside of the brush are grey"
     names = {item["name"] for item in chart.to_dict()["params"]}
-    assert {charts.BRUSH, charts.SELECTION} <= names
+    assert {charts.BRUSH, charts.RUNS_SELECTION} <= names

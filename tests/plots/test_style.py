@@ -9,7 +9,8 @@ import pytest
 from mnist_core.plots import style
 
 LIGHT, DARK = style.PAPER
-THEME = tomllib.loads((Path(__file__).parents[2] / ".streamlit/config.toml").read_text(encoding="utf-8"))["theme"]
+ROOT = Path(__file__).parents[2]
+THEME = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))["theme"]
 
 
 def test_contrast_is_that_of_the_wcag() -> None:
@@ -75,3 +76,10 @@ def test_the_pages_own_colours_can_be_read(name: str) -> None:
 def test_streamlits_own_charts_have_the_colours_of_runs() -> None:
     assert tuple(THEME["light"]["chartCategoricalColors"]) == style.RUN_COLOURS
     assert tuple(THEME["dark"]["chartCategoricalColors"]) == style.RUN_COLOURS_DARK
+
+
+@pytest.mark.parametrize("colour", [style.GREY, style.PAPER[1]])
+def test_grey_and_the_dark_paper_are_written_down_once(colour: str) -> None:
+    files = [file for room in ("mnist_core", "dashboard") for file in sorted((ROOT / room).rglob("*.py"))]
+    having = [file.name for file in files if colour.casefold() in file.read_text(encoding="utf-8").casefold()]
+    assert having == ["style.py"]

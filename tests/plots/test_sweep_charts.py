@@ -64,7 +64,7 @@ def test_lines_have_a_logarithmic_axis_and_points_that_can_be_clicked(table: pd.
     chart = charts.line_chart(charts.line_frame(table, "units", "error"), "units", "error rate")
     spec = chart.to_dict()
     assert spec["layer"][1]["encoding"]["x"]["scale"]["type"] == "log"
-    assert [item["name"] for item in spec["params"]] == [charts.SELECTION]
+    assert [item["name"] for item in spec["params"]] == [charts.RUNS_SELECTION]
     svg = drawn(chart)
     assert ">512<" in svg
     assert ">test<" in svg

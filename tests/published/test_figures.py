@@ -11,7 +11,7 @@ from scipy import stats
 from mnist_core.evaluation.statistics import Sample, sample
 from mnist_core.experiments.presets import Published
 from mnist_core.published.figures import (
-    FIGURES,
+    FIGURE_NAMES,
     SPREADS,
     Figure,
     Spread,
@@ -79,10 +79,10 @@ def test_a_perfect_accuracy_still_has_a_spread() -> None:
 
 
 def test_every_figure_has_a_spread_and_is_a_field_of_what_is_published() -> None:
-    assert set(SPREADS) == set(FIGURES)
-    everything = Published(**dict.fromkeys(FIGURES, 0.5))  # type: ignore[arg-type]
-    assert list(printed(everything)) == list(FIGURES)
-    assert [figure for figure in FIGURES if is_loss(figure)] == [
+    assert set(SPREADS) == set(FIGURE_NAMES)
+    everything = Published(**dict.fromkeys(FIGURE_NAMES, 0.5))  # type: ignore[arg-type]
+    assert list(printed(everything)) == list(FIGURE_NAMES)
+    assert [figure for figure in FIGURE_NAMES if is_loss(figure)] == [
         "test_loss",
         "best_val_loss",
         "first_loss",

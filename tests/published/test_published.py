@@ -15,13 +15,14 @@ import pytest
 from mnist_core.cli import main
 from mnist_core.comparison.recipes import with_seeds
 from mnist_core.constants import MNIST_FINGERPRINT
+from mnist_core.constants import MNIST_TEST_IMAGES as IMAGES
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.evaluation.statistics import Sample
 from mnist_core.experiments.grids import SWEEPS, expand
 from mnist_core.experiments.presets import PRESETS, Published
 from mnist_core.experiments.spaces import SEARCHES
 from mnist_core.files import write_json
-from mnist_core.published.figures import IMAGES, Measured, compare, compare_model
+from mnist_core.published.figures import Measured, compare, compare_model
 from mnist_core.published.reproduction import Count, ReproductionRow, reproduction, rows, tally
 from mnist_core.published.words import (
     figure_lines,

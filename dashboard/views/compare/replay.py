@@ -21,7 +21,7 @@ from dashboard.views.compare.curve_panels import NAMES, TITLES
 from mnist_core.errors import MnistCoreError
 from mnist_core.evaluation.metrics import confusion_matrix
 from mnist_core.plots import style
-from mnist_core.plots.learning_curves import COLUMNS, Curve, CurveKind, CurveMetric, curve_frame, value_domain
+from mnist_core.plots.learning_curves import CURVE_COLUMNS, Curve, CurveKind, CurveMetric, curve_frame, value_domain
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
@@ -84,7 +84,8 @@ def replay_data(groups: Sequence[RunGroup], curves: Sequence[Curve]) -> dict[str
 
 def _run(curve: Curve, group: RunGroup, matrices: bool) -> dict[str, Any]:
     metrics: tuple[CurveMetric, ...] = ("loss", "accuracy")
-    lines = {metric: {kind: _values(curve.history[COLUMNS[metric, kind]]) for kind in KINDS} for metric in metrics}
+    history = curve.history
+    lines = {metric: {kind: _values(history[CURVE_COLUMNS[metric, kind]]) for kind in KINDS} for metric in metrics}
     stored: list[dict[str, Any]] = []
     if group.several:
         note = "The mean of several seeds: confusion matrices are those of single runs."

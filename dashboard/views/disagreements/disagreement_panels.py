@@ -117,7 +117,7 @@ class Panel:
 def groups_panel(pair: Panel) -> None:
     """The five groups of two runs, and the digits of one, or all on which they disagree."""
     first, second = pair.names
-    clicked = state.new_selection(GROUP_KEY, agreement.SELECTION)
+    clicked = state.new_selection(GROUP_KEY, agreement.GROUP_SELECTION)
     if clicked is not None:
         state.set_link(group=clicked[0]["group"] if clicked else None, **FORGOTTEN)
     group = next((name for name in GROUPS if name == state.link_text("group")), None)
@@ -263,7 +263,7 @@ def _difference(pair: Panel, compared: pd.DataFrame, framed: Cell | None) -> Non
 
 def _take_matrix_click() -> None:
     for matrix, key in MATRICES.items():
-        clicked = state.new_selection(key, confusion_matrix.SELECTION)
+        clicked = state.new_selection(key, confusion_matrix.CELL_SELECTION)
         if clicked is None:
             continue
         cell = clicked[0] if clicked else {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dashboard import state, theme
 from dashboard.cache import cached
 from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, SHEET_JS, files_of
-from dashboard.shared.gallery import COLUMNS, confidence_text, sheet
+from dashboard.shared.gallery import SHEET_COLUMNS, confidence_text, sheet
 from mnist_core.data.images import Pixels
 from mnist_core.inspection.embedding import Map
 from mnist_core.inspection.map_area import GRID, MOST_CORNERS, Corners, on_grid
@@ -96,7 +96,7 @@ def digit_map(
             "names": names,
             "classes": list(classes),
             "sheet": sheet(fingerprint, frame["index"].tolist(), images),
-            "columns": COLUMNS,
+            "columns": SHEET_COLUMNS,
             "palette": list(CLASS_COLOURS_DARK if dark else CLASS_COLOURS),
             "dark": dark,
             "axes": axis_titles(found),

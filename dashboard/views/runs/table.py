@@ -17,6 +17,7 @@ from dashboard import resources, state
 from dashboard.shared import panels
 from dashboard.views.runs.lines import Line, toggled
 from mnist_core.errors import MnistCoreError
+from mnist_core.plots.style import GREY
 from mnist_core.runs.columns import COLUMNS, Column
 
 EDITOR = "runs_table"
@@ -241,7 +242,7 @@ _PLAIN = " <>='/:()-"
 @functools.cache
 def _square(colour: str | None) -> str:
     """Return a small square as the address of a picture; for no colour a hollow one."""
-    paint = f"fill='{colour}'" if colour else "fill='none' stroke='#8A9099' stroke-dasharray='2'"
+    paint = f"fill='{colour}'" if colour else f"fill='none' stroke='{GREY}' stroke-dasharray='2'"
     box = f"<rect x='4' y='4' width='8' height='8' rx='1' {paint}/>"
     svg = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>{box}</svg>"
     # as few characters as possible are escaped: there is one of these for each line

@@ -12,6 +12,7 @@ from dashboard import resources, state
 from dashboard.cache import CACHE, cached, size_of
 from dashboard.shared import panels, timings
 from dashboard.shared.datasets import usable
+from mnist_core.constants import MNIST_TRAIN_IMAGES
 from mnist_core.errors import ConfigError
 from mnist_core.experiments.axis_words import axis_words
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig, TrainingConfig
@@ -225,10 +226,9 @@ def _changed(spec: Any) -> Any:
         held = planned.validation
         if isinstance(held, HeldOutValidation) and held.count is not None:
             # so many images were meant as a share of MNIST
-            changes["training.validation"] = {"source": "held_out", "fraction": round(held.count / 60_000, 4)}
-            st.caption(
-                f"On {for_markdown(dataset)}, {100 * held.count / 60_000:.0f} % of the training images are held out."
-            )
+            share = held.count / MNIST_TRAIN_IMAGES
+            changes["training.validation"] = {"source": "held_out", "fraction": round(share, 4)}
+            st.caption(f"On {for_markdown(dataset)}, {100 * share:.0f} % of the training images are held out.")
     return spec.with_fixed(changes)
 
 

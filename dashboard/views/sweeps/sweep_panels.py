@@ -31,7 +31,7 @@ OPTIMISTIC = (
 def take_click() -> None:
     """Open the runs of the mark that was just clicked in a chart. Call it before any widget is drawn."""
     for key in CLICKED:
-        clicked = state.new_selection(key, charts.SELECTION)
+        clicked = state.new_selection(key, charts.RUNS_SELECTION)
         if clicked:
             state.forget_selection(key)
             open_in_compare(str(clicked[0]["runs"]).split(","))

@@ -31,10 +31,10 @@ class Chance(NamedTuple):
     accuracy: float
 
 
-DIGITS = Chance(CHANCE_LOSS, COMMONEST_CLASS)
+DIGITS_CHANCE = Chance(CHANCE_LOSS, COMMONEST_CLASS)
 
 
-def ending(whole: History, images: int | None, guessing: Chance = DIGITS) -> Finding | None:
+def ending(whole: History, images: int | None, guessing: Chance = DIGITS_CHANCE) -> Finding | None:
     """Return how a training failed; None if it did not.
 
     Parameters

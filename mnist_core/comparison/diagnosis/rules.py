@@ -14,7 +14,7 @@ import numpy as np
 
 from mnist_core.comparison.decide import STRICT_LEVEL, chance_limit
 from mnist_core.comparison.diagnosis import trends
-from mnist_core.comparison.diagnosis.endings import DIGITS, Chance, ending
+from mnist_core.comparison.diagnosis.endings import DIGITS_CHANCE, Chance, ending
 from mnist_core.comparison.diagnosis.findings import Finding, UnseenResult
 from mnist_core.comparison.diagnosis.series import (
     History,
@@ -66,7 +66,7 @@ def diagnose_run(run: Run) -> list[Finding]:
 def _guessing(run: Run) -> Chance:
     """Return the results of guessing on a run's data."""
     if not run.recorded:
-        return DIGITS
+        return DIGITS_CHANCE
     found = run.predictions()
     share = 1 / len(run.classes) if found is None else float(np.bincount(found.labels).max() / len(found.labels))
     return Chance(math.log(len(run.classes)), share)
@@ -115,7 +115,7 @@ def diagnose(
     test: UnseenResult | None = None,
     kept_epoch: int | None = None,
     ended: bool = True,
-    guessing: Chance = DIGITS,
+    guessing: Chance = DIGITS_CHANCE,
 ) -> list[Finding]:
     """Return what the curves of one training show, the gravest first; an empty list for an empty history only.
 

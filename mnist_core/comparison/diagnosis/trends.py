@@ -37,7 +37,7 @@ Measured on MNIST: 0.47 for readme/model_1 (epochs 13 and 30), 0.63 for notebook
 TRAINING_RISE, TRAINING_SHARE = 3.0, 0.2
 """Training itself got worse if the training loss rises by so many standard errors, and by this share of the rise of the
 validation loss."""
-LEVEL = 3.5
+LEVEL_ERRORS = 3.5
 """In a plateau, the means of windows differ by at most so many standard errors."""
 LEVEL_LEAST, LEVEL_MOST = 0.04, 0.15
 """They may always differ by the first share of the loss, and never by more than the second, whatever the noise."""
@@ -164,7 +164,7 @@ def plateau(loss: Series) -> Finding | None:
     """Return the finding for a level that holds to the end: no two means of windows differ by more than noise."""
     if loss.last - loss.low > _rise_needed(loss, HINT):
         return None
-    limit = min(max(LEVEL * loss.error, LEVEL_LEAST * loss.last), LEVEL_MOST * loss.last)
+    limit = min(max(LEVEL_ERRORS * loss.error, LEVEL_LEAST * loss.last), LEVEL_MOST * loss.last)
     limit = max(limit, LEAST_RISE)
     means = loss.means[::-1]
     spread = (np.maximum.accumulate(means) - np.minimum.accumulate(means))[::-1]
@@ -199,7 +199,7 @@ def unclear(loss: Series) -> Finding:
         "needed_fall": max(FALL * loss.error, RELATIVE_FALL * before),
         "noise_sd": loss.noise.sd,
         "window": float(loss.window),
-        "limit": LEVEL * loss.error,
+        "limit": LEVEL_ERRORS * loss.error,
         "epochs": float(len(loss.values)),
     }
     return Finding("unclear", int(loss.epochs[-1]), numbers)

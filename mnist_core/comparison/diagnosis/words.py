@@ -34,7 +34,7 @@ from mnist_core.comparison.diagnosis.suggestions import (
 from mnist_core.comparison.diagnosis.trends import (
     FALL,
     FEWEST_EPOCHS,
-    LEVEL,
+    LEVEL_ERRORS,
     LEVEL_LEAST,
     LEVEL_MOST,
     RELATIVE_FALL,
@@ -322,7 +322,7 @@ RULES: dict[Code, tuple[tuple[str, str], ...]] = {
                         ("", f"It fell by more than {100 * RELATIVE_FALL:g} % in each of its {{epochs:count}} "
                              "epochs.")),
     "plateau": (("", "Since then, the means of {window:count} epochs differ by {spread:loss}, and may differ by "
-                     f"{{limit:loss}}: {LEVEL:g} standard errors, at least {100 * LEVEL_LEAST:g} % and at most "
+                     f"{{limit:loss}}: {LEVEL_ERRORS:g} standard errors, at least {100 * LEVEL_LEAST:g} % and at most "
                      f"{100 * LEVEL_MOST:g} % of the loss. Noise from epoch to epoch: {{noise_sd:loss}} (standard "
                      "deviation)."),),
     "underfitting": (("", f"No mean of {{window:count}} epochs is above {100 * UNDERFIT_ACCURACY:g} % of the training "
