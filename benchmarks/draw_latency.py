@@ -79,7 +79,9 @@ async def measure(windows: int, strokes: int, folder: Path) -> list[float]:
         chosen = [next(run for run in store.runs() if run.name == name and run.model_file) for name in RUNS]
         url = f"{server.url}/draw?runs={','.join(run.id for run in chosen)}"
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=installed.PATH, args=installed.ARGUMENTS)
+            browser = await playwright.chromium.launch(
+                executable_path=installed.PATH or installed.FOR_TESTS, args=installed.ARGUMENTS
+            )
             pages = [await (await browser.new_context()).new_page() for _ in range(windows)]
             ready = asyncio.Barrier(windows)
             rounds = [drawn(page, url, strokes, ready, seed) for seed, page in enumerate(pages)]

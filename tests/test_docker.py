@@ -41,6 +41,10 @@ def test_the_image_serves_as_an_account_without_rights_and_keeps_runs_in_a_volum
     assert found["USER"] not in ("root", "0")
     assert words.index("USER") < words.index("ENTRYPOINT")
     assert words[words.index("USER") :].count("RUN") == 0
+    copied = [text for word, text in instructions() if word in ("COPY", "ADD")]
+    assert copied
+    assert [text for text in copied if "--ch" in text] == []  # so that the program's files belong to root
+    assert "COPY" not in words[words.index("USER") :]
     assert found["VOLUME"] in found["ENV"].partition("MNIST_CORE_STORE=")[2].split()
 
 

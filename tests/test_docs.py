@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -44,6 +45,27 @@ def test_the_command_line_example_runs(
     command = example.strip().removeprefix(".venv/bin/python -m mnist_core ").split()
     assert main([*command, "--here"]) == 0
     assert capsys.readouterr().out.count("finished") == 2
+
+
+@pytest.mark.parametrize("document", PRESENT, ids=lambda path: path.name)
+def test_every_command_for_a_shell_is_one_for_any_posix_shell(document: Path) -> None:
+    for block in blocks("sh", str(document.relative_to(ROOT))):
+        done = subprocess.run(["sh", "-n"], input=block, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}{done.stderr}"
+
+
+def test_the_certificates_of_a_cluster_are_made_as_the_page_says(tmp_path: Path) -> None:
+    step = blocks("sh", "docs/cluster.md")[0]
+    known = dict(os.environ)
+    environment = known | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{known['PATH']}", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-e"], input=f"{step}\nenv", cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "cluster.pem").stat().st_mode & 0o077 == 0
+    named = re.findall(r"DASK_DISTRIBUTED__COMM__TLS__(\w+)=(.*)", done.stdout)
+    roles = {f"{role}__{part}" for role in ("SCHEDULER", "WORKER", "CLIENT") for part in ("CERT", "KEY")}
+    assert dict(named) == dict.fromkeys({"CA_FILE", *roles}, str(tmp_path / "cluster.pem"))
 
 
 def test_the_two_commands_are_those_that_start_py_knows() -> None:

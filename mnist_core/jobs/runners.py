@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import psutil
 
 from mnist_core.errors import JobError, MnistCoreError, StoreError, WriteError
-from mnist_core.jobs import credentials, latency, local_service
+from mnist_core.jobs import latency, local_service
 from mnist_core.jobs.execution import Train, execute, sentence
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs import lease
@@ -400,6 +400,10 @@ class ServiceRunner:
                 return self._client
             self._disconnect()
         from distributed import Client
+
+        from mnist_core.jobs import (
+            credentials,  # late: it is a command too, and no module is to be there before it runs
+        )
 
         _quieten()
         connect: Any = Client

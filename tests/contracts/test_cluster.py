@@ -48,5 +48,6 @@ def test_nobody_without_the_clusters_certificate_or_a_token_is_let_in(proof: Pro
     assert proof.strangers[control] == "runs code: 7"
     answers = {how: proof.strangers[how] for how in others}
     assert answers.pop("the store server, with a made-up token") == "401"
+    assert answers.pop("the scheduler's web pages") == "404"
     assert answers.pop("with TLS and no certificate") in {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLEOFError"}
     assert set(answers.values()) <= {"OSError", "CommClosedError", "FatalCommClosedError"}

@@ -27,6 +27,6 @@ ARGUMENTS = [
 ]
 
 
-def launch(playwright: Playwright, path: str | None = PATH) -> Browser:
-    """Start the Chromium at `path`; whoever calls this closes it."""
+def launch(playwright: Playwright, path: str | None = PATH or FOR_TESTS) -> Browser:
+    """Start the Chromium at `path`, else the one that people have, else any; whoever calls this closes it."""
     return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

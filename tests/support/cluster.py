@@ -96,6 +96,11 @@ elif how == "with TLS and no certificate":
     except (ssl.SSLError, ConnectionError) as error:
         print(getattr(error, "reason", None) or type(error).__name__)
     sys.exit()
+elif how == "the scheduler's web pages":
+    connection = http.client.HTTPConnection(host, 8787, timeout=5)
+    connection.request("GET", "/info/main/workers.html")
+    print(connection.getresponse().status)
+    sys.exit()
 elif how == "the store server, with a made-up token":
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -118,6 +123,7 @@ STRANGERS = (
     "with a certificate of its own",
     "with TLS and no certificate",
     "without encryption",
+    "the scheduler's web pages",
     "the store server, with a made-up token",
 )
 """The first is the control: it must be let in, or else the other results would say nothing."""
@@ -324,6 +330,7 @@ class Machine:
         if self._known:
             dask |= {
                 "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+                "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": "[]",
                 "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": own,
                 **{
                     f"DASK_DISTRIBUTED__COMM__TLS__{role}__{part}": own
