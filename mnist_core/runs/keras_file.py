@@ -2,13 +2,12 @@
 
 Keras's own loader builds whatever a file names, and has run code of strangers in safe mode too (CVE-2025-1550,
 CVE-2025-9906; CVE-2026-1669 for HDF5's external links). Nothing here imports Keras: `config.json` is read as data,
-layer by layer, and anything that is not on the list is refused by its name. HDF5 is opened in memory, and a link that
-leads out of it is refused.
+layer by layer, and anything that is not on the list is refused by its name. HDF5 is opened in memory; only the arrays
+that the network needs are looked up, each stored in one piece as Keras does, so that none takes more than the file.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import re
@@ -26,10 +25,12 @@ from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.frozen import explain
 from mnist_core.experiments.layers import ACTIVATIONS
 from mnist_core.experiments.layers.base import Float32Array, LayerRow, Part, Shape
-from mnist_core.files import open_regular, parse_json, printable
+from mnist_core.files import open_regular, parse_json, printable, size_words
 
 MOST_BYTES = 200 * 2**20
 """The most that the parts of a file may take together, unpacked."""
+MOST_ARRAY_BYTES = MOST_BYTES
+"""The most that the weights may take in memory; arrays may lie in the same place of a file."""
 MOST_CONFIG_BYTES = 2**20
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _WHOLE_IMAGE = (IMAGE_SHAPE, (*IMAGE_SHAPE, 1), (INPUT_SIZE,))
@@ -76,14 +77,23 @@ def read_weights(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, l
     """
     import h5py
 
-    content = _members(path, ("model.weights.h5",))["model.weights.h5"]
+    called = printable(path.name)
+    members = _members(path, ("model.weights.h5",))
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            _refuse_links(file)
-            return list(_arrays(model, file))
-    # HDF5 reports damage as any of these
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-        raise DamagedFile(f"{printable(path.name)} has weights that are not read: {printable(error)}") from None
+        # not from a file object: HDF5 would call Python for every read, and go on after an error in it
+        with h5py.File(h5py.h5f.open_file_image(members.pop("model.weights.h5"))) as file:
+            return _arrays(model, file)
+    except _WeightsFault as error:
+        raise DamagedFile(f"{called} has weights that are not read: {printable(error)}") from None
+    # HDF5 and h5py report damage in many kinds, SystemError and OverflowError among them, and words that help nobody
+    except Exception as error:
+        raise DamagedFile(
+            f"{called} has weights that are not read: they are damaged ({type(error).__name__}); save the model again"
+        ) from error
+
+
+class _WeightsFault(ValueError):
+    """What this module finds wrong with weights, in words for the person who has them."""
 
 
 def _members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
@@ -122,49 +132,80 @@ def _members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
             raise DamagedFile(f"{called} is not a .keras file that can be used: {printable(error)}") from None
 
 
-def _refuse_links(file: Any) -> None:
-    """Raise ValueError where a link leads elsewhere: to another file, or by a path that may not exist."""
-    import h5py
-
-    def look(name: str, link: Any) -> str | None:  # it must not raise, and ends the visit by what it returns
-        if isinstance(link, h5py.HardLink):
-            return None
-        kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
-        return f"{printable(name)[:80]} is {kind}; weights must be in the file itself"
-
-    refused = file.visititems_links(look)
-    if refused:
-        raise ValueError(refused)
-
-
 def _arrays(model: ModelConfig, file: Any) -> list[tuple[LayerRow, Part, list[Float32Array]]]:
-    import h5py
-
     seen: Counter[str] = Counter()
-    found: list[tuple[LayerRow, Part, list[Float32Array]]] = []
+    found: list[tuple[LayerRow, Part, list[Any]]] = []
     before: Shape = IMAGE_SHAPE
+    total = 0
     for row, part in model.parts():
         kind = stored_name(part.keras.name)
         stored = f"{kind}_{seen[kind]}" if seen[kind] else kind
         seen[kind] += 1
         arrays = []
         for index, shape in enumerate(_shapes(part, before)):
-            place = f"layers/{stored}/vars/{index}"
-            data = file.get(place)
-            if not isinstance(data, h5py.Dataset):
-                raise ValueError(f"{place} is missing, which layer {row.name} needs")
-            if data.is_virtual or data.external:
-                raise ValueError(f"{place} is kept outside the file; weights must be in the file itself")
-            if data.shape != shape or data.dtype.kind != "f":
-                raise ValueError(
-                    f"layer {row.name} has other weights than its configuration says: {place} has shape {data.shape} "
-                    f"and dtype {data.dtype}, and it needs numbers of shape {shape}"
-                )
-            values = np.asarray(data[...], np.float32)
-            arrays.append(values)
+            array = _array(file, ("layers", stored, "vars", str(index)), row.name, shape)
+            total += math.prod(shape) * max(array.dtype.itemsize, np.dtype(np.float32).itemsize)
+            arrays.append(array)
         found.append((row, part, arrays))
         before = part.output_shape
-    return found
+    if total > MOST_ARRAY_BYTES:
+        raise _WeightsFault(
+            f"they would take {size_words(total)}, and at most {size_words(MOST_ARRAY_BYTES)} are read; "
+            "use a smaller network"
+        )
+    return [(row, part, [np.asarray(array[...], np.float32) for array in arrays]) for row, part, arrays in found]
+
+
+def _array(file: Any, place: tuple[str, ...], layer: str, shape: Shape) -> Any:
+    """Return an array of numbers, not read yet; raise _WeightsFault unless it is stored as Keras stores it.
+
+    Only the groups on the way to it are opened: a file may hold many more, nested thousands deep.
+    """
+    import h5py
+
+    item, called = file, "/".join(place)
+    for name in place:
+        link = item.get(name, getlink=True) if isinstance(item, h5py.Group) else None
+        if link is None:
+            raise _WeightsFault(f"{called} is missing, which layer {layer} needs")
+        if not isinstance(link, h5py.HardLink):
+            kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
+            raise _WeightsFault(f"{called} is {kind}, or behind one; weights must be in the file itself")
+        item = item[name]
+    if not isinstance(item, h5py.Dataset):
+        raise _WeightsFault(f"{called} is a {type(item).__name__.lower()}; layer {layer} needs an array there")
+    if item.is_virtual or item.external:
+        raise _WeightsFault(f"{called} is kept outside the file; weights must be in the file itself")
+    if item.shape != shape or item.dtype.kind != "f":
+        raise _WeightsFault(
+            f"layer {layer} has other weights than its configuration says: {called} has shape {item.shape} "
+            f"and dtype {item.dtype}, and it needs numbers of shape {shape}"
+        )
+    _refuse_storage(item, called)
+    return item
+
+
+def _refuse_storage(array: Any, called: str) -> None:
+    """Raise _WeightsFault where reading an array may take more memory than the array: HDF5 unpacks a chunk as a whole.
+
+    Keras stores an array in one piece, as it is; its shape is fixed.
+    """
+    import h5py
+
+    remedy = "save the model with Keras's model.save, which stores arrays so"
+    settings = array.id.get_create_plist()
+    filters = [settings.get_filter(place)[3].decode("ascii", "replace") for place in range(settings.get_nfilters())]
+    if array.chunks is not None or filters or settings.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
+        size = 0 if array.chunks is None else math.prod(array.chunks) * array.dtype.itemsize
+        raise _WeightsFault(
+            f"{called} is stored in chunks of {size_words(size)} with the filters {', '.join(filters) or 'none'}, and "
+            f"may be stored in one piece without a filter only; {remedy}"
+        )
+    if array.maxshape != array.shape:
+        raise _WeightsFault(f"{called} may grow to {array.maxshape}, and may have shape {array.shape} only; {remedy}")
+    stored = array.id.get_storage_size()
+    if stored != array.nbytes:
+        raise _WeightsFault(f"{called} has {stored:,} bytes in the file, and must have {array.nbytes:,}; {remedy}")
 
 
 def _shapes(part: Part, before: Shape) -> list[Shape]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from mnist_core.inspection.numpy_network import network_of
 from mnist_core.runs import keras_file
 from mnist_core.runs.keras_file import read_network, read_weights
 from mnist_core.runs.store import Store
+from tests.support.memory import CAN_MEASURE, measured
 
 Build = Callable[[Any], list[Any]]
 DENSE: Build = lambda layers: [  # noqa: E731
@@ -213,6 +216,20 @@ def _external_data(file: h5py.File) -> None:
     file.create_dataset(KERNEL, (784, 8), np.float32, external=[("/etc/hostname", 0, 784 * 8 * 4)])
 
 
+def _replace_group(file: h5py.File, value: Any) -> None:
+    del file["layers/dense"]
+    file["layers/dense"] = value
+
+
+def _stored(file: h5py.File, **settings: Any) -> None:
+    """Store the same shape in another way."""
+    del file[KERNEL]
+    filled = {"data": np.zeros((784, 8), np.float32)} | settings
+    if filled["data"] is None:
+        filled.pop("data")
+    file.create_dataset(KERNEL, (784, 8), np.float32, **filled)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -224,6 +241,13 @@ def _external_data(file: h5py.File) -> None:
         (lambda file: _replace(file, np.zeros((784, 9), np.float32)), "has other weights than its configuration says"),
         (lambda file: _replace(file, np.full((784, 8), b"x")), "dtype"),
         (lambda file: file.pop("layers/dense"), "is missing"),
+        (lambda file: _replace_group(file, h5py.SoftLink("/layers/dense_1")), "is a soft link, or behind one"),
+        (lambda file: _replace_group(file, h5py.ExternalLink("/etc/other.h5", "/x")), "is an external link, or behind"),
+        (lambda file: _replace_group(file, np.zeros(3)), "is missing"),
+        (lambda file: _stored(file, chunks=(784, 8)), r"stored in chunks of 24 KB with the filters none, and may be"),
+        (lambda file: _stored(file, chunks=(1, 8), compression="gzip"), "with the filters deflate, .*model.save"),
+        (lambda file: _stored(file, chunks=(1, 8), maxshape=(None, 8)), "stored in chunks of 32 bytes"),
+        (lambda file: _stored(file, data=None), "has 0 bytes in the file, and must have 25,088"),
     ],
 )
 def test_weights_from_elsewhere_or_of_another_shape_are_refused(path: Path, change, says: str) -> None:
@@ -247,3 +271,93 @@ def test_bombs_strange_members_and_damage_are_refused(path: Path) -> None:
         (path.parent / "cut.keras").write_bytes(path.read_bytes()[:cut])
         with pytest.raises(DamagedFile, match=r"not a \.keras file"):
             read_network(path.parent / "cut.keras")
+
+
+def _one_large_chunk(file: h5py.File) -> None:
+    """Store the array in one chunk of 1 GB, of which it is the first rows."""
+    del file[KERNEL]
+    rows = 2**30 // (8 * 4)
+    settings: dict[str, Any] = {"chunks": (rows, 8), "maxshape": (None, 8), "compression": "gzip"}
+    made = file.create_dataset(KERNEL, (784, 8), np.float32, **settings)
+    made.id.write_direct_chunk((0, 0), _zeros(2**30))
+
+
+def _zeros(size: int) -> bytes:
+    """Return so many zeros as zlib compresses them, without making them: one compressed MB, many times (RFC 1950)."""
+    deflate = zlib.compressobj(9)
+    block = deflate.compress(bytes(2**20)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    head, megabyte = block[:2], block[2:]
+    adler = size % 65521 << 16 | 1
+    return head + megabyte * (size // 2**20) + b"\x03\x00" + adler.to_bytes(4, "big")
+
+
+@pytest.mark.skipif(not CAN_MEASURE, reason="only Linux counts the peak of a process anew")
+def test_a_small_file_with_a_chunk_of_a_gigabyte_takes_little_memory(path: Path) -> None:
+    bomb = with_weights(path, _one_large_chunk)
+    assert bomb.stat().st_size < 40_000
+    model = read_network(bomb)
+    with measured() as peak, pytest.raises(DamagedFile, match=r"chunks of 1,024 MB .*one piece"):
+        read_weights(model, bomb)
+    assert peak.bytes < 32 * 2**20
+
+
+def test_groups_nested_thousands_deep_are_not_opened(path: Path, monkeypatch) -> None:
+    """HDF5 takes a minute to visit 3,000 groups in each other, which are a file of 30 kB."""
+
+    def nest(file: h5py.File) -> None:
+        group = file
+        for _ in range(1_000):
+            group = group.create_group("a")
+
+    deep = with_weights(path, nest)
+    for visit in ("visit", "visititems", "visit_links", "visititems_links"):
+        monkeypatch.setattr(h5py.Group, visit, pytest.fail)
+    assert read_weights(read_network(deep), deep)
+
+
+def test_arrays_that_share_their_place_in_the_file_count_each(tmp_path: Path, monkeypatch) -> None:
+    saved(tmp_path / "wide.keras", lambda layers: [*DENSE(layers)[:2], *_wide(layers)])
+    model = read_network(tmp_path / "wide.keras")
+    assert read_weights(model, tmp_path / "wide.keras")
+
+    def share(file: h5py.File) -> None:
+        for number in range(2, 9):
+            del file[f"layers/dense_{number}/vars/0"]
+            file[f"layers/dense_{number}/vars/0"] = file["layers/dense_1/vars/0"]
+
+    path = with_weights(tmp_path / "wide.keras", share)
+    monkeypatch.setattr(keras_file, "MOST_ARRAY_BYTES", 2**18)
+    with pytest.raises(DamagedFile, match="they would take 329 KB, and at most 256 KB are read; use a smaller network"):
+        read_weights(model, path)
+
+
+def _wide(layers: Any) -> list[Any]:
+    return [*(layers.Dense(64, "relu") for _ in range(9)), layers.Dense(10, "softmax")]
+
+
+def test_damage_within_the_hdf5_file_is_our_own_error(tmp_path: Path) -> None:
+    """h5py answers some of it with SystemError or OverflowError."""
+    layers: Build = lambda layers: [  # noqa: E731
+        layers.Input((28, 28, 1)),
+        layers.Conv2D(2, 3, activation="relu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(10, activation="softmax"),
+    ]
+    saved(tmp_path / "small.keras", layers)
+    model = read_network(tmp_path / "small.keras")
+    with zipfile.ZipFile(tmp_path / "small.keras") as archive:
+        whole = archive.read("model.weights.h5")
+    reasons = []
+    for seed in range(300):
+        rng, damaged = random.Random(seed), bytearray(whole)
+        for _ in range(3):
+            place = rng.randrange(len(whole) - 16)
+            other = rng.randrange(len(whole) - 16)
+            damaged[place : place + 16] = rng.choice((b"\xff" * 16, bytes(16), whole[other : other + 16]))
+        path = written(tmp_path / "x", {"model.weights.h5": bytes(damaged)})
+        try:
+            read_weights(model, path)
+        except DamagedFile as error:
+            reasons.append(str(error))
+    assert 20 < len(reasons) < 300
+    assert all("weights that are not read" in reason for reason in reasons)
