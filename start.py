@@ -6,7 +6,7 @@
     python3 start.py tests         run the tests
     python3 start.py cli ARGS …    the command line, as `python -m mnist_core ARGS …`
 
-What is needed is installed once: into the active virtual environment, or else into `.venv` beside this file; the
+What is needed is installed once: into the active virtual environment, or else into `.venv` next to this file; the
 system's own Python is never changed. Further arguments are passed on. Only the first start needs a network.
 """
 

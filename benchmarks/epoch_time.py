@@ -1,4 +1,4 @@
-"""Seconds per epoch: this project's training beside a plain Keras `model.fit` on the same data.
+"""Seconds per epoch: this project's training against a plain Keras `model.fit` on the same data.
 
     python benchmarks/epoch_time.py --repeats 5
     python benchmarks/epoch_time.py --conv

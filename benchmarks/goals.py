@@ -112,8 +112,8 @@ def shipped(folder: Path) -> Path:
 def pages() -> None:
     """The reruns of every page, in a process of their own."""
     command = [sys.executable, str(ROOT / "benchmarks" / "view_cost.py"), "--repeats", "5"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    costs = {name: float(cost) for name, cost in re.findall(r"^(views/\S+) +\S+ +(\S+)", said, re.MULTILINE)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    costs = {name: float(cost) for name, cost in re.findall(r"^(views/\S+) +\S+ +(\S+)", done, re.MULTILINE)}
     dearest = max(costs, key=costs.__getitem__)
     _goal("rerun of Compare, nothing changed", 0.08, costs["views/compare/page.py"], "processor s")
     _goal(f"rerun of the dearest page ({dearest.removeprefix('views/')})", 0.08, costs[dearest], "processor s")
@@ -166,10 +166,10 @@ def _looked_in_a_process_of_its_own(url: str, seconds: float) -> tuple[list[floa
         "from benchmarks.many_viewers import looked; "
         f"print(json.dumps(asyncio.run(looked({url!r}, 30, 4.0, {seconds}))))"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    if said.returncode:
-        raise SystemExit(f"a viewer failed:\n{said.stderr[-2000:]}")
-    first, waits, _ = json.loads(said.stdout.splitlines()[-1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(f"a viewer failed:\n{done.stderr[-2000:]}")
+    first, waits, _ = json.loads(done.stdout.splitlines()[-1])
     return first, waits
 
 

@@ -1,4 +1,4 @@
-"""What a job costs beside its training, and how soon a person sees something.
+"""What a job costs besides its training, and how soon a person sees something.
 
     python benchmarks/job_overhead.py
     MNIST_NPZ=… python benchmarks/job_overhead.py --dataset mnist

@@ -7,7 +7,7 @@
 `grid`: the 90 configurations of `tuning/grid_90` for 3 epochs each, in slices of 18 by the first layer's width; slice
 by slice ours, then KerasTuner's `GridSearch`. `hyperband`: the space of `tuning/hyperband_mlp` with at most
 `--max-epochs` epochs and a factor of 3, ours and KerasTuner's `Hyperband` in turns; which networks are drawn is chance,
-so the number of trials, epochs and parameters is printed beside the seconds.
+so the number of trials, epochs and parameters is printed next to the seconds.
 
 Both train Keras networks with Adam in batches of 32 on the same 50,000 images and judge them after each epoch on the
 same 10,000. KerasTuner runs as its documentation shows, in a process of its own, one trial after the other, with

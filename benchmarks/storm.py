@@ -325,11 +325,11 @@ class Storm:
             self.until(self.training)
             time.sleep(self.random.uniform(0, 0.3))
             filler = fill(self.disk, free=1024 * free_kb)
-            asked = [self.any_work()] if self.short else [self.any_work(), ("sweeps",), ("runs",)]
+            requests = [self.any_work()] if self.short else [self.any_work(), ("sweeps",), ("runs",)]
             finished = [run.id for run in self.own_runs() if run.state == "finished"]
             if finished and number % 2:
-                asked.append(("delete", finished[-1]))
-            for arguments in asked:
+                requests.append(("delete", finished[-1]))
+            for arguments in requests:
                 command = Command(self, *arguments)
                 status = command.wait(60)
                 self.read(command)

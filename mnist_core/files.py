@@ -52,7 +52,7 @@ _SLACK_S = 5.0
 """By so much the clock may have been set between a process's start and the name that it gave a file."""
 
 _TEMPORARY = re.compile(r"\.tmp-(\d+)-(\d+)-\d+-(.*)")
-"""A name from `temporary_beside`: process, Unix nanoseconds, count, then the machine and the name that it is for."""
+"""A name from `temporary_near`: process, Unix nanoseconds, count, then the machine and the name that it is for."""
 
 _EARLIER_TEMPORARY = re.compile(r"\.new-.*|\..*\.(json|jsonl|npz|request)\.\w{8}|\.\d+\.model\.keras")
 """Temporary names of earlier versions."""
@@ -120,13 +120,13 @@ def may_write(folder: Path) -> bool:
 def try_writing(folder: Path) -> None:
     """Raise WriteError where a small file cannot be written in a folder, for lack of space too."""
     with writing(folder), contextlib.ExitStack() as stack:
-        path = temporary_beside(folder / "try")
+        path = temporary_near(folder / "try")
         stack.callback(path.unlink, missing_ok=True)
         with _create(path) as file:
             file.write(b" " * 4096)
 
 
-def temporary_beside(path: Path) -> Path:
+def temporary_near(path: Path) -> Path:
     """Return a new name in the folder of `path`, with its ending, for what is to take its place.
 
     The name says which process on which machine gave it, so that `sweep` knows what was left behind.
@@ -161,7 +161,7 @@ def placing(path: Path) -> Iterator[Path]:
 
     Where the block does not end well, the file vanishes. Raises WriteError.
     """
-    temporary = temporary_beside(path)
+    temporary = temporary_near(path)
     with writing(path):
         try:
             yield temporary

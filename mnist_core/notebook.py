@@ -169,12 +169,12 @@ def fit(
         if item is not None and item.continues and "parent" not in values:
             config = _after_its_parent(store, runner, item, config)
         label = name or changed_name(item.name, item.config, config) if item else name or config.model.summary()[:80]
-        asked = request(store, runner, config, name=label, preset=item.name if item else None, again=again)
-        _wait(store, runner, asked.run.id)
+        requested = request(store, runner, config, name=label, preset=item.name if item else None, again=again)
+        _wait(store, runner, requested.run.id)
     finally:
         if isinstance(runner, ServiceRunner):
             runner.close()
-    return store.get(asked.run.id)
+    return store.get(requested.run.id)
 
 
 @dataclass(frozen=True)

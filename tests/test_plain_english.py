@@ -40,6 +40,19 @@ AVOIDED = re.compile(rf"\b({'|'.join(map(re.escape, PLAINLY))})\b", re.IGNORECAS
 QUESTIONS = ("Whether ", "What ")
 """Beginnings of a docstring that leave open what a function does."""
 
+NO_NAMES = {"said", "told", "asked", "beside"}
+"""Words that say where a value came from, or stand where another word is meant; no variable has one as its name."""
+
+EVERY_FILE = [
+    *(
+        path
+        for room in ("mnist_core", "dashboard", "tests", "benchmarks")
+        for path in sorted((ROOT / room).rglob("*.py"))
+    ),
+    ROOT / "start.py",
+]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
 CAMEL_CASE = re.compile(r"_*[A-Z]\w*[a-z]\w*")
 
 Text = tuple[int, str]
@@ -77,6 +90,17 @@ def not_a_verb(source: str) -> list[str]:
     ]
 
 
+def ill_named(source: str) -> list[str]:
+    """Return line and name of each identifier that is one of `NO_NAMES`, apart from underscores around it."""
+    found = {
+        (node.lineno, name)
+        for node in ast.walk(ast.parse(source))
+        for field in ("id", "attr", "arg", "name")
+        if isinstance(name := getattr(node, field, None), str) and name.strip("_").lower() in NO_NAMES
+    }
+    return [f"{line}: {name}" for line, name in sorted(found)]
+
+
 def type_names(source: str) -> Iterator[Text]:
     """Yield line and name, without underscores in front, of each class, type alias and type variable.
 
@@ -111,6 +135,25 @@ def test_docstrings_and_comments_are_in_plain_english(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert avoided(source) == []
     assert not_a_verb(source) == []
+
+
+def test_the_search_for_names_sees_every_place_of_one() -> None:
+    source = """
+def f(told, *, x):
+    said = x.asked
+    print(f"{said}", SAID, beside=1)
+"""
+    assert ill_named(source) == ["2: told", "3: asked", "3: said", "4: SAID", "4: beside", "4: said"]
+
+
+@pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_name_says_what_a_value_is(path: Path) -> None:
+    assert ill_named(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documentation_writes_next_to_or_besides(path: Path) -> None:
+    assert re.findall(r".*\bbeside\b.*", path.read_text(encoding="utf-8"), re.IGNORECASE) == []
 
 
 def test_the_search_for_type_names_sees_every_way_to_define_one() -> None:

@@ -147,7 +147,7 @@ class TestWhatIsLeftBehind:
         assert read_json(tmp_path / "status.json") == {}
 
     def test_a_later_process_of_the_same_number_does_not_keep_it(self, tmp_path: Path) -> None:
-        mine = files.temporary_beside(tmp_path / "status.json").name.split("-")
+        mine = files.temporary_near(tmp_path / "status.json").name.split("-")
         mine[2] = str(time.time_ns() - 10**9 * 86400 * 365 * 20)
         (tmp_path / "-".join(mine)).touch()
         sweep(tmp_path)

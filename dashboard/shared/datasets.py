@@ -31,7 +31,7 @@ from mnist_core.text import for_markdown
 
 SAMPLES = 4
 PICTURE = "data_picture"
-TOLD = "data_told"
+NOTICE = "data_told"
 LOOK = "data"
 """The name in the URL of the dataset that is looked at."""
 
@@ -246,10 +246,10 @@ def registered_panel(runs: list[Run]) -> None:
         "whole-number labels of shape (n,) from 0 to 9. An uploaded file is kept in the store. A file that is named by "
         "its path stays where it is; only the path is remembered.",
     )
-    if told := state.widget_value(TOLD):
-        text, new = told
+    if notice := state.widget_value(NOTICE):
+        text, new = notice
         st.success(for_markdown(text) + (" [Look at it above](#examples)" if new else ""), icon=":material/check:")
-        state.fill({TOLD: None} | ({"data_path": "", "data_name": ""} if new else {}))
+        state.fill({NOTICE: None} | ({"data_path": "", "data_name": ""} if new else {}))
     if resources.store().writable:
         _form(catalog)
     else:
@@ -312,8 +312,8 @@ def name_of_file(file: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", Path(file).stem.lower()).strip("-_")[:64]
 
 
-def _changed(told: str, *, new: bool = False) -> None:
-    state.fill({TOLD: (told, new)})
+def _changed(notice: str, *, new: bool = False) -> None:
+    state.fill({NOTICE: (notice, new)})
     st.rerun()
 
 

@@ -73,7 +73,7 @@ def digit_dialog(
     index = state.link_number(DIGIT, 0, len(labels) - 1)
     if index is None:
         return
-    said, true = opinions(index), int(labels[index])
+    answers, true = opinions(index), int(labels[index])
     picture, guesses = st.columns([2, 3], gap="medium")
     with picture:
         if images is None:
@@ -83,18 +83,18 @@ def digit_dialog(
                 png(in_theme(images[index], ENLARGED)),
                 width=28 * ENLARGED,
                 output_format="PNG",
-                alt=described(said, true),
+                alt=described(answers, true),
             )
         st.caption(f"Test image {index:,}, counted from 0")
         if index in badges:
             st.info(badges[index], icon=":material/label_off:")
     with guesses:
-        st.html(verdict(said, true))
-        names = said[0].names if said else DIGITS
-        told = [item for item in said if not item.guesses_only]
-        frame = probability_frame(told, true)
-        if told:
-            Drawing(probability_chart, frame, told).show(
+        st.html(verdict(answers, true))
+        names = answers[0].names if answers else DIGITS
+        with_probabilities = [item for item in answers if not item.guesses_only]
+        frame = probability_frame(with_probabilities, true)
+        if with_probabilities:
+            Drawing(probability_chart, frame, with_probabilities).show(
                 key="digit_probabilities",
                 alt_text=f"Bars: the probability that each run gives to each class; the true one is {names[true]}.",
             )
@@ -102,24 +102,24 @@ def digit_dialog(
                 f"A network gives each of the {'ten digits' if names == DIGITS else f'{len(names)} classes'} a "
                 "probability; together they make 100 %. The largest is its guess."
             )
-        if len(told) < len(said):
+        if len(with_probabilities) < len(answers):
             st.caption("A run that was recorded with its guesses only gives no probabilities.")
     _neighbours(list(order), index, page_size)
     explain(index)
-    if not told:
+    if not with_probabilities:
         return
     panels.data_and_downloads(
         frame,
         Drawing(
             probability_chart,
             frame,
-            [replace(item, colour=style.on_paper(item.colour)) for item in told],
+            [replace(item, colour=style.on_paper(item.colour)) for item in with_probabilities],
             named=True,
         ),
         shown=frame.pivot(index="digit", columns="label", values="probability").reset_index(),
         key="digit",
         filename=f"digit-{index}",
-        column_config={item.label: st.column_config.NumberColumn(format="%.2f %%") for item in told},
+        column_config={item.label: st.column_config.NumberColumn(format="%.2f %%") for item in with_probabilities},
     )
 
 

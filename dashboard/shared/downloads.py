@@ -93,10 +93,10 @@ class Download:
         lines = (
             self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.exists() else []
         )
-        said = [line[line.index(SENTENCE) :].strip() for line in lines if SENTENCE in line]
+        sentences = [line[line.index(SENTENCE) :].strip() for line in lines if SENTENCE in line]
         # Keras's message about a missing network is for programmers; other causes, such as a full disk, are shown
         return (
-            re.sub(r" \(URL fetch failure.*?\)(?=\. |$)", "", said[-1])
-            if said
+            re.sub(r" \(URL fetch failure.*?\)(?=\. |$)", "", sentences[-1])
+            if sentences
             else f"{SENTENCE}; the end of {self._log.name} in the store says why"
         )

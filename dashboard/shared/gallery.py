@@ -137,10 +137,10 @@ def vote_items(
         of the classes, in the order of their numbers.
     """
     runs = range(len(labels))
-    said = [(frame[f"guess_{run}"].tolist(), frame[f"confidence_{run}"].tolist()) for run in runs]
+    pairs = [(frame[f"guess_{run}"].tolist(), frame[f"confidence_{run}"].tolist()) for run in runs]
     found: list[Item] = []
     for place, (index, true) in enumerate(zip(frame["index"].tolist(), frame["true"].tolist(), strict=True)):
-        each = [(names[guess[place]], confidence_text(sure[place])) for guess, sure in said]
+        each = [(names[guess[place]], confidence_text(sure[place])) for guess, sure in pairs]
         written = names[true]
         spoken = "; ".join(f"{label} guesses {each[run][0]} at {each[run][1]}" for run, label in enumerate(labels))
         found.append(

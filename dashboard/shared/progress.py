@@ -44,14 +44,14 @@ def words(run: Run, place: int, stopping: bool, now: float) -> tuple[float, str]
     if left is not None:
         left += run.slow_motion() * max(0, epochs - epoch)
     most = "at most " if run.recorded or run.config.training.early_stopping else ""
-    said = (
+    text = (
         f"{most}{style.duration(left)} left"
         if left is not None
         else "getting ready"
         if inside is None
         else "first epoch"
     )
-    return share(run), f"epoch {epoch} of {epochs}, {said}"
+    return share(run), f"epoch {epoch} of {epochs}, {text}"
 
 
 def share(run: Run) -> float:

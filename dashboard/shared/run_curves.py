@@ -138,9 +138,9 @@ def planned(groups: Sequence[RunGroup]) -> int | None:
 
 def notes(groups: Sequence[RunGroup], runs: Sequence[Run]) -> list[str]:
     """Return the notes on these curves, a sentence (Markdown) each."""
-    said = []
+    sentences = []
     if any(group.several for group in groups):
-        said.append(
+        sentences.append(
             "Several seeds of one recipe are drawn as their mean (n: how many); the band reaches from the lowest to "
             "the highest of them."
         )
@@ -150,20 +150,20 @@ def notes(groups: Sequence[RunGroup], runs: Sequence[Run]) -> list[str]:
         if run.changed_at is not None:
             words = moments(run.meta.changes, run.config.model)
             what = "; ".join(f"{text} after epoch {epoch}" for epoch, text in words.items()) or "what is not known"
-            said.append(
+            sentences.append(
                 f"◆ {for_markdown(_bare(run.name))} was changed by hand while it was trained "
                 f"({for_markdown(what)}): it is no training with one configuration."
             )
         elif run.parent and earlier.epochs:
             parent = names.get(run.parent, f"run {run.parent}")
             child = _bare(group.name if group.several else run.name)
-            said.append(
+            sentences.append(
                 f"{for_markdown(child)} goes on from epoch {earlier.epochs} of "
                 f"{for_markdown(parent)}: its epochs are counted on from there."
             )
         elif run.parent and run.changed_at is None:
-            said.append(
+            sentences.append(
                 f"{for_markdown(_bare(run.name))} goes on from run {run.parent}, which is no longer here: "
                 "its epochs are counted from 1."
             )
-    return said
+    return sentences

@@ -94,8 +94,8 @@ def run_picker(
         return [by_id[run_id] for run_id in ids]
     several = [group for group in chosen if group.several]
     if several:
-        said = ", ".join(f"{group.name}: seed {group.first.seed}" for group in several)
-        st.caption(f"One seed of each recipe stands for all of them here. {for_markdown(said)}.")
+        seeds = ", ".join(f"{group.name}: seed {group.first.seed}" for group in several)
+        st.caption(f"One seed of each recipe stands for all of them here. {for_markdown(seeds)}.")
     return [group.first for group in chosen]
 
 

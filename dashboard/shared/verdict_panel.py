@@ -227,11 +227,11 @@ def _lines(
     """Return the only verdict in words, as HTML, without what the headline of the page has already."""
     own = [recipe for recipe in recipes if recipe.run == item.run]
     heads = not any(in_headline(recipe) for recipe in own)
-    said = "" if heads else f'<div class="sentence">{for_html(verdict_words(item, labels))}</div>'
+    sentence = "" if heads else f'<div class="sentence">{for_html(verdict_words(item, labels))}</div>'
     about_recipes = [recipe_words(recipe, labels) for recipe in own]
     more = filter(None, [open_words(item), loss_verdict_words(item, labels), *about_recipes])
-    lines = "".join(f'<div class="{"more" if said else ""}">{for_html(text)}</div>' for text in more)
-    return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{said}{lines}</div>'
+    lines = "".join(f'<div class="{"more" if sentence else ""}">{for_html(text)}</div>' for text in more)
+    return f'<div class="verdict" style="border-left-color:{colours[item.run]}">{sentence}{lines}</div>'
 
 
 def undermining(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> list[str]:

@@ -81,12 +81,12 @@ def _page(runs: list[Run]) -> None:
     colours = resources.colours([run.id for run in chosen])
     epoch = epoch_switch()
     tested = runs_with_predictions(trained, labels, epoch)
-    said = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
-    _answer([run for run in trained if _intact(run, epoch)], labels, colours, said)
+    predictions = {run.id: found for run in tested if (found := resources.predictions(run, epoch)) is not None}
+    _answer([run for run in trained if _intact(run, epoch)], labels, colours, predictions)
     _histories(trained, labels, colours)
-    for run_id in [run_id for run_id, item in said.items() if item.guesses_only]:
+    for run_id in [run_id for run_id, item in predictions.items() if item.guesses_only]:
         st.caption(f"{for_markdown(labels[run_id])} was recorded with its guesses only; its confidence is not known.")
-    _confidence(trained, labels, colours, {key: item for key, item in said.items() if not item.guesses_only})
+    _confidence(trained, labels, colours, {key: item for key, item in predictions.items() if not item.guesses_only})
 
 
 def _histories(runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
@@ -124,17 +124,15 @@ def _readable(run: Run) -> bool:
 
 
 def _answer(
-    runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], said: Mapping[str, Predictions]
+    runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], predictions: Mapping[str, Predictions]
 ) -> None:
     """Which run is better by which measure, decided as on Compare; then what became of each since its best epoch."""
     if not runs:
         return
     baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
     found = resources.comparison(runs, baseline, state.chosen_epoch(), state.margin())
-    lines = [
-        for_markdown(relation_words(item, labels, (mistake_cost(said[baseline]), mistake_cost(said[item.run]))))
-        for item in found.verdicts
-    ]
+    costs = {run_id: mistake_cost(predictions[run_id]) for item in found.verdicts for run_id in (baseline, item.run)}
+    lines = [for_markdown(relation_words(item, labels, (costs[baseline], costs[item.run]))) for item in found.verdicts]
     several = len(lines) > 1
     if lines:
         panels.headline(for_markdown(relations_words(found.verdicts, labels)) if several else lines[0], help=MEANING)
@@ -247,10 +245,10 @@ def _ends(frame: pd.DataFrame) -> str:
 
 @st.fragment
 def _confidence(
-    runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], said: Mapping[str, Predictions]
+    runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], predictions: Mapping[str, Predictions]
 ) -> None:
     """Reliability and temperature of one of the runs."""
-    tested = [run for run in runs if run.id in said]
+    tested = [run for run in runs if run.id in predictions]
     panels.heading(
         "Can its confidence be trusted?",
         "Of all guesses made with 90 % confidence, 90 % should be right. A temperature makes all guesses more or less "
@@ -276,7 +274,7 @@ def _confidence(
             bind="query-params",
             help="1 leaves the probabilities as trained.",
         )  # fmt: skip
-    _tempered(run, said[run.id], float(temperature), colours[run.id], equal_counts=kind != BIN_KINDS[1])
+    _tempered(run, predictions[run.id], float(temperature), colours[run.id], equal_counts=kind != BIN_KINDS[1])
 
 
 def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
@@ -293,31 +291,35 @@ def _inspected(tested: list[Run], labels: Mapping[str, str]) -> Run:
     return tested[ids.index(found)]
 
 
-def _fitted(said: Predictions) -> float | None:
+def _fitted(predictions: Predictions) -> float | None:
     """Return the temperature that suits the held-out images best; None where there are none."""
-    if said.val_labels is None or said.val_probabilities is None:
+    if predictions.val_labels is None or predictions.val_probabilities is None:
         return None
-    return fit_temperature(said.val_labels, said.val_probabilities)
+    return fit_temperature(predictions.val_labels, predictions.val_probabilities)
 
 
-def _loss_by_temperature(said: Predictions) -> pd.DataFrame:
-    losses = [loss_at(said.labels, said.probabilities, value) for value in TEMPERATURES]
+def _loss_by_temperature(predictions: Predictions) -> pd.DataFrame:
+    losses = [loss_at(predictions.labels, predictions.probabilities, value) for value in TEMPERATURES]
     return pd.DataFrame({"temperature": TEMPERATURES, "loss": losses})
 
 
-def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, equal_counts: bool) -> None:
+def _tempered(run: Run, predictions: Predictions, temperature: float, colour: str, *, equal_counts: bool) -> None:
     of = run.id, run.version(), state.chosen_epoch()
-    fitted: float | None = CACHE.get(("fitted", *of), lambda: _fitted(said), size_of)
+    fitted: float | None = CACHE.get(("fitted", *of), lambda: _fitted(predictions), size_of)
     wanted = {"as trained": 1.0, "chosen": temperature} | ({"fitted": fitted} if fitted else {})
     figures: dict[str, Scores] = {
         name: CACHE.get(
-            ("tempered", *of, value), partial(tempered_scores, said.labels, said.probabilities, value), size_of
+            ("tempered", *of, value),
+            partial(tempered_scores, predictions.labels, predictions.probabilities, value),
+            size_of,
         )
         for name, value in wanted.items()
     }
     bins: list[ReliabilityBin] = CACHE.get(
         ("reliability", *of, temperature, equal_counts),
-        lambda: reliability(said.labels, with_temperature(said.probabilities, temperature), equal_counts=equal_counts),
+        lambda: reliability(
+            predictions.labels, with_temperature(predictions.probabilities, temperature), equal_counts=equal_counts
+        ),
         size_of,
     )
     plain_table(
@@ -346,7 +348,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
             "with a held-out part of the training images to get one."
         )
     else:
-        held = len(said.val_labels) if said.val_labels is not None else 0
+        held = len(predictions.val_labels) if predictions.val_labels is not None else 0
         st.caption(
             f"Fitted: the temperature with the lowest loss on the {held:,} held-out images, {fitted:.2f}. "
             + ("Above 1, so the network is surer than it should be." if fitted > 1.02 else "")
@@ -371,7 +373,7 @@ def _tempered(run: Run, said: Predictions, temperature: float, colour: str, *, e
             "share that is right: with few images, a point off the diagonal may be chance.",
         )
     with right:
-        curve: pd.DataFrame = CACHE.get(("by temperature", *of), lambda: _loss_by_temperature(said), size_of)
+        curve: pd.DataFrame = CACHE.get(("by temperature", *of), lambda: _loss_by_temperature(predictions), size_of)
         panels.chart_with_table(
             Drawing(temperature_chart, curve, colour, chosen=temperature, fitted=fitted),
             curve,

@@ -107,7 +107,7 @@ def _page(runs: list[Run]) -> None:
 def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     colours = resources.colours([run.id for run in runs])
     times = {run.id: latency.stored(resources.store(), run) for run in runs}
-    said = {run.id: found for run in runs if (found := resources.predictions(run)) is not None}
+    predictions = {run.id: found for run in runs if (found := resources.predictions(run)) is not None}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="weighing"):
         name = st.segmented_control(
             "Cost", list(COST_BY_NAME), default="parameters", required=True, key="cost", bind="query-params", wrap=True,
@@ -117,7 +117,7 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
         margin = margin_box()
     cost = COST_BY_NAME[name or "parameters"]
     candidates = [_candidate(run, times[run.id]) for run in runs]
-    items = rank(candidates, said, margin=margin, recipes=_recipes(runs, margin))
+    items = rank(candidates, predictions, margin=margin, recipes=_recipes(runs, margin))
     advice = recommend(items, cost)
     seeds = {run.id: sample for run in runs if (sample := resources.recipe_sample(run))}
     sentence = recommendation_words(advice, items, labels, seeds)

@@ -60,7 +60,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=("html", "markdown"),
-        help="one HTML file with everything in it, or Markdown, with its pictures as SVG files beside FILE "
+        help="one HTML file with everything in it, or Markdown, with its pictures as SVG files next to FILE "
         "(default: by the ending of FILE, else html)",
     )
 

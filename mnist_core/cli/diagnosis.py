@@ -33,9 +33,9 @@ def diagnose(options: argparse.Namespace, reporter: Reporter) -> int:
     for run, items in found:
         reporter.line(f"{run.name} ({run.id}), {run.epochs_done} epochs")
         for item in items:
-            said = words(item, ended=not run.live)
-            reporter.line(f"  {said.sentence}")
-            reporter.line(f"    Rule: {said.rule}")
+            wording = words(item, ended=not run.live)
+            reporter.line(f"  {wording.sentence}")
+            reporter.line(f"    Rule: {wording.rule}")
             if item.suggestions:
                 reporter.line(f"    Suggestion: {suggestion_sentence(item.suggestions)}")
             for change in item.suggestions:

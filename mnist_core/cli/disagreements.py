@@ -41,18 +41,18 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
     runs = found_runs(store, options.runs)
     baseline, names = runs[0], {run.id: f"{run.name} ({run.id})" for run in runs}
 
-    said: list[Predictions] = []
+    predictions: list[Predictions] = []
     for run in runs[1:]:
         both = paired(baseline, run, options.epoch)
         if isinstance(both, Refusal):
             raise ComparisonError(refusal_words(both, names))
-        said += [both[1]] if said else list(both)
+        predictions += [both[1]] if predictions else list(both)
     comparison = compare(runs, baseline, options.epoch, margin=options.margin)
     pairs: list[dict[str, Any]] = []
-    for run, theirs in zip(runs[1:], said[1:], strict=True):
-        found = counts(votes([said[0], theirs]))
-        matrix = difference_matrix(said[0], theirs)
-        changes, by_digit = confusion_changes(said[0], theirs), class_changes(said[0], theirs)
+    for run, theirs in zip(runs[1:], predictions[1:], strict=True):
+        found = counts(votes([predictions[0], theirs]))
+        matrix = difference_matrix(predictions[0], theirs)
+        changes, by_digit = confusion_changes(predictions[0], theirs), class_changes(predictions[0], theirs)
         verdict = comparison.of(run.id)
         assert verdict is not None
         pairs.append(
@@ -77,7 +77,7 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
                 ],
             }
         )
-    wrong = wrong_counts(votes(said), len(runs)).tolist()
+    wrong = wrong_counts(votes(predictions), len(runs)).tolist()
     if reporter.as_json:
         found_all = {"wrong_by": wrong} if len(runs) > 2 else {}
         listed = [{"id": run.id, "name": run.name} for run in runs]

@@ -80,9 +80,9 @@ class Maker:
         if preset.continues and not self._first_run(preset.continues) <= self.shipped:
             self._preset(PRESETS[preset.continues])
         wanted = self._wanted(preset)
-        asked = request_all(self.store, self.runner, wanted)
-        follow(self.store, [item.run.id for item in asked], self.reporter, self.runner)
-        for one, item in zip(wanted, asked, strict=True):
+        requested = request_all(self.store, self.runner, wanted)
+        follow(self.store, [item.run.id for item in requested], self.reporter, self.runner)
+        for one, item in zip(wanted, requested, strict=True):
             first = one.config.training.seed == preset.config.training.seed
             self._ship(self._finished(item.run.id), whole=first, predictions=preset.name in ALSO_ON_DIGITS)
 

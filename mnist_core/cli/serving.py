@@ -56,10 +56,10 @@ def serve(options: argparse.Namespace, reporter: Reporter) -> int:
         print(token)
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    asked = store_server.Options(
+    serving_options = store_server.Options(
         options.address, options.listen, options.certificate, options.key, silence_s=options.silence
     )
-    with store_server.serving(store, asked) as server:
+    with store_server.serving(store, serving_options) as server:
         if reporter.as_json:
             reporter.json({"address": server.address})
         else:

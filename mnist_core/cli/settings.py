@@ -65,7 +65,7 @@ def page() -> str:
     """Return the page of the documentation, as Markdown."""
     lines = [HEAD, "| path | in a link | values | default | what it does |", "|---|---|---|---|---|"]
     for item in SETTINGS.values():
-        only = " ".join(f"Only with {condition.path} {' or '.join(map(_said, condition.values))}."
+        only = " ".join(f"Only with {condition.path} {' or '.join(map(_in_words, condition.values))}."
                         for condition in item.shown_if)  # fmt: skip
         lines.append(_row(f"`{item.path}`", f"`{item.link}`", item, only))
     lines += ["", "## Layers", ""]
@@ -85,5 +85,5 @@ def _row(path: str, link: str, item: Setting, only: str = "") -> str:
     return f"| {path} | {link} | {allowed(item)} | {default(item)} | {text} |"
 
 
-def _said(value: object) -> str:
+def _in_words(value: object) -> str:
     return "given" if value is True else str(value)

@@ -67,9 +67,9 @@ def sweep(options: argparse.Namespace, reporter: Reporter) -> int:
     if isinstance(runner, ServiceRunner):
         runner.warm()  # its workers start while the runs are being written down
     with closing(runner):
-        found, asked = stored.start(store, runner, spec, keep_weights=not options.no_weights, again=options.again)
-        new = sum(item.outcome != "stored" for item in asked)
-        reporter.say(f"sweep {found.name} ({found.id}): {len(asked)} runs, {new} of them to be trained")
+        found, requested = stored.start(store, runner, spec, keep_weights=not options.no_weights, again=options.again)
+        new = sum(item.outcome != "stored" for item in requested)
+        reporter.say(f"sweep {found.name} ({found.id}): {len(requested)} runs, {new} of them to be trained")
         try:
             follow_sweep(store, found, reporter, runner)
         except KeyboardInterrupt:
@@ -210,14 +210,14 @@ def follow_sweep(store: Store, item: Sweep, reporter: Reporter, runner: Runner) 
     Runs whose training was lost are handed to `runner` again. Returns early where they can't be trained, after
     reporting why.
     """
-    told = -1
+    reported = -1
     with Notices(reporter) as report, Watch(store, runner) as watch:
         while True:
             runs = runs_of(store, item.run_ids)
             done = progress_of(runs)
             ended = done.total - sum(done.states.get(state, 0) for state in ("queued", "running", "interrupted"))
-            if ended != told:
-                told = ended
+            if ended != reported:
+                reported = ended
                 left = f", about {done.seconds_left:.0f} s left" if done.seconds_left is not None else ""
                 reporter.say(f"{ended} of {done.total} runs have ended{left}")
             look = watch.look([run for run in runs if isinstance(run, Run)])
@@ -244,7 +244,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
 def search(options: argparse.Namespace, reporter: Reporter) -> int:
     """Carry out a search and show what came of it."""
     store = Store(options.store)
-    item = _asked_for(store, options)
+    item = _search_of(store, options)
     make_available(store, item.dataset, options.json)
     item = item if item.created_at else stored_searches.add(store, item.spec)
     if item.owner:  # it was requested in a class: its runs are those of whoever requested it
@@ -254,12 +254,12 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
     if isinstance(runner, ServiceRunner):
         runner.warm()
     reporter.say(f"search {item.name} ({item.id}): {item.spec.trial_count} trials")
-    told: dict[int, str] = {}
+    reported: dict[int, str] = {}
 
     def tell(changed: Search) -> None:
         for trial in changed.trials:
-            if trial.state != "open" and told.get(trial.number) != trial.state:
-                told[trial.number] = trial.state
+            if trial.state != "open" and reported.get(trial.number) != trial.state:
+                reported[trial.number] = trial.state
                 which = f"trial {trial.count} of {changed.spec.trial_count}"
                 value = f", {changed.spec.metric} {trial.value:.4f}" if trial.value is not None else ""
                 reporter.say(f"{which} is {trial.state} after epoch {trial.epochs}{value}")
@@ -277,7 +277,7 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0 if item.complete and item.winner else 1
 
 
-def _asked_for(store: Store, options: argparse.Namespace) -> Search:
+def _search_of(store: Store, options: argparse.Namespace) -> Search:
     """The stored search of this id, else one that is yet to be added (created_at 0)."""
     changes = changed_values(options)
     if not changes:

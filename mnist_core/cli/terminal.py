@@ -200,14 +200,14 @@ def follow(store: Store, run_ids: Sequence[str], reporter: Reporter, runner: Run
 
 
 def _follow_by_lines(store: Store, waiting: list[Run], reporter: Reporter, watch: Watch) -> None:
-    told = {run.id: 0 for run in waiting}
+    reported = {run.id: 0 for run in waiting}
     with Notices(reporter) as report:
         while waiting:
             runs = [store.get(run.id) for run in waiting]
             for run in runs:
                 if not reporter.as_json:
-                    for row in run.rows()[told[run.id] :]:
-                        told[run.id] = row.epoch
+                    for row in run.rows()[reported[run.id] :]:
+                        reported[run.id] = row.epoch
                         reporter.say(
                             f"{run.name}: epoch {row.epoch}/{run.planned_epochs or '?'}, loss {row.loss:.4f}, "
                             f"val_loss {row.val_loss:.4f}, val_accuracy {row.val_accuracy:.4f}, {row.seconds:.1f} s"

@@ -176,14 +176,14 @@ def _finish(
     """
     wanted = ("finished", "paused") if may_pause else ("finished",)
     ids = [item.run.id for item in requested]
-    said = {
+    phrases = {
         "stored": "is already trained; here is the stored run (--again trains it anew)",
         "joined": "is in progress already; following it",
         "resumed": "goes on from its last finished epoch",
     }
     for item in requested:
-        if item.outcome in said:
-            reporter.say(f"{item.run.name} ({item.run.id}) {said[item.outcome]}")
+        if item.outcome in phrases:
+            reporter.say(f"{item.run.name} ({item.run.id}) {phrases[item.outcome]}")
     try:
         follow(store, ids, reporter, runner)
     except KeyboardInterrupt:

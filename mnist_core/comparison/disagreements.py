@@ -87,13 +87,13 @@ class ClassChange(NamedTuple):
     decision: Decision
 
 
-def votes(said: Sequence[Predictions]) -> pd.DataFrame:
+def votes(predictions: Sequence[Predictions]) -> pd.DataFrame:
     """Return every test image, in order, with the guesses of n paired runs.
 
     Parameters
     ----------
-    said
-        predictions for the same images, in the order of the runs.
+    predictions
+        for the same images, in the order of the runs.
 
     Returns
     -------
@@ -105,10 +105,11 @@ def votes(said: Sequence[Predictions]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    labels = said[0].labels.astype(np.int64)
-    guesses = np.stack([one.predicted.astype(np.int64) for one in said])
-    sure = np.stack([confidence(one.known_probabilities).astype(np.float64) for one in said])
-    given = np.stack([one.known_probabilities[np.arange(len(labels)), labels].astype(np.float64) for one in said])
+    labels = predictions[0].labels.astype(np.int64)
+    guesses = np.stack([one.predicted.astype(np.int64) for one in predictions])
+    sure = np.stack([confidence(one.known_probabilities).astype(np.float64) for one in predictions])
+    places = np.arange(len(labels))
+    given = np.stack([one.known_probabilities[places, labels].astype(np.float64) for one in predictions])
     wrong = guesses != labels
     surest = np.where(wrong.any(axis=0), np.where(wrong, sure, 0.0).max(axis=0), sure.max(axis=0))
     return pd.DataFrame(
@@ -142,9 +143,9 @@ def difference_matrix(first: Predictions, second: Predictions) -> NDArray[np.int
     return _matrix(second) - _matrix(first)
 
 
-def _matrix(said: Predictions, chosen: Any = slice(None)) -> NDArray[np.int64]:
+def _matrix(predictions: Predictions, chosen: Any = slice(None)) -> NDArray[np.int64]:
     """Return the confusion matrix of the chosen images."""
-    return confusion_matrix(said.labels[chosen], said.predicted[chosen], said.classes)
+    return confusion_matrix(predictions.labels[chosen], predictions.predicted[chosen], predictions.classes)
 
 
 def difference_frame(first: Predictions, second: Predictions) -> pd.DataFrame:

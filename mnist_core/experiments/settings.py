@@ -236,8 +236,8 @@ def _structure(info: FieldInfo, path: str, kinds: Sequence[type[BaseModel]], *, 
         tag = _tag(kind)
         data = {tag[0]: tag[1]} if tag else {}
         one_of: Mapping[str, str] = getattr(kind, "one_of", {})
-        for choice, said in one_of.items():
-            parts[choice], words[choice], belongs[choice] = data, said, (kind, choice)
+        for choice, text in one_of.items():
+            parts[choice], words[choice], belongs[choice] = data, text, (kind, choice)
         if tag and not one_of:
             parts[tag[1]], words[tag[1]], belongs[tag[1]] = data, getattr(kind, "in_words", tag[1]), (kind, "")
     switch = not words

@@ -118,8 +118,8 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
     if result.probabilities is not None:
         if run.meta.keep_weights:
             writer.model(result.model.save)
-            for epoch, said in result.others.items():
-                writer.predictions(Predictions(dataset.y_test, said[0], result.val_labels, said[1]), epoch)
+            for epoch, outputs in result.others.items():
+                writer.predictions(Predictions(dataset.y_test, outputs[0], result.val_labels, outputs[1]), epoch)
         writer.predictions(
             Predictions(dataset.y_test, result.probabilities, result.val_labels, result.val_probabilities)
         )

@@ -114,16 +114,16 @@ def request(
 def request_all(store: Store, runner: Runner, wanted: Sequence[RunRequest], *, again: bool = False) -> list[Requested]:
     """As `request`, for many runs: all are in the queue before the first is trained, so that all can be cancelled."""
     fingerprints: dict[str, str] = {}  # reading a dataset to know it takes its time
-    asked = []
+    requested = []
     for item in wanted:
         dataset = item.config.dataset.name
         if dataset not in fingerprints:
             fingerprints[dataset] = store.catalog.fingerprint(dataset)
-        asked.append(_queue(store, item, fingerprints[dataset], again=again))
-    for one in asked:
+        requested.append(_queue(store, item, fingerprints[dataset], again=again))
+    for one in requested:
         if store.get(one.run.id).state == "queued":  # also where it was before: whoever was to train it may be gone
             runner.submit(one.run.id)
-    return [Requested(store.get(one.run.id), one.outcome) for one in asked]
+    return [Requested(store.get(one.run.id), one.outcome) for one in requested]
 
 
 def _queue(store: Store, wanted: RunRequest, fingerprint: str, *, again: bool) -> Requested:

@@ -264,10 +264,10 @@ def serving(store: Store, options: Options) -> Iterator[StoreServer]:
 
 def wait_for_a_signal() -> None:
     """Return when the process is asked to end."""
-    asked = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    asked.wait()
+        signal.signal(number, lambda *_: stopping.set())
+    stopping.wait()
 
 
 def start(root: Path, address: str) -> ServerRecord:

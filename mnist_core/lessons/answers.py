@@ -20,7 +20,7 @@ def outcome(lesson: Lesson, prediction: float | str, answer: QuantityValue) -> C
     """Return how near a prediction is: a number in the unit of the answer, or the code of a choice."""
     if lesson.kind == "choice" or isinstance(prediction, str) or answer.number is None:
         return "right" if prediction == answer.code else "off"
-    unit = lesson.asked.quantity.unit
+    unit = lesson.wanted.quantity.unit
     apart = abs(prediction - answer.number)
     if apart <= EXACT.get(unit, 0.05):
         return "right"

@@ -91,14 +91,14 @@ class Lesson(Frozen):
         return {name: _wanted(name, table) for name, table in runs.items()}
 
     @property
-    def asked(self) -> Named:
+    def wanted(self) -> Named:
         """The quantity that answers the question."""
         return named(self.question.answer, self.runs)
 
     @property
     def kind(self) -> QuestionKind:
         """The kind of prediction: a choice among codes, an epoch of a curve, or a number."""
-        quantity = self.asked.quantity
+        quantity = self.wanted.quantity
         if quantity.codes:
             return "choice"
         return "epoch" if quantity.unit == "epoch" and self.question.picture else "number"
@@ -106,7 +106,7 @@ class Lesson(Frozen):
     @property
     def choices(self) -> Mapping[str, str]:
         """The codes that can be predicted, and their words."""
-        return self.question.choices or dict(self.asked.quantity.codes)
+        return self.question.choices or dict(self.wanted.quantity.codes)
 
     def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield each text that may name quantities, with its place in the file."""

@@ -252,11 +252,11 @@ def _problems(lesson: Lesson) -> list[tuple[KeyPath, str, str]]:
 def _question_problems(lesson: Lesson) -> list[tuple[KeyPath, str, str]]:
     place = ("question", "answer")
     try:
-        asked = lesson.asked
+        wanted = lesson.wanted
     except ConfigError as error:
         return [(place, str(error), "")]
-    codes = asked.quantity.codes
-    if not codes and asked.quantity.unit == "none":
+    codes = wanted.quantity.codes
+    if not codes and wanted.quantity.unit == "none":
         return [(place, f"{lesson.question.answer!r} is a text, which nobody can predict; ask for a number", "")]
     if lesson.question.choices and not codes:
         problem = f"{lesson.question.answer!r} is a number; leave out the choices, or ask for a quantity that has codes"

@@ -23,7 +23,7 @@ def outcome_words(found: Closeness, prediction: str, answer: str) -> str:
 
 def choice_words(found: Closeness, prediction: str, answer: str) -> str:
     """Return what became of a choice, in a sentence or two; both are given in the words of the choices."""
-    said, true = prediction.rstrip("."), answer.rstrip(".")
+    predicted, true = prediction.rstrip("."), answer.rstrip(".")
     if found == "right":
         return f"Your prediction is right: “{true}”."
-    return f"You predicted “{said}”. The answer is “{true}”."
+    return f"You predicted “{predicted}”. The answer is “{true}”."

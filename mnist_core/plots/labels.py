@@ -52,8 +52,8 @@ def run_labels(runs: list[Run], *, states: bool = True) -> dict[str, str]:
                     ("" if run.seed is None else f"seed {run.seed}", {r.seed for r in same}),
                     (run.model_words, {r.model_words for r in same}),
                 ]
-                told = [detail for detail, values in details if detail and len(values) > 1]
-                text += ", " + ", ".join(told) if told else f", {run.id[:4]}"
+                distinct = [detail for detail, values in details if detail and len(values) > 1]
+                text += ", " + ", ".join(distinct) if distinct else f", {run.id[:4]}"
             word = STATE_WORDS[run.state] if states else ""
             labels[run.id] = f"{text} ({word})" if word else text
     # two runs may still read the same, such as two learning rates of one network
@@ -119,19 +119,19 @@ def run_colours(root: Path, run_ids: Sequence[str], palette: Sequence[str]) -> d
         slots = _slots(path)
         known = _unwritten.get(root, {}) | slots
         used = Counter(slot % len(palette) for slot in known.values())
-        beside: Counter[int] = Counter()
+        near: Counter[int] = Counter()
         waiting = Counter(known[run_id] % len(palette) for run_id in run_ids if run_id in known)
         for place, run_id in enumerate(dict.fromkeys(run_ids)):
             own = known[run_id] % len(palette) if run_id in known else None
             if own is not None:
                 waiting[own] -= 1
-            if own is None or (place < len(palette) and beside[own]):
-                free = min(colours, key=lambda slot: (beside[slot], waiting[slot], used[slot], slot))
+            if own is None or (place < len(palette) and near[own]):
+                free = min(colours, key=lambda slot: (near[slot], waiting[slot], used[slot], slot))
                 used[free] += 1
                 if own is not None:
                     used[own] -= 1
                 known[run_id] = own = free
-            beside[own] += 1
+            near[own] += 1
         if known != slots:
             try:
                 write_json(path, known, durable=False)

@@ -280,12 +280,12 @@ class Recorder:
         images = self.x_test
         if images is None:
             images = _as_input(self._catalog.load(self.data.dataset).x_test, model)
-        said = model.predict(images, batch_size=1024, verbose=0)
-        if isinstance(said, list | tuple | dict):
+        outputs = model.predict(images, batch_size=1024, verbose=0)
+        if isinstance(outputs, list | tuple | dict):
             raise PredictionsError(
-                f"the model has {len(said)} outputs; record one of them with `record`, as a run has one"
+                f"the model has {len(outputs)} outputs; record one of them with `record`, as a run has one"
             )
-        return _softmax(np.asarray(said)) if getattr(model.loss, "from_logits", False) else np.asarray(said)
+        return _softmax(np.asarray(outputs)) if getattr(model.loss, "from_logits", False) else np.asarray(outputs)
 
     def _net(self) -> Any:
         return self.model  # type: ignore[attr-defined]

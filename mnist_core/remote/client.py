@@ -183,7 +183,7 @@ class Client:
 
     def fetch_data(self, path: Path, most: int) -> None:
         """Fetch the run's data set, of at most `most` bytes, into a file; what has come stays where this fails."""
-        with self._asked("GET", f"{self._run}/data", b"", {}) as answer, writing(path), path.open("wb") as file:
+        with self._answer("GET", f"{self._run}/data", b"", {}) as answer, writing(path), path.open("wb") as file:
             taken = 0
             while chunk := _reading(answer, 2**20, self.address):
                 taken += len(chunk)
@@ -198,7 +198,7 @@ class Client:
     def _ask(
         self, method: str, path: str, body: bytes, headers: dict[str, str] | None = None, *, most: int = 2**20
     ) -> bytes:
-        with self._asked(method, path, body, headers or {"Content-Type": "application/json"}) as answer:
+        with self._answer(method, path, body, headers or {"Content-Type": "application/json"}) as answer:
             content = _reading(answer, most + 1, self.address)
             if len(content) > most:
                 raise JobError(
@@ -207,7 +207,7 @@ class Client:
             return content
 
     @contextlib.contextmanager
-    def _asked(
+    def _answer(
         self, method: str, path: str, body: bytes, headers: dict[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request; give the answer where it is a good one. The connection is kept for the next one."""

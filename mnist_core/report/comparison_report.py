@@ -141,13 +141,13 @@ def write(found: Content, path: Path, kind: str, now: datetime.datetime) -> list
         return [path]
     written = [path]
 
-    def beside(item: Picture) -> str:
+    def next_to_it(item: Picture) -> str:
         name = f"{path.stem}-{item.name}.svg"
         written.append(path.with_name(name))
         written[-1].write_text(item.svg, encoding="utf-8")
         return quote(name)
 
-    path.write_text(to_markdown(compose(found, now, live=False), beside), encoding="utf-8")
+    path.write_text(to_markdown(compose(found, now, live=False), next_to_it), encoding="utf-8")
     return written
 
 
@@ -168,8 +168,8 @@ def _verdicts(found: Content, *, live: bool) -> Iterator[Block]:
         yield Heading(3, f"{labels[item.run]} against {base}")
         recipes = [recipe_words(recipe, labels) for recipe in found.recipes if recipe.run == item.run]
         recipes += [plan_words(plan, labels) for plan in found.plans if plan.run == item.run]
-        said = [verdict_words(item, labels), open_words(item), loss_verdict_words(item, labels), *recipes]
-        yield Bullets([text for text in said if text])
+        sentences = [verdict_words(item, labels), open_words(item), loss_verdict_words(item, labels), *recipes]
+        yield Bullets([text for text in sentences if text])
         table = item.table
         yield Table(
             ["images", f"{base} right", f"{base} wrong"],
@@ -218,8 +218,9 @@ def _curves(found: Content, *, live: bool) -> Iterator[Block]:
         yield Heading(3, "What the curves say")
         lines = []
         for run, item in findings:
-            said = words(item, ended=not run.live)
-            parts = (f"{found.labels[run.id]}:", said.sentence, suggestion_sentence(item.suggestions), f"({said.rule})")
+            wording = words(item, ended=not run.live)
+            change = suggestion_sentence(item.suggestions)
+            parts = (f"{found.labels[run.id]}:", wording.sentence, change, f"({wording.rule})")
             lines.append(" ".join(part for part in parts if part))
         yield Bullets(lines)
 

@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 
 from mnist_core import processes
 from mnist_core.errors import StaleAttempt, WriteError
-from mnist_core.files import read_json, temporary_beside, writing
+from mnist_core.files import read_json, temporary_near, writing
 
 SILENCE_LIMIT_S = 60.0
 """After this long without a heartbeat, a holder on another machine counts as gone."""
@@ -308,7 +308,7 @@ def _now(path: Path, most_s: float) -> float:
     A look at it that is at most `most_s` seconds old will do. Where nothing can be written, and so nothing can be taken
     over either, it is the time of this machine.
     """
-    probe = temporary_beside(path.absolute().parent)  # not in the folder, whose own change would be taken for news
+    probe = temporary_near(path.absolute().parent)  # not in the folder, whose own change would be taken for news
     try:
         system = probe.parent.stat().st_dev
         ahead, looked = _clocks.get(system, (0.0, float("-inf")))

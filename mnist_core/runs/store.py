@@ -37,7 +37,7 @@ from mnist_core.errors import ConfigError, NoConfiguration, ReadOnlyRun, RunNotF
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.frozen import damage, explain
-from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_beside, write_json, writing
+from mnist_core.files import make_folder, may_write, printable, read_json, sweep, temporary_near, write_json, writing
 from mnist_core.people import Action, Person, owner
 from mnist_core.runs import lease, states
 from mnist_core.runs.recorded import OUTSIDE, Recorded, parse_recorded
@@ -412,7 +412,7 @@ class Store:
         self._make_folders()
         for folder in (self.root, self._trash):
             sweep(folder)
-        staging = temporary_beside(self._trash / run_id)
+        staging = temporary_near(self._trash / run_id)
         try:
             staging.mkdir()
             for name, data in files.items():
@@ -459,7 +459,7 @@ class Store:
             self._to_trash(here.path)  # its end could not be sent to this store; the archive has the whole run
         self.check("import")
         self._make_folders()
-        staging = temporary_beside(self._trash / run_id)
+        staging = temporary_near(self._trash / run_id)
         folder = staging / run_id
         try:
             folder.mkdir(parents=True)

@@ -160,9 +160,9 @@ def test_frames_stay_small_and_keep_both_ends() -> None:
 
 def test_what_is_answered_is_said_with_its_numbers() -> None:
     found = answers([0.9] * 40 + [0.1] * 60, [1] * 40 + [0] * 60).at(0.5)
-    said = answered_words("model_1", found, 0.5, 0.95)
-    assert "40.00 % of the images of which it is at least 50.0 % sure, and is right on 100.00 %" in said
-    assert "less than" not in said
+    sentence = answered_words("model_1", found, 0.5, 0.95)
+    assert "40.00 % of the images of which it is at least 50.0 % sure, and is right on 100.00 %" in sentence
+    assert "less than" not in sentence
 
 
 def test_an_accuracy_that_was_asked_for_and_clearly_missed_is_said_to_be_missed() -> None:
@@ -188,11 +188,11 @@ def test_the_sentence_on_two_models_follows_the_decision(one: int, two: int) -> 
 def test_the_sentence_on_a_cascade_has_its_share_its_accuracy_and_both_decisions() -> None:
     models = split([predictions(3, 4_000, sure=3), predictions(4, 4_000, sure=9)])
     found = cascade(models, 0.2, margin=0.002, operations=(1_000, 4_000))
-    said = cascade_words(found, "small", "large")
-    assert f"large for the {100 * found.passed:.1f} % of the images" in said
-    assert f"right on {100 * found.accuracy:.2f} %" in said
-    assert re.search(r"Against small alone: better, \+\d", said)
-    assert "Against large alone: worse, −" in said
+    sentence = cascade_words(found, "small", "large")
+    assert f"large for the {100 * found.passed:.1f} % of the images" in sentence
+    assert f"right on {100 * found.accuracy:.2f} %" in sentence
+    assert re.search(r"Against small alone: better, \+\d", sentence)
+    assert "Against large alone: worse, −" in sentence
     cost = 1_000 + found.passed * 4_000
     assert cost_words(found, "large", (1_000, 4_000)) == (
         f"An image costs {cost:,.0f} multiplications on average, {cost / 4_000:.2f} times as many as large."

@@ -24,14 +24,14 @@ def test_the_largest_layer_of_a_convolutional_network_is_not_called_the_first() 
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right", "said"), [(0.06, 0.02, "75 % of the loss"), (0.02, 0.06, "25 % of the loss")]
+    ("wrong", "right", "share"), [(0.06, 0.02, "75 % of the loss"), (0.02, 0.06, "25 % of the loss")]
 )
 def test_the_share_of_the_loss_from_wrong_images_is_that_of_the_last_epoch(
-    wrong: float, right: float, said: str
+    wrong: float, right: float, share: str
 ) -> None:
     last = replace(epoch_row(2), val_loss_wrong=wrong, val_loss_correct=right, val_accuracy=0.97)
     words = wrong_share_words({"a": [epoch_row(1), last], "none": []})
-    assert words == f"In the last epoch, in a {said} comes from the 3.00 % that are wrong."
+    assert words == f"In the last epoch, in a {share} comes from the 3.00 % that are wrong."
 
 
 def test_what_a_wrong_image_costs_may_fall() -> None:

@@ -314,8 +314,8 @@ def guesses(right: list[bool], sure: float) -> Predictions:
     return Predictions(labels, probabilities)
 
 
-def replace(run: Run, said: Predictions) -> None:
-    np.savez(run.predictions_file(), labels=said.labels, probabilities=said.probabilities)
+def replace(run: Run, predictions: Predictions) -> None:
+    np.savez(run.predictions_file(), labels=predictions.labels, probabilities=predictions.probabilities)
 
 
 def json_of(*command: str) -> dict[str, object]:
@@ -354,12 +354,12 @@ def test_every_page_command_and_report_decides_the_same(
     # Loss or accuracy?
     assert (relation(verdict) in ("same", "opposite", "accuracy_only")) == decided.differs
     # Production
-    said = {run.id: found for run in pair if (found := run.predictions())}
+    predictions = {run.id: found for run in pair if (found := run.predictions())}
     candidates = [
         Candidate(key, 1 - len(one.wrong) / len(right), accuracy_interval(len(right) - len(one.wrong), len(right)), 1)
-        for key, one in said.items()
+        for key, one in predictions.items()
     ]
-    first, second = rank(candidates, said, margin=margin)
+    first, second = rank(candidates, predictions, margin=margin)
     assert second.against[pair[0].id] == decided
     assert first.against[pair[1].id].answer == decided.negated().answer
     assert (second.status == "suffices") == decided.not_worse
@@ -377,7 +377,7 @@ def test_every_page_command_and_report_decides_the_same(
     content = comparison_report.compared(store, list(pair), margin=margin)
     assert content.comparison.verdicts[0].accuracy == decided
     # exams
-    hits = [said[run.id].predicted == said[run.id].labels for run in pair]
+    hits = [predictions[run.id].predicted == predictions[run.id].labels for run in pair]
     sat = [exams.Result(one) for one in hits]
     assert [item for _, item in exams.against(sat[0], sat[1:], margin=margin)] == [decided]
     (exam,) = exams.verdicts({exams.ORIGINAL: sat[0]}, {exams.ORIGINAL: sat[1]}, margin=margin)
@@ -386,7 +386,8 @@ def test_every_page_command_and_report_decides_the_same(
     everything = np.ones(len(right), bool)
     assert compare_answered([Abstaining(everything, one) for one in hits], margin=margin) == [decided]
     models = [
-        Answers(said[run.id].probabilities.max(axis=1).astype(float), one) for run, one in zip(pair, hits, strict=True)
+        Answers(predictions[run.id].probabilities.max(axis=1).astype(float), one)
+        for run, one in zip(pair, hits, strict=True)
     ]
     passed = cascade(Choosing(models, models, halved=False), 1.0, margin=margin)  # the second model answers everything
     tables = [verdict.table, agreement_of(hits[1], hits[1])]
@@ -431,11 +432,11 @@ def test_every_page_command_and_report_decides_the_same_on_recipes(
     assert printed[0]["outcome"] == (decided.answer if decided else None)
     assert printed[0]["sentence"] == recipe_words(item, names)
     # Production
-    said = {run.id: found for run in pair if (found := run.predictions())}
+    predictions = {run.id: found for run in pair if (found := run.predictions())}
     candidates = [Candidate(key, 1 - len(one.wrong) / 100, accuracy_interval(100 - len(one.wrong), 100), 1)
-                  for key, one in said.items()]  # fmt: skip
+                  for key, one in predictions.items()]  # fmt: skip
     between = {} if decided is None else {(pair[1].id, pair[0].id): decided}
-    first, second = rank(candidates, said, margin=margin, recipes=between)
+    first, second = rank(candidates, predictions, margin=margin, recipes=between)
     assert list(second.recipes.values()) == ([] if decided is None else [decided])
     assert (second.status == "suffices") == all(one.not_worse for one in (*second.against.values(), *between.values()))
     assert list(first.recipes.values()) == ([] if decided is None else [decided.negated()])

@@ -104,12 +104,12 @@ def test_the_difference_matrix_is_scikit_learns_b_minus_a() -> None:
 
 
 def test_what_entered_and_left_a_cell_makes_its_difference_and_is_what_a_click_shows() -> None:
-    frame, said = difference_frame(A, B), votes([A, B])
+    frame, predictions = difference_frame(A, B), votes([A, B])
     assert frame["difference"].tolist() == (frame["entered"] - frame["left"]).tolist()
     assert frame["difference"].to_numpy().reshape(10, 10).tolist() == difference_matrix(A, B).tolist()
     assert (frame["b"] - frame["a"]).tolist() == frame["difference"].tolist()
     for row in frame.itertuples():
-        shown = moved(said, Cell(row.true, row.guess))
+        shown = moved(predictions, Cell(row.true, row.guess))
         here = (shown["guess_1"] == row.guess).sum(), (shown["guess_0"] == row.guess).sum()
         assert here == (row.entered, row.left)
         assert len(shown) == row.entered + row.left
@@ -206,9 +206,9 @@ def test_sentences_on_confusions_and_digits_say_what_the_decisions_say() -> None
 
 
 def test_how_many_of_n_are_wrong_by_brute_force() -> None:
-    said = [A, B, C]
-    frame = votes(said)
-    expected = [sum(int(one.predicted[i] != one.labels[i]) for one in said) for i in range(IMAGES)]
+    predictions = [A, B, C]
+    frame = votes(predictions)
+    expected = [sum(int(one.predicted[i] != one.labels[i]) for one in predictions) for i in range(IMAGES)]
     assert frame["wrong"].tolist() == expected
     assert wrong_counts(frame, 3).tolist() == [expected.count(k) for k in range(4)]
     assert wrong_counts(votes([A, A]), 2)[1] == 0
@@ -262,14 +262,14 @@ def test_the_sentence_says_whom_the_disagreements_favour(found: Counts, says: st
 
 @pytest.fixture
 def make(store: Store, small_config: RunConfig) -> Callable[..., Run]:
-    def run(name: str, said: Predictions | None, *, seed: int, fingerprint: str = "a" * 16) -> Run:
+    def run(name: str, predictions: Predictions | None, *, seed: int, fingerprint: str = "a" * 16) -> Run:
         added, _ = store.add(small_config.replace(training__seed=seed), name=name, fingerprint=fingerprint)
         writer = store.open_writer(added.id)
         assert writer is not None
         writer.started([])
-        if said is not None:
-            writer.predictions(said)
-        writer.ended("finished" if said else "cancelled", "")
+        if predictions is not None:
+            writer.predictions(predictions)
+        writer.ended("finished" if predictions else "cancelled", "")
         return store.get(added.id)
 
     return run

@@ -221,7 +221,7 @@ def test_the_spread_is_measured_on_so_many_of_the_newest_recipes_and_no_more(
     assert plan.pooled.recipes == 1
 
 
-def said(store: Store, *arguments: str) -> str:
+def output_of(store: Store, *arguments: str) -> str:
     """What a command prints."""
     out = io.StringIO()
     with redirect_stdout(out):
@@ -233,19 +233,19 @@ def test_the_command_line_prints_the_plan_and_the_command_that_carries_it_out(
     pair: tuple[list[Run], list[Run]], store: Store
 ) -> None:
     runs = pair[0][0].id, pair[1][0].id
-    text = said(store, "compare", *runs, "--margin", "1")
+    text = output_of(store, "compare", *runs, "--margin", "1")
     (plan,) = planned(pair, store, 0.01)
     command = f"train --like {runs[0]} {runs[1]} --seeds {plan.more}"
     assert f"  python -m mnist_core {command}\n" in text
     assert text.index("As recipes, second") < text.index("on these 2,000 images (p = ")  # seeds first
-    found = json.loads(said(store, "compare", *runs, "--margin", "1", "--json"))["plans"]
+    found = json.loads(output_of(store, "compare", *runs, "--margin", "1", "--json"))["plans"]
     assert [(item["code"], item["more"]) for item in found] == [("seeds", plan.more)]
     assert found[0]["command"].endswith(command)
 
 
 def test_more_seeds_are_trained_by_that_command_without_a_preset(store: Store) -> None:
     first = mc.fit(config((8,), epochs=1), dataset="digits", name="mine", store=store)
-    said(store, "train", "--like", first.id, "--seeds", "2", "--here")
+    output_of(store, "train", "--like", first.id, "--seeds", "2", "--here")
     assert sorted((run.name, run.config.training.seed, run.state) for run in store.runs() if not run.read_only) == [
         ("mine", 0, "finished"), ("mine, seed 1", 1, "finished"), ("mine, seed 2", 2, "finished"),
     ]  # fmt: skip

@@ -35,7 +35,7 @@ from mnist_core.runs.store import Store
 IMAGES = 1000
 
 
-def said(wrong: set[int], images: int = IMAGES) -> Predictions:
+def wrong_on(wrong: set[int], images: int = IMAGES) -> Predictions:
     labels = (np.arange(images) % 10).astype(np.uint8)
     guessed = [(int(label) + (index in wrong)) % 10 for index, label in enumerate(labels)]
     return Predictions(labels, np.eye(10, dtype=np.float32)[guessed])
@@ -59,20 +59,20 @@ def reasons(items: list[Ranked]) -> dict[str, str]:
 
 
 LARGE, SMALL, POOR = candidate("large", 20, 400_000), candidate("small", 24, 50_000), candidate("poor", 80, 25_000)
-SAID = {"large": said(set(range(20))), "small": said(set(range(10, 34))), "poor": said(set(range(80)))}
+GIVEN = {"large": wrong_on(set(range(20))), "small": wrong_on(set(range(10, 34))), "poor": wrong_on(set(range(80)))}
 
 
 # -- noise and dominance -----------------------------------------------------------------------------------------------
 
 
 def test_a_model_suffices_where_every_interval_lies_above_minus_the_margin() -> None:
-    items = {item.candidate.id: item for item in rank([SMALL, LARGE, POOR], SAID, margin=0.02)}
+    items = {item.candidate.id: item for item in rank([SMALL, LARGE, POOR], GIVEN, margin=0.02)}
     assert items["large"].best
     assert {name: item.status for name, item in items.items()} == {
         "large": "suffices", "small": "suffices", "poor": "behind",
     }  # fmt: skip
     assert items["small"].against["large"].interval.low == pytest.approx(-0.0145, abs=5e-5)
-    narrow = {item.candidate.id: item.status for item in rank([SMALL, LARGE, POOR], SAID, margin=0.01)}
+    narrow = {item.candidate.id: item.status for item in rank([SMALL, LARGE, POOR], GIVEN, margin=0.01)}
     assert narrow == {"large": "suffices", "small": "open", "poor": "behind"}
 
 
@@ -83,7 +83,7 @@ def test_another_model_never_makes_one_look_better(seed: int) -> None:
     random = np.random.default_rng(seed)
     wrong = {str(i): set(random.choice(60, int(random.integers(5, 40)), replace=False).tolist()) for i in range(5)}
     candidates = [candidate(name, len(indices), 1 + number) for number, (name, indices) in enumerate(wrong.items())]
-    predictions = {name: said(indices) for name, indices in wrong.items()}
+    predictions = {name: wrong_on(indices) for name, indices in wrong.items()}
     before = {item.candidate.id: item.status for item in rank(candidates[:4], predictions, margin=0.012)}
     after = {item.candidate.id: item.status for item in rank(candidates, predictions, margin=0.012)}
     assert all(order.index(after[name]) >= order.index(status) for name, status in before.items())
@@ -91,17 +91,17 @@ def test_another_model_never_makes_one_look_better(seed: int) -> None:
 
 def test_a_worse_recipe_does_not_suffice_though_its_one_network_would() -> None:
     worse = decide_one(MeanDifference(-0.0033, 0.0006, 5), margin=0.002)
-    items = rank([SMALL, LARGE], SAID, margin=0.02, recipes={("small", "large"): worse})
+    items = rank([SMALL, LARGE], GIVEN, margin=0.02, recipes={("small", "large"): worse})
     status = {item.candidate.id: item.status for item in items}
     assert status == {"small": "behind", "large": "suffices"}
     assert "Over its seeds it is shown to be worse than large." in reasons(items)["small"]
-    behind = rank([POOR, LARGE], SAID, margin=0.02, recipes={("poor", "large"): worse})
+    behind = rank([POOR, LARGE], GIVEN, margin=0.02, recipes={("poor", "large"): worse})
     assert "It is shown to be worse than large, over its seeds too." in reasons(behind)["poor"]
 
 
 def test_where_only_the_seeds_leave_it_open_the_images_are_not_blamed() -> None:
     wide = decide_one(MeanDifference(0.004, 0.004, 5), margin=0.002)
-    items = rank([LARGE, POOR], SAID, margin=0.002, recipes={("large", "poor"): wide})
+    items = rank([LARGE, POOR], GIVEN, margin=0.002, recipes={("large", "poor"): wide})
     assert {item.candidate.id: item.status for item in items} == {"large": "open", "poor": "behind"}
     assert advice(items).startswith(
         "These 1,000 images and seeds can't tell which one to take: none is shown, as a trained network and over its "
@@ -111,7 +111,7 @@ def test_where_only_the_seeds_leave_it_open_the_images_are_not_blamed() -> None:
 
 
 def test_seeds_are_named_where_there_are_some_and_missed_where_there_are_none() -> None:
-    items = rank([LARGE, POOR], SAID, margin=0.02)
+    items = rank([LARGE, POOR], GIVEN, margin=0.02)
     seeds = {"large": sample([0.98, 0.976, 0.978])}
     assert "it has the most right, 98.00 % (97.80 ± 0.20 % over 3 seeds), and no cheaper" in advice(items, seeds=seeds)
     assert networks_only_words(items, named(items)) == (
@@ -119,14 +119,14 @@ def test_seeds_are_named_where_there_are_some_and_missed_where_there_are_none() 
         "another seed may change the order."
     )
     worse = decide_one(MeanDifference(-0.06, 0.001, 5), margin=0.002)
-    assert networks_only_words(rank([LARGE, POOR], SAID, recipes={("poor", "large"): worse}), named(items)) == ""
+    assert networks_only_words(rank([LARGE, POOR], GIVEN, recipes={("poor", "large"): worse}), named(items)) == ""
     assert networks_only_words(items[:1], named(items)) == ""
 
 
 def test_the_cost_that_decides_is_named_and_comes_first() -> None:
     large = candidate("large", 20, 400_000, seconds=10.0, bytes=300)
     small = candidate("small", 24, 50_000, seconds=6.0, bytes=200)
-    items = rank([large, small], SAID, margin=0.02)
+    items = rank([large, small], GIVEN, margin=0.02)
     assert advice(items, "seconds").endswith(
         "with 60 % of the training time and an eighth of the parameters. The cost is the training time."
     )
@@ -134,7 +134,7 @@ def test_the_cost_that_decides_is_named_and_comes_first() -> None:
     assert advice(items, "one").endswith(
         " As the time for one image is not known of any that suffices, the parameters decided."
     )
-    equal = rank([candidate("large", 20, 50_000), candidate("small", 24, 50_000)], SAID, margin=0.02)
+    equal = rank([candidate("large", 20, 50_000), candidate("small", 24, 50_000)], GIVEN, margin=0.02)
     assert advice(equal) == (
         "Take large: it has the most right, 98.00 %, and of the others within 2 points none is known to cost less. "
         "The cost is the parameters."
@@ -153,13 +153,13 @@ def test_a_model_that_is_truly_worse_than_the_margin_is_rarely_recommended() -> 
 
 def test_of_equally_accurate_ones_the_smallest_is_the_best() -> None:
     twin = candidate("twin", 20, 300_000)
-    items = rank([LARGE, twin], {"large": SAID["large"], "twin": SAID["large"]})
+    items = rank([LARGE, twin], {"large": GIVEN["large"], "twin": GIVEN["large"]})
     assert [item.candidate.id for item in items if item.best] == ["twin"]
 
 
 def test_other_images_are_refused() -> None:
     with pytest.raises(ComparisonError, match="images and the other on"):
-        rank([LARGE, SMALL], {"large": SAID["large"], "small": said(set(), 990)})
+        rank([LARGE, SMALL], {"large": GIVEN["large"], "small": wrong_on(set(), 990)})
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -214,7 +214,7 @@ def test_times_from_a_busy_machine_make_no_sentence() -> None:
 
 
 def test_the_recommendation_is_the_cheapest_that_suffices() -> None:
-    items = rank([LARGE, SMALL, POOR], SAID, margin=0.02)
+    items = rank([LARGE, SMALL, POOR], GIVEN, margin=0.02)
     assert advice(items).startswith(
         "Take small: at most 2 points worse than any other one here, large included (0.40 points [−0.60, 1.45] fewer "
         "right), with an eighth of the parameters. The cost is the parameters. Where the parameters count more, poor "
@@ -229,7 +229,7 @@ def test_the_recommendation_is_the_cheapest_that_suffices() -> None:
 
 
 def test_where_the_images_cannot_tell_that_is_the_answer() -> None:
-    items = rank([LARGE, SMALL], SAID, margin=0.002)
+    items = rank([LARGE, SMALL], GIVEN, margin=0.002)
     assert advice(items) == (
         "These 1,000 images can't tell which one to take: none is shown to be at most 0.2 points worse than every "
         "other. large has the most right, 98.00 %. So few images never can: set a margin above 0.38 points, or test "
@@ -240,7 +240,7 @@ def test_where_the_images_cannot_tell_that_is_the_answer() -> None:
 
 
 def test_that_the_best_was_found_on_these_images_is_said() -> None:
-    items = rank([LARGE, SMALL, POOR], SAID)
+    items = rank([LARGE, SMALL, POOR], GIVEN)
     assert selection_words(items).startswith("The most accurate of these 3 models was found on the same test images")
     assert selection_words(items[:1]) == ""
 
@@ -249,7 +249,11 @@ def test_the_second_advice_is_on_the_front_of_the_chosen_cost_and_names_what_cos
     best = candidate("best", 20, 400_000, seconds=100.0)
     quick = candidate("quick", 60, 600_000, seconds=20.0)
     beaten = candidate("beaten", 60, 500_000, seconds=50.0)
-    predictions = {"best": said(set(range(20))), "quick": said(set(range(60))), "beaten": said(set(range(60)))}
+    predictions = {
+        "best": wrong_on(set(range(20))),
+        "quick": wrong_on(set(range(60))),
+        "beaten": wrong_on(set(range(60))),
+    }
     items = rank([best, beaten, quick], predictions)
     found = recommend(items, "seconds")
     assert (found.pick.candidate.id, found.alternative and found.alternative.candidate.id) == ("best", "quick")
@@ -258,7 +262,7 @@ def test_the_second_advice_is_on_the_front_of_the_chosen_cost_and_names_what_cos
 
 
 def test_where_nothing_smaller_suffices_the_price_is_named() -> None:
-    items = rank([LARGE, POOR], {"large": SAID["large"], "poor": SAID["poor"]})
+    items = rank([LARGE, POOR], {"large": GIVEN["large"], "poor": GIVEN["poor"]})
     assert advice(items).startswith(
         "Take large: it has the most right, 98.00 %, and no cheaper one is shown to be within 0.2 points of all "
         "others. Where the parameters count more, poor has 6.00 points ["
@@ -267,12 +271,12 @@ def test_where_nothing_smaller_suffices_the_price_is_named() -> None:
 
 def test_a_run_that_is_worse_in_everything_is_said_to_be() -> None:
     bad = candidate("bad", 80, 500_000)
-    text = reasons(rank([LARGE, bad], {"large": SAID["large"], "bad": SAID["poor"]}))["bad"]
+    text = reasons(rank([LARGE, bad], {"large": GIVEN["large"], "bad": GIVEN["poor"]}))["bad"]
     assert "large is at least as accurate, and costs no more in anything that was measured." in text
 
 
 def test_one_run_alone_is_stated() -> None:
-    items = rank([LARGE], SAID)
+    items = rank([LARGE], GIVEN)
     assert advice(items) == "large is the only tested model here: 98.00 % of the test images are right."
     assert reasons(items)["large"].startswith("the most right")
 

@@ -25,7 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     )
     wanted = [RunRequest(config, f"small, seed {config.training.seed}") for config in with_seeds(base, 3)]
     wanted.append(RunRequest(base.replace(training__learning_rate=1e-4), "slow"))
-    return [asked.run for asked in request_all(store, LocalRunner(store), wanted)]
+    return [item.run for item in request_all(store, LocalRunner(store), wanted)]
 
 
 EVERY_KIND = [

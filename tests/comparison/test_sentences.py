@@ -454,11 +454,11 @@ def test_what_is_recommended_is_shown_and_costs_what_is_claimed(
     random = np.random.default_rng(seed)
     images = int(random.choice([100, 1_000, 4_000]))
     labels = (np.arange(images) % 10).astype(np.uint8)
-    candidates, said = [], {}
+    candidates, predictions = [], {}
     for number in range(count):
         wrong = random.random(images) < random.choice([0.005, 0.01, 0.02, 0.1])
         name = f"m{number}"
-        said[name] = Predictions(labels, np.eye(10, dtype=np.float32)[(labels + wrong) % 10])
+        predictions[name] = Predictions(labels, np.eye(10, dtype=np.float32)[(labels + wrong) % 10])
         costs = {key: float(random.choice([1, 2, 2.1, 9])) if random.random() < 0.8 else None for key in COSTS[1:]}
         right = images - int(wrong.sum())
         candidates.append(
@@ -469,7 +469,7 @@ def test_what_is_recommended_is_shown_and_costs_what_is_claimed(
     if with_recipes:
         value = MeanDifference(float(random.normal(0, 0.01)), float(random.choice([0.0005, 0.01])), 4)
         recipes["m0", "m1"] = decide_one(value, margin=margin)
-    items = rank(candidates, said, margin=margin, recipes=recipes)
+    items = rank(candidates, predictions, margin=margin, recipes=recipes)
     names = {item.id: item.id for item in candidates}
     found = recommend(items, cost)  # type: ignore[arg-type]
     text = recommendation_words(found, items, names)

@@ -52,7 +52,7 @@ def make(store: Store) -> MakeRun:
     numbers = itertools.count(1)
 
     def run(
-        name: str, said: Predictions | None, *, done: int | None = None, kept: int | None = None,
+        name: str, predictions: Predictions | None, *, done: int | None = None, kept: int | None = None,
         state: str = "finished", fingerprint: str = "5" * 16, **changes: Any,
     ) -> Run:  # fmt: skip
         config = RunConfig.model_validate(
@@ -66,9 +66,9 @@ def make(store: Store) -> MakeRun:
         done = config.training.epochs if done is None else done
         for epoch in range(1, done + 1):
             writer.epoch(row(epoch, val_loss=0.4 + 0.01 * abs(epoch - 2)))  # lowest in the second
-        if said is not None:
-            writer.predictions(said)
-        kept = (kept or done) if said is not None else None
+        if predictions is not None:
+            writer.predictions(predictions)
+        kept = (kept or done) if predictions is not None else None
         writer.ended(state, "", best_epoch=2 if done > 1 else 1, kept_epoch=kept)
         return store.get(added.id)
 
@@ -250,7 +250,7 @@ def test_the_numbers_as_json(make: MakeRun) -> None:
     assert found["table"] == {
         "both_right": 900, "only_baseline": 0, "only_run": 70, "both_wrong": 30, "images": 1_000,
     }  # fmt: skip
-    losses = [image_losses(said.labels, said.probabilities) for said in (second.predictions(), first.predictions())]
+    losses = [image_losses(one.labels, one.probabilities) for one in (second.predictions(), first.predictions())]
     oracle = stats.ttest_rel(*losses)
     assert found["loss"]["p"] == pytest.approx(oracle.pvalue)
     assert found["loss"]["interval"] == pytest.approx(list(oracle.confidence_interval()))
@@ -267,7 +267,7 @@ def test_recipes_are_compared_over_their_seeds(make: MakeRun, store: Store) -> N
     ]
     (found,) = compare_recipes([small[0], large[1]], small[0], store.runs())
     names = named(*small, *large) | {large[1].id: "large"}
-    values = [[scores(said.labels, said.probabilities).accuracy for run in runs if (said := run.predictions())]
+    values = [[scores(one.labels, one.probabilities).accuracy for run in runs if (one := run.predictions())]
               for runs in (small, large)]  # fmt: skip
     welch = stats.ttest_ind(values[1], values[0], equal_var=False).confidence_interval()
     assert [list(found.baseline_values), list(found.values)] == values
@@ -311,9 +311,10 @@ def test_without_predictions_recipes_are_compared_on_these_images_alone(make: Ma
     ]
     for run in (None, *large):  # what ships keeps the scores of most seeds, without their predictions
         if run is not None:
-            said = run.predictions()
-            assert said is not None
-            (run.path / "scores.json").write_text(json.dumps(scores(said.labels, said.probabilities)._asdict()))
+            predictions = run.predictions()
+            assert predictions is not None
+            figures = scores(predictions.labels, predictions.probabilities)._asdict()
+            (run.path / "scores.json").write_text(json.dumps(figures))
             run.predictions_file().unlink()
         (found,) = compare_recipes([base[0], large[0]], base[0], store.runs())
         assert found.decision is not None
@@ -363,10 +364,10 @@ def test_where_seeds_are_trained_but_not_stored_nobody_is_told_to_train_more(mak
         for s in range(3)
     ]
     for side in (base, other):
-        said = side[0].predictions()
-        assert said is not None
+        predictions = side[0].predictions()
+        assert predictions is not None
         # the best epoch is the second, the kept one the fourth: of these seeds, one has both
-        np.savez(side[0].predictions_file(2), labels=said.labels, probabilities=said.probabilities)
+        np.savez(side[0].predictions_file(2), labels=predictions.labels, probabilities=predictions.probabilities)
     found = compare_recipes([base[0], other[0]], base[0], store.runs(), "best")[0]
     assert (found.reason, len(found.values), found.outcome) == ("not_stored", 1, None)
     assert recipe_words(found, named(*base, *other)) == (
@@ -386,7 +387,7 @@ def test_seeds_of_one_recipe_and_runs_on_other_data_are_passed_over(make: MakeRu
 # -- the guard ---------------------------------------------------------------------------------------------
 
 
-def told(first: Run, second: Run, **options: Any) -> dict[str, tuple[str, str]]:
+def concerns_of(first: Run, second: Run, **options: Any) -> dict[str, tuple[str, str]]:
     names = first.name, second.name
     return {item.topic: (item.severity, concern_words(item, names)) for item in concerns(first, second, **options)}
 
@@ -397,7 +398,7 @@ def base(make: MakeRun) -> Run:
 
 
 def test_another_network_is_what_is_compared_and_nothing_else_is_said(make: MakeRun, base: Run) -> None:
-    found = told(base, make("wide", answers(range(5)), model__layers=[{"units": 99}]))
+    found = concerns_of(base, make("wide", answers(range(5)), model__layers=[{"units": 99}]))
     assert list(found) == ["network"]
     assert found["network"] == (
         "compared",
@@ -406,12 +407,12 @@ def test_another_network_is_what_is_compared_and_nothing_else_is_said(make: Make
 
 
 def test_a_single_setting_is_what_is_compared(make: MakeRun, base: Run) -> None:
-    found = told(base, make("slow", answers(range(5)), training__learning_rate=1e-4))
+    found = concerns_of(base, make("slow", answers(range(5)), training__learning_rate=1e-4))
     assert found == {"learning rate": ("compared", "Learning rate: 0.001 against 0.0001.")}
 
 
 def test_several_settings_at_once_cannot_be_told_apart(make: MakeRun, base: Run) -> None:
-    found = told(base, make("x", answers(range(5)), training__learning_rate=1e-4, training__batch_size=32))
+    found = concerns_of(base, make("x", answers(range(5)), training__learning_rate=1e-4, training__batch_size=32))
     assert found["settings"][0] == "worth knowing"
     assert "2 settings differ at once" in found["settings"][1]
 
@@ -430,7 +431,7 @@ def test_a_part_that_one_training_does_without_is_one_difference(make: MakeRun, 
 
 
 def test_settings_beside_another_network_may_have_a_part(make: MakeRun, base: Run) -> None:
-    found = told(base, make("x", answers(range(5)), model__layers=[{"units": 9}], training__learning_rate=1e-4))
+    found = concerns_of(base, make("x", answers(range(5)), model__layers=[{"units": 9}], training__learning_rate=1e-4))
     assert found["learning rate"] == (
         "worth knowing", "Learning rate: 0.001 against 0.0001; part of the difference may come from this.",
     )  # fmt: skip
@@ -439,22 +440,22 @@ def test_settings_beside_another_network_may_have_a_part(make: MakeRun, base: Ru
 @pytest.mark.parametrize(("epochs", "severity"), [(5, "worth knowing"), (8, "undermines"), (1, "undermines")])
 def test_far_fewer_epochs_undermine_the_comparison(make: MakeRun, base: Run, epochs: int, severity: str) -> None:
     other = make("x", answers(range(5)), model__layers=[{"units": 9}], training__epochs=epochs)
-    assert told(base, other)["epochs"][0] == severity
+    assert concerns_of(base, other)["epochs"][0] == severity
 
 
 def test_epochs_alone_are_what_is_compared(make: MakeRun, base: Run) -> None:
-    assert told(base, make("long", answers(range(5)), training__epochs=12))["epochs"][0] == "compared"
+    assert concerns_of(base, make("long", answers(range(5)), training__epochs=12))["epochs"][0] == "compared"
 
 
 def test_seeds_alone_show_luck(make: MakeRun, base: Run) -> None:
-    severity, sentence = told(base, make("again", answers(range(5)), training__seed=7))["seed"]
+    severity, sentence = concerns_of(base, make("again", answers(range(5)), training__seed=7))["seed"]
     assert severity == "compared"
     assert "Nothing else differs, so the verdict shows what luck can do." in sentence
 
 
 def test_a_run_that_was_cut_short_undermines_it(make: MakeRun, base: Run) -> None:
     cut = make("cut", answers(range(5)), state="cancelled", done=2, model__layers=[{"units": 9}])
-    assert told(base, cut)["state"] == (
+    assert concerns_of(base, cut)["state"] == (
         "undermines", "cut is cancelled, with 2 of 4 epochs done: it may not show what it can do.",
     )  # fmt: skip
 
@@ -474,17 +475,17 @@ def test_where_validation_images_come_from_is_told(
         make(f"run {seed}", answers(range(5)), training__validation=source, training__seed=seed)
         for seed, source in enumerate((first, second))
     ]
-    assert told(*runs)[topic][0] == severity
+    assert concerns_of(*runs)[topic][0] == severity
 
 
 def test_a_restored_epoch_against_a_last_one(make: MakeRun, base: Run) -> None:
     stopping = {"training__early_stopping": {"patience": 1}, "model__layers": [{"units": 9}]}
     peeking = make("peeking", answers(range(5)), kept=2, **stopping)
-    severity, sentence = told(base, peeking)["chosen epoch"]
+    severity, sentence = concerns_of(base, peeking)["chosen epoch"]
     assert severity == "undermines"
     assert "peeking are of epoch 2, which early stopping restored; those of base of its last, 4." in sentence
     assert "picked on the test images" in sentence
-    assert "chosen epoch" not in told(base, peeking, chosen="last")
+    assert "chosen epoch" not in concerns_of(base, peeking, chosen="last")
 
 
 def test_both_restored_by_the_loss_on_the_test_images_undermines_too(make: MakeRun) -> None:
@@ -493,7 +494,7 @@ def test_both_restored_by_the_loss_on_the_test_images_undermines_too(make: MakeR
         make(name, answers(range(5)), kept=2, model__layers=[{"units": 9 + n}], **stopping)
         for n, name in enumerate(("first", "second"))
     )
-    severity, sentence = told(first, second)["chosen epoch"]
+    severity, sentence = concerns_of(first, second)["chosen epoch"]
     assert severity == "undermines"
     assert sentence.startswith("Early stopping picked the kept epoch of first and second by the loss on the test")
 
@@ -503,14 +504,14 @@ def test_weights_from_another_run_and_other_versions_are_told(
 ) -> None:
     monkeypatch.setattr(Store, "parent", lambda self, config: base.path)  # whether the weights fit is the store's care
     child = make("child", answers(range(5)), parent=base.id)
-    assert told(base, child)["start"][0] == "undermines"
+    assert concerns_of(base, child)["start"][0] == "undermines"
     facts = {
         "python": "3", "mnist_core": "0", "tensorflow": "1", "keras": "1", "numpy": "1", "platform": "p",
         "processor": "c", "threads": 2,
     }  # fmt: skip
     (base.path / "environment.json").write_text(json.dumps(facts))
     (child.path / "environment.json").write_text(json.dumps(facts | {"keras": "2", "threads": 8}))
-    found = told(base, child)
+    found = concerns_of(base, child)
     assert "Keras 1 and 2" in found["versions"][1]
     assert "their training times cannot be compared" in found["machine"][1]
     assert [item.severity for item in concerns(base, child)] == ["undermines", "worth knowing", "worth knowing"]

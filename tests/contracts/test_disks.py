@@ -20,7 +20,7 @@ from mnist_core.errors import MnistCoreError, WriteError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.grids import sweep_spec
 from mnist_core.experiments.spaces import search_spec
-from mnist_core.files import temporary_beside, write_json
+from mnist_core.files import temporary_near, write_json
 from mnist_core.jobs import credentials, latency, local_service, service, worker
 from mnist_core.jobs.execution import execute
 from mnist_core.jobs.request import resume
@@ -87,11 +87,11 @@ class TestFull:
         fill(disk)
         command = ["train", "notebook/model_1", "--dataset", "digits", "--store", str(disk / "store"), *here]
         assert main(command) == 1
-        said = capsys.readouterr().err.strip()
-        assert said.startswith("mnist_core: ")
-        assert said.endswith("cannot be written: the disk is full; free some space, then try again; nothing that is "
+        output = capsys.readouterr().err.strip()
+        assert output.startswith("mnist_core: ")
+        assert output.endswith("cannot be written: the disk is full; free some space, then try again; nothing that is "
                              "stored is lost")  # fmt: skip
-        assert "Traceback" not in said
+        assert "Traceback" not in output
 
     # from not even a claim to the run, over its attempt, history and environment, to the second checkpoint
     @pytest.mark.parametrize("free_kb", [0, 4, 8, 12, 16, 24, 150])
@@ -345,9 +345,9 @@ class TestReadOnly:
         read_only()
         given = [part.format(**stocked, **files) for part in command.split()]
         assert main([*given, "--store", str(store.root)]) == 1
-        said = capsys.readouterr().err
-        assert "cannot be written: the store is read-only; to train or to change runs, use a store that" in said
-        assert "Traceback" not in said
+        output = capsys.readouterr().err
+        assert "cannot be written: the store is read-only; to train or to change runs, use a store that" in output
+        assert "Traceback" not in output
         assert contents(store.root) == before
 
     @pytest.mark.parametrize(
@@ -546,15 +546,15 @@ def test_what_killed_processes_left_anywhere_in_the_store_is_deleted_when_the_se
         place.mkdir(parents=True, exist_ok=True)
     before = contents(store.root)
     killed(
-        "import os, signal, sys; from pathlib import Path; from mnist_core.files import temporary_beside\n"
-        "for place in sys.argv[1:]: temporary_beside(Path(place) / 'some.json').write_bytes(b'half')\n"
+        "import os, signal, sys; from pathlib import Path; from mnist_core.files import temporary_near\n"
+        "for place in sys.argv[1:]: temporary_near(Path(place) / 'some.json').write_bytes(b'half')\n"
         "os.kill(os.getpid(), signal.SIGKILL)",
         *places,
     )
     for name in ("checkpoint.npz", "progress.json"):  # its process was killed right after it had written the end
         (run.path / name).write_bytes(b"whole")
     assert len(contents(store.root)) == len(before) + len(places) + 2
-    mine = temporary_beside(run.path / "meta.json")  # of a process that is still at work
+    mine = temporary_near(run.path / "meta.json")  # of a process that is still at work
     mine.touch()
     store.tidy()
     mine.unlink()

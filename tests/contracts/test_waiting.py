@@ -366,16 +366,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def looked(held: Watch, run: Run) -> list[Notice | None]:
     """What a watch says until it no longer waits for the run."""
-    said: list[Notice | None] = []
+    notices: list[Notice | None] = []
 
     def over() -> bool:
         look = held.look([held.store.get(run.id)])
-        if not said or said[-1] != look.notice:
-            said.append(look.notice)
+        if not notices or notices[-1] != look.notice:
+            notices.append(look.notice)
         return not look.waited
 
     until(over, limit_s=20)
-    return said
+    return notices
 
 
 def test_a_run_that_is_lost_each_time_is_given_up_with_a_sentence(
@@ -383,8 +383,8 @@ def test_a_run_that_is_lost_each_time_is_given_up_with_a_sentence(
 ) -> None:
     runner = Broken(store)
     run = store.add(small_config, name="a run")[0]
-    said = looked(Watch(store, runner), run)
-    assert said[-1] == Notice("given_up", 1)
+    notices = looked(Watch(store, runner), run)
+    assert notices[-1] == Notice("given_up", 1)
     assert runner.taken == [run.id] * MOST_TRIES
     assert store.get(run.id).state == "queued"
 
@@ -409,9 +409,9 @@ def test_a_service_that_cannot_be_started_is_tried_again_and_then_given_up_with_
     store: Store, small_config: RunConfig, quick: None, problem: MnistCoreError
 ) -> None:
     run = store.add(small_config, name="a run")[0]
-    said = looked(Watch(store, Broken(store, absence="gone", problem=problem)), run)
-    assert Notice("service_fails", 1, detail=str(problem)) in said
-    assert said[-1] == Notice("given_up", 1, detail=str(problem))
+    notices = looked(Watch(store, Broken(store, absence="gone", problem=problem)), run)
+    assert Notice("service_fails", 1, detail=str(problem)) in notices
+    assert notices[-1] == Notice("given_up", 1, detail=str(problem))
 
 
 def test_a_run_that_was_given_up_is_waited_for_again_when_it_is_started_again(

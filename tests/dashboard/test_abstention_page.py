@@ -24,12 +24,12 @@ OpenPage = Callable[..., AppTest]
 
 def unsure_where_wrong(errors: int, images: int = 500) -> Predictions:
     """Predictions that are sure of the right digits, and less so the more of the last images are wrong."""
-    said = guesses(errors, images)
-    sure = np.where(said.predicted == said.labels, 0.97, 0.55) + np.linspace(0, 0.02, images)
+    predictions = guesses(errors, images)
+    sure = np.where(predictions.predicted == predictions.labels, 0.97, 0.55) + np.linspace(0, 0.02, images)
     probabilities = np.full((images, 10), 0.0)
     probabilities += ((1 - sure) / 9)[:, None]
-    probabilities[np.arange(images), said.predicted] = sure
-    return Predictions(said.labels, probabilities.astype(np.float32))
+    probabilities[np.arange(images), predictions.predicted] = sure
+    return Predictions(predictions.labels, probabilities.astype(np.float32))
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_each_run_answers_what_it_is_sure_of_and_the_first_headline_compares_the
 ) -> None:
     page = app(PAGE, runs=link(both))
     assert not page.exception
-    said = [run.predictions() for run in both]
-    models = split([item for item in said if item is not None])
+    predictions = [run.predictions() for run in both]
+    models = split([item for item in predictions if item is not None])
     for run, chosen, measured in zip(both, models.chosen_on, models.measured_on, strict=True):
         threshold = threshold_for(chosen, 0.995)
         assert for_markdown(answered_words(run.name, measured.at(threshold), threshold, 0.995)) in words(page)

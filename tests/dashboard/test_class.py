@@ -132,9 +132,9 @@ def test_nothing_is_opened_before_somebody_agrees(
     monkeypatch.setattr("builtins.input", lambda prompt: (_ for _ in ()).throw(EOFError))
     monkeypatch.setattr("dashboard.__main__.serve", lambda options: pytest.fail("it was opened"))
     assert class_command.main(["--address", "127.0.0.1"]) == 1
-    said = capsys.readouterr().out
-    assert "Everybody on this network who has the code can see all runs" in said
-    assert "Nothing was opened" in said
+    output = capsys.readouterr().out
+    assert "Everybody on this network who has the code can see all runs" in output
+    assert "Nothing was opened" in output
 
 
 def test_the_server_answers_to_the_printed_addresses_only(
@@ -148,9 +148,9 @@ def test_the_server_answers_to_the_printed_addresses_only(
     hosts = [value for name, value in itertools.pairwise(given) if name == "--server.allowedHosts"]
     assert hosts == ["192.0.2.7", "localhost", "127.0.0.1"]
     assert given[-2:] == ["--server.maxUploadSize", "8"]
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     room = Classroom(store.root)
-    assert all(text in said for text in ("http://192.0.2.7:8600", room.code, room.secret, "http://localhost:8600"))
+    assert all(text in output for text in ("http://192.0.2.7:8600", room.code, room.secret, "http://localhost:8600"))
 
 
 def test_a_computer_without_a_network_is_told_what_to_do(

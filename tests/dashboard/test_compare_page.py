@@ -174,9 +174,9 @@ def test_the_page_the_json_and_scipy_have_the_same_numbers(
     page = unfold(app(runs=",".join(ids)))
     text = unescape(text_of(page))
     assert "Against base: good is better; alike is too close to call." in text
-    said = [run.predictions() for run in three]
-    right = [item.predicted == item.labels for item in said if item]
-    losses = [image_losses(item.labels, item.probabilities) for item in said if item]
+    predictions = [run.predictions() for run in three]
+    right = [item.predicted == item.labels for item in predictions if item]
+    losses = [image_losses(item.labels, item.probabilities) for item in predictions if item]
     p_values = []
     for number, verdict in enumerate(found["verdicts"], start=1):
         b, c = int((right[0] & ~right[number]).sum()), int((~right[0] & right[number]).sum())

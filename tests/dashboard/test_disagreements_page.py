@@ -36,7 +36,7 @@ def config(units: int) -> RunConfig:
     )
 
 
-def said(name: str, labels: np.ndarray = LABELS) -> Predictions:
+def guessed(name: str, labels: np.ndarray = LABELS) -> Predictions:
     probabilities = np.full((300, 10), 0.01, np.float32)
     probabilities[np.arange(300), labels] = 0.91
     for index, (guess, sure) in WRONG[name].items():
@@ -56,7 +56,7 @@ def fingerprint(store: Store, tmp_path: Path) -> str:
 @pytest.fixture
 def runs(make_run, fingerprint: str) -> dict[str, Run]:
     return {
-        name: make_run(name, config(16 + place), predictions=said(name), fingerprint=fingerprint)
+        name: make_run(name, config(16 + place), predictions=guessed(name), fingerprint=fingerprint)
         for place, name in enumerate(WRONG)
     }
 
@@ -115,7 +115,7 @@ def test_a_link_a_click_and_the_box_choose_a_group(app, runs: dict[str, Run]) ->
 def test_the_counts_on_the_page_are_those_of_the_core(app, runs: dict[str, Run]) -> None:
     test = unfold(app(PAGE, runs=ids(runs["one"], runs["two"])))
     table = test.dataframe[0].value
-    assert table["images"].tolist() == list(counts(votes([said("one"), said("two")])))
+    assert table["images"].tolist() == list(counts(votes([guessed("one"), guessed("two")])))
 
 
 def test_a_cell_of_the_difference_shows_what_came_and_went(app, runs: dict[str, Run]) -> None:
@@ -196,7 +196,7 @@ def test_the_chosen_epoch_is_honoured_and_its_absence_told(
     assert shown(test) == {4, 5, 6, 7}
     # the validation loss of this one rises again, and what its best epoch guesses is not stored
     rising = config(60).replace(training__epochs=9)
-    risen = make_run("risen", rising, predictions=said("two"), fingerprint=fingerprint)
+    risen = make_run("risen", rising, predictions=guessed("two"), fingerprint=fingerprint)
     test = opened(app, ids(runs["one"], risen), weights="best")
     assert "Nothing to compare yet" in words(test)
     assert "risen has no guesses on the test images: those of its best epoch are not stored" in words(test)
@@ -211,19 +211,19 @@ def test_nonsense_in_the_link_is_ignored(app, runs: dict[str, Run]) -> None:
 
 
 def test_runs_on_other_data_are_refused_with_the_reason(app, make_run, runs: dict[str, Run]) -> None:
-    other = make_run("elsewhere", config(99), predictions=said("two"), fingerprint="e" * 16)
+    other = make_run("elsewhere", config(99), predictions=guessed("two"), fingerprint="e" * 16)
     test = app(PAGE, runs=ids(runs["one"], other))
     assert not test.exception
     assert "These runs cannot be compared" in words(test)
     assert "different data" in words(test)
-    # beside two that can be compared, it is left out by name
+    # next to two that can be compared, it is left out by name
     test = app(PAGE, runs=ids(runs["one"], other, runs["two"]))
     assert "elsewhere on different data" in words(test)
     assert shown(test) == {4, 5, 6, 7}
 
 
 def test_without_images_there_are_counts_and_a_table(app, make_run) -> None:
-    pair = [make_run(name, config(units), predictions=said(name)) for name, units in (("one", 8), ("two", 9))]
+    pair = [make_run(name, config(units), predictions=guessed(name)) for name, units in (("one", 8), ("two", 9))]
     test = app(PAGE, runs=ids(*pair))
     assert not test.exception
     assert "They disagree on 4 of 300 images" in words(test)

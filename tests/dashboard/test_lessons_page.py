@@ -65,7 +65,7 @@ def test_the_list_has_every_lesson_in_order(app: OpenPage) -> None:
 @pytest.mark.parametrize("filed", [filed for filed in LESSONS if filed.name != "dropout"], ids=lambda filed: filed.name)
 def test_every_lesson_asks_first_and_then_shows_the_numbers_of_the_runs(app: OpenPage, filed) -> None:
     found = subjects(filed.path)
-    answer = value(filed.lesson.asked, found, SOURCES)
+    answer = value(filed.lesson.wanted, found, SOURCES)
     page = app(PAGE, lesson=filed.name)
     assert not page.exception
     assert page.button("lesson_predict").disabled

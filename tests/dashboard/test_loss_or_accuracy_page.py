@@ -45,12 +45,12 @@ def test_three_pages_give_the_same_decision_on_a_pair_at_the_edge(app: OpenPage,
     """10 and 21 images that only one gets right: an exact test and an interval used to contradict each other here."""
     labels = (np.arange(1000) % 10).astype(np.uint8)
 
-    def said(wrong: range) -> Predictions:
+    def guessed(wrong: range) -> Predictions:
         guess = labels.copy()
         guess[wrong.start : wrong.stop] = (guess[wrong.start : wrong.stop] + 1) % 10
         return Predictions(labels, (0.01 + 0.9 * np.eye(10)[guess]).astype(np.float32))
 
-    runs = [make_run(name, config((8 + n,)), predictions=said(wrong)) for n, (name, wrong) in enumerate(
+    runs = [make_run(name, config((8 + n,)), predictions=guessed(wrong)) for n, (name, wrong) in enumerate(
         (("first", range(10)), ("second", range(10, 31)))
     )]  # fmt: skip
     ids = ",".join(run.id for run in runs)
@@ -72,9 +72,10 @@ def test_the_temperature_changes_the_loss_and_not_the_accuracy(app: OpenPage, ma
     page = app(PAGE, runs=run.id)
     page.select_slider(key="temperature").set_value(2.0).run()
     assert not page.exception
-    said = run.predictions()
-    assert said is not None
-    before, after = scores(said.labels, said.probabilities), tempered_scores(said.labels, said.probabilities, 2.0)
+    predictions = run.predictions()
+    assert predictions is not None
+    labels, probabilities = predictions.labels, predictions.probabilities
+    before, after = scores(labels, probabilities), tempered_scores(labels, probabilities, 2.0)
     assert after.loss != pytest.approx(before.loss)
     for figure in (f"{before.loss:.4f}", f"{after.loss:.4f}", f"{after.ece:.4f}"):
         assert figure in text_of(page)
@@ -110,8 +111,8 @@ def test_waiting_diverged_and_single_runs_are_sane(app: OpenPage, make_run: Make
 
 @pytest.mark.parametrize("stretched", [True, False])
 def test_the_reliability_diagram_compiles_and_holds_the_bins(stretched: bool) -> None:
-    said = guesses(25)
-    frame = reliability_frame(reliability(said.labels, said.probabilities, equal_counts=stretched))
+    predictions = guesses(25)
+    frame = reliability_frame(reliability(predictions.labels, predictions.probabilities, equal_counts=stretched))
     assert frame["images"].sum() == 500
     spec = reliability_chart(frame, "#0072B2", stretched=stretched).to_dict()
     assert vl_convert.vegalite_to_vega(spec)["marks"]

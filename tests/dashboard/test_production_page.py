@@ -32,13 +32,13 @@ class FakeRunner:
     """Takes note of whose time is asked for, and measures nothing."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.asked, self.problem = store, [], ""
+        self.store, self.evaluated, self.problem = store, [], ""
 
     def measure_latency(self, run_id: str) -> None:
         if self.problem:
             raise JobError(self.problem)
         latency.ask(self.store, self.store.get(run_id))
-        self.asked.append(run_id)
+        self.evaluated.append(run_id)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_the_button_asks_for_what_is_missing_and_the_page_waits(
     page = app(PAGE, runs=f"{timed.id},{missing.id}")
     page.button(key="measure").click().run()
     assert not page.exception
-    assert runner.asked == [missing.id]
+    assert runner.evaluated == [missing.id]
     assert "Measuring in a worker: 1 to go" in text_of(page)
     assert not [button for button in page.button if button.key == "measure"]
 

@@ -108,12 +108,12 @@ def test_what_a_sweep_has_chosen_is_read_once_and_not_again_for_an_epoch_of_anot
 def test_workers_wait_for_the_first_training_where_the_user_says_so(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[float] = []
+    calls: list[float] = []
     share(monkeypatch, "store", lambda: store)
-    share(monkeypatch, "runner", lambda: SimpleNamespace(warm=lambda after_s: asked.append(after_s)))
+    share(monkeypatch, "runner", lambda: SimpleNamespace(warm=lambda after_s: calls.append(after_s)))
     monkeypatch.setenv("MNIST_CORE_WARM_UP", "0")
     resources.warm_up.__wrapped__()  # not the cached answer of another test
-    assert asked == []
+    assert calls == []
     monkeypatch.delenv("MNIST_CORE_WARM_UP")
     resources.warm_up.__wrapped__()
-    assert len(asked) == 1
+    assert len(calls) == 1

@@ -142,8 +142,8 @@ def test_compare_shows_means_with_standard_deviations_and_n(app: OpenPage, three
     assert "model_1, n = 3" in table
     assert "15.0 ± 5.0" in table  # errors
     assert "55,050 ±" not in table
-    said = words(page)
-    assert "the band reaches from the lowest to the highest" in said
+    text = words(page)
+    assert "the band reaches from the lowest to the highest" in text
     assert "Single seeds" in [toggle.label for toggle in page.toggle]
 
 
@@ -190,12 +190,12 @@ def test_the_lines_of_compare_and_production_speak_of_all_seeds(
 ) -> None:
     other = make_run("other", config(dropout=0.5), errors=10)
     values = [scores.accuracy for run in three if (scores := run.test_scores())]
-    said = f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f} %"
+    text = f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f} %"
     compare = words(app(runs=f"{three[0].id},{other.id}"))
-    assert f">{said}</span>" in compare
+    assert f">{text}</span>" in compare
     assert f"3 seeds; this one {100 * values[0]:.2f} % [" in compare
     production = app("views/production.py", runs=f"{three[0].id},{other.id}")
     assert not production.exception
     figures = words(production)
-    assert f"<td>{said} over 3 seeds</td>" in figures
+    assert f"<td>{text} over 3 seeds</td>" in figures
     assert "<td>one seed</td>" in figures

@@ -95,8 +95,8 @@ def test_the_time_is_told_before_the_start_without_what_is_trained_already(
     assert "no run has been measured on this machine yet" in "".join(item.value for item in page.caption)
     done = sweep(store)
     page.selectbox(key="sweep_what").set_value("sweep:coursera/neurons").run()
-    said = "".join(item.value for item in page.caption)
-    assert re.search(r"For all: (at most )?≈ .+, with 2 at once\.", said)
+    page_text = "".join(item.value for item in page.caption)
+    assert re.search(r"For all: (at most )?≈ .+, with 2 at once\.", page_text)
     assert sweep_form._cost([store.get(run_id).config for run_id in done.run_ids[:2]]) == " All 2 are trained already."
 
 
@@ -135,11 +135,11 @@ def test_results_are_shown_and_held_out_choices_are_not_called_optimistic(
     found = sweep(store)
     page = app("views/sweeps/page.py")
     assert not page.exception
-    said = words(page)
-    assert "3 runs: 3 finished." in said
-    assert "Lowest validation loss: **first width" in said
-    assert "chosen on held-out images" in said
-    assert "Optimistic" not in said
+    page_text = words(page)
+    assert "3 runs: 3 finished." in page_text
+    assert "Lowest validation loss: **first width" in page_text
+    assert "chosen on held-out images" in page_text
+    assert "Optimistic" not in page_text
     (shown,) = [frame.value for frame in page.dataframe if {"state", "best"} <= set(frame.value)]
     assert sorted(shown["first width"]) == [4, 8, 64]
     assert list(shown["best"]) == ["★", "", ""]
@@ -165,9 +165,9 @@ def test_several_settings_have_a_heatmap_and_parallel_lines(app: OpenPage, store
     sweep(store, **{"stack.units": [4, 8], "stack.depth": [1, 2], "training.learning_rate": [0.01, 0.001]})
     page = app("views/sweeps/page.py")
     assert not page.exception
-    said = words(page)
-    assert "Validation error by first width and learning rate" in said
-    assert "All settings at once" in said
+    page_text = words(page)
+    assert "Validation error by first width and learning rate" in page_text
+    assert "All settings at once" in page_text
     page.selectbox(key="sweep_axis").set_value("training.learning_rate").run()
     assert "Error rate by learning rate" in words(page)
 
@@ -271,21 +271,21 @@ def test_a_search_is_shown_with_its_winner_alone_tested(app: OpenPage, store: St
     done = searches.run(store, LocalRunner(store), searches.add(store, spec).id)
     page = app("views/sweeps/page.py")
     assert not page.exception
-    said = words(page)
-    assert "5 of 5 trials started: 5 finished." in said
-    assert "of the test images right" in said
-    assert "Tested once" not in said
-    assert "Which settings matter" in said
-    assert "Each setting by itself" in said
-    assert "Two settings at once" in said
-    assert "nothing is interpolated" in said
-    assert "All settings at once" in said
+    page_text = words(page)
+    assert "5 of 5 trials started: 5 finished." in page_text
+    assert "of the test images right" in page_text
+    assert "Tested once" not in page_text
+    assert "Which settings matter" in page_text
+    assert "Each setting by itself" in page_text
+    assert "Two settings at once" in page_text
+    assert "nothing is interpolated" in page_text
+    assert "All settings at once" in page_text
     (shown,) = [frame.value for frame in page.dataframe if {"trial", "best", "test_error"} <= set(frame.value)]
     assert shown["test_error"].notna().sum() == 1
     assert done.winner is not None
     assert list(shown[shown["best"] == "★"]["trial"]) == [done.winner.count]
     assert shown["best"].iloc[0] == "★"
-    assert f"Trial {done.winner.count} of 5" in said
+    assert f"Trial {done.winner.count} of 5" in page_text
 
 
 def test_a_table_of_results_has_choices_in_words_in_their_order_and_numbers_as_numbers() -> None:
@@ -369,9 +369,9 @@ def test_what_a_link_asks_for_in_vain_is_told_in_a_sentence(app: OpenPage, store
     page.run()
     assert not page.exception
     assert page.selectbox(key="sweep_field_1").value == "training.learning_rate"
-    said = words(page)
-    assert "Not used of the link" in said
-    assert "epochs=-1 must be a whole number from 1 to 500" in said.replace("\\", "")
+    page_text = words(page)
+    assert "Not used of the link" in page_text
+    assert "epochs=-1 must be a whole number from 1 to 500" in page_text.replace("\\", "")
 
 
 def test_a_damaged_sweep_is_reported(app: OpenPage, store: Store, runner: FakeRunner) -> None:

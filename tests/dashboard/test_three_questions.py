@@ -49,16 +49,16 @@ def test_what_is_quoted_is_what_is_said(
     (store.root / "reference").symlink_to(ROOT / "artifacts" / "reference")
     if head.startswith("$ python -m mnist_core "):
         assert main([*shlex.split(head.removeprefix("$ python -m mnist_core ")), "--store", str(store.root)]) == 0
-        said = capsys.readouterr().out
+        shown = capsys.readouterr().out
     else:
         link = urlsplit(head)
         page = app(page_file(link.path.strip("/")), **dict(parse_qsl(link.query)))
         assert not page.exception
-        said = unescape(re.sub("<[a-zA-Z/][^>]*>", "", text_of(unfold(page))))
-    said = TIME.sub("", said)
+        shown = unescape(re.sub("<[a-zA-Z/][^>]*>", "", text_of(unfold(page))))
+    shown = TIME.sub("", shown)
     place = 0
     for line in lines:
-        found = said.find(TIME.sub("", line.strip()), place)
-        assert found >= 0, f"{line}\n\nis not, or not in this order, in\n\n{said}"
+        found = shown.find(TIME.sub("", line.strip()), place)
+        assert found >= 0, f"{line}\n\nis not, or not in this order, in\n\n{shown}"
         if head.startswith("$"):  # the text of a page is put together by kinds of elements, not in its order
             place = found

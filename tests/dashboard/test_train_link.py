@@ -48,7 +48,7 @@ def form_of(test: AppTest) -> RunConfig:
     return config_of(read_values(lambda key: test.session_state[key]))
 
 
-def said(test: AppTest) -> str:
+def text_on(test: AppTest) -> str:
     return words(test).replace("\\", "")
 
 
@@ -185,7 +185,7 @@ def test_a_form_filled_from_a_run_opens_where_that_run_is_not(
     store.delete(run.id)
     other = opened(app, link)
     assert form_of(other) == wanted
-    assert f"the run {run.id} is not in this store" in said(other)
+    assert f"the run {run.id} is not in this store" in text_on(other)
 
 
 def test_a_run_alone_is_a_link_to_its_settings(

@@ -47,14 +47,14 @@ def unfold(test: AppTest, menu: str) -> AppTest:
 def test_it_opens_on_model_1_and_says_what_is_missing(page: AppTest) -> None:
     assert page.selectbox(key="train_source").value == "preset:notebook/model_1"
     assert page.slider(key="train_layer_0_dropout").value == 0.2
-    said = words(page)
-    assert "**55,050** parameters" in said
-    assert "no run has been measured on this machine yet" in said
-    assert "MNIST is not here: digits is used" in said
-    assert "No published figure on digits" in said
-    assert "Published on MNIST: " not in said
-    assert "Nothing is training" in said
-    assert "2 workers ready." in said
+    text = words(page)
+    assert "**55,050** parameters" in text
+    assert "no run has been measured on this machine yet" in text
+    assert "MNIST is not here: digits is used" in text
+    assert "No published figure on digits" in text
+    assert "Published on MNIST: " not in text
+    assert "Nothing is training" in text
+    assert "2 workers ready." in text
 
 
 def test_the_first_slider_sets_the_dropout_of_all_layers(page: AppTest, store: Store) -> None:
@@ -437,7 +437,7 @@ def test_other_data_are_pointed_out(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "sentence"),
     [
         (ServiceStatus("starting"), "Workers are starting: TensorFlow is being loaded."),
         (ServiceStatus("ready", workers=1, warm=1), "1 worker ready."),
@@ -446,8 +446,8 @@ def test_other_data_are_pointed_out(
         (ServiceStatus("stopped", problem="it ended at once"), "it ended at once"),
     ],
 )
-def test_the_service_in_words(status: ServiceStatus, said: str) -> None:
-    assert live.service_sentence(status) == said
+def test_the_service_in_words(status: ServiceStatus, sentence: str) -> None:
+    assert live.service_sentence(status) == sentence
 
 
 def test_progress_in_words(make_run: MakeRun, store: Store) -> None:

@@ -88,8 +88,8 @@ def test_of_an_empty_store_every_page_is_drawn_and_axe_finds_nothing_serious_eit
 
 
 def test_text_and_figures_are_set_in_fonts_of_this_machine(screen: Screen) -> None:
-    asked: list[str] = []
-    screen.page.on("request", lambda request: asked.append(request.url))
+    addresses: list[str] = []
+    screen.page.on("request", lambda request: addresses.append(request.url))
     screen.open("mistakes", runs=both(screen))
     figure = screen.page.get_by_test_id("stMetricValue").first
     expect(figure).to_be_visible()
@@ -104,4 +104,4 @@ def test_text_and_figures_are_set_in_fonts_of_this_machine(screen: Screen) -> No
     loaded = "[...document.fonts].filter((font) => font.status === 'loaded').map((font) => font.family)"
     assert {"Source Sans", "Source Code Pro"} <= {name.strip('"') for name in screen.page.evaluate(loaded)}
     local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
-    assert [url for url in asked if not url.startswith(local)] == []
+    assert [url for url in addresses if not url.startswith(local)] == []

@@ -1,4 +1,4 @@
-"""The Mistakes and Disagreements pages in a real browser: what is clicked, the boxes beside it, and the digits."""
+"""The Mistakes and Disagreements pages in a real browser: what is clicked, the boxes next to it, and the digits."""
 
 import re
 from pathlib import Path
@@ -235,8 +235,8 @@ def test_a_line_around_points_of_the_map_lists_their_digits_and_a_point_shows_it
     expect(inside.first).to_be_attached()
     found = {int(text) for text in inside.evaluate_all("(all) => all.map((one) => one.dataset.index)")}
     assert surely <= found <= perhaps
-    said = f"{len(found)} digits in the area: {sum(index in predictions.wrong for index in found)} guessed wrong"
-    expect(screen.key("gallery_panel")).to_contain_text(said)
+    sentence = f"{len(found)} digits in the area: {sum(index in predictions.wrong for index in found)} guessed wrong"
+    expect(screen.key("gallery_panel")).to_contain_text(sentence)
     assert {int(digit.get_attribute("data-index") or -1) for digit in digits(screen).all()} <= found
 
     # the link draws it again, and the button removes it
@@ -346,9 +346,9 @@ def test_the_back_button_undoes_the_choice_of_a_cell(screen: Screen, run: Run, t
 
 
 def test_clicks_show_the_digits_of_a_group_and_of_a_cell_of_the_difference(screen: Screen) -> None:
-    said = [found for name in (SMALL, LARGE) if (found := screen.server.store.find(name).predictions())]
+    predictions = [found for name in (SMALL, LARGE) if (found := screen.server.store.find(name).predictions())]
     runs = ",".join(screen.server.store.find(name).id for name in (SMALL, LARGE))
-    frame, found = votes(said), counts(votes(said))
+    frame, found = votes(predictions), counts(votes(predictions))
     screen.open("disagreements", runs=runs, size=200)
     expect(screen.page.get_by_text(f"They disagree on {found.disagreements} of {found.images}")).to_be_visible()
     expect(digits(screen)).to_have_count(found.disagreements)
@@ -361,7 +361,7 @@ def test_clicks_show_the_digits_of_a_group_and_of_a_cell_of_the_difference(scree
 
     screen.page.get_by_text("Which digits they confuse").click()
     screen.expect_query(view="matrices")
-    cells = difference_frame(*said)
+    cells = difference_frame(*predictions)
     cell = cells[cells["true"] != cells["guess"]].sort_values("left").iloc[-1]
     clicked = Confusion(int(cell["true"]), int(cell["guess"]), int(cell["a"]))
     press(screen, clicked, "panel_matrix_difference")

@@ -71,15 +71,15 @@ def chosen(store: Store) -> str:
 
 
 def test_names_are_only_text_on_every_page(screen: Screen) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def note(request: Request) -> None:
         if not request.url.startswith((screen.server.url, "data:", "blob:")):
-            asked.append(request.url)
+            requests.append(request.url)
 
     screen.page.on("request", note)
-    screen.page.on("dialog", lambda dialog: asked.append(f"alert: {dialog.message}"))
-    screen.page.on("console", lambda message: asked.append(message.text) if POLICY in message.text else None)
+    screen.page.on("dialog", lambda dialog: requests.append(f"alert: {dialog.message}"))
+    screen.page.on("console", lambda message: requests.append(message.text) if POLICY in message.text else None)
 
     def look(title: str) -> str:
         """Unfold the page; return what it shows, after a look at what the names have made of it."""
@@ -87,7 +87,7 @@ def test_names_are_only_text_on_every_page(screen: Screen) -> None:
         screen.page.evaluate(fold)
         screen.settled()
         screen.page.wait_for_timeout(300)  # for what a picture or a link would ask for
-        assert asked == [], title
+        assert requests == [], title
         made = screen.page.locator(MADE_BY_MARKUP)
         assert [item.evaluate("element => element.outerHTML") for item in made.all()] == [], title
         screen.expect_no_exception()
@@ -139,9 +139,9 @@ def test_the_report_draws_its_charts_without_a_network_and_names_in_them_stay_te
     assert file.stat().st_size <= 3_000_000
     page = screen.page
     page.context.set_offline(True)
-    asked: list[str] = []
+    requests: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(file.as_uri())
@@ -158,7 +158,7 @@ def test_the_report_draws_its_charts_without_a_network_and_names_in_them_stay_te
     rules = 'g[aria-roledescription="rule mark container"] line[opacity="0.9"]'
     expect(loss.locator(rules)).to_have_count(1)
     expect(accuracy.locator(rules)).to_have_count(1)
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert complaints == []
     assert FIRST in page.locator("body").inner_text()
     expect(page.locator("img, script[src], a, b, iframe")).to_have_count(0)

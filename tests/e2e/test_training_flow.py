@@ -98,8 +98,8 @@ def test_train_watch_cancel_reload_and_resume(screen: Screen) -> None:
 
     # the curve grows while it trains
     expect(chart(screen, 0)).to_be_visible()
-    said = progress.first.inner_text()
-    expect(progress.first).not_to_have_text(said, timeout=5_000)
+    before = progress.first.inner_text()
+    expect(progress.first).not_to_have_text(before, timeout=5_000)
 
     # a reload finds the same job
     screen.page.reload()

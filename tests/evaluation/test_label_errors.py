@@ -24,10 +24,10 @@ def known_labels() -> np.ndarray:
 def saying(labels: np.ndarray, **guesses: int) -> Predictions:
     """Predictions that are all right, but for the guesses given as image_12=3."""
     probabilities = np.full((len(labels), 10), 0.01, np.float32)
-    said = labels.copy()
+    guessed = labels.copy()
     for name, digit in guesses.items():
-        said[int(name.removeprefix("image_"))] = digit
-    probabilities[np.arange(len(labels)), said] = 0.91
+        guessed[int(name.removeprefix("image_"))] = digit
+    probabilities[np.arange(len(labels)), guessed] = 0.91
     return Predictions(labels, probabilities)
 
 

@@ -168,9 +168,9 @@ def test_layers_that_do_not_fit_each_other_are_refused_with_the_remedy(
 
 
 def test_a_flatten_may_be_left_out() -> None:
-    said = ModelConfig(layers=(ConvLayer(filters=3), FlattenLayer(), DenseLayer(units=5)))
+    stated = ModelConfig(layers=(ConvLayer(filters=3), FlattenLayer(), DenseLayer(units=5)))
     implied = ModelConfig(layers=(ConvLayer(filters=3), DenseLayer(units=5)))
-    assert [row[1:6] for row in said.layer_table()] == [row[1:6] for row in implied.layer_table()]
+    assert [row[1:6] for row in stated.layer_table()] == [row[1:6] for row in implied.layer_table()]
     alone = ModelConfig(layers=(PoolLayer(size=7),))
     assert [row.kind for row in alone.layer_table()] == ["image", "pool", "flatten", "dense"]
 

@@ -38,11 +38,11 @@ def test_every_setting_has_label_explanation_and_a_default_in_bounds(setting: Se
 
 
 def test_every_field_of_a_configuration_is_in_the_table() -> None:
-    told_apart_by = ("kind", "source")
+    by_kind = ("kind", "source")
     by_a_change = ("parent_epoch",)  # a change while a run trains sets it; no form and no `--set` does
     for config in (FULL, *(preset.config for preset in PRESETS.values())):
         for path in flatten(config):
-            if path.rpartition(".")[2] not in told_apart_by and path not in by_a_change:
+            if path.rpartition(".")[2] not in by_kind and path not in by_a_change:
                 assert setting_at(path), path
                 assert "_" not in setting_words(path)
 
@@ -126,7 +126,7 @@ def test_links_are_short_and_can_be_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "said"),
+    ("link", "words"),
     [
         ({"epochs": "many"}, "epochs=many is not a whole number"),
         ({"epochs": "501"}, "epochs=501 must be from 1 to 500"),
@@ -144,11 +144,11 @@ def test_links_are_short_and_can_be_read() -> None:
         ({"epochs": "9" * 5000}, "epochs=9999"),
     ],
 )  # fmt: skip
-def test_a_hostile_link_changes_nothing_and_is_told_in_words(link: dict[str, str], said: str) -> None:
+def test_a_hostile_link_changes_nothing_and_is_reported_in_words(link: dict[str, str], words: str) -> None:
     values, problems = links.apply(MODEL_1, link)
     assert values == MODEL_1
     assert len(problems) == 1
-    assert said in problems[0]
+    assert words in problems[0]
     assert len(problems[0]) < 200
 
 

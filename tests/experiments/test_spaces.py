@@ -37,16 +37,16 @@ def search(**changes: Any) -> SearchSpec:
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_suggestions_lie_in_the_space_and_depend_on_what_is_known_alone(sampler: str) -> None:
     spec = search(sampler=sampler)
-    told: list[Observation] = []
+    observed: list[Observation] = []
     for number in range(15):
-        values = suggest(spec, told)
-        assert values == suggest(spec, told)
+        values = suggest(spec, observed)
+        assert values == suggest(spec, observed)
         assert values["stack.units"] in range(8, 65, 8)
         assert 1e-4 <= values["training.learning_rate"] <= 1e-1
         assert values["stack.activation"] in ("relu", "tanh")
         spec.config(values)
-        told.append(Observation(values, float(number), epochs=3))
-    assert len({str(item.values) for item in told}) > 10
+        observed.append(Observation(values, float(number), epochs=3))
+    assert len({str(item.values) for item in observed}) > 10
 
 
 def test_another_seed_suggests_something_else() -> None:
@@ -55,11 +55,11 @@ def test_another_seed_suggests_something_else() -> None:
 
 def test_tpe_learns_where_the_values_are_low() -> None:
     spec = search(sampler="tpe", space={"training.learning_rate": {"low": 1e-3, "high": 1.0}})
-    told: list[Observation] = []
+    observed: list[Observation] = []
     for _ in range(40):
-        values = suggest(spec, told)
-        told.append(Observation(values, abs(values["training.learning_rate"] - 0.8)))
-    late = [abs(item.values["training.learning_rate"] - 0.8) for item in told[25:]]
+        values = suggest(spec, observed)
+        observed.append(Observation(values, abs(values["training.learning_rate"] - 0.8)))
+    late = [abs(item.values["training.learning_rate"] - 0.8) for item in observed[25:]]
     assert sum(late) / len(late) < 0.15  # by chance it would be 0.34
 
 
@@ -71,16 +71,16 @@ def test_structures_can_be_chosen() -> None:
 
 def test_importance_finds_the_field_that_matters() -> None:
     spec = search()
-    told: list[Observation] = []
+    observed: list[Observation] = []
     for _ in range(30):
-        values = suggest(spec, [Observation(item.values, None) for item in told])
-        told.append(Observation(values, values["stack.units"] / 10))
-    found = importances(spec, told)
+        values = suggest(spec, [Observation(item.values, None) for item in observed])
+        observed.append(Observation(values, values["stack.units"] / 10))
+    found = importances(spec, observed)
     assert next(iter(found)) == "stack.units"
     assert sum(found.values()) == pytest.approx(1)
     assert found["stack.units"] > 0.8
-    assert importances(spec, told[:3]) == {}
-    assert importances(spec, [Observation(item.values, 1.0) for item in told]) == {}
+    assert importances(spec, observed[:3]) == {}
+    assert importances(spec, [Observation(item.values, 1.0) for item in observed]) == {}
 
 
 def test_the_brackets_of_hyperband_are_those_of_its_paper() -> None:

@@ -10,9 +10,9 @@ from mnist_core.inspection.embedding import pca_map, sampled, tsne_map
 
 def predictions(images: int, wrong: int) -> Predictions:
     labels = (np.arange(images) % 10).astype(np.uint8)
-    said = labels.copy()
-    said[:wrong] = (said[:wrong] + 1) % 10
-    return Predictions(labels, np.eye(10, dtype=np.float32)[said])
+    guessed = labels.copy()
+    guessed[:wrong] = (guessed[:wrong] + 1) % 10
+    return Predictions(labels, np.eye(10, dtype=np.float32)[guessed])
 
 
 def test_principal_components_are_those_of_scikit_learn_up_to_sign() -> None:

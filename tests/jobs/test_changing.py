@@ -364,8 +364,8 @@ def test_a_run_that_was_touched_is_never_compared_as_if_it_were_clean(changed: R
     names = {changed.id: "mine", whole.id: "whole"}
     concern = next(item for item in found.verdicts[0].concerns if item.code == "changed")
     assert (concern.severity, concern.which) == ("undermines", 0 if first else 1)
-    said = concern_words(concern, (names[pair[0].id], names[pair[1].id]))
-    assert said.startswith("mine was changed by hand while it was trained (after epoch 2: dropout 0.2 → 0.5): ")
+    sentence = concern_words(concern, (names[pair[0].id], names[pair[1].id]))
+    assert sentence.startswith("mine was changed by hand while it was trained (after epoch 2: dropout 0.2 → 0.5): ")
     assert headline(found, names).endswith(
         " But mine was changed by hand during training: this is no clean comparison of two configurations."
     )

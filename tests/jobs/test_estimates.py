@@ -93,10 +93,10 @@ def test_both_prices_are_recovered_from_several_runs(small_config: RunConfig) ->
         for units, batch in ((16, 32), (64, 128), (400, 128), (400, 512))
     ]
     basis = [TimedTraining(price, seconds(price), 2.0) for price in costs]
-    asked = small_config.replace(model__layers__0__units=300, training__batch_size=64)
-    found = estimate(asked, 60_000, basis)
+    config = small_config.replace(model__layers__0__units=300, training__batch_size=64)
+    found = estimate(config, 60_000, basis)
     assert found is not None
-    assert found.epoch_s == pytest.approx(seconds(cost(asked, 60_000)), rel=0.02)
+    assert found.epoch_s == pytest.approx(seconds(cost(config, 60_000)), rel=0.02)
 
 
 def test_noise_never_makes_a_price_negative(small_config: RunConfig) -> None:

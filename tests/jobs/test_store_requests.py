@@ -60,7 +60,9 @@ def answer(connection: ssl.SSLSocket) -> tuple[int, str]:
     return int(head.split()[1]) if head else 0, body.decode()
 
 
-def asked(server: StoreServer, line: str, headers: dict[str, str] | None = None, body: bytes = b"") -> tuple[int, str]:
+def answer_to(
+    server: StoreServer, line: str, headers: dict[str, str] | None = None, body: bytes = b""
+) -> tuple[int, str]:
     """Send one request as it stands, also one that no client would send."""
     given = {"Host": "x", "Connection": "close", "Content-Length": str(len(body))} | (headers or {})
     text = "".join([f"{line} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in given.items()), "\r\n"])
@@ -122,7 +124,7 @@ def test_whoever_may_only_record_gets_no_data_of_the_server(server: StoreServer,
 def test_an_address_or_a_method_that_is_none_is_answered_in_a_sentence(
     server: StoreServer, line: str, status: int
 ) -> None:
-    found, body = asked(server, line)
+    found, body = answer_to(server, line)
     assert found == status
     assert len(json.loads(body)["error"].split()) > 4
 
@@ -144,7 +146,7 @@ def test_headers_that_are_too_large_or_make_no_sense_are_refused(
     server: StoreServer, run: Run, headers: dict[str, str], status: int
 ) -> None:
     path, own = of_run(server, run)
-    assert asked(server, f"POST {path}/heartbeat", own | headers, b'{"began": true}')[0] == status
+    assert answer_to(server, f"POST {path}/heartbeat", own | headers, b'{"began": true}')[0] == status
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_a_body_that_is_missing_or_spoiled_is_refused(server: StoreServer, run: 
     path, own = of_run(server, run)
     if route == "recorded":
         path, own = "/v1", {"Authorization": f"Bearer {server.tokens.recording}"}
-    status, found = asked(server, f"{'PUT' if '/' in route else 'POST'} {path}/{route}", own, body)
+    status, found = answer_to(server, f"{'PUT' if '/' in route else 'POST'} {path}/{route}", own, body)
     assert status == 422
     assert json.loads(found)["error"]
 
@@ -168,7 +170,7 @@ def test_a_body_that_is_missing_or_spoiled_is_refused(server: StoreServer, run: 
 def test_a_number_that_no_float_can_hold_is_refused(server: StoreServer, run: Run) -> None:
     path, own = of_run(server, run)
     body = b'{"began": true, "rows": [{"epoch": 1, "loss": ' + b"9" * 400 + b"}]}"
-    assert asked(server, f"POST {path}/heartbeat", own, body)[0] == 422
+    assert answer_to(server, f"POST {path}/heartbeat", own, body)[0] == 422
 
 
 def test_a_body_that_grows_beyond_its_limit_is_refused_before_it_ends(
@@ -192,8 +194,8 @@ def test_messages_that_arrive_together_have_a_limit_which_counts_only_while_they
     path, own = of_run(server, run)
     monkeypatch.setattr(store_app, "MOST_ARRIVING_BYTES", 100)
     for _ in range(3):
-        assert asked(server, f"POST {path}/heartbeat", own, b'{"began": true}' + b" " * 60)[0] == 200
-    status, body = asked(server, f"POST {path}/heartbeat", own, b'{"began": true}' + b" " * 120)
+        assert answer_to(server, f"POST {path}/heartbeat", own, b'{"began": true}' + b" " * 60)[0] == 200
+    status, body = answer_to(server, f"POST {path}/heartbeat", own, b'{"began": true}' + b" " * 120)
     assert (status, json.loads(body)["error"]) == (503, "too many large messages arrive at once; try again")
 
 
@@ -211,7 +213,7 @@ def test_a_message_that_does_not_go_on_is_given_up_and_may_be_sent_again(
         status, body = answer(connection)
     assert status == 408
     assert "too slowly: 1 bytes" in json.loads(body)["error"]
-    assert asked(server, f"POST {path}/heartbeat", own, b'{"began": true}')[0] == 200
+    assert answer_to(server, f"POST {path}/heartbeat", own, b'{"began": true}')[0] == 200
 
 
 def test_a_message_that_comes_byte_by_byte_is_given_up_too(

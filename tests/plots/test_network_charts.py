@@ -49,7 +49,7 @@ def test_dropout_is_a_dashed_outline_and_pictures_side_by_side_share_a_height() 
 
 
 def test_every_layer_of_the_picture_hides_the_same_axes() -> None:
-    """Vega-Lite fails on a layer without an axis beside layers that hide theirs; the picture was empty for it."""
+    """Vega-Lite fails on a layer without an axis next to layers that hide theirs; the picture was empty for it."""
     for layer in architecture_chart(architecture_frame(TWO), "#222222").to_dict()["layer"]:
         assert layer["encoding"]["x"]["axis"] is None
         assert layer["encoding"]["y"]["axis"] is None

@@ -235,9 +235,9 @@ def test_the_command_prints_the_same(store: Store, add_run: AddRun, capsys: pyte
     row = next(row for row in rows(store) if row.name == "coursera/first")
     assert found["coursera/first"] == json.loads(json.dumps(row_json(row), allow_nan=False))
     assert main(["published", "--store", str(store.root)]) == 0
-    said = capsys.readouterr()
-    assert "Of 1 published result that rests on assumed settings, 1 reproduces. 20 are not trained yet." in said.err
-    assert "96.40 %" in said.out
+    output = capsys.readouterr()
+    assert "Of 1 published result that rests on assumed settings, 1 reproduces. 20 are not trained yet." in output.err
+    assert "96.40 %" in output.out
 
 
 def test_losses_are_compared_with_the_penalty_that_sources_print_with_them(store: Store, add_run: AddRun) -> None:

@@ -38,10 +38,10 @@ def test_a_command_works_on_runs_from_outside(store, names, capsys, tmp_path, co
 
 def test_compare_decides_and_says_what_is_not_known(store, names, capsys) -> None:
     assert main(["compare", *names, "--store", str(store.root)]) == 0
-    told = capsys.readouterr().out
-    assert "bare is worse than whole" in told
-    assert "bare was recorded from outside: on which images it was trained" in told
-    assert "By loss, hard and whole cannot be compared" in told
+    output = capsys.readouterr().out
+    assert "bare is worse than whole" in output
+    assert "bare was recorded from outside: on which images it was trained" in output
+    assert "By loss, hard and whole cannot be compared" in output
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_compare_decides_and_says_what_is_not_known(store, names, capsys) -> Non
 )
 def test_what_needs_a_configuration_or_weights_is_refused_in_a_sentence(store, names, capsys, arguments, says) -> None:
     assert main([*arguments, "--store", str(store.root)]) == 1
-    told = capsys.readouterr().err
-    assert says in told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert says in output
+    assert "Traceback" not in output

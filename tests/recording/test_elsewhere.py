@@ -142,10 +142,10 @@ def test_a_run_that_cannot_be_sent_is_kept_as_an_archive_which_the_store_takes(
             server.stop()
 
     fit(logger(server, "my net, too"), before_end=stop)
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     (archive,) = (elsewhere.user_root() / "unsent").iterdir()
-    assert "could not be sent" in said
-    assert str(archive) in said
+    assert "could not be sent" in output
+    assert str(archive) in output
     assert the_run(store).state == "interrupted"
     (arrived,) = unpack(archive, store)
     assert arrived.new

@@ -254,10 +254,10 @@ def test_no_log_whatever_ends_otherwise_than_in_a_damaged_file(tmp_path, cut) ->
 def test_a_file_that_cannot_be_used_is_refused_by_name(store, tmp_path, capsys, name, content, says) -> None:
     (tmp_path / name).write_bytes(content.encode("latin-1"))
     assert imported(store, tmp_path / name) != 0
-    told = capsys.readouterr().err
-    assert name in told
-    assert says in told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert name in output
+    assert says in output
+    assert "Traceback" not in output
     assert not [run for run in store.runs() if run.recorded]
 
 

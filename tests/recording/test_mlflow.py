@@ -227,9 +227,9 @@ def test_a_damaged_database_is_refused_by_name(tmp_path) -> None:
 def test_a_damaged_store_is_refused_by_name(store, mlruns, capsys, file, content, says) -> None:
     write(mlruns / EXPERIMENT / NET / file, content)
     assert imported(store, mlruns) == 1
-    told = capsys.readouterr().err
-    assert says in told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert says in output
+    assert "Traceback" not in output
     assert not [run for run in store.runs() if run.recorded]
 
 

@@ -32,8 +32,8 @@ def good(digits) -> np.ndarray:
 def test_a_scikit_learn_model_and_a_trained_run_stand_in_one_comparison(store, digits) -> None:
     flat = digits.x_train.reshape(len(digits.x_train), -1)[::4] / 255
     model = LogisticRegression(max_iter=200).fit(flat, digits.y_train[::4])
-    said = model.predict_proba(digits.x_test.reshape(len(digits.x_test), -1) / 255)
-    run = mc.record("regression", probabilities=said, dataset="digits", framework="scikit-learn", store=store)
+    outputs = model.predict_proba(digits.x_test.reshape(len(digits.x_test), -1) / 255)
+    run = mc.record("regression", probabilities=outputs, dataset="digits", framework="scikit-learn", store=store)
     other = mc.record("weaker", probabilities=probabilities(digits.y_test, 10, 60), dataset="digits", store=store)
     found = mc.compare(run, other, store=store)
     assert found.decision in ("better", "worse", "equivalent", "undecided")

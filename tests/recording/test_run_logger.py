@@ -115,9 +115,9 @@ def test_an_error_is_printed_once_and_the_training_goes_on(store, digits, capsys
     monkeypatch.setattr(RunWriter, "epoch", broken)
     model = train(digits, logger)
     assert len(model.history.history["loss"]) == 3
-    told = capsys.readouterr().err
-    assert told.count("the training goes on") == 1
-    assert "the disk is gone" in told
+    output = capsys.readouterr().err
+    assert output.count("the training goes on") == 1
+    assert "the disk is gone" in output
     run = the_run(store)
     assert run.state == "failed"
     assert "the disk is gone" in run.status.reason

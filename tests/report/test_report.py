@@ -81,12 +81,12 @@ def test_the_html_holds_everything_and_asks_for_nothing(found: Content, runs: li
     text = "\n".join(page.texts)
     (verdict,) = found.comparison.verdicts
     pair = found.labels[verdict.baseline], found.labels[verdict.run]
-    told = [verdict_words(verdict, found.labels), loss_verdict_words(verdict, found.labels)]
-    told += [limit_words(limit, found.labels) for limit in verdict.limits]
-    told += [concern_words(item, pair) for item in verdict.concerns]
-    told += [f"{verdict.table.only_run}", runs[0].status.fingerprint, "2.21.0", "AMD EPYC", runs[1].id]
-    told += ["02 January 2026, 03:04", "layer 1: units", "base <b>|*"]
-    assert [sentence for sentence in told if sentence not in text] == []
+    sentences = [verdict_words(verdict, found.labels), loss_verdict_words(verdict, found.labels)]
+    sentences += [limit_words(limit, found.labels) for limit in verdict.limits]
+    sentences += [concern_words(item, pair) for item in verdict.concerns]
+    sentences += [f"{verdict.table.only_run}", runs[0].status.fingerprint, "2.21.0", "AMD EPYC", runs[1].id]
+    sentences += ["02 January 2026, 03:04", "layer 1: units", "base <b>|*"]
+    assert [sentence for sentence in sentences if sentence not in text] == []
     # the pictures number their clip paths alike; in one page they must not take each other's
     ids = re.findall(r'\bid="([^"]+)"', without_scripts)
     assert len(set(ids)) == len(ids)

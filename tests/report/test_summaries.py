@@ -29,17 +29,17 @@ def pair(make_run: MakeRun) -> list[RunSummary]:
     ]
 
 
-def told(items: list[RunSummary], store: Store, baseline: int = 0) -> str:
+def summary_of(items: list[RunSummary], store: Store, baseline: int = 0) -> str:
     labels = {item.id: item.name for item in items}
     runs = [store.get(item.id) for item in items]
     return answer(items, labels, compare(runs, runs[baseline]))
 
 
 def test_the_answer_is_the_verdict_with_its_cost(pair: list[RunSummary], store: Store) -> None:
-    text = told(pair, store)
+    text = summary_of(pair, store)
     assert text.startswith("large and small are too close to call: a difference of +2.00 points [")
     assert text.endswith("It has 4.3 times the parameters.")
-    assert told(pair, store, 1).endswith("It has 77 % fewer parameters.")
+    assert summary_of(pair, store, 1).endswith("It has 77 % fewer parameters.")
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_the_cost_is_stated_where_it_differs_by_more_than_five_percent(
         summarise(make_run("first", config((100,)), errors=20)),
         summarise(make_run("other", config((units,)), errors=10)),
     ]
-    text = told(pair, store)
+    text = summary_of(pair, store)
     assert text.endswith(says)
     assert ("parameters" in text) == bool(says)
 
 
 def test_a_run_alone_is_stated(pair: list[RunSummary], store: Store) -> None:
     text = "small classifies 96.00 % of 500 test images correctly: 20 are wrong."
-    assert told(pair[:1], store) == text
+    assert summary_of(pair[:1], store) == text
 
 
 def test_different_test_images_are_not_compared(pair: list[RunSummary], make_run: MakeRun, store: Store) -> None:
     other = summarise(make_run("other", config((16,)), fingerprint="6" * 16))
-    assert told([pair[0], other], store) == (
+    assert summary_of([pair[0], other], store) == (
         "These runs were tested on different images, so their accuracies cannot be compared."
     )
     fingerprints = {pair[0].id: "one", pair[1].id: "another"}
@@ -76,11 +76,11 @@ def test_different_test_images_are_not_compared(pair: list[RunSummary], make_run
 def test_nothing_is_said_of_what_was_not_measured(make_run: MakeRun, store: Store) -> None:
     waiting = summarise(make_run("waiting", config((16,)), state="queued"))
     done = summarise(make_run("done", config((32,)), errors=3))
-    assert told([waiting], store) == "Nothing has been tested yet: waiting has no test result so far."
-    assert told([waiting, done], store) == (
+    assert summary_of([waiting], store) == "Nothing has been tested yet: waiting has no test result so far."
+    assert summary_of([waiting, done], store) == (
         "waiting, the baseline, has no test result: nothing to measure the others against."
     )
-    assert told([done, waiting], store) == (
+    assert summary_of([done, waiting], store) == (
         "done classifies 99.40 % of 500 test images correctly; the others have no test result yet."
     )
     same = dict.fromkeys((waiting.id, done.id), "s")

@@ -100,9 +100,9 @@ def test_asking_for_what_ships_trains_and_writes_nothing(shipped: Store, made: t
     _, sweep, search = made
     before = contents(shipped.root)
     runner = LocalRunner(shipped, train=lambda *args, **options: pytest.fail("trained again"))
-    again, asked = sweeps.start(shipped, runner, SWEEP)
+    again, requested = sweeps.start(shipped, runner, SWEEP)
     assert again == sweep
-    assert [item.outcome for item in asked] == ["stored"] * 2
+    assert [item.outcome for item in requested] == ["stored"] * 2
     assert searches.add(shipped, SEARCH) == search
     assert searches.run(shipped, runner, search.id) == search
     search.cancel(shipped, runner)
@@ -128,10 +128,10 @@ def test_a_run_that_ships_as_a_search_left_it_is_trained_by_the_sweep_that_wants
 ) -> None:
     run = shipped.get(made[1].run_ids[0])
     write_json(run.path / "status.json", run.status.model_dump(mode="json") | {"state": "cancelled"})
-    (asked,) = request_all(
+    (requested,) = request_all(
         shipped, LocalRunner(shipped), [RunRequest(run.config, "again", origin=Origin(kind="sweep", id="0123456789ab"))]
     )
-    assert (asked.outcome, asked.run.state, asked.run.read_only) == ("new", "finished", False)
+    assert (requested.outcome, requested.run.state, requested.run.read_only) == ("new", "finished", False)
 
 
 def test_the_list_of_runs_leaves_out_those_of_sweeps_that_ship(

@@ -82,8 +82,8 @@ def test_few_validation_images_give_a_limit_where_there_are_no_seeds() -> None:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 10, 200).astype(np.uint8)
     probabilities = generator.dirichlet(np.ones(10), 200).astype(np.float32)
-    said = Predictions(labels, probabilities, labels, probabilities)
-    loss, accuracy = image_noise("val_loss", said), image_noise("val_accuracy", said)
+    predictions = Predictions(labels, probabilities, labels, probabilities)
+    loss, accuracy = image_noise("val_loss", predictions), image_noise("val_accuracy", predictions)
     assert loss is not None
     assert accuracy is not None
     z = stats.norm.ppf(1 - ALPHA / 2)
@@ -156,15 +156,15 @@ def make(store: Store, small_config: RunConfig) -> Make:
         writer.started([])
         writer.epoch(row(1, val_accuracy=val_accuracy, val_loss=val_loss))
         labels = (np.arange(100) % 10).astype(np.uint8)
-        said = np.where(np.arange(100) < right, labels, (labels + 1) % 10)
-        writer.predictions(Predictions(labels, np.eye(10, dtype=np.float32)[said]))
+        guessed = np.where(np.arange(100) < right, labels, (labels + 1) % 10)
+        writer.predictions(Predictions(labels, np.eye(10, dtype=np.float32)[guessed]))
         writer.ended("finished", "all epochs done", best_epoch=1, kept_epoch=1)
         return store.get(run.id)
 
     return made
 
 
-def told(first: Run, second: Run, background: Background) -> dict[str, tuple[str, str]]:
+def concerns_of(first: Run, second: Run, background: Background) -> dict[str, tuple[str, str]]:
     names = first.name, second.name
     found = concerns(first, second, background=background)
     return {item.code: (item.severity, concern_words(item, names)) for item in found}
@@ -173,7 +173,7 @@ def told(first: Run, second: Run, background: Background) -> dict[str, tuple[str
 def test_comparing_a_winner_and_one_that_was_passed_over_are_concerns(make: Make) -> None:
     winner, other = make("winner"), make("other", training__seed=1)
     known = Background(((winner.id, selection()), (other.id, selection(won=False))))
-    found = told(winner, other, known)
+    found = concerns_of(winner, other, known)
     assert found["chosen_among"] == (
         "worth knowing",
         "winner was chosen among 90 by validation loss; 7 others are within noise of it (sweep widths): its "
@@ -181,12 +181,12 @@ def test_comparing_a_winner_and_one_that_was_passed_over_are_concerns(make: Make
     )
     assert found["passed_over"][1] == selection_words(selection(won=False), "other")
     assert "chooses by the test images" in found["passed_over"][1]
-    assert not {"chosen_among", "passed_over"} & set(told(winner, other, Background()))
+    assert not {"chosen_among", "passed_over"} & set(concerns_of(winner, other, Background()))
 
 
 def test_a_winner_chosen_by_test_results_undermines_the_comparison(make: Make) -> None:
     winner, other = make("winner"), make("other", training__seed=1)
-    severity, sentence = told(winner, other, Background(((winner.id, selection(on_test=True)),)))["chosen_among"]
+    severity, sentence = concerns_of(winner, other, Background(((winner.id, selection(on_test=True)),)))["chosen_among"]
     assert severity == "undermines"
     assert "the test accuracy of the best of many is better than it would be on new images" in sentence
 
@@ -195,7 +195,7 @@ def test_a_winner_chosen_by_test_results_undermines_the_comparison(make: Make) -
 def test_test_images_that_are_trained_on_are_a_concern(make: Make, leaked: int, severity: str) -> None:
     counts = {"train": 60_000, "test": 10_000, "repeated_train": 0, "repeated_test": 0, "near": 0}
     check = DataCheck(fingerprint=FINGERPRINT, test_in_train=leaked, conflicts=2, near_examined=9_000, **counts)
-    found = told(make("a"), make("b", training__seed=1), Background(data=check))
+    found = concerns_of(make("a"), make("b", training__seed=1), Background(data=check))
     assert found["leak"][0] == severity
     assert f"{leaked} of the 10,000 test images" in found["leak"][1]
     assert "2 images" in found["labels"][1]
@@ -212,7 +212,7 @@ def test_held_out_and_test_accuracy_more_than_chance_apart_is_a_concern(
     oracle = stats.chi2_contingency(table, correction=False)
     assert (gap.difference.value / gap.difference.error) ** 2 == pytest.approx(oracle.statistic, abs=1e-9)
     assert gap.differs is concern is bool(oracle.pvalue < STRICT_ALPHA)
-    found = told(make("base", training__seed=1), run, Background())
+    found = concerns_of(make("base", training__seed=1), run, Background())
     assert ("held_out_gap" in found) is concern
     if concern:
         assert f"of 400 held-out images right and {right}.00 % of 100 test images" in found["held_out_gap"][1]

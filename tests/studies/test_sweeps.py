@@ -82,9 +82,9 @@ def test_results_are_those_of_the_kept_weights(trained: tuple[Store, sweeps.Swee
 def test_a_sweep_asked_for_again_trains_nothing_twice(trained: tuple[Store, sweeps.Sweep]) -> None:
     store, sweep = trained
     runner = Counting(store)
-    again, asked = sweeps.start(store, runner, small())
+    again, requested = sweeps.start(store, runner, small())
     assert again == sweep
-    assert {item.outcome for item in asked} == {"stored"}
+    assert {item.outcome for item in requested} == {"stored"}
     assert runner.submitted == []
 
 
@@ -113,8 +113,8 @@ def test_cancelling_stops_what_waits_and_asking_again_goes_on(store: Store) -> N
     assert len(sweeps.results(store, sweep)["val_loss"].dropna()) == 2
 
     runner = Counting(store)
-    again, asked = sweeps.start(store, runner, small())
-    assert [item.outcome for item in asked] == ["stored", "stored", "resumed", "resumed"]
+    again, requested = sweeps.start(store, runner, small())
+    assert [item.outcome for item in requested] == ["stored", "stored", "resumed", "resumed"]
     assert runner.submitted == sweep.run_ids[2:]
     assert again.id == sweep.id
     assert sweep.progress(store).complete

@@ -125,12 +125,12 @@ def zip_bomb() -> bytes:
 def wrong_predictions() -> dict[str, bytes]:
     """Files of predictions by what is wrong with them."""
     good = guesses(20)
-    labels, said = good.labels, good.probabilities
-    odd = said.copy()
+    labels, probabilities = good.labels, good.probabilities
+    odd = probabilities.copy()
     odd[3, 4] = np.nan
-    negative = said.copy()
-    negative[3, :2] = -0.5, said[3, 0] + said[3, 1] + 0.5
-    both = {"labels": labels, "probabilities": said}
+    negative = probabilities.copy()
+    negative[3, :2] = -0.5, probabilities[3, 0] + probabilities[3, 1] + 0.5
+    both = {"labels": labels, "probabilities": probabilities}
     whole = _npz(**both)
     record = np.zeros(len(labels), [("a", "<f4"), ("b", "<f4")])
     return {
@@ -138,30 +138,30 @@ def wrong_predictions() -> dict[str, bytes]:
         "empty": b"",
         "torn": whole[: len(whole) // 2],
         "one bit flipped": whole[:400] + bytes([whole[400] ^ 1]) + whole[401:],
-        "one dimension": _npz(labels=labels, probabilities=said[:, 0]),
+        "one dimension": _npz(labels=labels, probabilities=probabilities[:, 0]),
         "structured": _npz(labels=labels, probabilities=record),
-        "nine classes": _npz(labels=labels, probabilities=said[:, :9]),
-        "label 255": _npz(labels=np.full_like(labels, 255), probabilities=said),
-        "label 10": _npz(labels=np.full_like(labels, 10), probabilities=said),
-        "too few labels": _npz(labels=labels[:-1], probabilities=said),
-        "labels of two dimensions": _npz(labels=labels[:, None], probabilities=said),
-        "labels as int64": _npz(labels=labels.astype(np.int64), probabilities=said),
-        "text": _npz(labels=labels, probabilities=np.full(said.shape, "0.1")),
-        "no images": _npz(labels=labels[:0], probabilities=said[:0]),
+        "nine classes": _npz(labels=labels, probabilities=probabilities[:, :9]),
+        "label 255": _npz(labels=np.full_like(labels, 255), probabilities=probabilities),
+        "label 10": _npz(labels=np.full_like(labels, 10), probabilities=probabilities),
+        "too few labels": _npz(labels=labels[:-1], probabilities=probabilities),
+        "labels of two dimensions": _npz(labels=labels[:, None], probabilities=probabilities),
+        "labels as int64": _npz(labels=labels.astype(np.int64), probabilities=probabilities),
+        "text": _npz(labels=labels, probabilities=np.full(probabilities.shape, "0.1")),
+        "no images": _npz(labels=labels[:0], probabilities=probabilities[:0]),
         "NaN": _npz(labels=labels, probabilities=odd),
-        "infinite": _npz(labels=labels, probabilities=np.full_like(said, np.inf)),
-        "complex": _npz(labels=labels, probabilities=said.astype(complex)),
+        "infinite": _npz(labels=labels, probabilities=np.full_like(probabilities, np.inf)),
+        "complex": _npz(labels=labels, probabilities=probabilities.astype(complex)),
         "whole numbers": _npz(labels=labels, probabilities=np.eye(10, dtype=np.int64)[labels]),
-        "float64": _npz(labels=labels, probabilities=said.astype(float)),
+        "float64": _npz(labels=labels, probabilities=probabilities.astype(float)),
         "negative": _npz(labels=labels, probabilities=negative),
-        "not adding up": _npz(labels=labels, probabilities=said / 2),
-        "no labels": _npz(probabilities=said),
+        "not adding up": _npz(labels=labels, probabilities=probabilities / 2),
+        "no labels": _npz(probabilities=probabilities),
         "no probabilities": _npz(labels=labels),
         "another array": _npz(**both, extra=labels),
         "half a validation part": _npz(**both, val_labels=labels),
-        "validation of another size": _npz(**both, val_labels=labels, val_probabilities=said[1:]),
-        "pickled": _zip({"labels.npy": _npy(np.array([{}], object)), "probabilities.npy": _npy(said)}),
-        "twice the same array": _twice(_npy(labels), _npy(said)),
+        "validation of another size": _npz(**both, val_labels=labels, val_probabilities=probabilities[1:]),
+        "pickled": _zip({"labels.npy": _npy(np.array([{}], object)), "probabilities.npy": _npy(probabilities)}),
+        "twice the same array": _twice(_npy(labels), _npy(probabilities)),
         "a header that is no Python": _zip({"labels.npy": _with_header("{'descr': (((((\n")}),
         "a header with a negative shape": _zip(
             {"labels.npy": _with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n")}
@@ -169,14 +169,14 @@ def wrong_predictions() -> dict[str, bytes]:
         "a header with a huge shape": _zip(
             {"labels.npy": _with_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({10**30},), }}\n")}
         ),
-        "LZMA": _zip({"labels.npy": _npy(labels), "probabilities.npy": _npy(said)}, zipfile.ZIP_LZMA),
+        "LZMA": _zip({"labels.npy": _npy(labels), "probabilities.npy": _npy(probabilities)}, zipfile.ZIP_LZMA),
         "unknown compression": _compressed_by(99, whole),
         "a zip bomb": zip_bomb(),
     }
 
 
-def _twice(labels: bytes, said: bytes) -> bytes:
-    names = {"labels.npy": labels, "probabilities.npy": said, "labelz.npy": labels}
+def _twice(labels: bytes, probabilities: bytes) -> bytes:
+    names = {"labels.npy": labels, "probabilities.npy": probabilities, "labelz.npy": labels}
     return _zip(names, zipfile.ZIP_STORED).replace(b"labelz.npy", b"labels.npy")
 
 

@@ -523,12 +523,12 @@ def test_the_best_and_the_last_epoch_are_judged_too(
     last, best = result.history[-1].epoch, result.best_epoch
     assert result.kept_epoch != best
     assert set(result.others) == {last, best} - {result.kept_epoch}
-    judged = {epoch: said for epoch, (said, _) in result.others.items()} | {result.kept_epoch: result.probabilities}
-    for epoch, said in judged.items():
-        assert metrics.scores(digits.y_test, said).loss == pytest.approx(result.history[epoch - 1].val_loss)
+    every = {epoch: probabilities for epoch, (probabilities, _) in result.others.items()}
+    for epoch, probabilities in (every | {result.kept_epoch: result.probabilities}).items():
+        assert metrics.scores(digits.y_test, probabilities).loss == pytest.approx(result.history[epoch - 1].val_loss)
     again = train(config, digits, checkpoint=file)  # all epochs are in the checkpoint; only the judging is done anew
-    assert {epoch: said.tolist() for epoch, (said, _) in again.others.items()} == {
-        epoch: said.tolist() for epoch, (said, _) in result.others.items()
+    assert {epoch: probabilities.tolist() for epoch, (probabilities, _) in again.others.items()} == {
+        epoch: probabilities.tolist() for epoch, (probabilities, _) in result.others.items()
     }
     assert np.array_equal(again.probabilities, result.probabilities)
 

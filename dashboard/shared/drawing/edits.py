@@ -141,6 +141,6 @@ def _neurons(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
         if problem:
             st.caption(f":material/error: {layer.name}: {for_markdown(problem)}; none of it is switched off.")
     counted = [(labels[each.id], sum(map(len, off(each).values()))) for each in runs]
-    said = [f"{for_markdown(label)}: {count} off" for label, count in counted if count]
-    if said:
-        st.caption(f":material/power_off: {'; '.join(said)}")
+    parts = [f"{for_markdown(label)}: {count} off" for label, count in counted if count]
+    if parts:
+        st.caption(f":material/power_off: {'; '.join(parts)}")

@@ -62,9 +62,9 @@ def _train(plan: Plan, sides: Sequence[Run], everything: Sequence[Run]) -> None:
     """Queue the seeds of a plan, and choose all seeds of both recipes, so that the page follows them."""
     with panels.errors_as_messages():
         with st.spinner("Handing over to the training service …"):
-            asked = request_more_seeds(resources.store(), resources.runner(), sides, plan.more)
+            requested = request_more_seeds(resources.store(), resources.runner(), sides, plan.more)
             resources.watch().again()
         seeds = [item.id for run in sides for item in same_recipe(run, everything)]
         chosen = state.chosen_ids(list(everything))
-        state.choose(list(dict.fromkeys([*chosen, *seeds, *(item.run.id for item in asked)])))
+        state.choose(list(dict.fromkeys([*chosen, *seeds, *(item.run.id for item in requested)])))
         st.rerun()

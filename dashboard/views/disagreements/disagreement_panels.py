@@ -180,13 +180,13 @@ def matrices_panel(pair: Panel) -> None:
     cell = chosen_cell(len(pair.classes))
     wanted = state.link_text("matrix")
     matrix = wanted if wanted in MATRICES else "difference"
-    said = [resources.predictions(run, pair.chosen) for run in pair.runs]
-    assert said[0] is not None
-    assert said[1] is not None
+    predictions = [resources.predictions(run, pair.chosen) for run in pair.runs]
+    assert predictions[0] is not None
+    assert predictions[1] is not None
     theme.set_style(
         {f".st-key-panel_{MATRICES[name]}": {"--run": colour} for name, colour in zip("ab", pair.shades, strict=True)}
     )
-    compared = difference_frame(said[0], said[1])
+    compared = difference_frame(predictions[0], predictions[1])
     top = float(compared.loc[compared["true"] != compared["guess"], ["a", "b"]].to_numpy().max())
     places = st.columns(3, gap="small")
     for name, place in zip(MATRICES, places, strict=True):

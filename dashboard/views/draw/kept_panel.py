@@ -21,7 +21,7 @@ from mnist_core.evaluation.predictions import Predictions
 from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
-LABEL, SAID, OPENED, TAKEN = "kept_label", "kept:said", "kept:opened", "kept:taken"
+LABEL, NOTICE, OPENED, TAKEN = "kept_label", "kept:said", "kept:opened", "kept:taken"
 
 
 @st.fragment
@@ -38,11 +38,11 @@ def kept_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control("It is a", list(range(CLASSES)), key=LABEL, wrap=True)
             st.button("Keep this digit", key="keep", icon=":material/bookmark_add:", on_click=_keep)
-    said: Any = state.widget_value(SAID)
-    if said:
-        kind, text = said
+    notice: Any = state.widget_value(NOTICE)
+    if notice:
+        kind, text = notice
         (st.error if kind == "error" else st.caption)(for_markdown(text))
-        state.fill({SAID: None})
+        state.fill({NOTICE: None})
     found = resources.kept()
     for problem in found.problems:
         st.caption(f":material/report: {for_markdown(problem)}")
@@ -57,17 +57,17 @@ def _keep() -> None:
     try:
         drawing = board.current()
         if drawing is None or not drawing.ink.any():
-            said = ("error", "The board is blank: draw a digit first.")
+            notice = ("error", "The board is blank: draw a digit first.")
         elif label is None:
-            said = ("error", "Say which digit it is meant to be, then keep it.")
+            notice = ("error", "Say which digit it is meant to be, then keep it.")
         else:
             classroom.count(classroom.NEW_DIGITS)
             keep(resources.kept_folder(), edits.picture(drawing.ink), int(label), by=classroom.person())
-            said = ("note", f"Kept as a {label}.")
+            notice = ("note", f"Kept as a {label}.")
             state.fill({LABEL: None})
     except MnistCoreError as error:
-        said = ("error", panels.sentence(error))
-    state.fill({SAID: said})
+        notice = ("error", panels.sentence(error))
+    state.fill({NOTICE: notice})
 
 
 def few_words(images: int, discordant: int) -> str:
@@ -98,12 +98,12 @@ def _pictures(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str],
     """All kept digits with what the runs guess; one that is pressed can be removed."""
     if not runs:
         return
-    said = []
+    predictions = []
     for run in runs:
         network = resources.network(run)
         assert network is not None
-        said.append(Predictions(found.labels, network.probabilities(found.images)))
-    items = vote_items(votes(said), [labels[run.id] for run in runs], [colours[run.id] for run in runs])
+        predictions.append(Predictions(found.labels, network.probabilities(found.images)))
+    items = vote_items(votes(predictions), [labels[run.id] for run in runs], [colours[run.id] for run in runs])
 
     def opened(index: int) -> None:
         state.fill({OPENED: found.digits[index].id if index < len(found.digits) else None})
@@ -125,15 +125,15 @@ def _pictures(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str],
 def _remove(digit: Any) -> None:
     try:
         remove(resources.kept_folder(), digit.id, by=classroom.person())
-        state.fill({OPENED: None, TAKEN: digit, SAID: ("note", f"A {digit.label} is removed.")})
+        state.fill({OPENED: None, TAKEN: digit, NOTICE: ("note", f"A {digit.label} is removed.")})
     except MnistCoreError as error:
-        state.fill({SAID: ("error", panels.sentence(error))})
+        state.fill({NOTICE: ("error", panels.sentence(error))})
 
 
 def _undo() -> None:
     digit: Any = state.widget_value(TAKEN)
     try:
         keep(resources.kept_folder(), digit.picture, digit.label, by=classroom.person())
-        state.fill({TAKEN: None, SAID: ("note", f"The {digit.label} is back.")})
+        state.fill({TAKEN: None, NOTICE: ("note", f"The {digit.label} is back.")})
     except MnistCoreError as error:
-        state.fill({SAID: ("error", panels.sentence(error))})
+        state.fill({NOTICE: ("error", panels.sentence(error))})

@@ -138,7 +138,7 @@ def _question(filed: Filed, found: Mapping[str, Subject]) -> None:
                 horizontal=max(map(len, words.values())) < 4,
             )  # fmt: skip
         else:
-            unit = lesson.asked.quantity.unit
+            unit = lesson.wanted.quantity.unit
             whole = unit in ("count", "epoch")
             state.widget(given, state.widget_value(given))
             prediction = st.number_input(
@@ -232,15 +232,15 @@ def _reveal(filed: Filed, found: Mapping[str, Subject], prediction: float | str)
     reached = outcome(lesson, prediction, result)
     if lesson.kind == "choice":
         words = {code: text(each, found) for code, each in lesson.choices.items()}
-        said = choice_words(reached, words.get(str(prediction), ""), words[result.code])
+        sentence = choice_words(reached, words.get(str(prediction), ""), words[result.code])
         marks = None
     else:
-        unit = lesson.asked.quantity.unit
-        said = outcome_words(reached, number_words(float(prediction), unit), result.text)
+        unit = lesson.wanted.quantity.unit
+        sentence = outcome_words(reached, number_words(float(prediction), unit), result.text)
         marks = {"your prediction": int(float(prediction)), "lowest": int(result.number or 0)}
     icon = {"right": ":material/check_circle:", "close": ":material/target:", "off": ":material/lightbulb:"}[reached]
     st.markdown(f"*{text(lesson.question.text, found)}*")
-    panels.headline(f"{icon} {said if lesson.kind == 'choice' else for_markdown(said)}")
+    panels.headline(f"{icon} {sentence if lesson.kind == 'choice' else for_markdown(sentence)}")
     st.markdown(text(lesson.answer.text, found))
     for place, each in enumerate(lesson.answer.pictures):
         wanted = picture(each, lesson.runs)

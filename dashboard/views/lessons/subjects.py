@@ -81,11 +81,11 @@ def _text(words: str, key: Key, _found: Mapping[str, Subject]) -> str:
 
 def answer(lesson: Lesson, found: Mapping[str, Subject]) -> QuantityValue:
     """Return the value that the question of a lesson asks for."""
-    return _answer(lesson.question.answer, _key(found), found, lesson.asked)
+    return _answer(lesson.question.answer, _key(found), found, lesson.wanted)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def _answer(asked: str, key: Key, _found: Mapping[str, Subject], _named: Named) -> QuantityValue:
+def _answer(question: str, key: Key, _found: Mapping[str, Subject], _named: Named) -> QuantityValue:
     return value(_named, _found, SOURCES)
 
 

@@ -248,8 +248,8 @@ def _lineage(run: Run, entries: Sequence[Entry]) -> None:
         if run.changed_at is None:
             st.markdown("**Continues the weights of**")
         else:
-            said = moments(run.meta.changes, run.config.model).get(run.changed_at, "settings changed")
-            st.markdown(f"**Changed by hand after epoch {run.changed_at}** ({for_markdown(said)}) **of**")
+            moment = moments(run.meta.changes, run.config.model).get(run.changed_at, "settings changed")
+            st.markdown(f"**Changed by hand after epoch {run.changed_at}** ({for_markdown(moment)}) **of**")
         if parent is None:
             st.caption(f"The run {run.parent}, which is not in this store.")
         else:

@@ -97,11 +97,11 @@ def words(item: AnyStudy, done: StudyProgress) -> str:
     states = {state: count for state, count in done.states.items() if count}
     if isinstance(item, Search):
         counts = {name: sum(trial.state == name for trial in item.trials) for name in ("finished", "pruned", "failed")}
-        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none decided yet"
-        return f"{len(item.trials)} of {item.spec.trial_count} trials started: {said}."
-    said = ", ".join(f"{count} {'waiting' if name == 'queued' else name}" for name, count in sorted(states.items()))
+        text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none decided yet"
+        return f"{len(item.trials)} of {item.spec.trial_count} trials started: {text}."
+    text = ", ".join(f"{count} {'waiting' if name == 'queued' else name}" for name, count in sorted(states.items()))
     left = f" About {style.duration(done.seconds_left)} left." if done.seconds_left is not None else ""
-    return f"{done.total} runs: {said}.{left}"
+    return f"{done.total} runs: {text}.{left}"
 
 
 results_table.turn_page()

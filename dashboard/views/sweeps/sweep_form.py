@@ -65,12 +65,12 @@ def take() -> None:
     link = state.arriving_link(FORM, LINK)
     if link is None:
         return
-    told: list[str] = []
+    problems: list[str] = []
 
     def known(name: str, choices: Collection[str], default: str) -> str:
         text = link.get(name, default)
         if text not in choices:
-            told.append(f"{name}={text[:40]} is none of {', '.join(choices)}")
+            problems.append(f"{name}={text[:40]} is none of {', '.join(choices)}")
         return text if text in choices else default
 
     base = known("base", PRESETS, next(iter(PRESETS)))
@@ -84,11 +84,11 @@ def take() -> None:
     epochs = link.get("epochs", "")
     fits = epochs.isdecimal() and len(epochs) < 6 and (LIMITS.minimum or 1) <= int(epochs) <= (LIMITS.maximum or 1)
     if epochs and not fits:
-        told.append(f"epochs={epochs[:40]} must be a whole number from {LIMITS.minimum} to {LIMITS.maximum}")
+        problems.append(f"epochs={epochs[:40]} must be a whole number from {LIMITS.minimum} to {LIMITS.maximum}")
     filled["sweep_epochs"] = int(epochs) if fits else None
     if "dataset" in link:
         filled["sweep_dataset"] = known("dataset", _datasets(), str(state.widget_value("sweep_dataset") or "digits"))
-    state.fill(filled | {_PROBLEMS: told})
+    state.fill(filled | {_PROBLEMS: problems})
 
 
 def write() -> None:
@@ -124,9 +124,9 @@ def _datasets() -> list[str]:
 def start_form() -> None:
     """Draw the form. A click on Start hands the runs over and opens the new sweep or search."""
     take()
-    if told := state.widget_value(_PROBLEMS):
-        assert isinstance(told, list)
-        st.warning(f"Not used of the link: {for_markdown('; '.join(told))}.", icon=":material/link_off:")
+    if problems := state.widget_value(_PROBLEMS):
+        assert isinstance(problems, list)
+        st.warning(f"Not used of the link: {for_markdown('; '.join(problems))}.", icon=":material/link_off:")
     choice = st.selectbox("What to train", options(), format_func=_label, key="sweep_what", persist_state="session")
     spec: SweepSpec | SearchSpec | None = None
     with panels.errors_as_messages():

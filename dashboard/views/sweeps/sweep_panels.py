@@ -167,8 +167,8 @@ def search_results(search: Search) -> None:
             text += f", with **{style.percent(row['test_accuracy'])}** of the test images right"
         panels.headline(text)
         pruned = sum(trial.state == "pruned" for trial in search.trials)
-        said = f" {pruned} were given up early." if pruned else ""
-        st.caption(f"Trial {winner.count} of {len(search.trials)}.{said}")
+        note = f" {pruned} were given up early." if pruned else ""
+        st.caption(f"Trial {winner.count} of {len(search.trials)}.{note}")
         looks.choice_caption(search)
     metric = word_of(search.spec.metric)
     done = searches.history(search)

@@ -152,27 +152,27 @@ _RATES = {"layers": {"__all__": {"dropout", "l2"}}}
 def changes(base: RunConfig, config: RunConfig) -> list[str]:
     """Return the changes of `config` from `base`, in a few words each; the dataset is left out."""
     if base.model.model_dump(exclude=_RATES) != config.model.model_dump(exclude=_RATES):
-        said = [config.model.summary()]
+        parts = [config.model.summary()]
     else:
-        said = []
+        parts = []
         for label, field in (("dropout", "dropout"), ("L2", "l2")):
             old_rates = [getattr(layer, field) for layer in base.model.layers if hasattr(layer, field)]
             rates = [getattr(layer, field) for layer in config.model.layers if hasattr(layer, field)]
             if old_rates != rates:
                 shown = rates[:1] if len(set(rates)) == 1 else rates
-                said.append(f"{label} " + "/".join(f"{value:g}" for value in shown))
+                parts.append(f"{label} " + "/".join(f"{value:g}" for value in shown))
     before, after = values_of(base), values_of(config)
     for path, setting in SETTINGS.items():
         if path.count(".") == 1 and path.startswith("training."):
             old, new = getattr(base.training, setting.name), getattr(config.training, setting.name)
             if old != new:
-                said.append(_change(setting, after))
+                parts.append(_change(setting, after))
     for setting in IMPLIED.values():
         if getattr(base.training, setting.name) != getattr(config.training, setting.name):
-            said.append(setting.words if getattr(config.training, setting.name) else f"no {setting.words}")
+            parts.append(setting.words if getattr(config.training, setting.name) else f"no {setting.words}")
     if before["parent"] != after["parent"]:
-        said.append("continued" if config.parent else "from new weights")
-    return said
+        parts.append("continued" if config.parent else "from new weights")
+    return parts
 
 
 def _change(setting: Setting, values: Mapping[str, Any]) -> str:

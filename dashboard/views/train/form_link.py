@@ -131,24 +131,24 @@ def take(runs: list[Run]) -> None:
     if link is None:
         return
     unknown = sorted(key for key in state.link_texts() if key not in (*OWN_KEYS, *SHARED_KEYS))
-    told = _open(link, runs) + [f"there is no setting {_shown(key)}" for key in unknown]
-    state.fill({_PROBLEMS: told})
+    refused = _open(link, runs) + [f"there is no setting {_shown(key)}" for key in unknown]
+    state.fill({_PROBLEMS: refused})
     state.set_link(**dict.fromkeys(unknown))
 
 
 def _open(link: Mapping[str, str], runs: list[Run]) -> list[str]:
     """Fill the form as `link` says; what of it cannot be used."""
-    told: list[str] = []
+    refused: list[str] = []
     preset, run_id = link.get(BASE_KEY, ""), link.get(RUN_KEY, "")
     run = next((run for run in runs if run.id == run_id), None)
     if run is not None and run.recorded:
-        told.append(f"the run {_shown(run.name)} was {OUTSIDE}, so the form cannot start from it")
+        refused.append(f"the run {_shown(run.name)} was {OUTSIDE}, so the form cannot start from it")
         run, run_id = None, ""
     if preset and preset not in PRESETS:
-        told.append(f"there is no published model {_shown(preset)}")
+        refused.append(f"there is no published model {_shown(preset)}")
         preset = ""
     if run_id and run is None:
-        told.append(
+        refused.append(
             f"the run {_shown(run_id)} is not in this store"
             + (", so the form starts from the published model" if preset else "")
         )
@@ -171,15 +171,15 @@ def _open(link: Mapping[str, str], runs: list[Run]) -> list[str]:
         shown = without_seed(run.name, run.config.training.seed)
         _fill(f"run:{run.id}", shown, _own(run.config), run.meta.preset or "", start)
     state.fill({NAME: link.get(NAME_KEY, "")[:LONGEST_NAME], SEEDS: seeds})
-    return told + problems
+    return refused + problems
 
 
 def problems() -> None:
     """Say, in one sentence, what of the link could not be used."""
-    told = state.widget_value(_PROBLEMS)
-    if told:
-        assert isinstance(told, list)
-        st.warning(f"Not used of the link: {for_markdown('; '.join(told))}.", icon=":material/link_off:")
+    refused = state.widget_value(_PROBLEMS)
+    if refused:
+        assert isinstance(refused, list)
+        st.warning(f"Not used of the link: {for_markdown('; '.join(refused))}.", icon=":material/link_off:")
 
 
 def _shown(text: str) -> str:

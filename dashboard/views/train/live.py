@@ -226,7 +226,7 @@ def ending_words(run: Run) -> str:
 
 def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"live_ended_{where}_{run.id}"):
-        panels.dotted(colour, f" {_said(run)}", name=label)
+        panels.dotted(colour, f" {_sentences(run)}", name=label)
         if run.resumable and st.button(
             "Resume", key=f"live_resume_{where}_{run.id}", type="tertiary", icon=":material/play_arrow:",
             help="Go on from the last finished epoch",
@@ -239,7 +239,7 @@ def _ended(run: Run, label: str, colour: str, where: str = "last") -> None:
             _do(lambda: another_seed(run))
 
 
-def _said(run: Run) -> str:
+def _sentences(run: Run) -> str:
     try:
         return ending_words(run)
     except MnistCoreError as error:
@@ -249,15 +249,15 @@ def _said(run: Run) -> str:
 def another_seed(run: Run) -> Run:
     """Train the run's configuration with the lowest seed that it has not been trained with."""
     store = resources.store()
-    (asked,) = request_all(store, resources.runner(), wanted_seeds(run, store.runs(), 1))
-    _watch(asked.run)
-    return asked.run
+    (requested,) = request_all(store, resources.runner(), wanted_seeds(run, store.runs(), 1))
+    _watch(requested.run)
+    return requested.run
 
 
 def _watch(run: Run) -> None:
     runs = resources.scan()[0]
-    beside = [run_id for run_id in state.chosen_ids(runs) if run_id != run.id]
-    state.choose(groups.newest([*beside, run.id], runs, MOST))
+    others = [run_id for run_id in state.chosen_ids(runs) if run_id != run.id]
+    state.choose(groups.newest([*others, run.id], runs, MOST))
 
 
 def _do(action: Callable[[], object]) -> None:
@@ -339,6 +339,6 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
             sentence=sentence,
             help=definition,
         )
-    said = notes(found, runs)
-    if said:
-        st.caption(" ".join(said))
+    sentences = notes(found, runs)
+    if sentences:
+        st.caption(" ".join(sentences))

@@ -180,7 +180,7 @@ def _continued(base: Base, config: RunConfig) -> RunConfig:
 def _about(name: str) -> None:
     preset = PRESETS[name]
     figures = preset.published
-    said = [
+    parts = [
         f"test accuracy {style.percent(figures.test_accuracy)}" if figures.test_accuracy is not None else "",
         f"test loss {style.loss(figures.test_loss)}" if figures.test_loss is not None else "",
         figures.note,
@@ -188,7 +188,7 @@ def _about(name: str) -> None:
     st.markdown(
         f"**{name}**, from the {preset.source}" if preset.source[0].islower() else f"**{name}**: {preset.source}"
     )
-    st.markdown("Published for MNIST: " + ("; ".join(filter(None, said)) or "no figures") + ".")
+    st.markdown("Published for MNIST: " + ("; ".join(filter(None, parts)) or "no figures") + ".")
     for error in figures.errors:
         st.markdown(f"The source’s own error: {for_markdown(error)}.")
     if preset.assumptions:

@@ -39,22 +39,22 @@ def start(request: model_form.TrainingRequest) -> str | None:
     store = resources.store()
     wanted = request.run_requests()
     with st.spinner("Handing over to the training service …"):
-        asked = request_all(store, resources.runner(), wanted)
+        requested = request_all(store, resources.runner(), wanted)
         resources.watch().again()
     runs = store.runs()
-    new = [item.run.id for item in asked]
-    fingerprint = asked[0].run.status.fingerprint
+    new = [item.run.id for item in requested]
+    fingerprint = requested[0].run.status.fingerprint
     same_data = {run.id for run in runs if run.status.fingerprint == fingerprint}
     base = request.base.run_id(fingerprint)
     # the order of the chosen runs stays, as the first of them is the baseline on every page
-    beside = [*state.chosen_ids(runs), base]
-    beside = [run_id for run_id in dict.fromkeys(beside) if run_id in same_data and run_id not in new]
-    first = groups.grouped(beside, runs)[: MOST - len(groups.grouped(new, runs))]
+    others = [*state.chosen_ids(runs), base]
+    others = [run_id for run_id in dict.fromkeys(others) if run_id in same_data and run_id not in new]
+    first = groups.grouped(others, runs)[: MOST - len(groups.grouped(new, runs))]
     state.choose([*(run_id for group in first for run_id in group.ids), *new])
-    outcomes = {item.outcome for item in asked}
-    if len(asked) > 1:
-        known = sum(item.outcome == "stored" for item in asked)
-        return f"{known} of the {len(asked)} seeds had been trained already." if known else None
+    outcomes = {item.outcome for item in requested}
+    if len(requested) > 1:
+        known = sum(item.outcome == "stored" for item in requested)
+        return f"{known} of the {len(requested)} seeds had been trained already." if known else None
     return OUTCOMES.get(outcomes.pop())
 
 
