@@ -85,9 +85,10 @@ class _HeldAttempt:
         return self.writer.run
 
     def keep(self, **changes: object) -> None:
-        """Write `attempt.json`, with these changes."""
-        self.record = self.record.model_copy(update=changes)
-        write_json(self.run.path / RECORD, self.record.model_dump(mode="json"))
+        """Write `attempt.json`, with these changes; where the disk refuses, the record stays as it was."""
+        record = self.record.model_copy(update=changes)
+        write_json(self.run.path / RECORD, record.model_dump(mode="json"))
+        self.record = record
 
 
 class Attempts:

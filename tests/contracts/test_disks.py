@@ -11,27 +11,35 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from mnist_core.cli import main
+from mnist_core.data import kept_digits
 from mnist_core.errors import MnistCoreError, WriteError
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.grids import sweep_spec
 from mnist_core.experiments.spaces import search_spec
-from mnist_core.files import temporary_near, write_json
-from mnist_core.jobs import credentials, latency, local_service, service, worker
+from mnist_core.files import read_json, temporary_near, write_json
+from mnist_core.jobs import credentials, latency, local_service, service, store_server, worker
+from mnist_core.jobs.attempts import Attempts
 from mnist_core.jobs.execution import execute
 from mnist_core.jobs.request import resume
 from mnist_core.jobs.runners import LocalRunner
+from mnist_core.people import OWNER
+from mnist_core.recording.record import record
+from mnist_core.remote.protocol import End, Heartbeat, Tokens
 from mnist_core.runs import lease
+from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.records import LiveProgress
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import GONE, Store
 from mnist_core.runs.writer import RunWriter
 from mnist_core.studies import searches, sweeps
 from tests.support.disks import contents, fill, refusing, tmpfs
+from tests.support.synthetic import row
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +54,157 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A real disk of 2 MB."""
     with tmpfs(tmp_path / "disk", "2m"):
         yield tmp_path / "disk"
+
+
+# -- every change ------------------------------------------------------------------------------------------------------
+
+
+SWEEP = """
+name = "mine"
+base = "notebook/model_1"
+[fixed]
+"dataset.name" = "digits"
+[grid]
+"training.seed" = [0, 1]
+"""
+SEARCH = """
+name = "mine"
+base = "notebook/model_1"
+trials = 2
+[fixed]
+"dataset.name" = "digits"
+"training.validation" = { source = "held_out", fraction = 0.2 }
+[space]
+"training.learning_rate" = { low = 0.001, high = 0.01 }
+"""
+
+
+SECRET = "a" * 64
+"""Of the attempt of a worker on another machine."""
+
+
+class Idle(LocalRunner):
+    """Trains nothing."""
+
+    def submit(self, run_id: str) -> None:
+        """Leave the run queued."""
+
+
+def stock(store: Store, config: RunConfig) -> dict[str, str]:
+    """Put runs into `store`, none of which was trained; their ids by their state, and `trash` of a deleted one."""
+    ids = {}
+    for seed, state in enumerate(("finished", "cancelled", "queued", "trash")):
+        run, _ = store.add(config.replace(training__seed=seed), name=f"mine {state}")
+        ids[state] = run.id
+        if state in ("finished", "cancelled"):
+            writer = store.open_writer(run.id)
+            assert writer is not None
+            writer.started([])
+            writer.ended(state, f"{state} for the test")
+    store.delete(ids["trash"])
+    return ids
+
+
+@pytest.fixture
+def stocked(store: Store, small_config: RunConfig) -> dict[str, str]:
+    return stock(store, small_config)
+
+
+class Stocked:
+    """A store that has something of every kind: runs, a sweep, searches, a class, a kept digit, a worker elsewhere."""
+
+    def __init__(self, store: Store, config: RunConfig, folder: Path) -> None:
+        self.store, self.ids = store, stock(store, config)
+        texts = {"sweep": SWEEP, "search": SEARCH, "new": SWEEP.replace("0, 1", "2, 3")}
+        for name, text in (texts | {"another": SEARCH.replace("0.001", "0.002")}).items():
+            (folder / f"{name}.toml").write_text(text)
+        self.sweep, _ = sweeps.start(store, Idle(store), sweep_spec(str(folder / "sweep.toml")))
+        self.search = searches.add(store, search_spec(str(folder / "search.toml")))
+        self.new_sweep = sweep_spec(str(folder / "new.toml"))
+        self.new_search = search_spec(str(folder / "another.toml"))
+        self.classroom = Classroom(store.root)
+        self.digits = store.root / "digits"
+        self.digit = kept_digits.keep(self.digits, np.eye(28, dtype=np.uint8), 1)
+        labels = np.arange(10, dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 255, (10, 28, 28), np.uint8)
+        self.data = folder / "data.npz"
+        np.savez(self.data, x_train=images, y_train=labels, x_test=images, y_test=labels)
+        self.attempts = Attempts(store, Tokens(b"secret"))
+        self.sent = store.add(config.replace(training__seed=9), name="sent")[0].id
+        self.attempts.claim(self.sent, 0, SECRET)
+        self.beat()
+
+    def run(self, state: str) -> Run:
+        return self.store.get(self.ids[state])
+
+    def beat(self, *epochs: int) -> None:
+        """Have the worker send epochs."""
+        rows = [row(epoch).to_json() for epoch in epochs]
+        self.attempts.heartbeat(self.sent, 0, SECRET, Heartbeat(began=True, rows=rows or None))
+
+
+WRITING: dict[str, Callable[[Stocked], object]] = {
+    "rename": lambda s: s.store.describe(s.ids["finished"], name="other"),
+    "cancel": lambda s: s.store.cancel(s.ids["queued"]),
+    "request again": lambda s: s.store.request_again(s.ids["cancelled"]),
+    "prune": lambda s: s.store.prune(s.ids["cancelled"], "given up"),
+    "pause": lambda s: s.store.request_pause(s.ids["queued"]),
+    "slow motion": lambda s: s.store.set_slow_motion(s.ids["queued"], 1.0),
+    "train": lambda s: s.store.open_writer(s.ids["queued"]),
+    "latency": lambda s: latency.ask(s.store, s.run("finished")),
+    "a run from outside": lambda s: record("mine", predicted=list(range(10)), labels=list(range(10)), store=s.store),
+    "a sweep": lambda s: sweeps.start(s.store, Idle(s.store), s.new_sweep),
+    "a file of a sweep": lambda s: sweeps.SHELF.put(s.store, s.sweep.model_copy(update={"created_at": 1.0})),
+    "a file of a search": lambda s: searches.add(s.store, s.new_search),
+    "keep a digit": lambda s: kept_digits.keep(s.digits, np.eye(28, dtype=np.uint8), 2),
+    "begin a class": lambda s: Classroom(s.store.root, new=True),
+    "join a class": lambda s: s.classroom.join(s.classroom.code, "Ada"),
+    "pin runs": lambda s: s.classroom.pin(OWNER, (s.ids["finished"],)),
+    "close the board": lambda s: s.classroom.close_board(OWNER, True),
+    "register data": lambda s: s.store.catalog.register("letters", s.data),
+    "keep data": lambda s: s.store.catalog.keep("letters", s.data.read_bytes(), "data.npz"),
+    "a file of a worker": lambda s: s.attempts.store_file(s.sent, 0, SECRET, "error.txt", b"it broke"),
+    "an epoch of a worker": lambda s: s.beat(1),
+    "the end of a worker": lambda s: s.attempts.end(s.sent, 0, SECRET, End(state="cancelled", files={})),
+}
+"""What takes space."""
+DELETING: dict[str, Callable[[Stocked], object]] = {
+    "delete": lambda s: s.store.delete(s.ids["finished"]),
+    "restore": lambda s: s.store.restore(s.ids["trash"]),
+    "empty the trash": lambda s: s.store.empty_trash(),
+    "forget a sweep": lambda s: sweeps.SHELF.forget(s.store, s.sweep.id),
+    "forget a search": lambda s: searches.SHELF.forget(s.store, s.search.id),
+    "remove a digit": lambda s: kept_digits.remove(s.digits, s.digit.id),
+}
+"""What takes none, and so is done on a full disk too."""
+STARTING: dict[str, Callable[[Stocked], object]] = {
+    "service": lambda s: local_service.start(s.store.root),
+    "server": lambda s: store_server.start(s.store.root, "https://localhost:1"),
+    "a search": lambda s: searches.spawn(s.store, s.search.id),
+}
+"""What starts a process."""
+
+
+class Disk(NamedTuple):
+    """A disk with a store on it, and what fills it and makes room again."""
+
+    store: Store
+    fill: Callable[[], object]
+    free: Callable[[], object]
+
+
+@pytest.fixture(params=["mounted", "injected"])
+def filling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
+    """A store on a disk that can be filled: a real one, or one that refuses whatever takes space."""
+    place = tmp_path / "disk"
+    with contextlib.ExitStack() as stack:
+        if request.param == "mounted":
+            stack.enter_context(tmpfs(place, "2m"))
+            store = Store(place / "store")
+            yield Disk(store, lambda: fill(place), lambda: (place / "filler").unlink())
+        else:
+            store = Store(place / "store")
+            yield Disk(store, lambda: stack.enter_context(refusing(place, errno.ENOSPC)), stack.close)
 
 
 # -- full --------------------------------------------------------------------------------------------------------------
@@ -78,6 +237,41 @@ class TestFull:
             store.add(small_config, name="mine")
         assert os.listdir(store.root / "trash") == []
         assert store.scan() == ([], [])
+
+    @pytest.mark.parametrize("change", WRITING)
+    def test_what_takes_space_is_refused_leaves_nothing_and_is_done_when_there_is_room(
+        self, tmp_path: Path, filling: Disk, small_config: RunConfig, change: str
+    ) -> None:
+        stocked = Stocked(filling.store, small_config, tmp_path)
+        before = contents(filling.store.root)
+        filling.fill()
+        with pytest.raises(MnistCoreError, match="cannot be written: the disk is full; free some space"):
+            WRITING[change](stocked)
+        left = contents(filling.store.root)
+        left.pop(f"runs/{stocked.ids['queued']}/cancel", None)  # the wish itself takes no space
+        assert left == before
+        filling.free()
+        WRITING[change](stocked)
+        assert contents(filling.store.root) != before
+
+    def test_a_file_of_a_worker_that_was_refused_is_known_as_sent_once_there_is_room(
+        self, tmp_path: Path, store: Store, small_config: RunConfig
+    ) -> None:
+        stocked = Stocked(store, small_config, tmp_path)
+        with refusing(store.root, errno.ENOSPC), pytest.raises(WriteError):
+            WRITING["a file of a worker"](stocked)
+        WRITING["a file of a worker"](stocked)
+        assert read_json(store.get(stocked.sent).path / "attempt.json")["sent"] == ["error.txt"]
+
+    @pytest.mark.parametrize("change", DELETING)
+    def test_what_takes_no_space_is_done_on_a_full_disk(
+        self, tmp_path: Path, filling: Disk, small_config: RunConfig, change: str
+    ) -> None:
+        stocked = Stocked(filling.store, small_config, tmp_path)
+        before = contents(filling.store.root)
+        filling.fill()
+        DELETING[change](stocked)
+        assert contents(filling.store.root) != before
 
     @pytest.mark.parametrize("here", [(), ("--here",)])
     def test_the_command_says_so_in_a_sentence(
@@ -254,42 +448,6 @@ def test_an_interrupted_run_always_has_a_reason(store: Store, small_config: RunC
 # -- read-only ---------------------------------------------------------------------------------------------------------
 
 
-SWEEP = """
-name = "mine"
-base = "notebook/model_1"
-[fixed]
-"dataset.name" = "digits"
-[grid]
-"training.seed" = [0, 1]
-"""
-SEARCH = """
-name = "mine"
-base = "notebook/model_1"
-trials = 2
-[fixed]
-"dataset.name" = "digits"
-"training.validation" = { source = "held_out", fraction = 0.2 }
-[space]
-"training.learning_rate" = { low = 0.001, high = 0.01 }
-"""
-
-
-@pytest.fixture
-def stocked(store: Store, small_config: RunConfig) -> dict[str, str]:
-    """Ids of runs in `store` by their state, and `trash` of a deleted one; nothing of it was trained."""
-    ids = {}
-    for seed, state in enumerate(("finished", "cancelled", "queued", "trash")):
-        run, _ = store.add(small_config.replace(training__seed=seed), name=f"mine {state}")
-        ids[state] = run.id
-        if state in ("finished", "cancelled"):
-            writer = store.open_writer(run.id)
-            assert writer is not None
-            writer.started([])
-            writer.ended(state, f"{state} for the test")
-    store.delete(ids["trash"])
-    return ids
-
-
 class TestReadOnly:
     def test_everything_can_be_read(
         self, store: Store, stocked: dict[str, str], read_only: Callable[[], None], capsys: pytest.CaptureFixture[str]
@@ -350,56 +508,22 @@ class TestReadOnly:
         assert "Traceback" not in output
         assert contents(store.root) == before
 
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda store, ids: store.describe(ids["finished"], name="other"),
-            lambda store, ids: store.cancel(ids["queued"]),
-            lambda store, ids: store.request_again(ids["cancelled"]),
-            lambda store, ids: store.prune(ids["cancelled"], "given up"),
-            lambda store, ids: store.request_pause(ids["queued"]),
-            lambda store, ids: store.set_slow_motion(ids["queued"], 1.0),
-            lambda store, ids: store.open_writer(ids["queued"]),
-            lambda store, ids: store.empty_trash(),
-            lambda store, ids: latency.ask(store, store.get(ids["finished"])),
-            lambda store, ids: local_service.start(store.root),
-        ],
-        ids=[
-            "rename",
-            "cancel",
-            "request again",
-            "prune",
-            "pause",
-            "slow motion",
-            "train",
-            "empty the trash",
-            "latency",
-            "service",
-        ],
-    )
+    @pytest.mark.parametrize("change", [*WRITING, *DELETING, *STARTING])
     def test_every_change_is_refused(
-        self,
-        store: Store,
-        stocked: dict[str, str],
-        read_only: Callable[[], None],
-        change: Callable[[Store, dict[str, str]], object],
+        self, tmp_path: Path, store: Store, small_config: RunConfig, read_only: Callable[[], None], change: str
     ) -> None:
+        stocked = Stocked(store, small_config, tmp_path)
         before = contents(store.root)
-        (store.get(stocked["queued"]).path / "pause.json").touch()
         read_only()
         with pytest.raises(MnistCoreError, match="cannot be written: the store is read-only"):
-            change(store, stocked)
-        assert {k: v for k, v in contents(store.root).items() if not k.endswith("pause.json")} == before
+            (WRITING | DELETING | STARTING)[change](stocked)
+        assert contents(store.root) == before
 
 
 @pytest.mark.parametrize("change", ["forget", "stop", "run", "spawn"])
 def test_a_sweep_or_a_search_that_is_there_cannot_be_changed_either(
     tmp_path: Path, store: Store, read_only: Callable[[], None], change: str
 ) -> None:
-    class Idle(LocalRunner):
-        def submit(self, run_id: str) -> None:
-            pass
-
     (tmp_path / "sweep.toml").write_text(SWEEP)
     (tmp_path / "search.toml").write_text(SEARCH)
     sweep, _ = sweeps.start(store, Idle(store), sweep_spec(str(tmp_path / "sweep.toml")))
