@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,33 @@ def test_no_page_imports_another_and_what_is_shared_imports_no_page(path: Path) 
     page = own[1].removesuffix(".py") if own[0] == "views" else None
     others = {name for name in views if name.split(".")[2] != page}
     assert not others, f"{place(path)} must not import {others}: pages lead to each other by links"
+
+
+def page_of(path: Path) -> str | None:
+    """Return the page to which a file of the dashboard belongs; `frame` outside the pages, None for what is shared."""
+    folder, *inner = path.relative_to(ROOT / "dashboard").parts
+    return inner[0].removesuffix(".py") if folder == "views" else None if folder == "shared" else "frame"
+
+
+def pages_that_use(files: Iterable[Path]) -> dict[str, set[str]]:
+    """Return the pages that import each shared module, by its dotted name, directly or through another shared one."""
+    named = {place(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in files}
+    users: dict[str, set[str]] = {name: set() for name, path in named.items() if page_of(path) is None}
+    importing = {name: imported(path) & set(users) for name, path in named.items()}
+    for name, path in named.items():
+        page, seen, open_ = page_of(path), set[str](), [name]
+        while page is not None and open_:
+            for other in importing[open_.pop()] - seen:
+                seen.add(other)
+                open_.append(other)
+                users[other].add(page)
+    return users
+
+
+def test_what_is_shared_is_used_by_at_least_two_pages() -> None:
+    """A file of one page stands in the folder of that page."""
+    users = pages_that_use(DASHBOARD)
+    assert {name: pages for name, pages in users.items() if len(pages) < 2 and name != "dashboard.shared"} == {}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnist_core.comparison.board import BoardLine
 from mnist_core.comparison.words.board import place_words
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import interval_tooltips, layer
 
 ROW_PX = 24
 
@@ -30,13 +30,7 @@ def board_chart(frame: pd.DataFrame, colour: str) -> alt.LayerChart:
     """Return the dots and intervals, a row for each person. frame: of `board_frame`. colour: of all of them."""
     y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=240, grid=False, ticks=False))
     x = alt.X("accuracy:Q", title="accuracy", scale=alt.Scale(zero=False), axis=alt.Axis(format=".1%", tickCount=6))
-    tooltip = [
-        alt.Tooltip("name:N"),
-        alt.Tooltip("place:N"),
-        alt.Tooltip("accuracy:Q", format=".2%"),
-        alt.Tooltip("low:Q", format=".2%", title="interval, from"),
-        alt.Tooltip("high:Q", format=".2%", title="to"),
-    ]
+    tooltip = [alt.Tooltip("name:N"), alt.Tooltip("place:N"), *interval_tooltips()]
     base = alt.Chart(frame)
     return layer(
         base.mark_rule(strokeWidth=2, opacity=0.6, color=colour).encode(

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.comparison.exams import Result
-from mnist_core.plots.style import layer
+from mnist_core.plots.style import interval_tooltips, layer
 
 HEIGHT = 320
 
@@ -45,13 +45,7 @@ def severity_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, height: i
         axis=alt.Axis(format=".0%" if wide else ".1%", tickCount=6),
         scale=alt.Scale(zero=False),
     )
-    tooltip = [
-        alt.Tooltip("label:N", title="run"),
-        alt.Tooltip("severity:O"),
-        alt.Tooltip("accuracy:Q", format=".2%"),
-        alt.Tooltip("low:Q", format=".2%", title="interval, from"),
-        alt.Tooltip("high:Q", format=".2%", title="to"),
-    ]
+    tooltip = [alt.Tooltip("label:N", title="run"), alt.Tooltip("severity:O"), *interval_tooltips()]
     base = alt.Chart(frame)
     return layer(
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mnist_core.comparison.production import CostName, Ranked, dominated_by
 from mnist_core.comparison.words.production import STATUS_WORDS
-from mnist_core.plots.style import GREY, PAPER, as_text, layer
+from mnist_core.plots.style import GREY, PAPER, as_text, interval_tooltips, layer
 
 HEIGHT = 380
 AXES: dict[CostName, tuple[str, float]] = {
@@ -93,9 +93,7 @@ def pareto_chart(
     tooltip = [
         alt.Tooltip("label:N", title="run"),
         alt.Tooltip("cost:Q", title=AXES[cost][0], format=",.4~g"),
-        alt.Tooltip("accuracy:Q", format=".2%"),
-        alt.Tooltip("low:Q", format=".2%", title="interval, from"),
-        alt.Tooltip("high:Q", format=".2%", title="to"),
+        *interval_tooltips(),
         alt.Tooltip("verdict:N"),
         alt.Tooltip("dominated:N", title="dominated by"),
     ]

@@ -87,6 +87,15 @@ def styled(chart: ChartT, *, dark: bool = False) -> ChartT:
     return chart
 
 
+def interval_tooltips() -> list[alt.Tooltip]:
+    """Return what a tooltip shows of the columns accuracy, low and high: an accuracy and its interval, as shares."""
+    return [
+        alt.Tooltip("accuracy:Q", format=".2%"),
+        alt.Tooltip("low:Q", format=".2%", title="interval, from"),
+        alt.Tooltip("high:Q", format=".2%", title="to"),
+    ]
+
+
 def layer(*charts: alt.Chart | alt.LayerChart, height: int | None = None) -> alt.LayerChart:
     """Return the charts on top of each other. `alt.layer` is typed as if facets could come out.
 

@@ -12,7 +12,6 @@ from dashboard import resources, state
 from dashboard.shared import groups, looks, panels, presenter
 from dashboard.shared.figures import RunColumn, figure_table, seed_figures, seed_label, text_table
 from dashboard.shared.parameter_panel import parameter_panel
-from dashboard.shared.published import published_popover
 from dashboard.shared.run_curves import curves_of
 from dashboard.shared.run_picker import MOST_COMPARED, nothing_chosen, run_picker, short_labels
 from dashboard.shared.verdict_panel import EPOCH_LABELS, epoch_switch, margin_box, undermining, verdict_panel
@@ -21,6 +20,7 @@ from dashboard.views.compare.curve_panels import curve_panels
 from dashboard.views.compare.diagnosis_panel import diagnosis_marks, diagnosis_panel
 from dashboard.views.compare.draw_strip import draw_strip
 from dashboard.views.compare.plan_panel import plan_panel
+from dashboard.views.compare.published_panel import published_popover
 from dashboard.views.compare.replay import replay_panel
 from dashboard.views.compare.run_lines import run_lines
 from dashboard.views.compare.strip import strip

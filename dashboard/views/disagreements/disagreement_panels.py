@@ -132,21 +132,16 @@ def groups_panel(pair: Panel) -> None:
             "both are wrong is cut in two: with the same wrong guess, and with different ones.",
         )
         frame = agreement.group_frame(pair.counts, first, second, group)
-        panels.chart_with_table(
+        _parts(
             Drawing(agreement.group_chart, frame, first, second, (pair.shades[0], pair.shades[1])),
-            frame[["words", "images", "share"]],
+            Drawing(agreement.group_chart, frame.assign(picked=False), first, second, _on_paper(pair)),
+            frame,
+            {"words": "group"},
             alt_text="Five boxes: "
             + "; ".join(f"{row.words}: {row.images:,} images" for row in frame.itertuples())
             + ". The box Group chooses one by keyboard.",
-            key=state.fresh_key(GROUP_KEY),
+            key=GROUP_KEY,
             filename=_filename("groups", pair),
-            on_select="rerun",
-            column_config={
-                "words": "group",
-                "images": "images",
-                "share": st.column_config.NumberColumn("% of all images", format="%.2f"),
-            },
-            printed=Drawing(agreement.group_chart, frame.assign(picked=False), first, second, _on_paper(pair)),
         )
     with right, st.container(key="gallery_panel"):
         frame = moved(pair.votes, Cell()) if group is None else pair.votes[groups(pair.votes) == group]
@@ -334,21 +329,16 @@ def wrong_panel(panel: Panel) -> None:
             "only one run gets wrong, the others show to be readable.",
         )
         frame = agreement.wrong_frame(found, range(times, many + 1) if at_least else [times])
-        panels.chart_with_table(
+        _parts(
             Drawing(agreement.wrong_chart, frame),
-            frame[["wrong", "images", "share"]],
+            Drawing(agreement.wrong_chart, frame.assign(picked=False)),
+            frame,
+            {"wrong": "runs that are wrong"},
             alt_text="Bars: "
             + "; ".join(f"{row.runs} wrong: {row.images:,} images" for row in frame.itertuples())
             + ". The box Wrong runs chooses one by keyboard.",
-            key=state.fresh_key(WRONG_KEY),
+            key=WRONG_KEY,
             filename=_filename("wrong", panel),
-            on_select="rerun",
-            column_config={
-                "wrong": "runs that are wrong",
-                "images": "images",
-                "share": st.column_config.NumberColumn("% of all images", format="%.2f"),
-            },
-            printed=Drawing(agreement.wrong_chart, frame.assign(picked=False)),
         )
     with right, st.container(key="gallery_panel"):
         frame = wrong_by(panel.votes, times, at_least=at_least)
@@ -368,6 +358,27 @@ def wrong_panel(panel: Panel) -> None:
             )
             order = _order_boxes("confident" if times else "unsure")
         _pages(ordered(frame, order), panel)
+
+
+def _parts(
+    drawn: Drawing, printed: Drawing, frame: pd.DataFrame, parts: dict[str, str], *,
+    alt_text: str, key: str, filename: str,
+) -> None:  # fmt: skip
+    """Draw into which parts the test images fall, as a chart whose parts can be clicked and as a table.
+
+    parts: the column that names them, and its head.
+    """
+    panels.chart_with_table(
+        drawn,
+        frame[[*parts, "images", "share"]],
+        alt_text=alt_text,
+        key=state.fresh_key(key),
+        filename=filename,
+        on_select="rerun",
+        column_config=parts
+        | {"images": "images", "share": st.column_config.NumberColumn("% of all images", format="%.2f")},
+        printed=printed,
+    )
 
 
 def _wrong_chosen(many: int) -> tuple[int, bool]:
