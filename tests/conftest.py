@@ -26,6 +26,7 @@ from mnist_core.runs.records import EpochRow, Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from tests.support import chromium, order
+from tests.support.demanded import pytest_runtest_makereport, pytest_terminal_summary  # noqa: F401, hooks of pytest
 from tests.support.disks import mounted_read_only, refusing
 from tests.support.synthetic import FINGERPRINT, MakeRun, config, epoch_row, guesses
 
@@ -41,8 +42,6 @@ settings.load_profile("untimed")
 
 # Collecting makes hundreds of thousands of objects that all stay; looking through them for garbage was a tenth of it.
 gc.disable()
-
-DEMANDED = os.environ.get("REQUIRE_ALL_TESTS") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,17 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.enable()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Where REQUIRE_ALL_TESTS=1, a skipped test is a failed one, unless it is marked `optional`."""
-    outcome = yield
-    report = outcome.get_result()
-    optional = item.get_closest_marker("optional") is not None
-    if DEMANDED and report.skipped and not optional and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, but REQUIRE_ALL_TESTS=1 asks for every test: {report.longrepr}"
 
 
 @pytest.fixture(autouse=True, scope="module")

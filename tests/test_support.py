@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import gc
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.jobs.execution import execute
 from mnist_core.runs.store import Store
-from tests.support import order
+from tests.support import namespaces, order
 from tests.support.same_results import difference
 from tests.support.synthetic import MakeRun, config
 
@@ -86,3 +89,48 @@ def test_two_results_differ_by_one_epoch_one_prediction_or_one_weight(
         for name, content in parts.items():
             archive.writestr(name, weights.getvalue() if name == "model.weights.h5" else content)
     assert difference(same, changed).startswith("weights, ")
+
+
+SKIPPED = """
+import pytest
+
+@pytest.mark.{marker}
+def test_it():
+    pytest.skip("its reason")
+"""
+
+
+@pytest.mark.parametrize(
+    ("marker", "forbidden", "words"),
+    [
+        ("filterwarnings('default')", "no", "1 failed"),
+        ("optional", None, "1 test was passed over: Skipped: its reason"),
+        ("namespaces('network')", "not permitted", "1 test was passed over: not permitted"),
+        ("namespaces('mount')", None, "1 failed"),
+    ],
+    ids=["any other", "a library", "forbidden namespaces", "namespaces that are allowed"],
+)
+def test_where_all_tests_are_demanded_a_skip_fails_but_for_what_a_machine_may_do_without(
+    tmp_path: Path, marker: str, forbidden: str | None, words: str
+) -> None:
+    (tmp_path / "test_one.py").write_text(SKIPPED.format(marker=marker))
+    (tmp_path / "conftest.py").write_text(
+        f"from tests.support import namespaces\nnamespaces.forbidden = lambda kind: {forbidden!r}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.demanded", "-p", "no:cacheprovider", "--rootdir",
+         tmp_path, "-c", "/dev/null", tmp_path],
+        cwd=ROOT, env=os.environ | {"REQUIRE_ALL_TESTS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert words in done.stdout, done.stdout + done.stderr
+    assert done.returncode == ("failed" in words)
+
+
+def test_namespaces_are_tried_and_a_program_that_is_missing_is_no_ban(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces, "missing", lambda kind: None)
+    monkeypatch.setattr(namespaces, "MACHINES", ("sh", "-c", "echo Operation not permitted >&2; exit 1"))
+    assert namespaces.forbidden.__wrapped__("network") == (
+        "network namespaces are forbidden on this machine (Operation not permitted)"
+    )
+    monkeypatch.setattr(namespaces, "missing", lambda kind: "not installed: ip")
+    assert namespaces.forbidden.__wrapped__("network") is None

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.cluster import RUNS, SHORT, STRANGERS, Proof, prove, reason_to_skip
 
-pytestmark = pytest.mark.optional
+pytestmark = pytest.mark.namespaces("network")
 
 
 @pytest.fixture(scope="module")

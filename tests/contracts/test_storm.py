@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NO_MOUNT = 101
 
-pytestmark = [pytest.mark.browser, pytest.mark.optional]
+pytestmark = [pytest.mark.browser, pytest.mark.namespaces("mount")]
 
 
 def test_a_short_storm_loses_changes_and_leaves_nothing() -> None:

@@ -37,6 +37,7 @@ from mnist_core.files import write_json
 from mnist_core.remote.certificates import key_and_certificate
 from mnist_core.runs import lease
 from mnist_core.runs.store import Store
+from tests.support import namespaces
 from tests.support.same_results import difference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,17 +172,7 @@ class Proof:
 
 def reason_to_skip() -> str | None:
     """Return why there can be no such cluster here; None where there can."""
-    if sys.platform != "linux":
-        return "namespaces are of Linux"
-    for program in ("unshare", "nsenter", "ip", "mount"):
-        if shutil.which(program) is None:
-            return f"the program {program} is not installed"
-    probe = "ip link add name probe type bridge && mount -t tmpfs none /mnt"
-    done = subprocess.run([*_OUTER, "sh", "-c", probe], capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else f"network namespaces are not allowed here: {done.stderr.strip()}"
-
-
-_OUTER = ("unshare", "--map-root-user", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
+    return namespaces.missing("network") or namespaces.forbidden("network")
 
 
 def prove(folder: Path, lengths: Lengths) -> Proof:
@@ -200,7 +191,7 @@ def prove(folder: Path, lengths: Lengths) -> Proof:
     _write_data(folder / "data" / "scans.npz")
     (folder / "sweep.toml").write_text(SWEEP.format(epochs=lengths.epochs, batch_size=lengths.batch_size))
     (folder / "lengths.json").write_text(json.dumps(asdict(lengths)))
-    command = [*_OUTER, sys.executable, "-m", "tests.support.cluster", str(folder)]
+    command = [*namespaces.MACHINES, sys.executable, "-m", "tests.support.cluster", str(folder)]
     with (folder / "cluster.log").open("wb") as log:
         cluster = subprocess.Popen(
             command, cwd=ROOT, env=_environment(folder, "hub"), stdout=log, stderr=log, start_new_session=True
