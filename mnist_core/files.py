@@ -33,6 +33,10 @@ from mnist_core.errors import DamagedFile, WriteError
 
 MOST_JSON_BYTES = 32 * 2**20
 """The longest JSON file that is read: a sweep of a thousand runs takes less than one MB."""
+MOST_JSON_VALUES = 2_000_000
+"""The most values of one JSON text: an empty list takes 3 bytes of text and 64 of memory."""
+MOST_JSON_LINES = 200_000
+"""The most lines of one JSON-lines file, twice the epochs of the longest history."""
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _MOST = sys.float_info.max
@@ -263,9 +267,13 @@ def parse_json(text: bytes | str, *, finite: bool = True) -> Any:
     ------
     ValueError
         where it is not JSON; is nested more than about 200 deep; holds half a surrogate pair, a whole number of more
-        than 64 bits, or a number that no float can hold.
+        than 64 bits, or a number that no float can hold; or has too many values.
     """
-    data = from_json(text.encode() if isinstance(text, str) else text, allow_inf_nan=not finite)
+    content = text.encode() if isinstance(text, str) else text
+    values = sum(map(content.count, (b",", b"[", b"{")))  # not less than there are
+    if values > MOST_JSON_VALUES:
+        raise ValueError(f"it has up to {values:,} values, and may have {MOST_JSON_VALUES:,}")
+    data = from_json(content, allow_inf_nan=not finite)
     _check_numbers([data], finite)
     return data
 
@@ -340,16 +348,21 @@ def read_json_lines(path: Path) -> list[Any]:
     Raises
     ------
     DamagedFile
-        where a line other than the last is not JSON, with its number.
+        where a line other than the last is not JSON, with its number; or there are too many.
     OSError
         where the file may not be read.
     """
     try:
-        lines = read_bytes(path).split(b"\n")[:-1]
+        content = read_bytes(path)
     except FileNotFoundError:
         return []
+    count = content.count(b"\n")
+    if count > MOST_JSON_LINES:
+        raise DamagedFile(
+            f"{printable(path.name)} has {count:,} lines, and {MOST_JSON_LINES:,} are read; is it another program's?"
+        )
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
             found.append(parse_json(line))
         except ValueError as error:

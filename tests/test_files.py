@@ -21,6 +21,7 @@ from mnist_core.runs.records import EpochRow, Meta, Status
 from mnist_core.training import checkpoints
 from mnist_core.training.checkpoints import State
 from tests.support.damaged_store import OTHER_KINDS, TEXTS
+from tests.support.memory import CAN_MEASURE, measured
 from tests.support.synthetic import config, epoch_row
 
 NOT_JSON = ("empty", "torn", "deep", "huge whole number", "endless whole number", "huge number", "NaN",
@@ -35,6 +36,19 @@ def test_what_is_not_json_that_can_be_used_is_a_damaged_file(tmp_path: Path, kin
     (tmp_path / "a.jsonl").write_bytes(b"{}\n" + (TEXTS[kind].strip() or b"{") + b"\n")
     with pytest.raises(DamagedFile, match=r"^a\.jsonl, line 2, is not JSON that can be used: "):
         files.read_json_lines(tmp_path / "a.jsonl")
+
+
+@pytest.mark.skipif(not CAN_MEASURE, reason="only Linux counts the peak of a process anew")
+def test_a_file_of_very_many_values_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    """As objects of Python, 32 MB of empty lists would take 700 MB, and lines of one digit as much."""
+    (tmp_path / "a.json").write_bytes(b"[" + b"[]," * (files.MOST_JSON_BYTES // 3 - 1) + b"0]")
+    (tmp_path / "a.jsonl").write_bytes(b"1\n" * (files.MOST_JSON_BYTES // 2))
+    with measured() as peak:
+        with pytest.raises(DamagedFile, match=r"a\.json .* it has up to 22,369,\d+ values, and may have 2,000,000"):
+            files.read_json(tmp_path / "a.json")
+        with pytest.raises(DamagedFile, match=r"a\.jsonl has 16,777,216 lines, and 200,000 are read"):
+            files.read_json_lines(tmp_path / "a.jsonl")
+    assert peak.bytes < 100 * 2**20
 
 
 @pytest.mark.parametrize("read", [files.read_json, files.read_json_lines])

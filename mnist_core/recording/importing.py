@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_core.archives import read_arrays
 from mnist_core.errors import ConfigError, DamagedFile, DatasetMissing, MnistCoreError
-from mnist_core.files import parse_json, printable, read_bytes
+from mnist_core.files import open_regular, parse_json, printable, read_bytes, size_words
 from mnist_core.recording.history import column
 from mnist_core.recording.mlflow_store import (
     DATASET_TAG,
@@ -30,6 +31,17 @@ from mnist_core.recording.tensorboard import LARGEST_LOG, is_event_file, read_ev
 MOST_BYTES = 256 * 2**20
 """The largest file that is read, and the most memory that its arrays may take."""
 MOST_HISTORY_BYTES = 16 * 2**20
+MOST_CSV_BYTES = 64 * 2**20
+"""The largest table of text; predictions of 70,000 images and 47 classes take some 40 MB."""
+MOST_LINES = 500_000
+MOST_LINE = 2**16
+"""Characters of a line, a value in quotes with line breaks apart."""
+MOST_CELLS = 4_000_000
+"""Values of a table; each takes some 60 bytes of memory as text."""
+MOST_CELL = 1_000
+"""Characters of one value."""
+MOST_RUNS = 200
+"""Runs of one table, as many as are read from MLflow."""
 LARGEST_CLASS = 10**9
 """Larger numbers are no classes, and may not fit into an integer; how many classes there may be is checked later."""
 MISSING = ("", "NA", "nan", "NaN", "None", "null")
@@ -99,7 +111,8 @@ def read_all(path: Path) -> list[Given]:
         if ending == ".json":
             return [Given(history=_json(called, parse_json(read_bytes(path, MOST_HISTORY_BYTES), finite=False)))]
         if ending in (".csv", ".log", ".tsv"):
-            return _csv(called, read_bytes(path, MOST_BYTES))
+            with open_regular(path) as file:
+                return _csv(called, file)
     except DamagedFile:
         raise
     except (OSError, ValueError, OverflowError, csv.Error) as error:
@@ -159,18 +172,16 @@ def _json(called: str, data: Any) -> dict[str, list[float | None]]:
     return {str(name): list(values) for name, values in data.items() if isinstance(values, list)}
 
 
-def _csv(called: str, content: bytes) -> list[Given]:
-    text = content.decode("utf-8-sig")
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    rows = list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
-    if len(rows) < 2:
-        raise DamagedFile(f"{called} has {len(rows)} lines; it needs a line of column names and one a row below it")
-    header, lines = [name.strip() for name in rows[0]], [row for row in rows[1:] if row]
-    for number, row in enumerate(lines, 2):
-        if len(row) != len(header):
-            raise DamagedFile(f"{called}, line {number}: it has {len(row)} values, and the first line {len(header)}")
-    table = {name: [row[place].strip() for row in lines] for place, name in enumerate(header)}
+def _csv(called: str, file: BinaryIO) -> list[Given]:
+    size = file.seek(0, io.SEEK_END)
+    if size > MOST_CSV_BYTES:
+        raise DamagedFile(
+            f"{called} has {size_words(size)}, and {size_words(MOST_CSV_BYTES)} of a table of text are read; "
+            "give an .npz, which may be larger"
+        )
+    file.seek(0)
+    header, columns = _table(called, file)
+    table = dict(zip(header, columns, strict=True))
     if len(table) < len(header):
         raise DamagedFile(f"{called} has two columns of one name in {', '.join(header)[:200]}; give each its own")
     numbered = {name: int(match[1]) for name in header if (match := _PROBABILITY.fullmatch(name))}
@@ -179,12 +190,66 @@ def _csv(called: str, content: bytes) -> list[Given]:
     if any(column(name) for name in header):
         known = {name: _numbers(called, name, table[name]) for name in header if column(name)}
         if "step" in map(str.lower, header) or "run" in header:
-            return _by_run(table, _positions(called, table), known)
+            return _by_run(called, table, _positions(called, table), known)
         return [Given(history=known)]
     raise DamagedFile(
         f"{called} has the columns {', '.join(header)[:200]}; predictions need p0, p1 … or predicted, "
         "a history needs loss, accuracy, val_loss or val_accuracy"
     )
+
+
+def _table(called: str, file: BinaryIO) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns, and the values of each; empty lines are passed over."""
+    lines = _lines(called, file)
+    first = next((line for line in lines if line.strip()), "")
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
+    header = [name.strip() for name in next(reader, [])]
+    columns: list[list[str]] = [[] for _ in header]
+    count = 0
+    for row in reader:
+        if not row:
+            continue
+        count += 1
+        if len(row) != len(header):
+            raise DamagedFile(f"{called}, line {count + 1}: it has {len(row)} values, and the first line {len(header)}")
+        if count * len(header) > MOST_CELLS:
+            raise DamagedFile(
+                f"{called} has more than {MOST_CELLS:,} values, the most that are read; give an .npz of predictions, "
+                "or a history of fewer steps"
+            )
+        for column_values, text in zip(columns, row, strict=True):
+            if len(text) > MOST_CELL:
+                raise DamagedFile(
+                    f"{called}, line {count + 1}: a value has {len(text):,} characters, and may have {MOST_CELL:,}; "
+                    "leave such a column out"
+                )
+            column_values.append(text.strip())
+    if not count:
+        raise DamagedFile(
+            f"{called} has {len(header) and 1} lines; it needs a line of column names and one a row below it"
+        )
+    return header, columns
+
+
+def _lines(called: str, file: BinaryIO) -> Iterator[str]:
+    """Yield the lines of UTF-8 text, one at a time, so that no file of short or long ones fills the memory."""
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="\n")
+    for number in itertools.count(1):
+        line = text.readline(MOST_LINE + 1)
+        if len(line) > MOST_LINE:
+            raise DamagedFile(
+                f"{called}, line {number}: it has more than {MOST_LINE:,} characters, the most that are read; "
+                "give a table with a line for each image or epoch"
+            )
+        if number > MOST_LINES and line:
+            raise DamagedFile(
+                f"{called} has more than {MOST_LINES:,} lines, the most that are read; give an .npz of predictions, or "
+                "a history of fewer steps"
+            )
+        if not line:
+            return
+        yield line
 
 
 def _positions(called: str, table: Mapping[str, list[str]]) -> list[float]:
@@ -200,13 +265,18 @@ def _positions(called: str, table: Mapping[str, list[str]]) -> list[float]:
 
 
 def _by_run(
-    table: Mapping[str, Sequence[str]], positions: Sequence[float], known: Mapping[str, Sequence[float | None]]
+    called: str,
+    table: Mapping[str, Sequence[str]],
+    positions: Sequence[float],
+    known: Mapping[str, Sequence[float | None]],
 ) -> list[Given]:
     """Return the runs of Trackio's file: a line has the values of one call, and a step may have several lines."""
     names = table.get("run", [""] * len(positions))
     keys = table.get("series_key", names)
     rows: dict[str, dict[float, dict[str, float]]] = {}
-    called = dict(zip(reversed(keys), reversed(names), strict=True))
+    name_of = dict(zip(reversed(keys), reversed(names), strict=True))
+    if len(name_of) > MOST_RUNS:
+        raise DamagedFile(f"{called} holds {len(name_of):,} runs, and {MOST_RUNS} are read; give a table of fewer")
     for place, key in enumerate(keys):
         values = {name: value for name, listed in known.items() if (value := listed[place]) is not None}
         rows.setdefault(key, {}).setdefault(positions[place], {}).update(values)
@@ -214,7 +284,7 @@ def _by_run(
         Given(
             history={name: [steps[step].get(name) for step in sorted(steps)] for name in known},
             key=key,
-            name=called[key] or None,
+            name=name_of[key] or None,
         )
         for key, steps in rows.items()
     ]
@@ -266,7 +336,8 @@ def _predictions(called: str, table: dict[str, list[str]], names: Sequence[str],
     if names and list(numbers) != list(range(len(numbers))):
         raise DamagedFile(f"{called} has the columns {', '.join(names)[:200]}; they must count from p0 without a gap")
     order = _order(called, table.get("id"), len(next(iter(table.values()))))
-    made = np.array([_numbers(called, name, table[name]) for name in names], float).T[order] if names else None
+    columns = [np.array(_numbers(called, name, table[name]), float) for name in names]
+    made = np.array(columns).T[order] if names else None
     labels = _values(called, "label", table["label"])[order] if "label" in table else None
     guesses = _values(called, "predicted", table["predicted"])[order] if made is None else None
     return Given(made, guesses, labels)

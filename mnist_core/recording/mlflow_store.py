@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -138,8 +137,8 @@ def _is_run(folder: Path) -> bool:
     return path.is_file() and bool(_meta(path).keys() & {"run_id", "run_uuid"})
 
 
-def _meta(path: Path) -> dict[str, Any]:
-    """Return the facts of a `meta.yaml` as texts. The loader makes lists, tables and texts, and no other objects."""
+def _meta(path: Path) -> dict[str, str]:
+    """Return the facts of a `meta.yaml` that are texts. The loader makes lists, tables and texts, no other objects."""
     called = f"{printable(path.parent.name)}/meta.yaml"
     content = _content(path, MOST_META_BYTES)
     try:
@@ -149,7 +148,8 @@ def _meta(path: Path) -> dict[str, Any]:
         raise DamagedFile(f"{called} is not YAML: {printable(reason)[:200]}") from None
     if not isinstance(found, dict):
         raise DamagedFile(f"{called} holds no table of facts")
-    return {str(key): value for key, value in found.items()}
+    # a list of lists of the same lists would take gigabytes as text; no fact that is read is a list
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}
 
 
 def _run(folder: Path) -> MlflowRun | None:
@@ -169,9 +169,9 @@ def _run(folder: Path) -> MlflowRun | None:
     )
 
 
-def _known(fact: Any) -> str:
-    """Return a fact of a `meta.yaml` as text; empty where it is YAML's mark of none."""
-    return "" if fact in (None, "null", "~") else str(fact)
+def _known(fact: str | None) -> str:
+    """Return a fact of a `meta.yaml`; empty where it is YAML's mark of none."""
+    return "" if fact in (None, "null", "~") else fact
 
 
 def _named(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -202,9 +202,10 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
 def _metrics(folder: Path) -> dict[str, MetricPoints]:
     found: dict[str, MetricPoints] = {}
     for name, path in _named(folder):
-        lines = _content(path, MOST_METRIC_BYTES).decode("utf-8", "replace").splitlines()
-        _check_count(sum(map(len, found.values())) + len(lines))
-        found[name] = [_value(name, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        content = _content(path, MOST_METRIC_BYTES)
+        _check_count(sum(map(len, found.values())) + content.count(b"\n"))
+        lines = enumerate(content.split(b"\n"), 1)
+        found[name] = [_value(name, number, line.decode("utf-8", "replace")) for number, line in lines if line.strip()]
     return {name: values for name, values in found.items() if values}
 
 

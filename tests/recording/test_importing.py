@@ -11,9 +11,11 @@ import pytest
 
 from mnist_core.cli.parser import main
 from mnist_core.errors import DamagedFile
-from mnist_core.recording.importing import read
+from mnist_core.recording import importing
+from mnist_core.recording.importing import read, read_all
 from mnist_core.recording.tensorboard import masked_crc
 from mnist_core.runs.store import Store
+from tests.support.memory import CAN_MEASURE, measured
 from tests.support.outside import HISTORY, labels_of, probabilities
 
 
@@ -234,7 +236,7 @@ def test_no_log_whatever_ends_otherwise_than_in_a_damaged_file(tmp_path, cut) ->
         ("a.csv", "id,p0,p1\n0,1,0\n2,1,0\n", "ids from 0 to 2; an id is the place"),
         ("a.csv", "p0,p1", "it needs a line of column names"),
         ("a.csv", 'id,label,p0,p1\n0,"1,.5,.5\n', "cannot be read: unexpected end of data"),
-        ("a.csv", "p0,p1\n1," + 200_000 * "1", "cannot be read: field larger than field limit"),
+        ("a.csv", "p0,p1\n1," + 200_000 * "1", "line 2: it has more than 65,536 characters"),
         (
             "a.csv",
             "id,label,p0,p1\n99999999999999999999999,1,.5,.5\n",
@@ -270,3 +272,48 @@ def test_a_pickle_in_an_npz_is_never_read(store, tmp_path, capsys) -> None:
 def test_a_file_that_is_not_there(store, tmp_path, capsys) -> None:
     assert imported(store, tmp_path / "gone.npz") == 1
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_empty_lines_of_a_table_are_passed_over(tmp_path) -> None:
+    (tmp_path / "log.csv").write_text("\n\r\nepoch,loss\n\n0,0.5\n\n\n1,0.25\n\n")
+    assert read(tmp_path / "log.csv").history == {"loss": [0.5, 0.25]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty lines", b"\n" * importing.MOST_CSV_BYTES, "more than 500,000 lines"),
+        ("empty lines of Windows", b"epoch,loss\r\n" + b"\r\n" * 10_000_000, "more than 500,000 lines"),
+        ("lines of one digit", b"loss\n" + b"1\n" * 20_000_000, "more than 500,000 lines"),
+        ("one long line", b"," * importing.MOST_CSV_BYTES, "line 1: it has more than 65,536 characters"),
+        ("one line of pictures", "\U0001f600".encode() * (importing.MOST_CSV_BYTES // 4), "line 1: it has more than"),
+        ("too many bytes", b"\n" * (importing.MOST_CSV_BYTES + 1), "64 MB of a table of text are read; give an .npz"),
+        ("a value of 100,000", b"epoch,loss\n0," + b"1" * 50_000 + b"\n", "line 2: a value has 50,000 characters"),
+    ],
+)  # fmt: skip
+@pytest.mark.skipif(not CAN_MEASURE, reason="only Linux counts the peak of a process anew")
+def test_a_table_that_would_fill_the_memory_is_refused_before(tmp_path, name, content, says) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    with measured() as peak, pytest.raises(DamagedFile, match=says):
+        read_all(tmp_path / "log.csv")
+    assert peak.bytes < 100 * 2**20
+
+
+def test_a_table_of_too_many_values_or_runs_is_refused(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("run,step,loss\n" + "".join(f"{number},0,1\n" for number in range(importing.MOST_RUNS + 1)))
+    with pytest.raises(DamagedFile, match=r"log\.csv holds 201 runs, and 200 are read"):
+        read_all(path)
+    monkeypatch.setattr(importing, "MOST_CELLS", 600)
+    with pytest.raises(DamagedFile, match="more than 600 values, the most that are read"):
+        read_all(path)
+
+
+def test_a_fact_of_mlflow_that_is_a_list_of_lists_of_itself_is_no_text(tmp_path) -> None:
+    """As text, 20 lists of 10 times the list before would take 10^20 characters."""
+    lists = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 20))
+    (tmp_path / "run" / "metrics").mkdir(parents=True)
+    (tmp_path / "run" / "meta.yaml").write_text(f"run_id: a\nl0: &l0 [x]\n{lists}run_name: *l19\nstatus: *l19\n")
+    (tmp_path / "run" / "metrics" / "loss").write_text("1 0.5 0\n2 0.25 1\n")
+    found = read(tmp_path / "run")
+    assert (found.name, found.history) == ("run", {"loss": [0.5, 0.25]})
