@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +67,37 @@ def test_a_source_that_fails_after_the_control_is_passed_over(
     )
     assert audit.main() == 0
     assert "SKIPPED" in capsys.readouterr().out
+
+
+PIP_AUDIT = """
+import json, sys
+known_bad = "--requirement" in sys.argv
+if not {reached}:
+    sys.exit("ConnectionError: Name or service not known")
+found = {bad} if known_bad else {found}
+print(json.dumps({{"dependencies": found, "fixes": []}}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("reached", "found", "code", "words"),
+    [
+        (True, [BAD, GOOD], 1, "one 1.0: PYSEC-1, mended in: 1.1"),
+        (True, [GOOD, UNKNOWN], 0, "1 packages compared, 1 not."),
+        (False, [], 0, "Dependency audit: SKIPPED. Nothing was compared with advisories"),
+    ],
+    ids=["an advisory", "none", "no network"],
+)
+def test_the_command_ends_as_it_reports(
+    tmp_path: Path, reached: bool, found: list[dict[str, Any]], code: int, words: str
+) -> None:
+    """As CI runs it, with a pip-audit that answers as the real one does."""
+    text = PIP_AUDIT.format(reached=reached, bad=[BAD], found=found)
+    (tmp_path / "pip_audit.py").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, FILE], env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, "")
+    assert words in done.stdout
+    assert done.stdout.count("Name or service not known") == (0 if reached else 2)
