@@ -71,7 +71,7 @@ def measure(chromium, folder: Path) -> dict[str, float]:
 
 
 def measure_drawing(chromium, folder: Path) -> dict[str, float]:
-    """Seconds from `start.py` until the board can be drawn on, and until a first stroke is answered."""
+    """Seconds from `start.py` until the pad can be drawn on, and until a first stroke is answered."""
     shutil.copytree(default_root() / "reference", folder / "artifacts" / "reference")
     store = Store(folder / "artifacts")
     environment = {key: value for key, value in os.environ.items() if key != "MNIST_NPZ"}
@@ -87,7 +87,7 @@ def measure_drawing(chromium, folder: Path) -> dict[str, float]:
         page.goto(f"{server.url}/draw?runs={','.join(runs)}")
         pad = page.locator(".draw .pad")
         pad.wait_for()
-        found["board is there"] = time.perf_counter() - began
+        found["pad is there"] = time.perf_counter() - began
         box = pad.bounding_box()
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
         page.mouse.move(*places[0])
@@ -106,7 +106,7 @@ def measure_drawing(chromium, folder: Path) -> dict[str, float]:
 
 
 SEVEN = [(0.3, 0.2), (0.7, 0.2), (0.45, 0.8)]
-"""A stroke, in shares of the board."""
+"""A stroke, in shares of the pad."""
 
 
 def main() -> None:

@@ -156,6 +156,17 @@ def test_documentation_writes_next_to_or_besides(path: Path) -> None:
     assert re.findall(r".*\bbeside\b.*", path.read_text(encoding="utf-8"), re.IGNORECASE) == []
 
 
+def test_a_board_is_the_ranking_of_a_class_and_a_pad_is_drawn_on() -> None:
+    drawing = sorted((ROOT / "dashboard" / "shared" / "drawing").glob("*.*"))
+    drawing += [
+        ROOT / "mnist_core" / "data" / "drawings.py",
+        *sorted((ROOT / "dashboard" / "views" / "draw").glob("*.py")),
+    ]
+    word = re.compile(r"(?<!key)(?<!black)board", re.IGNORECASE)
+    found = {path.name: word.findall(path.read_text(encoding="utf-8").replace("dashboard", "")) for path in drawing}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
 def test_the_search_for_type_names_sees_every_way_to_define_one() -> None:
     source = """
 Kind = Literal["a", "b"]

@@ -139,7 +139,7 @@ def look(name: str) -> None:
         panels.heading("Examples", "Training images drawn at random: one column for each digit, 0 to 9.")
         seed = int(str(state.widget_value("data_seed") or 0))
         sheet = sprite(samples(dataset, SAMPLES, seed), CLASSES)
-        # ink on paper in the light theme, chalk on the board in the dark one, as on every page; their own background
+        # ink on paper in the light theme, chalk on a blackboard in the dark one, as on every page; their own background
         # vanishes
         blend = "screen" if theme.is_dark() else "multiply"
         theme.set_style({f".st-key-{PICTURE}": {"--blend": blend}})

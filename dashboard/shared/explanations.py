@@ -147,7 +147,7 @@ def _strip(
 ) -> None:
     """A row of neighbours under a title, with the colour of the run that finds them near."""
     shown = [int(labels[index]) for index in near.indices]
-    paper = 0 if theme.is_dark() else 255  # chalk on the board, or ink on paper
+    paper = 0 if theme.is_dark() else 255  # chalk on a blackboard, or ink on paper
     figures = "".join(
         f"<figure style='margin:0;text-align:center'>"
         f"{picture(np.bitwise_xor(images[index], paper), 56, f'Training image {index}, a {label}')}"

@@ -62,7 +62,7 @@ def disagreements(options: argparse.Namespace, reporter: Reporter) -> int:
                 "disagreements": found.disagreements,
                 "images": found.images,
                 "sentence": disagreement_words(found, names[baseline.id], names[run.id]),
-                "outcome": verdict.outcome,
+                "outcome": verdict.answer,
                 "verdict": verdict_words(verdict, names),
                 "difference_matrix": matrix.tolist(),
                 "confusions": confusion_change_words(changes, names[run.id]),

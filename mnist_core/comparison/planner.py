@@ -366,7 +366,7 @@ def _open(item: RecipeVerdict, comparison: Comparison) -> bool:
     if item.decision is not None:
         return item.with_images and item.decision.answer == "undecided"
     verdict = comparison.of(item.run)
-    return item.reason in ("few_seeds", "no_spread") and verdict is not None and verdict.outcome == "undecided"
+    return item.reason in ("few_seeds", "no_spread") and verdict is not None and verdict.answer == "undecided"
 
 
 def _plan(

@@ -62,7 +62,7 @@ class RecipeVerdict:
         return sample(self.baseline_values), sample(self.values)
 
     @property
-    def outcome(self) -> Answer | None:
+    def answer(self) -> Answer | None:
         """The answer which recipe is better; None if no decision is possible."""
         return self.decision.answer if self.decision else None
 

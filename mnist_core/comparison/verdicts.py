@@ -73,12 +73,12 @@ class Verdict:
     concerns: tuple[Concern, ...]
 
     @property
-    def outcome(self) -> Answer:
+    def answer(self) -> Answer:
         """The answer by accuracy."""
         return self.accuracy.answer
 
     @property
-    def loss_outcome(self) -> Answer | None:
+    def loss_answer(self) -> Answer | None:
         """The answer by loss, of which less is better; None where a run has no probabilities."""
         return self.loss.answer if self.loss else None
 

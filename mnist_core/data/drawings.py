@@ -22,9 +22,9 @@ from mnist_core.data.images import Pixels
 from mnist_core.errors import DrawingError
 
 FINER = 4
-"""Points of the board to one pixel of the picture, in each direction."""
+"""Points of the pad to one pixel of the picture, in each direction."""
 SIDE = IMAGE_SHAPE[0]
-BOARD_SIDE = FINER * SIDE
+PAD_SIDE = FINER * SIDE
 BOX = 20
 """The longer side of a digit in MNIST, in pixels."""
 MIDDLE = 14.5
@@ -39,50 +39,50 @@ MOST_POINTS = 50_000_000
 """The most pixels that a picture may have."""
 LEAST_CONTRAST = 24
 """Grey levels of 255 between paper and ink, below which a picture counts as blank."""
-_PHOTO_SIDE = 4 * BOARD_SIDE
+_PHOTO_SIDE = 4 * PAD_SIDE
 
 
 def decoded(text: str) -> Pixels:
-    """Return the board, uint8 of shape (112, 112) with ink 0 to 255, from its bytes in base64, row by row.
+    """Return the pad, uint8 of shape (112, 112) with ink 0 to 255, from its bytes in base64, row by row.
 
     Raises
     ------
     DrawingError
         where the text is not base64, or not of that many bytes.
     """
-    most = 4 * (BOARD_SIDE**2 // 3 + 1)
+    most = 4 * (PAD_SIDE**2 // 3 + 1)
     try:
         content = base64.b64decode(text, validate=True) if isinstance(text, str) and len(text) <= most else b""
     except (binascii.Error, ValueError):
         content = b""
-    if len(content) != BOARD_SIDE**2:
+    if len(content) != PAD_SIDE**2:
         raise DrawingError(
-            f"the drawing has {len(content):,} bytes in base64; it must have {BOARD_SIDE**2:,}: reload the page and "
+            f"the drawing has {len(content):,} bytes in base64; it must have {PAD_SIDE**2:,}: reload the page and "
             "draw again"
         )
-    return np.frombuffer(content, np.uint8).reshape(BOARD_SIDE, BOARD_SIDE)
+    return np.frombuffer(content, np.uint8).reshape(PAD_SIDE, PAD_SIDE)
 
 
-def encoded(board: Pixels) -> str:
-    """Return a board of shape (112, 112) in the form that `decoded` reads."""
-    return base64.b64encode(board.tobytes()).decode()
+def encoded(pad: Pixels) -> str:
+    """Return a pad of shape (112, 112) in the form that `decoded` reads."""
+    return base64.b64encode(pad.tobytes()).decode()
 
 
-def seen(board: Pixels, *, centred: bool = True) -> Pixels:
-    """Return what a network sees of a board: uint8 of shape (28, 28), 0 for paper to 255 for ink.
+def seen(pad: Pixels, *, centred: bool = True) -> Pixels:
+    """Return what a network sees of a pad: uint8 of shape (28, 28), 0 for paper to 255 for ink.
 
     Parameters
     ----------
-    board
+    pad
         uint8 of shape (h, w).
     centred
-        fit the digit into 20×20 pixels, and put its centre of mass into the middle, as in MNIST. Else the whole board
+        fit the digit into 20×20 pixels, and put its centre of mass into the middle, as in MNIST. Else the whole pad
         is only made smaller.
     """
     if not centred:
-        return _resized(board, *IMAGE_SHAPE)
+        return _resized(pad, *IMAGE_SHAPE)
     found = np.zeros(IMAGE_SHAPE, np.uint8)
-    digit = _cut_out(board)
+    digit = _cut_out(pad)
     if not digit.size:
         return found
     height, width = _fitted(digit.shape[0], digit.shape[1])
@@ -92,10 +92,10 @@ def seen(board: Pixels, *, centred: bool = True) -> Pixels:
     return found
 
 
-def _cut_out(board: Pixels) -> Pixels:
-    """Return the smallest part of a board that holds all its ink; of size 0 where there is none."""
-    rows, columns = np.flatnonzero(board.any(axis=1)), np.flatnonzero(board.any(axis=0))
-    return board[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else board[:0]
+def _cut_out(pad: Pixels) -> Pixels:
+    """Return the smallest part of a pad that holds all its ink; of size 0 where there is none."""
+    rows, columns = np.flatnonzero(pad.any(axis=1)), np.flatnonzero(pad.any(axis=0))
+    return pad[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else pad[:0]
 
 
 def _fitted(height: int, width: int, longest: int = BOX) -> tuple[int, int]:
@@ -198,12 +198,12 @@ def edited(picture: Pixels, table: EditTable) -> Pixels:
     return levels.reshape(IMAGE_SHAPE)
 
 
-def board_of(content: bytes) -> Pixels:
-    """Return the board, uint8 of shape (112, 112), with the digit of a picture file: a photograph, a scan, a drawing.
+def pad_of(content: bytes) -> Pixels:
+    """Return the pad, uint8 of shape (112, 112), with the digit of a picture file: a photograph, a scan, a drawing.
 
     The picture's edge is assumed to be paper, which decides if the ink is dark or light. Shadows on the paper are
     evened out, Otsu's threshold (1979) separates ink from paper, and specks are removed. The digit is put into the
-    middle of the board, its longer side as long as in MNIST.
+    middle of the pad, its longer side as long as in MNIST.
 
     Raises
     ------
@@ -215,14 +215,14 @@ def board_of(content: bytes) -> Pixels:
     if not digit.size:
         raise DrawingError("no digit is found on the picture; use one with dark ink on light paper, in even light")
     height, width = _fitted(digit.shape[0], digit.shape[1], FINER * BOX)
-    board = np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8)
-    top, left = (BOARD_SIDE - height) // 2, (BOARD_SIDE - width) // 2
-    board[top : top + height, left : left + width] = _resized(digit, height, width)
-    return board
+    pad = np.zeros((PAD_SIDE, PAD_SIDE), np.uint8)
+    top, left = (PAD_SIDE - height) // 2, (PAD_SIDE - width) // 2
+    pad[top : top + height, left : left + width] = _resized(digit, height, width)
+    return pad
 
 
 def _grey(content: bytes) -> Pixels:
-    """Return a picture file as grey levels, uint8 of shape (h, w), no side longer than four boards."""
+    """Return a picture file as grey levels, uint8 of shape (h, w), no side longer than four pads."""
     from PIL import Image, ImageOps
 
     if len(content) > MOST_BYTES:

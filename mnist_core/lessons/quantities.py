@@ -488,7 +488,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "decision": Quantity(
         "whether A is shown to be better than B by accuracy, as on Compare",
-        _of_two(lambda found: QuantityValue(ANSWER_WORDS[found.outcome], code=found.outcome)), runs=2, codes=DECISIONS,
+        _of_two(lambda found: QuantityValue(ANSWER_WORDS[found.answer], code=found.answer)), runs=2, codes=DECISIONS,
     ),
     "verdict": Quantity("the same as a sentence, with interval and p value", _sentence, runs=2),
     "images that only the first gets right": Quantity(

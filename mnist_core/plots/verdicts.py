@@ -40,7 +40,7 @@ def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
         {
             "run": item.run,
             "label": labels[item.run],
-            "outcome": ANSWER_WORDS[item.outcome],
+            "outcome": ANSWER_WORDS[item.answer],
             "decided": item.accuracy.differs,
             "difference": 100 * item.accuracy.value,
             "low": 100 * item.accuracy.interval.low,
@@ -55,11 +55,11 @@ def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.
             "loss_high": item.loss.interval.high if item.loss else None,
             "loss_p": item.loss.p if item.loss else None,
             "loss_p_adjusted": item.loss.p_adjusted if item.loss else None,
-            "loss_outcome": ANSWER_WORDS[item.loss_outcome] if item.loss_outcome else None,
+            "loss_outcome": ANSWER_WORDS[item.loss_answer] if item.loss_answer else None,
             **item.table._asdict(),
             "images": item.table.images,
             "comparisons": item.comparisons,
-            "text": f"{labels[item.run]}:  {points_words(item.accuracy, sign=True)}, {ANSWER_WORDS[item.outcome]}",
+            "text": f"{labels[item.run]}:  {points_words(item.accuracy, sign=True)}, {ANSWER_WORDS[item.answer]}",
         }
         for item in verdicts
     ]

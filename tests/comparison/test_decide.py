@@ -606,7 +606,7 @@ def test_a_pair_on_which_two_pages_used_to_differ_has_one_answer(pair: tuple[Run
         replace(run, guesses([cell[side] for cell in right], 0.9))
     names, verdict = {run.id: run.name for run in pair}, verdict_of(pair)
     assert verdict.exact_p == pytest.approx(0.0708, abs=5e-5)
-    assert verdict.outcome == "worse"
+    assert verdict.answer == "worse"
     assert verdict_words(verdict, names).startswith("second is worse than first by 1.10 points")
     assert relation_words(verdict, names).startswith("By accuracy and by loss first is better: 1.10 points")
 

@@ -89,7 +89,7 @@ def test_a_clear_difference_is_said_to_be_real_with_its_interval(make: MakeRun) 
     first, second = make("first", answers(range(100))), make("second", answers(range(60, 90)))
     found = only([first, second], first)
     assert found.table == (900, 0, 70, 30)
-    assert found.outcome == "better"
+    assert found.answer == "better"
     assert found.accuracy.p == pytest.approx(stats.chi2.sf(70, 1))
     assert found.exact_p == pytest.approx(stats.binomtest(0, 70).pvalue)
     low, high = (f"{100 * end:.2f}" for end in found.accuracy.interval)
@@ -107,7 +107,7 @@ def test_a_difference_that_chance_may_make_is_too_close_to_call(make: MakeRun) -
     first, second = make("first", answers(range(40))), make("second", answers(range(15, 50)))
     found = only([first, second], first)
     assert (found.table.only_baseline, found.table.only_run) == (10, 15)
-    assert found.outcome == "undecided"
+    assert found.answer == "undecided"
     p = stats.chi2.sf(5**2 / 25, 1)
     low, high = (f"{100 * end:.2f}".replace("-", "−") for end in found.accuracy.interval)
     assert verdict_words(found, named(first, second)) == (
@@ -121,12 +121,12 @@ def test_a_difference_that_chance_may_make_is_too_close_to_call(make: MakeRun) -
 def test_loss_and_accuracy_may_disagree_and_it_is_said(make: MakeRun) -> None:
     careful, bold = make("careful", answers(range(100), sure=0.8)), make("bold", answers(range(70), sure=0.9999))
     found = only([careful, bold], careful)
-    assert (found.outcome, found.loss_outcome) == ("better", "worse")
+    assert (found.answer, found.loss_answer) == ("better", "worse")
     text = loss_verdict_words(found, named(careful, bold))
     assert "But its loss is higher by" in text
     assert "right more often, it gives the true digits less probability on the whole" in text
     again = only([careful, bold], bold)
-    assert (again.outcome, again.loss_outcome) == ("worse", "better")
+    assert (again.answer, again.loss_answer) == ("worse", "better")
     text = loss_verdict_words(again, named(careful, bold))
     assert "wrong more often, it gives the true digits more probability" in text
 
@@ -134,12 +134,12 @@ def test_loss_and_accuracy_may_disagree_and_it_is_said(make: MakeRun) -> None:
 def test_runs_that_are_right_on_the_same_images_do_not_differ(make: MakeRun) -> None:
     first, second = make("first", answers(range(40))), make("second", answers(range(40), sure=0.8))
     found = only([first, second], first)
-    assert (found.accuracy.p, found.outcome) == (1.0, "undecided")
+    assert (found.accuracy.p, found.answer) == (1.0, "undecided")
     text = verdict_words(found, named(first, second))
     assert "right on the very same of these 1,000 images" in text
     assert "Up to 0.38 points may still lie between them" in text
     wider = only([first, second], first, margin=0.005)
-    assert wider.outcome == "equivalent"
+    assert wider.answer == "equivalent"
     assert verdict_words(wider, named(first, second)).endswith("They are equivalent within 0.5 points.")
 
 
@@ -156,9 +156,9 @@ def test_several_comparisons_are_adjusted_for(make: MakeRun) -> None:
     assert any("Holm" in limit_words(limit, names) for limit in found.verdicts[0].limits)
     alone = make("run alone", answers(range(5, 100)))
     crowd = [make(f"crowd {number}", answers(range(5, 100))) for number in range(3)]
-    assert only([base, alone], base).outcome == "better"
+    assert only([base, alone], base).answer == "better"
     adjusted = compare([base, alone, *crowd], base)
-    assert {item.outcome for item in adjusted.verdicts} == {"undecided"}
+    assert {item.answer for item in adjusted.verdicts} == {"undecided"}
     assert all(item.accuracy.interval.low < 0 for item in adjusted.verdicts)
     assert headline(adjusted, named(base, alone, *crowd)).startswith("Against base: ")
 
@@ -331,7 +331,7 @@ def test_seeds_without_spread_cannot_tell(make: MakeRun, store: Store) -> None:
         make(f"other, seed {s}", answers(range(50)), training__seed=s, model__layers=[{"units": 99}]) for s in range(3)
     ]
     (found,) = compare_recipes([base[0], other[0]], base[0], store.runs())
-    assert (found.reason, found.outcome) == ("no_spread", None)
+    assert (found.reason, found.answer) == ("no_spread", None)
     assert "have no spread" in recipe_words(found, named(*base, *other))
     json.dumps(recipe_json(found, named(*base, *other)), allow_nan=False)
 
@@ -343,7 +343,7 @@ def test_runs_that_continue_one_network_are_no_seeds_of_a_recipe(
     monkeypatch.setattr(Store, "parent", lambda self, config: base[0].path)
     children = [make(f"child, seed {s}", answers(range(20 + s)), training__seed=s, parent=base[0].id) for s in range(3)]
     (found,) = compare_recipes([base[1], children[0]], base[1], store.runs())
-    assert (found.reason, found.outcome) == ("one_parent", None)
+    assert (found.reason, found.answer) == ("one_parent", None)
     assert "all went on from one trained network" in recipe_words(found, named(*base, *children))
 
 
@@ -351,7 +351,7 @@ def test_under_three_seeds_a_side_it_cannot_tell(make: MakeRun, store: Store) ->
     base = [make(f"base, seed {s}", answers(range(60 + s)), training__seed=s) for s in range(4)]
     other = make("other", answers(range(20)))
     (found,) = compare_recipes([base[0], other], base[0], store.runs())
-    assert (found.decision, found.superiority, found.outcome) == (None, None, None)
+    assert (found.decision, found.superiority, found.answer) == (None, None, None)
     text = recipe_words(found, named(*base, other))
     assert "1 finished seed of the one and 4 of the other can't tell: train at least 3 of each" in text
     assert recipe_json(found, named(*base, other))["sample"]["sd"] is None
@@ -369,7 +369,7 @@ def test_where_seeds_are_trained_but_not_stored_nobody_is_told_to_train_more(mak
         # the best epoch is the second, the kept one the fourth: of these seeds, one has both
         np.savez(side[0].predictions_file(2), labels=predictions.labels, probabilities=predictions.probabilities)
     found = compare_recipes([base[0], other[0]], base[0], store.runs(), "best")[0]
-    assert (found.reason, len(found.values), found.outcome) == ("not_stored", 1, None)
+    assert (found.reason, len(found.values), found.answer) == ("not_stored", 1, None)
     assert recipe_words(found, named(*base, *other)) == (
         "Whether other, seed 0 is better than base, seed 0 as a recipe can't be told by the best epoch: its results "
         "are stored for 1 seed of the one and 1 of the other only, of at least 3 finished ones each. The kept epoch "

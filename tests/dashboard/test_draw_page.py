@@ -9,7 +9,7 @@ from PIL import Image
 
 from dashboard.shared.drawing.edits import _numbers
 from dashboard.views.draw.kept_panel import few_words
-from mnist_core.data.drawings import BOARD_SIDE, encoded, seen
+from mnist_core.data.drawings import PAD_SIDE, encoded, seen
 from mnist_core.data.images import Pixels
 from mnist_core.data.kept_digits import keep, kept_digits
 from mnist_core.runs.store import Store
@@ -44,13 +44,13 @@ def both(store: Store) -> str:
 
 
 def ink() -> Pixels:
-    found = np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8)
+    found = np.zeros((PAD_SIDE, PAD_SIDE), np.uint8)
     found[20:90, 50:60] = 255
     return found
 
 
-def board_data(page: Any) -> dict[str, Any]:
-    """Return what the page hands to the board."""
+def pad_data(page: Any) -> dict[str, Any]:
+    """Return what the page hands to the pad."""
     import json
 
     def search(node: Any) -> list[dict[str, Any]]:
@@ -65,9 +65,9 @@ def board_data(page: Any) -> dict[str, Any]:
     return data
 
 
-def drawn(page: Any, board: Pixels | None = None) -> Any:
+def drawn(page: Any, pad: Pixels | None = None) -> Any:
     """Put a drawing into the session, as a stroke in the browser does."""
-    page.session_state["draw:last"] = {"stamp": "s-1", "ink": encoded(ink() if board is None else board)}
+    page.session_state["draw:last"] = {"stamp": "s-1", "ink": encoded(ink() if pad is None else pad)}
     return page.run()
 
 
@@ -84,7 +84,7 @@ def test_every_chosen_run_answers_with_ten_probabilities(app, store: Store, both
 
     page = drawn(app(PAGE, runs=both))
     assert not page.exception
-    data = board_data(page)
+    data = pad_data(page)
     picture = seen(ink())
     for run in store.runs():
         assert run.model_file is not None
@@ -102,7 +102,7 @@ def test_a_run_without_weights_says_so_and_the_others_answer(app, store: Store, 
     page = drawn(app(PAGE, runs=both))
     assert not page.exception
     assert f"{first.name} cannot answer: its weights were not kept" in text_of(page)
-    assert list(board_data(page)["answers"]) == [second.id]
+    assert list(pad_data(page)["answers"]) == [second.id]
 
 
 def test_damaged_weights_are_one_sentence(app, store: Store, both: str) -> None:
@@ -112,7 +112,7 @@ def test_damaged_weights_are_one_sentence(app, store: Store, both: str) -> None:
     page = drawn(app(PAGE, runs=both))
     assert not page.exception
     assert "cannot be read" in " ".join(item.value for item in page.warning)
-    assert list(board_data(page)["answers"]) == [second.id]
+    assert list(pad_data(page)["answers"]) == [second.id]
 
 
 def test_a_damaged_drawing_is_one_sentence(app, both: str) -> None:
@@ -121,16 +121,16 @@ def test_a_damaged_drawing_is_one_sentence(app, both: str) -> None:
     page.run()
     assert not page.exception
     assert any("draw again" in item.value for item in page.error)
-    assert board_data(page)["answers"] == {}
+    assert pad_data(page)["answers"] == {}
 
 
 def test_neurons_that_are_switched_off_change_the_answer_of_their_run_only(app, store: Store, both: str) -> None:
     page = drawn(app(PAGE, runs=both))
-    before = board_data(page)
+    before = pad_data(page)
     first, second = before["runs"]
     field = next(item for item in page.text_input if item.label.startswith("dense_1"))
     field.set_value("1-8").run()
-    after = board_data(page)
+    after = pad_data(page)
     assert after["answers"][first["id"]] != before["answers"][first["id"]]
     assert after["answers"][second["id"]] == before["answers"][second["id"]]
     assert list(after["runs"][0]["off"].values()) == [list(range(8))]
@@ -163,7 +163,7 @@ def test_an_uploaded_picture_becomes_the_drawing(app, both: str) -> None:
     Image.fromarray(paper).save(buffer, "PNG")
     page.file_uploader[0].upload("seven.png", buffer.getvalue(), "image/png").run()
     assert not page.exception
-    data = board_data(page)
+    data = pad_data(page)
     assert data["load"]["stamp"] == data["stamp"]
     assert len(data["answers"]) == 2
 
@@ -173,7 +173,7 @@ def test_what_is_no_picture_is_refused_in_words_and_the_drawing_stays(app, both:
     page.file_uploader[0].upload("seven.png", b"no picture", "image/png").run()
     assert not page.exception
     assert any("PNG or JPEG" in item.value for item in page.error)
-    assert board_data(page)["stamp"] == "s-1"
+    assert pad_data(page)["stamp"] == "s-1"
 
 
 def keep_as(page: Any, label: int) -> Any:
@@ -208,9 +208,9 @@ def gallery_items_of_kept(page: Any) -> list[dict[str, Any]]:
     return search(page.main)
 
 
-def test_a_blank_board_and_a_missing_label_are_not_kept(app, store: Store, both: str) -> None:
+def test_a_blank_pad_and_a_missing_label_are_not_kept(app, store: Store, both: str) -> None:
     page = click(app(PAGE, runs=both), "Keep this digit")
-    assert "board is blank" in page.error[0].value
+    assert "pad is blank" in page.error[0].value
     page = click(drawn(page), "Keep this digit")
     assert "which digit" in page.error[0].value
     assert not (store.root / "drawings").exists()

@@ -55,7 +55,7 @@ def test_three_pages_give_the_same_decision_on_a_pair_at_the_edge(app: OpenPage,
     )]  # fmt: skip
     ids = ",".join(run.id for run in runs)
     (verdict,) = compare(runs, runs[0]).verdicts
-    assert (verdict.exact_p > 0.05, verdict.outcome) == (True, "worse")
+    assert (verdict.exact_p > 0.05, verdict.answer) == (True, "worse")
     lead = "1.10 points [0.01, 2.30]"
     for page, sentence in (
         ("views/compare/page.py", "second is worse than first by 1.10 points"),

@@ -9,23 +9,23 @@ from PIL import Image
 from scipy.ndimage import shift
 
 from mnist_core.data.drawings import (
-    BOARD_SIDE,
     MOST_BYTES,
+    PAD_SIDE,
     Edit,
-    board_of,
     decoded,
     edit_table,
     edited,
     encoded,
+    pad_of,
     seen,
 )
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DrawingError
 
 
-def board(top: int = 20, left: int = 30, height: int = 60, width: int = 12) -> Pixels:
-    """A board with one upright block of ink."""
-    found = np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8)
+def pad(top: int = 20, left: int = 30, height: int = 60, width: int = 12) -> Pixels:
+    """A pad with one upright block of ink."""
+    found = np.zeros((PAD_SIDE, PAD_SIDE), np.uint8)
     found[top : top + height, left : left + width] = 255
     return found
 
@@ -57,18 +57,18 @@ def test_digits_of_mnist_come_back_unchanged_wherever_they_are_put_and_however_l
 
 
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (5, 70), (50, 99)])
-def test_where_on_the_board_a_digit_is_drawn_makes_no_difference(top: int, left: int) -> None:
-    np.testing.assert_array_equal(seen(board(top, left)), seen(board()))
+def test_where_on_the_pad_a_digit_is_drawn_makes_no_difference(top: int, left: int) -> None:
+    np.testing.assert_array_equal(seen(pad(top, left)), seen(pad()))
 
 
 def test_a_digit_fills_the_box_of_20_pixels_with_its_proportions_kept() -> None:
-    picture = seen(board(height=60, width=12))
+    picture = seen(pad(height=60, width=12))
     assert np.flatnonzero(picture.any(axis=1)).tolist() == list(range(4, 24)) or picture.any(axis=1).sum() == 20
     assert picture.any(axis=0).sum() == 4
 
 
 def test_the_centre_of_mass_is_in_the_pixel_of_index_14() -> None:
-    uneven = board(height=60, width=12)
+    uneven = pad(height=60, width=12)
     uneven[20:32, 30:80] = 255  # like a gamma: most ink is at the top
     picture = seen(uneven).astype(float)
     for axis in (0, 1):
@@ -77,30 +77,30 @@ def test_the_centre_of_mass_is_in_the_pixel_of_index_14() -> None:
 
 
 def test_without_centring_a_digit_stays_where_it_was_drawn() -> None:
-    picture = seen(board(top=80, left=8, height=20, width=4), centred=False)
+    picture = seen(pad(top=80, left=8, height=20, width=4), centred=False)
     expected = np.zeros((28, 28), np.uint8)
     expected[20:25, 2] = 255
     np.testing.assert_array_equal(picture, expected)
 
 
-def test_a_blank_board_is_a_blank_picture() -> None:
-    blank = np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8)
+def test_a_blank_pad_is_a_blank_picture() -> None:
+    blank = np.zeros((PAD_SIDE, PAD_SIDE), np.uint8)
     assert not seen(blank).any()
     assert not seen(blank, centred=False).any()
 
 
 def test_a_single_dot_is_a_picture_too() -> None:
-    dot = np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8)
+    dot = np.zeros((PAD_SIDE, PAD_SIDE), np.uint8)
     dot[111, 0] = 1
     assert seen(dot).sum() == 400  # 20×20 pixels of the faintest ink
 
 
-def test_a_board_survives_the_way_from_the_browser() -> None:
-    np.testing.assert_array_equal(decoded(encoded(board())), board())
+def test_a_pad_survives_the_way_from_the_browser() -> None:
+    np.testing.assert_array_equal(decoded(encoded(pad())), pad())
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "not base64!", "A" * 20_000, "A" * 10**7, None, 7])
-def test_what_is_no_board_is_refused_in_words(text: object) -> None:
+def test_what_is_no_pad_is_refused_in_words(text: object) -> None:
     with pytest.raises(DrawingError, match=r"12,544.*draw again"):
         decoded(text)  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ def test_a_picture_gives_its_digit_however_it_was_taken(kind: str) -> None:
         if kind == "with specks":
             paper[350:353, 350:353] = 60
         content = file_of(np.where(digit, 0.25 * paper, paper).astype(np.uint8), "JPEG" if kind == "JPEG" else "PNG")
-    found, expected = seen(board_of(content)).astype(int), seen(digit).astype(int)
+    found, expected = seen(pad_of(content)).astype(int), seen(digit).astype(int)
     steps = (-1, 0, 1)  # the smoothed edge may move the centre of mass by a pixel
     apart = min(np.abs(np.roll(found, (y, x), (0, 1)) - expected).mean() for y in steps for x in steps)
     assert apart < 0.3 * expected.mean()
@@ -131,21 +131,21 @@ def test_a_picture_gives_its_digit_however_it_was_taken(kind: str) -> None:
 
 def test_a_small_picture_is_taken_as_it_is() -> None:
     small = seen(seven())
-    np.testing.assert_allclose(seen(board_of(file_of(small))).astype(int), small, atol=70)
-    assert np.abs(seen(board_of(file_of(small))).astype(int) - small).mean() < 3
+    np.testing.assert_allclose(seen(pad_of(file_of(small))).astype(int), small, atol=70)
+    assert np.abs(seen(pad_of(file_of(small))).astype(int) - small).mean() < 3
 
 
 def test_blank_paper_what_is_no_picture_and_what_is_too_large_are_refused_in_words() -> None:
     with pytest.raises(DrawingError, match="no digit is found"):
-        board_of(file_of(np.full((300, 300), 200, np.uint8)))
+        pad_of(file_of(np.full((300, 300), 200, np.uint8)))
     with pytest.raises(DrawingError, match="no digit is found"):
-        board_of(file_of(np.full((20, 20), 200, np.uint8)))
+        pad_of(file_of(np.full((20, 20), 200, np.uint8)))
     with pytest.raises(DrawingError, match="PNG or JPEG"):
-        board_of(b"GIF89a of nothing")
+        pad_of(b"GIF89a of nothing")
     with pytest.raises(DrawingError, match="10 MB"):
-        board_of(b"\0" * (MOST_BYTES + 1))
+        pad_of(b"\0" * (MOST_BYTES + 1))
     with pytest.raises(DrawingError, match=r"8,000×8,000 pixels.*smaller"):
-        board_of(file_of(np.zeros((8000, 8000), np.uint8)))
+        pad_of(file_of(np.zeros((8000, 8000), np.uint8)))
 
 
 def test_an_edit_that_changes_nothing_changes_nothing() -> None:

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard import resources
-from dashboard.shared.drawing.board import DIGITS_JS
-from mnist_core.data.drawings import BOARD_SIDE, Edit, edit_table, edited, encoded, seen
+from dashboard.shared.drawing.pad import DIGITS_JS
+from mnist_core.data.drawings import PAD_SIDE, Edit, edit_table, edited, encoded, seen
 from mnist_core.data.kept_digits import kept_digits
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.inspection.numpy_network import DenseWeights, Network, switchable
@@ -31,7 +31,7 @@ def runs(screen: Screen) -> list[Run]:
     return [screen.server.store.find(name) for name in (SMALL, LARGE)]
 
 
-def open_board(screen: Screen, runs: list[Run]) -> None:
+def open_pad(screen: Screen, runs: list[Run]) -> None:
     screen.open("draw", runs=",".join(run.id for run in runs))
     expect(pad(screen.page)).to_be_visible()
     expect(screen.page.locator(".weights[data-network]")).to_have_count(len(runs), timeout=WAIT_MS)
@@ -42,7 +42,7 @@ def pad(page: Page) -> Locator:
 
 
 def places(page: Page, shape: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return points of the board, from 0 to 1 each way, as points of the screen."""
+    """Return points of the pad, from 0 to 1 each way, as points of the screen."""
     pad(page).scroll_into_view_if_needed()
     box = pad(page).bounding_box()
     assert box is not None
@@ -81,23 +81,23 @@ def labels(page: Page) -> list[str]:
     return [str(bars.get_attribute("aria-label")) for bars in page.locator(".draw .bars").all()]
 
 
-def board_of(page: Page) -> np.ndarray:
-    """Return the ink on the board, shape (112, 112), as the canvas shows it."""
+def ink_of(page: Page) -> np.ndarray:
+    """Return the ink on the pad, shape (112, 112), as the canvas shows it."""
     return np.array(
         page.locator(".draw .ink").evaluate(
             "(canvas) => Array.from(canvas.getContext('2d').getImageData(0, 0, 112, 112).data)"
             ".filter((_, place) => place % 4 === 3)"
         ),
         np.uint8,
-    ).reshape(BOARD_SIDE, BOARD_SIDE)
+    ).reshape(PAD_SIDE, PAD_SIDE)
 
 
 def test_a_stroke_of_the_mouse_is_answered_by_every_run_and_the_page_agrees_with_the_server(
     screen: Screen, runs: list[Run]
 ) -> None:
-    open_board(screen, runs)
+    open_pad(screen, runs)
     draw(screen.page, SEVEN)
-    picture = seen(board_of(screen.page))
+    picture = seen(ink_of(screen.page))
     for run, label in zip(runs, labels(screen.page), strict=True):
         network = resources.network(run)
         assert network is not None
@@ -111,7 +111,7 @@ def test_a_stroke_of_the_mouse_is_answered_by_every_run_and_the_page_agrees_with
 
 
 def test_dense_nets_answer_while_the_stroke_is_being_drawn(screen: Screen, runs: list[Run]) -> None:
-    open_board(screen, runs)
+    open_pad(screen, runs)
     begin(screen.page, SEVEN)
     for card in screen.page.locator(".draw .card").all():
         expect(card).to_have_attribute("data-source", "page")
@@ -124,7 +124,7 @@ def test_dense_nets_answer_while_the_stroke_is_being_drawn(screen: Screen, runs:
 def test_a_finger_draws_on_a_phone(chromium: Browser, screen: Screen, runs: list[Run]) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     phone = Screen(context.new_page(), screen.server)
-    open_board(phone, runs)
+    open_pad(phone, runs)
     first, *rest = places(phone.page, SEVEN)
     finger = context.new_cdp_session(phone.page)
 
@@ -138,47 +138,47 @@ def test_a_finger_draws_on_a_phone(chromium: Browser, screen: Screen, runs: list
             touch("touchMove", tuple(a + (b - a) * step / 5 for a, b in zip(start, end, strict=True)))  # type: ignore[arg-type]
     touch("touchEnd")
     answered(phone.page)
-    assert board_of(phone.page).any()
+    assert ink_of(phone.page).any()
     assert phone.page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == before
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
 
 def test_a_digit_is_drawn_by_keyboard_cell_by_cell(screen: Screen, runs: list[Run]) -> None:
-    open_board(screen, runs)
+    open_pad(screen, runs)
     pad(screen.page).focus()
     for key in ("ArrowUp", "ArrowUp", " "):
         screen.page.keyboard.press(key)
     expect(screen.page.locator(".draw .place")).to_have_text("Row 12, column 14")
     answered(screen.page)
-    dot = board_of(screen.page)
+    dot = ink_of(screen.page)
     assert dot[11 * 4 + 2, 13 * 4 + 2] == 255
     screen.page.keyboard.down("Shift")
     for _ in range(6):
         screen.page.keyboard.press("ArrowDown")
     screen.page.keyboard.up("Shift")
     answered(screen.page)
-    assert (board_of(screen.page)[11 * 4 + 2 : 17 * 4 + 2, 13 * 4 + 2] == 255).all()
+    assert (ink_of(screen.page)[11 * 4 + 2 : 17 * 4 + 2, 13 * 4 + 2] == 255).all()
     screen.page.keyboard.press("Control+z")
     answered(screen.page)
-    np.testing.assert_array_equal(board_of(screen.page), dot)
+    np.testing.assert_array_equal(ink_of(screen.page), dot)
     for _ in range(6):
         screen.page.keyboard.press("ArrowUp")
     screen.page.keyboard.press("Backspace")
     answered(screen.page)
-    assert not board_of(screen.page).any()
+    assert not ink_of(screen.page).any()
 
 
 def test_the_eraser_leaves_nothing_undo_brings_it_back_and_clear_takes_all(screen: Screen, runs: list[Run]) -> None:
-    open_board(screen, runs)
+    open_pad(screen, runs)
     draw(screen.page, SEVEN)
-    drawn = board_of(screen.page)
+    drawn = ink_of(screen.page)
     screen.page.get_by_role("button", name="Eraser").click()
     draw(screen.page, SEVEN)
-    assert not board_of(screen.page).any()
+    assert not ink_of(screen.page).any()
     screen.page.get_by_role("button", name="Undo").click()
     answered(screen.page)
-    np.testing.assert_array_equal(board_of(screen.page), drawn)
+    np.testing.assert_array_equal(ink_of(screen.page), drawn)
     screen.page.get_by_role("button", name="Clear", exact=True).click()
     answered(screen.page)
     expect(screen.page.locator(".draw .guess").first).to_have_text("–")
@@ -187,9 +187,9 @@ def test_the_eraser_leaves_nothing_undo_brings_it_back_and_clear_takes_all(scree
 def test_centring_can_be_switched_off_and_each_run_says_what_it_would_answer_otherwise(
     screen: Screen, runs: list[Run]
 ) -> None:
-    open_board(screen, runs)
+    open_pad(screen, runs)
     draw(screen.page, IN_A_CORNER)
-    ink = board_of(screen.page)
+    ink = ink_of(screen.page)
     network = resources.network(runs[0])
     assert network is not None
     centred, placed = network.probabilities(np.stack([seen(ink), seen(ink, centred=False)]))
@@ -204,9 +204,9 @@ def test_centring_can_be_switched_off_and_each_run_says_what_it_would_answer_oth
 def test_a_drawing_is_kept_and_compared_and_is_there_after_a_visit_to_another_page(
     screen: Screen, runs: list[Run]
 ) -> None:
-    open_board(screen, runs)
+    open_pad(screen, runs)
     draw(screen.page, SEVEN)
-    drawn = board_of(screen.page)
+    drawn = ink_of(screen.page)
     screen.key("kept_label").get_by_text("7", exact=True).click()
     screen.key("keep").get_by_role("button").click()
     expect(screen.key("kept_gallery").get_by_role("button")).to_have_count(1)
@@ -219,7 +219,7 @@ def test_a_drawing_is_kept_and_compared_and_is_there_after_a_visit_to_another_pa
     screen.page.get_by_role("link", name="Draw").first.click()
     screen.settled()
     expect(screen.page.locator(".draw")).to_have_attribute("data-answered", re.compile("."))
-    np.testing.assert_array_equal(board_of(screen.page), drawn)
+    np.testing.assert_array_equal(ink_of(screen.page), drawn)
     screen.expect_no_exception()
 
 
@@ -237,31 +237,31 @@ def script(chromium: Browser) -> Iterator[Page]:
 FROM_BASE64 = "const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));"
 
 
-def boards() -> list[np.ndarray]:
-    """Return boards of many kinds: blocks, thin lines, clouds, single points, a full one and a blank one."""
+def inks() -> list[np.ndarray]:
+    """Return the ink of many kinds: blocks, thin lines, clouds, single points, a full one and a blank one."""
     generator = np.random.default_rng(0)
-    found = [np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8), np.full((BOARD_SIDE, BOARD_SIDE), 255, np.uint8)]
+    found = [np.zeros((PAD_SIDE, PAD_SIDE), np.uint8), np.full((PAD_SIDE, PAD_SIDE), 255, np.uint8)]
     for _ in range(60):
-        board = np.zeros((BOARD_SIDE, BOARD_SIDE), np.uint8)
-        top, left = generator.integers(0, BOARD_SIDE, 2)
+        ink = np.zeros((PAD_SIDE, PAD_SIDE), np.uint8)
+        top, left = generator.integers(0, PAD_SIDE, 2)
         height, width = generator.integers(1, 90, 2)
-        block = board[top : top + height, left : left + width]
+        block = ink[top : top + height, left : left + width]
         block[:] = generator.integers(0, 256, block.shape) if generator.random() < 0.5 else 255
-        found.append(board)
+        found.append(ink)
     return found
 
 
-def test_javascript_makes_the_same_picture_of_a_board_to_the_byte(script: Page) -> None:
+def test_javascript_makes_the_same_picture_of_a_pad_to_the_byte(script: Page) -> None:
     edit = edit_table(Edit(right=2, down=-3, turn=25, noise=0.1, seed=4))
     table = {name: values.ravel().tolist() for name, values in edit._asdict().items()}
-    for board in boards():
+    for ink in inks():
         for centred in (True, False):
             found = script.evaluate(
                 f"([ink, centred, table]) => {{ {FROM_BASE64} const plain = digits.seen(bytes(ink), centred);"
                 "return [Array.from(plain), Array.from(digits.edited(plain, table))]; }",
-                [encoded(board), centred, table],
+                [encoded(ink), centred, table],
             )
-            expected = seen(board, centred=centred)
+            expected = seen(ink, centred=centred)
             np.testing.assert_array_equal(np.reshape(found[0], (28, 28)), expected)
             np.testing.assert_array_equal(np.reshape(found[1], (28, 28)), edited(expected, edit))
 
@@ -303,10 +303,10 @@ def test_a_digit_drawn_on_compare_is_answered_there_and_still_there_on_draw(scre
     expect(pad(screen.page)).to_be_visible()
     draw(screen.page, SEVEN)
     assert [label.partition(":")[0] for label in labels(screen.page)] == [run.name for run in runs]
-    drawn = board_of(screen.page)
+    drawn = ink_of(screen.page)
     assert drawn.any()
     screen.page.get_by_role("link", name=re.compile("^More: shift")).click()
     expect(pad(screen.page)).to_be_visible()
     expect(screen.page.locator(".draw.blank")).to_have_count(0)
-    assert (board_of(screen.page) == drawn).all()
+    assert (ink_of(screen.page) == drawn).all()
     screen.expect_no_exception()

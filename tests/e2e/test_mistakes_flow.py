@@ -300,7 +300,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(screen: Screen, run
             .map((node) => node.getBoundingClientRect().right))"""
     )
     assert widest <= 391
-    # digits are ink on paper in light, chalk on the board in dark
+    # digits are ink on paper in light, chalk on a blackboard in dark
     paper = screen.key("gallery").locator(".gallery").evaluate("(node) => node.classList.contains('paper')")
     assert paper == (scheme == "light")
 

@@ -1,4 +1,4 @@
-"""A dense network as bytes: the form that the script of the drawing board reads."""
+"""A dense network as bytes: the form that the script of the drawing pad reads."""
 
 import json
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_core.data.datasets import Catalog
-from mnist_core.data.drawings import board_of, decoded, encoded
+from mnist_core.data.drawings import decoded, encoded, pad_of
 from mnist_core.data.kept_digits import keep, kept_digits
 from mnist_core.experiments.configs import parse_config
 from mnist_core.experiments.grids import parse_spec, read_table
@@ -70,10 +70,10 @@ class Parser:
 
 def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
     """Return all of them. run: a finished one of the store, with weights. folder: for what is made on the way."""
-    events, archive, board = folder / "events", folder / "runs.zip", np.zeros((112, 112), np.uint8)
+    events, archive, pad = folder / "events", folder / "runs.zip", np.zeros((112, 112), np.uint8)
     write_events([run], events)
     pack([run], archive)
-    board[30:80, 50:60] = 255
+    pad[30:80, 50:60] = 255
     data = store.catalog.load(run.dataset)
     np.savez_compressed(
         folder / "data.npz",
@@ -108,8 +108,8 @@ def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
         Parser("archive of runs (zip)", archive.read_bytes(), _archive),
         Parser("network (.keras)", model.read_bytes(), _network),
         Parser("data set (npz)", (folder / "data.npz").read_bytes(), _dataset),
-        Parser("picture (PNG)", _png(), lambda content, _: board_of(content)),
-        Parser("drawing (base64)", encoded(board).encode(), lambda content, _: decoded(content.decode("latin-1"))),
+        Parser("picture (PNG)", _png(), lambda content, _: pad_of(content)),
+        Parser("drawing (base64)", encoded(pad).encode(), lambda content, _: decoded(content.decode("latin-1"))),
         Parser("kept digit (JSON)", digit, _kept),
         Parser("filter", EXAMPLE.encode(), lambda content, _: parse(content.decode("latin-1"))),
         Parser("MLflow: meta.yaml", meta.read_bytes(), _mlflow(meta.parent, "meta.yaml")),

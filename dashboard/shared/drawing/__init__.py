@@ -1,1 +1,1 @@
-"""A board to draw a digit on, with the answers of the chosen runs."""
+"""A pad to draw a digit on, with the answers of the chosen runs."""

@@ -1,7 +1,7 @@
 // What Python does with a drawing, again in JavaScript, so that the bars can move while a stroke is being drawn.
 // mnist_core/data/drawings.py and mnist_core/inspection/numpy_network.py are the truth; a test holds this against them.
 export const SIDE = 28;
-export const BOARD = 112;
+export const PAD = 112;
 const BOX = 20;
 const TWICE_MIDDLE = 29;
 const WHOLE = 4096;
@@ -42,14 +42,14 @@ function start(ink) {
   return Math.min(Math.max(wanted, 0), SIDE - ink.length);
 }
 
-// What a network sees of a board (112×112, ink 0 to 255): 28×28, in the box and centred by mass as in MNIST, or not.
-export function seen(board, centred) {
-  if (!centred) return resized(board, BOARD, BOARD, SIDE, SIDE);
+// What a network sees of a pad (112×112, ink 0 to 255): 28×28, in the box and centred by mass as in MNIST, or not.
+export function seen(pad, centred) {
+  if (!centred) return resized(pad, PAD, PAD, SIDE, SIDE);
   const found = new Uint8Array(SIDE * SIDE);
-  let top = BOARD, bottom = -1, left = BOARD, right = -1;
-  for (let row = 0; row < BOARD; row++) {
-    for (let column = 0; column < BOARD; column++) {
-      if (!board[row * BOARD + column]) continue;
+  let top = PAD, bottom = -1, left = PAD, right = -1;
+  for (let row = 0; row < PAD; row++) {
+    for (let column = 0; column < PAD; column++) {
+      if (!pad[row * PAD + column]) continue;
       top = Math.min(top, row);
       bottom = row;
       left = Math.min(left, column);
@@ -60,8 +60,8 @@ export function seen(board, centred) {
   const height = bottom - top + 1, width = right - left + 1, longer = Math.max(height, width);
   const digit = new Uint8Array(height * width);
   for (let row = 0; row < height; row++) {
-    const from = (top + row) * BOARD + left;
-    digit.set(board.subarray(from, from + width), row * width);
+    const from = (top + row) * PAD + left;
+    digit.set(pad.subarray(from, from + width), row * width);
   }
   const fitted = (side) => Math.max(1, Math.floor((2 * BOX * side + longer) / (2 * longer)));
   const [rows, columns] = [fitted(height), fitted(width)];

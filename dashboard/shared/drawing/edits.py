@@ -46,7 +46,7 @@ def changes(edit: Edit) -> bool:
 
 
 def picture(ink: Pixels) -> Pixels:
-    """Return what the networks see of a board, uint8 of shape (28, 28)."""
+    """Return what the networks see of a pad, uint8 of shape (28, 28)."""
     found, edit = seen(ink, centred=centred()), chosen()
     return edited(found, edit_table(edit)) if changes(edit) else found
 

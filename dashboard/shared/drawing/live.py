@@ -1,4 +1,4 @@
-"""The board with what every run answers to the drawing: after each stroke, and dense networks already during it."""
+"""The pad with what every run answers to the drawing: after each stroke, and dense networks already during it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 from dashboard import classroom, resources, state
 from dashboard.shared import panels
-from dashboard.shared.drawing import board, edits
-from dashboard.shared.drawing.board import Card
+from dashboard.shared.drawing import edits, pad
+from dashboard.shared.drawing.pad import Card
 from mnist_core.data.drawings import edit_table, edited, seen
 from mnist_core.data.images import Pixels
 from mnist_core.runs.run import Run
 
 
 def fresh() -> None:
-    """Say that the whole page runs anew: the board may be new, and gets the session's drawing again."""
-    state.fill({board.FRESH: True})
+    """Say that the whole page runs anew: the pad may be new, and gets the session's drawing again."""
+    state.fill({pad.FRESH: True})
 
 
-def live_board(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], *, edited_too: bool) -> None:
-    """Draw the board and the answers; to be called in a fragment, which runs anew after each stroke.
+def live_pad(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], *, edited_too: bool) -> None:
+    """Draw the pad and the answers; to be called in a fragment, which runs anew after each stroke.
 
-    runs: with a network. edited_too: True where the controls of `edits` stand next to the board; else the digit is
+    runs: with a network. edited_too: True where the controls of `edits` stand next to the pad; else the digit is
     centred and not changed.
     """
     drawing = None
     with panels.errors_as_messages():
         classroom.count(classroom.DRAWINGS)
-        drawing = board.current()
+        drawing = pad.current()
     edit, centred = (edits.chosen(), edits.centred()) if edited_too else (None, True)
     table = edit_table(edit) if edit is not None and edits.changes(edit) else None
 
@@ -56,7 +56,7 @@ def live_board(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[
                 None if answers is None else answers[1].tolist(),
             )
         )
-    board.board(cards, drawing.stamp if drawing else "", centred=centred, table=table)
+    pad.pad(cards, drawing.stamp if drawing else "", centred=centred, table=table)
 
 
 def bring_weights(runs: Sequence[Run]) -> None:
@@ -64,4 +64,4 @@ def bring_weights(runs: Sequence[Run]) -> None:
     for run in runs:
         content = resources.network_bytes(run)
         if content is not None:
-            board.weights(resources.network_name(run), content)
+            pad.weights(resources.network_name(run), content)

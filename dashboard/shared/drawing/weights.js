@@ -1,4 +1,4 @@
-// Brings the weights of one dense network to the page, once; the board finds them there.
+// Brings the weights of one dense network to the page, once; the pad finds them there.
 const NETWORKS = Symbol.for("digit classifiers: networks");
 
 export default function ({ data, parentElement }) {

@@ -76,7 +76,7 @@ def run_lines(
                 run, figures[run.id], shown["Accuracy"][place].text, chosen, seeds, means.get(run.id), brief=many
             ),
             *([for_html(_difference(run, base, shown["Accuracy"][place].difference, means))] if len(runs) > 1 else []),
-            *([for_html(ANSWER_WORDS[found.outcome]) if found else ""] if verdicts else []),
+            *([for_html(ANSWER_WORDS[found.answer]) if found else ""] if verdicts else []),
             for_html(shown["Parameters"][place].text),
             for_html(shown["Training time"][place].text),
         ]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import classroom, resources, state
 from dashboard.shared import panels
-from dashboard.shared.drawing import board, edits
+from dashboard.shared.drawing import edits, pad
 from dashboard.shared.exam_scores import exam_scores
 from dashboard.shared.gallery import gallery, vote_items
 from mnist_core.comparison.decide import POWER, detectable, narrowest
@@ -55,9 +55,9 @@ def kept_panel(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[
 def _keep() -> None:
     label: Any = state.widget_value(LABEL)
     try:
-        drawing = board.current()
+        drawing = pad.current()
         if drawing is None or not drawing.ink.any():
-            notice = ("error", "The board is blank: draw a digit first.")
+            notice = ("error", "The pad is blank: draw a digit first.")
         elif label is None:
             notice = ("error", "Say which digit it is meant to be, then keep it.")
         else:

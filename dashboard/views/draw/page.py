@@ -10,14 +10,14 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import explanations, panels, presenter
-from dashboard.shared.drawing import board, edits
-from dashboard.shared.drawing.board import BoardDrawing
-from dashboard.shared.drawing.live import bring_weights, fresh, live_board
+from dashboard.shared.drawing import edits, pad
+from dashboard.shared.drawing.live import bring_weights, fresh, live_pad
+from dashboard.shared.drawing.pad import PadDrawing
 from dashboard.shared.networks import with_network
 from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.views.draw import kept_panel
-from mnist_core.data.drawings import board_of, encoded
+from mnist_core.data.drawings import encoded, pad_of
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DatasetError, DrawingError
 from mnist_core.runs.run import Run
@@ -55,8 +55,8 @@ def main() -> None:
 
 @st.fragment
 def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """The board and the answers: what runs anew after each stroke."""
-    live_board(runs, labels, colours, edited_too=True)
+    """The pad and the answers: what runs anew after each stroke."""
+    live_pad(runs, labels, colours, edited_too=True)
     if not runs and colours:
         st.info("Choose a run with weights above: it answers here while you draw.", icon=":material/checklist:")
     edits.controls(runs, labels)
@@ -66,7 +66,7 @@ def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, 
 def _upload() -> None:
     with st.expander("Upload or photograph a digit", icon=":material/photo_camera:", key="draw_upload"):
         st.caption(
-            "One digit, dark on light paper or light on dark. The picture is read here, made into ink on the board "
+            "One digit, dark on light paper or light on dark. The picture is read here, made into ink on the pad "
             "above, and not kept. There it can be mended with pen and eraser."
         )
         left, right = st.columns(2, gap="medium")
@@ -88,19 +88,19 @@ def _upload() -> None:
 
 
 def _take(key: str) -> None:
-    """Put the digit of an uploaded picture on the board."""
+    """Put the digit of an uploaded picture on the pad."""
     given: Any = state.widget_value(key)
     if given is None:  # it was taken away again; the drawing stays
         return
     try:
-        board.put(f"upload-{time.time_ns()}", encoded(board_of(given.getvalue())))
+        pad.put(f"upload-{time.time_ns()}", encoded(pad_of(given.getvalue())))
     except DrawingError as error:
         state.fill({REFUSED: panels.markdown_sentence(error)})
 
 
-def _model_picture() -> tuple[BoardDrawing, Pixels] | None:
-    """Return the drawing, and the picture that the networks see; None where the board is blank."""
-    drawing = board.current()
+def _model_picture() -> tuple[PadDrawing, Pixels] | None:
+    """Return the drawing, and the picture that the networks see; None where the pad is blank."""
+    drawing = pad.current()
     if drawing is None or not drawing.ink.any():
         return None
     return drawing, edits.picture(drawing.ink)
@@ -120,7 +120,7 @@ def _why(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, s
     with panels.errors_as_messages():
         found = _model_picture()
         if found is None:
-            st.caption("The board is blank: draw a digit first.")
+            st.caption("The pad is blank: draw a digit first.")
             return
         first = runs[0]
         alike = [run for run in runs if run.status.fingerprint == first.status.fingerprint]

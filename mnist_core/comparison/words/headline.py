@@ -56,7 +56,7 @@ def _answers(comparison: Comparison, names: Names, recipes: Sequence[RecipeVerdi
             for item in verdicts
         )
     as_recipes = {run: item.decision.answer for run, item in by_recipe.items() if item.decision}
-    as_networks = {item.run: item.outcome for item in verdicts if item.run not in as_recipes}
+    as_networks = {item.run: item.answer for item in verdicts if item.run not in as_recipes}
     base = names[comparison.baseline]
     if not as_recipes:
         return f"Against {base}: {_groups(as_networks, names)}."

@@ -80,7 +80,7 @@ def recipe_json(item: RecipeVerdict, names: Names) -> dict[str, Any]:
         "difference": item.decision.to_json() if item.decision else None,
         "p_adjusted": item.decision.p_adjusted if item.decision else None,
         "superiority": item.superiority,
-        "outcome": item.outcome,
+        "outcome": item.answer,
         "reason": item.reason,
         "with_images": item.with_images,
         "sentence": recipe_words(item, names),

@@ -26,7 +26,7 @@ class AnswerCell(NamedTuple):
 def accuracy_cell(item: Verdict) -> AnswerCell:
     """Return the answer by accuracy, and the difference in points with its interval and its adjusted p value."""
     found = item.accuracy
-    return AnswerCell(ANSWER_WORDS[item.outcome], f"{points_words(found, sign=True)}, {p_words(found.p_adjusted)}")
+    return AnswerCell(ANSWER_WORDS[item.answer], f"{points_words(found, sign=True)}, {p_words(found.p_adjusted)}")
 
 
 def loss_cell(item: Verdict) -> AnswerCell:
@@ -36,9 +36,9 @@ def loss_cell(item: Verdict) -> AnswerCell:
         return AnswerCell("no probabilities")
     if item.identical:
         return AnswerCell("the same probabilities")
-    if not found.known or item.loss_outcome is None:
+    if not found.known or item.loss_answer is None:
         return AnswerCell("no spread")
-    return AnswerCell(ANSWER_WORDS[item.loss_outcome], f"{loss_words(found, sign=True)}, {p_words(found.p_adjusted)}")
+    return AnswerCell(ANSWER_WORDS[item.loss_answer], f"{loss_words(found, sign=True)}, {p_words(found.p_adjusted)}")
 
 
 def recipe_cell(item: RecipeVerdict | None) -> AnswerCell:
@@ -47,10 +47,10 @@ def recipe_cell(item: RecipeVerdict | None) -> AnswerCell:
         return AnswerCell("–")
     first, second = item.samples
     seeds = f"{second.n} and {first.n} seeds"
-    if item.decision is None or item.outcome is None:
+    if item.decision is None or item.answer is None:
         return AnswerCell(REASONS[item.reason] if item.reason else "–", seeds)
     figures = f"{points_words(item.decision, sign=True)}, {p_words(item.decision.p_adjusted)}, {seeds}"
-    return AnswerCell(ANSWER_WORDS[item.outcome], figures)
+    return AnswerCell(ANSWER_WORDS[item.answer], figures)
 
 
 def undermined_by(item: Verdict) -> list[str]:

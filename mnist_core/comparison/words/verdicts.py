@@ -95,7 +95,7 @@ def loss_verdict_words(verdict: Verdict, names: Names) -> str:
     change = f"{'lower' if lower else 'higher'} by {loss_words(item.negated() if lower else item)} ({p})"
     if not verdict.accuracy.differs:
         return f"By loss, {run} is {item.answer}: {change}."
-    if verdict.outcome == item.answer:
+    if verdict.answer == item.answer:
         return f"Its loss says the same: {change}."
     often, much = ("wrong", "more") if lower else ("right", "less")
     return f"But its loss is {change}: {often} more often, it gives the true digits {much} probability on the whole."
@@ -193,8 +193,8 @@ def verdict_json(verdict: Verdict, names: Names) -> dict[str, Any]:
         "comparisons": verdict.comparisons,
         "p_adjusted": verdict.accuracy.p_adjusted,
         "loss_p_adjusted": verdict.loss.p_adjusted if verdict.loss else None,
-        "outcome": verdict.outcome,
-        "loss_outcome": verdict.loss_outcome,
+        "outcome": verdict.answer,
+        "loss_outcome": verdict.loss_answer,
         "sentence": verdict_words(verdict, names),
         "loss_sentence": loss_verdict_words(verdict, names),
         "limits": [limit_words(item, names) for item in verdict.limits],

@@ -1,7 +1,7 @@
-// A board to draw a digit on, what the networks see of it, and ten bars for each of them.
+// A pad to draw a digit on, what the networks see of it, and ten bars for each of them.
 const NETWORKS = Symbol.for("digit classifiers: networks");
 const MOST_UNDO = 40;
-const boards = new WeakMap();
+const pads = new WeakMap();
 
 function colourOf(root, name) {
   const probe = document.createElement("canvas").getContext("2d");
@@ -10,7 +10,7 @@ function colourOf(root, name) {
   return probe.getImageData(0, 0, 1, 1).data;
 }
 
-// Ink in the colour of the text: on paper in the light theme, chalk on a board in the dark one.
+// Ink in the colour of the text: on paper in the light theme, chalk on a blackboard in the dark one.
 function paint(canvas, ink, side, [red, green, blue]) {
   const picture = new ImageData(side, side);
   for (let place = 0; place < side * side; place++) picture.data.set([red, green, blue, ink[place]], 4 * place);
@@ -51,10 +51,10 @@ function card(run) {
   return made;
 }
 
-class Board {
+class Pad {
   constructor(root) {
     this.root = root;
-    this.ink = new Uint8Array(BOARD * BOARD);
+    this.ink = new Uint8Array(PAD * PAD);
     this.before = [];
     this.tool = "pen";
     this.cursor = [13, 13]; // row and column of the keyboard's cell
@@ -133,7 +133,7 @@ class Board {
   }
 
   redraw() {
-    paint(this.canvas, this.ink, BOARD, this.colour);
+    paint(this.canvas, this.ink, PAD, this.colour);
     this.picture = edited(seen(this.ink, this.data.centred), this.data.table);
     paint(this.find(".seen"), this.picture, SIDE, this.colour);
     const blank = !this.ink.some((value) => value);
@@ -164,7 +164,7 @@ class Board {
     if (this.before.length > MOST_UNDO) this.before.shift();
   }
 
-  // The stroke is done: the server is asked. One message holds the whole board, so that none depends on another.
+  // The stroke is done: the server is asked. One message holds the whole pad, so that none depends on another.
   send() {
     this.count += 1;
     this.stamp = `${Date.now().toString(36)}-${this.count}`;
@@ -173,12 +173,12 @@ class Board {
     this.setStateValue("drawing", { stamp: this.stamp, ink: toBase64(this.ink) });
   }
 
-  // A line from one point of the board to another, with a smooth edge; the eraser takes a little more than the pen.
+  // A line from one point of the pad to another, with a smooth edge; the eraser takes a little more than the pen.
   stroke([fromX, fromY], [toX, toY], erase) {
-    const radius = (Number(this.find(".thickness input").value) * BOARD) / SIDE / 2 + (erase ? 2 : 0);
+    const radius = (Number(this.find(".thickness input").value) * PAD) / SIDE / 2 + (erase ? 2 : 0);
     const [dx, dy] = [toX - fromX, toY - fromY];
     const length = dx * dx + dy * dy;
-    const inside = (value) => Math.min(Math.max(value, 0), BOARD - 1);
+    const inside = (value) => Math.min(Math.max(value, 0), PAD - 1);
     const [top, bottom] = [inside(Math.floor(Math.min(fromY, toY) - radius - 1)), inside(Math.ceil(Math.max(fromY, toY) + radius))];
     const [left, right] = [inside(Math.floor(Math.min(fromX, toX) - radius - 1)), inside(Math.ceil(Math.max(fromX, toX) + radius))];
     for (let row = top; row <= bottom; row++) {
@@ -187,7 +187,7 @@ class Board {
         const along = length ? Math.min(Math.max((x * dx + y * dy) / length, 0), 1) : 0;
         const distance = Math.hypot(x - along * dx, y - along * dy);
         const covered = Math.round(255 * Math.min(Math.max(radius + 0.5 - distance, 0), 1));
-        const place = row * BOARD + column;
+        const place = row * PAD + column;
         if (!erase) this.ink[place] = Math.max(this.ink[place], covered);
         else if (covered) this.ink[place] = 0;
       }
@@ -196,7 +196,7 @@ class Board {
 
   point(event) {
     const box = this.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * BOARD, ((event.clientY - box.top) / box.height) * BOARD];
+    return [((event.clientX - box.left) / box.width) * PAD, ((event.clientY - box.top) / box.height) * PAD];
   }
 
   listen() {
@@ -261,7 +261,7 @@ class Board {
   // Cell by cell: arrows move, Space or Enter draws a dot, Backspace erases one, Shift with an arrow draws a line.
   key(event) {
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    const middle = ([row, column]) => [(column + 0.5) * (BOARD / SIDE), (row + 0.5) * (BOARD / SIDE)];
+    const middle = ([row, column]) => [(column + 0.5) * (PAD / SIDE), (row + 0.5) * (PAD / SIDE)];
     const [move, dot] = [moves[event.key], [" ", "Enter"].includes(event.key)];
     const wipe = ["Backspace", "Delete"].includes(event.key);
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") this.undo();
@@ -292,11 +292,11 @@ class Board {
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".draw");
-  let board = boards.get(root);
-  if (!board) boards.set(root, (board = new Board(root)));
-  board.take(data, setStateValue);
+  let pad = pads.get(root);
+  if (!pad) pads.set(root, (pad = new Pad(root)));
+  pad.take(data, setStateValue);
   return () => {
-    document.removeEventListener("digit-networks", board.heard);
-    boards.delete(root);
+    document.removeEventListener("digit-networks", pad.heard);
+    pads.delete(root);
   };
 }

@@ -1,4 +1,4 @@
-"""The board to draw on, with the answers of the runs next to it (a components-v2 component)."""
+"""The pad to draw on, with the answers of the runs next to it (a components-v2 component)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dashboard.shared.component_files import COMPONENTS_CSS, ELEMENTS_JS, files_
 from mnist_core.data.drawings import EditTable, decoded
 from mnist_core.data.images import Pixels
 
-KEY = "board"
+KEY = "pad"
 LAST = "draw:last"
 """Session key of the drawing, so that it is still there after a visit to another page."""
 FRESH = "draw:fresh"
-"""True in the first run of the fragment after the whole page ran: the board may be new, and empty."""
+"""True in the first run of the fragment after the whole page ran: the pad may be new, and empty."""
 
 _file = files_of(__file__)
 DIGITS_JS = _file("digits.js")
-_BOARD = st.components.v2.component(
-    "digit_board",
-    html=_file("board.html"),
-    css=COMPONENTS_CSS + _file("board.css"),
-    js=ELEMENTS_JS + DIGITS_JS + _file("board.js"),
+_PAD = st.components.v2.component(
+    "digit_pad",
+    html=_file("pad.html"),
+    css=COMPONENTS_CSS + _file("pad.css"),
+    js=ELEMENTS_JS + DIGITS_JS + _file("pad.js"),
 )
 _WEIGHTS = st.components.v2.component(
     "digit_network",
@@ -33,18 +33,18 @@ _WEIGHTS = st.components.v2.component(
 )
 
 
-class BoardDrawing(NamedTuple):
-    """The drawing on the board. stamp: changes with every stroke. ink: uint8 of shape (112, 112)."""
+class PadDrawing(NamedTuple):
+    """The drawing on the pad. stamp: changes with every stroke. ink: uint8 of shape (112, 112)."""
 
     stamp: str
     ink: Pixels
 
 
 class Card(NamedTuple):
-    """A run on the board.
+    """A run on the pad.
 
     network: of its weights in the page; empty where there are none. off: neurons that are switched off, by step.
-    answer: ten probabilities; None for a blank board. other: the same with the digit placed the other way.
+    answer: ten probabilities; None for a blank pad. other: the same with the digit placed the other way.
     """
 
     id: str
@@ -56,21 +56,21 @@ class Card(NamedTuple):
     other: Sequence[float] | None
 
 
-def current() -> BoardDrawing | None:
+def current() -> PadDrawing | None:
     """Return the drawing of this session; None before there is one. Raise DrawingError where it is damaged."""
     last = state.widget_value(LAST)
     if not isinstance(last, dict) or "stamp" not in last or "ink" not in last:
         return None
-    return BoardDrawing(str(last["stamp"]), decoded(last["ink"]))
+    return PadDrawing(str(last["stamp"]), decoded(last["ink"]))
 
 
 def put(stamp: str, ink: str) -> None:
-    """Put a drawing, in the form of `encoded`, on the board from here, in place of what is there."""
+    """Put a drawing, in the form of `encoded`, on the pad from here, in place of what is there."""
     state.fill({LAST: {"stamp": stamp, "ink": ink, "put": True}})
 
 
-def board(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | None) -> None:
-    """Draw the board.
+def pad(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | None) -> None:
+    """Draw the pad.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def board(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable 
     fresh = bool(state.widget_value(FRESH))
     state.fill({FRESH: False})
     load = last if last and (fresh or last.get("put")) else None
-    _BOARD(
+    _PAD(
         key=KEY,
         data={
             "runs": [
