@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import io
 import random
+import zipfile
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mnist_core.errors import MnistCoreError
+from mnist_core.recording.tensorboard import _records
 from mnist_core.runs.store import Store
-from tests.support.parsers import Parser, emptied, parsers, spoiled
+from tests.support.parsers import Parser, emptied, is_something, parsers
 from tests.support.seed import trained
 from tests.support.synthetic import config
 
@@ -34,6 +39,8 @@ NAMES = (
     "MLflow: meta.yaml", "MLflow: a metric", "MLflow: database", "lesson (TOML)", "class.json", "datasets.json",
     "link of the Train form",
     "run: config.json", "run: status.json", "run: meta.json", "run: history.jsonl", "run: predictions.npz",
+    "predictions (npz), inside", "event file, inside", "archive of runs (zip), inside", "network (.keras), inside",
+    "data set (npz), inside", "picture (PNG), inside", "run: predictions.npz, inside",
 )  # fmt: skip
 
 
@@ -56,9 +63,43 @@ def test_a_sample_is_read_and_a_spoiled_one_is_read_or_refused_in_words(
 ) -> None:
     parser = known[name]
     with emptied(tmp_path / "read") as folder:
-        parser.read(parser.sample, folder)
+        assert is_something(parser.read(parser.sample, folder)), "nothing is read, so nothing is tried"
     for seed in range(TRIES):
-        content = spoiled(parser.sample, random.Random(f"{name} {seed}"))
+        content = parser.spoil(parser.sample, random.Random(f"{name} {seed}"))
         with emptied(tmp_path / "read") as folder:
             reason = refusal(parser, content, folder)
         assert reason is None or 0 < len(reason.strip()) < 5_000
+
+
+@pytest.mark.parametrize("nothing", [None, [], "", {}, np.empty(0)])
+def test_a_parser_that_reads_nothing_of_its_sample_is_found_out(nothing: object) -> None:
+    assert not is_something(nothing)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(", inside")])
+def test_a_container_that_is_spoiled_inside_is_whole_itself(
+    known: dict[str, Parser], name: str, tmp_path: Path
+) -> None:
+    parser = known[name]
+    for seed in range(TRIES):
+        content = parser.spoil(parser.sample, random.Random(f"{name} {seed}"))
+        if "event" in name:
+            (tmp_path / "log").write_bytes(content)
+            assert list(_records(tmp_path / "log"))
+        elif "PNG" in name:
+            assert checksums_fit(content)
+        else:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                assert archive.testzip() is None
+        with emptied(tmp_path / "read") as folder:
+            assert "checksum" not in (refusal(parser, content, folder) or "")
+
+
+def checksums_fit(picture: bytes) -> bool:
+    place = 8
+    while place < len(picture):
+        end = place + 8 + int.from_bytes(picture[place : place + 4], "big")
+        if zlib.crc32(picture[place + 4 : end]) != int.from_bytes(picture[end : end + 4], "big"):
+            return False
+        place = end + 4
+    return place == len(picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,6 @@ class Peak:
 def measured() -> Iterator[Peak]:
     """Measure the peak of resident memory while the block runs, over what was resident before."""
     found = Peak()
-    gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): reset the peak to the present value
     before = _resident("VmRSS")
     try:

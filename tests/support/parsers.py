@@ -1,14 +1,13 @@
-"""Every place where content from outside is read, each with a valid sample of it, and ways to spoil the sample."""
+"""Every place where content from outside is read, each with a valid sample of it."""
 
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +34,7 @@ from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.filters import EXAMPLE, parse
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from tests.support.containers import Spoiler, in_events, in_png, in_zip, spoiled
 from tests.support.outside import HISTORY, MLFLOW_SCHEMA
 
 GRID = """
@@ -61,11 +61,33 @@ LINK = {"layers": "dense-64-0.2,dense-32", "learning_rate": "0.01", "epochs": "5
 
 @dataclass(frozen=True)
 class Parser:
-    """One place that reads. read: takes content and an empty folder; it may raise the project's own errors only."""
+    """One place that reads.
+
+    read: takes content and an empty folder, and returns what it has found there: of the sample, something. It may raise
+    the project's own errors only. spoil: puts faults into the sample.
+    """
 
     name: str
     sample: bytes
     read: Callable[[bytes, Path], object]
+    spoil: Spoiler = spoiled
+
+
+def is_something(found: object) -> bool:
+    """True if what a parser has found is not nothing: None, or an empty list, text or array."""
+    return found is not None and (len(found) > 0 if isinstance(found, Sized) else True)
+
+
+_INSIDE: dict[str, Spoiler] = {
+    "predictions (npz)": in_zip,
+    "event file": in_events,
+    "archive of runs (zip)": in_zip,
+    "network (.keras)": in_zip,
+    "data set (npz)": in_zip,
+    "picture (PNG)": in_png,
+    "run: predictions.npz": in_zip,
+}
+"""The containers, whose checksums keep faults out, and how one is put inside."""
 
 
 def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
@@ -110,7 +132,7 @@ def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
         Parser("data set (npz)", (folder / "data.npz").read_bytes(), _dataset),
         Parser("picture (PNG)", _png(), lambda content, _: pad_of(content)),
         Parser("drawing (base64)", encoded(pad).encode(), lambda content, _: decoded(content.decode("latin-1"))),
-        Parser("kept digit (JSON)", digit, _kept),
+        Parser("kept digit (JSON)", digit, _kept(f"{kept.id}.json")),
         Parser("filter", EXAMPLE.encode(), lambda content, _: parse(content.decode("latin-1"))),
         Parser("MLflow: meta.yaml", meta.read_bytes(), _mlflow(meta.parent, "meta.yaml")),
         Parser("MLflow: a metric", metric.read_bytes(), _mlflow(meta.parent, "metrics/loss")),
@@ -123,7 +145,9 @@ def parsers(store: Store, run: Run, folder: Path) -> list[Parser]:
         Parser("link of the Train form", json.dumps(LINK).encode(), _link),
     ]  # fmt: skip
     stored = ("config.json", "status.json", "meta.json", "history.jsonl", "predictions.npz")
-    return found + [Parser(f"run: {name}", (run.path / name).read_bytes(), _stored(run, name)) for name in stored]
+    found += [Parser(f"run: {name}", (run.path / name).read_bytes(), _stored(run, name)) for name in stored]
+    known = {parser.name: parser for parser in found}
+    return found + [replace(known[name], name=f"{name}, inside", spoil=spoil) for name, spoil in _INSIDE.items()]
 
 
 def _file(name: str, read: Callable[[str], object]) -> Callable[[bytes, Path], object]:
@@ -187,7 +211,9 @@ def _class(content: bytes, folder: Path) -> object:
     (folder / "class").mkdir()
     (folder / "class" / "class.json").write_bytes(content)
     room = Classroom(folder)
-    return room.code, room.members, room.pinned, room.person("a token")
+    assert room.code
+    room.person("a token")
+    return [*room.members, *room.pinned]
 
 
 def _registry(content: bytes, folder: Path) -> object:
@@ -197,13 +223,17 @@ def _registry(content: bytes, folder: Path) -> object:
         catalog.describe(name)
         catalog.available(name)
         catalog.version(name)
-    return catalog.problem()
+    catalog.problem()
+    return [name for name in catalog.names() if name == "mine"]
 
 
-def _kept(content: bytes, folder: Path) -> object:
-    (folder / "drawings").mkdir()
-    (folder / "drawings" / "0123456789ab.json").write_bytes(content)
-    return kept_digits(folder / "drawings")
+def _kept(name: str) -> Callable[[bytes, Path], object]:
+    def read(content: bytes, folder: Path) -> object:
+        (folder / "drawings").mkdir()
+        (folder / "drawings" / name).write_bytes(content)
+        return kept_digits(folder / "drawings").digits
+
+    return read
 
 
 def _link(content: bytes, folder: Path) -> object:
@@ -222,14 +252,12 @@ def _stored(run: Run, name: str) -> Callable[[bytes, Path], object]:
         root = folder / "artifacts"
         shutil.copytree(run.path, root / "runs" / run.id)
         (root / "runs" / run.id / name).write_bytes(content)
-        store = Store(root)
-        runs, problems = store.scan()
-        for found in runs:
-            if found.id == run.id:
-                found.rows()
-                found.predictions()
-                found.test_scores()
-        return problems
+        found = next((item for item in Store(root).scan()[0] if item.id == run.id), None)
+        if found is None:
+            return None
+        rows, predictions = found.rows(), found.predictions()
+        found.test_scores()
+        return {"history.jsonl": rows, "predictions.npz": predictions}.get(name, found)
 
     return read
 
@@ -244,37 +272,6 @@ def _png() -> bytes:
     made = BytesIO()
     Image.fromarray(picture).save(made, "PNG")
     return made.getvalue()
-
-
-# -- spoiling ----------------------------------------------------------------------------------------------------------
-
-_NASTY = (
-    b"\x00", b"\xff\xfe", b"NaN", b"-Infinity", b"1e999", b"9" * 400, b"null", b"[]", b"{}", b'"', b"\n", b",,", b"../",
-    b"/etc/passwd", b"%s%n", "\u202e\U0001f600".encode(), b"<script>", b"[" * 3000, b"-1", b"true",
-    b"1e-400", b"PK\x03\x04",
-)  # fmt: skip
-
-
-def spoiled(sample: bytes, random: random.Random) -> bytes:
-    """Return a sample with one to four faults: bytes changed, cut out, put in twice, or nasty ones put in."""
-    content = bytearray(sample)
-    for _ in range(random.randint(1, 4)):
-        place = random.randrange(len(content) + 1)
-        length = random.choice((1, 1, 2, 8, 64, 4096))
-        match random.randrange(6):
-            case 0 if place < len(content):
-                content[place] = random.randrange(256)
-            case 1:
-                del content[place : place + length]
-            case 2:
-                content[place:place] = content[place : place + length]
-            case 3:
-                content[place:place] = random.choice(_NASTY)
-            case 4:
-                content[place : place + length] = random.choice(_NASTY)
-            case _:
-                del content[place:]
-    return bytes(content)
 
 
 @contextmanager
