@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from mnist_core import processes
 from mnist_core.errors import JobError
-from mnist_core.files import make_folder, read_json, try_writing, write_json, writing
+from mnist_core.files import make_folder, printable, read_json, try_writing, write_json, writing
 from mnist_core.runs import lease
 
 START_LIMIT_S = 60.0
@@ -127,11 +127,12 @@ def start(root: Path, *options: str) -> ServiceRecord:
     Raises
     ------
     JobError
-        where it does not come up, with the end of its log.
+        where it does not come up, with the end of its log; where another machine serves this store.
     WriteError
         where it could not, as the disk is full or the store read-only.
     """
     root = root.resolve()
+    wait_for_another_machine(root / ".service", "job service")
     deadline = time.monotonic() + START_LIMIT_S
     process: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
@@ -148,6 +149,26 @@ def start(root: Path, *options: str) -> ServiceRecord:
                 process = None  # it gave way to another one, which has gone meanwhile
         time.sleep(0.02)
     raise JobError(f"the job service did not come up in {START_LIMIT_S:.0f} s; see {log_path(root).name} in the store")
+
+
+def wait_for_another_machine(folder: Path, what: str) -> None:
+    """Return when no process on another machine holds this folder of a store.
+
+    One that has gone without a word, such as a container that was killed, counts as gone after a minute.
+
+    Raises
+    ------
+    JobError
+        as soon as one shows that it lives.
+    """
+    seen = lease.heartbeat(folder)
+    while host := lease.holder_elsewhere(folder):
+        if lease.heartbeat(folder) != seen:
+            raise JobError(
+                f"the {what} of this store runs on {printable(host)[:100]}; work there, stop it there, or give this "
+                "machine a store of its own (MNIST_CORE_STORE); docs/cluster.md says how several machines train for one"
+            )
+        time.sleep(0.05)
 
 
 def _spawn(root: Path, *options: str) -> subprocess.Popen[bytes]:

@@ -153,6 +153,7 @@ class StoreServer:
 
     def start(self) -> None:
         """Listen, and return when requests are answered."""
+        local_service.wait_for_another_machine(folder(self._root), "store server")
         self._held = lease.claim(folder(self._root))
         if self._held is None:
             raise JobError("another store server serves this store already; stop that one first")
@@ -276,8 +277,9 @@ def start(root: Path, address: str) -> ServerRecord:
     Raises
     ------
     JobError
-        where it does not come up; `server.log` in the store says why.
+        where it does not come up; `server.log` in the store says why. Where another machine serves this store.
     """
+    local_service.wait_for_another_machine(root / ".service" / "server", "store server")
     deadline = time.monotonic() + START_LIMIT_S
     process = None
     while time.monotonic() < deadline:

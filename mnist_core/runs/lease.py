@@ -271,6 +271,17 @@ def holder_pid(folder: Path) -> int | None:
     return holder.pid if holder and holder.host == socket.gethostname() and not holder.elsewhere else None
 
 
+def holder_elsewhere(folder: Path) -> str:
+    """Return the name of the other machine whose process holds the lease; empty where none does."""
+    holder = _living(folder)
+    return holder.host if holder and holder.host != socket.gethostname() else ""
+
+
+def heartbeat(folder: Path) -> float:
+    """Return what changes with each heartbeat of the holder."""
+    return _changed(_file(folder, attempts(folder)))
+
+
 def trained_elsewhere(folder: Path) -> bool:
     """True if a worker on another machine trains the run, and a process here writes what it sends."""
     holder = _living(folder)

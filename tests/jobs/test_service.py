@@ -22,7 +22,7 @@ import pytest
 
 from mnist_core.errors import JobError
 from mnist_core.experiments.configs import RunConfig
-from mnist_core.jobs import credentials, local_service, runners, service, worker
+from mnist_core.jobs import credentials, local_service, runners, service, store_server, worker
 from mnist_core.jobs.local_service import ServiceRecord, ServiceStatus
 from mnist_core.jobs.runners import LocalRunner, ServiceRunner
 from mnist_core.jobs.service import RESERVED_BYTES, WORKER_BYTES, Service, worker_count
@@ -140,6 +140,32 @@ def test_a_long_log_is_put_aside(store: Store) -> None:
     local_service.rotate_log(store.root)
     assert not path.exists()
     assert (store.root / "service.log.1").exists()
+
+
+@pytest.mark.parametrize("what", ["job service", "store server"])
+def test_while_another_machine_serves_the_store_none_is_started_here(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Store(tmp_path / "artifacts").root
+    folder = store_server.folder(root) if what == "store server" else local_service.lock_folder(root)
+    held = {"host": "another-machine", "pid": 1, "process_started": 1.0}
+    (folder / "lease-1.json").write_text(json.dumps(held))
+    monkeypatch.setattr(local_service, "_spawn", lambda *given: pytest.fail("one was started"))
+    monkeypatch.setattr(local_service, "detached", lambda *given: pytest.fail("one was started"))
+    beats = iter(range(3))
+    monkeypatch.setattr(lease, "heartbeat", lambda folder: float(next(beats)))
+    with pytest.raises(JobError, match=f"the {what} of this store runs on another-machine; work there"):
+        store_server.start(root, "https://here:1") if what == "store server" else local_service.start(root)
+
+
+def test_a_service_of_another_machine_that_has_gone_without_a_word_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lease-1.json"
+    path.write_text(json.dumps({"host": "another-machine", "pid": 1, "process_started": 1.0}))
+    monkeypatch.setattr(lease, "SILENCE_LIMIT_S", 0.1)
+    local_service.wait_for_another_machine(tmp_path, "job service")
+    assert not lease.held(tmp_path)
 
 
 def test_a_service_that_cannot_start_says_why(root: Path) -> None:
