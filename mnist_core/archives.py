@@ -7,6 +7,7 @@ will take. No pickle is ever read.
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -111,9 +112,20 @@ def _read(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> NDArr
         if len(content) != size:
             raise _ArchiveFault(f"{name} is cut short")
         file.read(1)  # at the end, the checksum is compared
+        if dtype.kind == "U":
+            _check_text(name, np.frombuffer(content, np.dtype(np.uint32).newbyteorder(dtype.byteorder)))
         flat = array.reshape(-1, order="A")
         flat[...] = np.frombuffer(content, dtype)
         return array
+
+
+def _check_text(name: str, numbers: NDArray[np.uint32]) -> None:
+    """Raise _ArchiveFault unless they are numbers of characters: of others, NumPy makes text that Python refuses."""
+    wrong = (numbers > sys.maxunicode) | ((numbers >= 0xD800) & (numbers <= 0xDFFF))
+    if wrong.any():
+        raise _ArchiveFault(
+            f"{name} has the character number {numbers[wrong][0]:,}, which there is not; write its text again"
+        )
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

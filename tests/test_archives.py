@@ -72,6 +72,16 @@ def test_refuses_what_would_take_too_much_memory_without_unpacking_it(tmp_path: 
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("number", [0x110000, 0xFFFFFFFF, 0xD800])
+def test_refuses_text_of_characters_that_do_not_exist(tmp_path: Path, number: int, order: str) -> None:
+    """Python answers those above 0x10FFFF with SystemError, and cannot write half a surrogate pair."""
+    text = np.array([97, number], f"{order}u4").view(f"{order}U2")
+    np.savez(tmp_path / "a.npz", classes=text)
+    with pytest.raises(DamagedFile, match=f"classes has the character number {number:,}, which there is not"):
+        read_arrays(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize("make", OTHER_KINDS)
 def test_neither_waits_nor_reads_without_end_where_there_is_no_file(tmp_path: Path, make) -> None:
     make(tmp_path / "a.npz")
