@@ -100,7 +100,7 @@ def choose(ids: list[str]) -> None:
 
 
 def suggested(runs: list[Run]) -> list[Run]:
-    """The runs that somebody sees who has chosen none."""
+    """Return the runs that somebody sees who has chosen none."""
     return _default(runs)
 
 
@@ -248,10 +248,10 @@ def set_link(**values: object) -> None:
 
 
 def arriving_link(form: str, names: Collection[str]) -> dict[str, str] | None:
-    """The part of the link that is a form's (`names`), where it is not what the form itself has written; else None.
+    """Return the part of the link that is a form's (`names`); None where the form itself has written it.
 
-    That is so when a link is opened, and with the browser's buttons for back and forward. It is None as well where
-    there is nothing of the form in the link after another page was left: the form is then as it was.
+    It is another one when a link is opened, and with the browser's buttons for back and forward. It is None as well
+    where there is nothing of the form in the link after another page was left: the form is then as it was.
 
     To be called in runs of the whole page: those come of these buttons. A fragment's run comes of a widget, whose
     message to the server may have left before the last link had arrived in the browser.

@@ -37,8 +37,9 @@ PLAINLY = {
 
 AVOIDED = re.compile(rf"\b({'|'.join(map(re.escape, PLAINLY))})\b", re.IGNORECASE)
 
-QUESTIONS = ("Whether ", "What ")
-"""Beginnings of a docstring that leave open what a function does."""
+NO_VERBS = ("Whether", "What", "Why", "Which", "How", "Who", "When", "While", "The", "A", "An", "One", "As", "Each",
+            "Every", "All", "Its", "Their", "Such", "With", "From", "In", "Of", "For", "At")  # fmt: skip
+"""First words of a docstring that leave open what a function does. A property may be named by a noun."""
 
 NO_NAMES = {"said", "told", "asked", "beside"}
 """Words that say where a value came from, or stand where another word is meant; no variable has one as its name."""
@@ -81,12 +82,13 @@ def avoided(source: str) -> list[str]:
 
 
 def not_a_verb(source: str) -> list[str]:
-    """Return the functions whose docstring begins with a question word in place of a verb or a noun."""
+    """Return the functions whose docstring begins with another word than a verb, as far as a list of words can tell."""
     return [
         f"{node.lineno}: {node.name}"
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (ast.get_docstring(node) or "").startswith(QUESTIONS)
+        and (ast.get_docstring(node) or "").startswith(tuple(f"{word} " for word in NO_VERBS))
+        and not any("property" in ast.unparse(item) for item in node.decorator_list)
     ]
 
 

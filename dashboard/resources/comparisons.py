@@ -150,7 +150,7 @@ def choice(study: AnyStudy) -> StudyChoice | None:
 
 
 def _choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
-    """Outlasts snapshots: the epochs of a run in training change none of it."""
+    """Return the choice, which outlasts snapshots: the epochs of a run in training change none of it."""
     from mnist_core.studies.selections import choice
 
     finished = [(run.id, run.version()) for run in everything if run.state == "finished"]
@@ -177,7 +177,7 @@ def of_study(function: Callable[..., Made], study: AnyStudy, *, reader: Reader |
 
 
 def votes(runs: list[Run], chosen: ChosenEpoch = "kept") -> pd.DataFrame:
-    """Every test image with the guesses of paired runs that have predictions (see `comparison.disagreements`).
+    """Return every test image with the guesses of paired runs that have predictions (see `comparison.disagreements`).
 
     Shared by all sessions: not to be written into.
     """

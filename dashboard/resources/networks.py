@@ -80,7 +80,9 @@ def network_bytes(run: Run) -> bytes | None:
 
 
 def digit_map(run: Run, kind: str) -> tuple[NDArray[np.intp], Map]:
-    """Which test digits are on the map of a run that has weights and predictions, and where; `kind` is pca or tsne.
+    """Return which test digits are on the map of a run that has weights and predictions, and where.
+
+    `kind` is pca or tsne.
 
     Raises what `test_images` raises.
     """

@@ -58,7 +58,9 @@ def summary(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
 
 
 def prediction_frame(run: Run) -> pd.DataFrame | None:
-    """Every test image with the run's guess (see `mnist_core.evaluation.mistakes`); None before there are predictions.
+    """Return every test image with the run's guess (see `mnist_core.evaluation.mistakes`).
+
+    The result is None before there are predictions.
 
     Shared by all sessions: not to be written into.
     """

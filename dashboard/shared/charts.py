@@ -38,7 +38,7 @@ PADDING = {"left": 0, "top": 4, "right": 0, "bottom": 4}
 
 
 def _transformed(data: Any, **options: Any) -> Any:
-    """Altair's data transformer: the rows as Arrow, which is more compact than JSON, under a name by content."""
+    """Return Altair's data transformer: the rows as Arrow, which is more compact than JSON, under a name by content."""
     collected = _COLLECTING.get()
     if collected is None or not isinstance(data, pd.DataFrame):
         return alt.default_data_transformer(data, **options)

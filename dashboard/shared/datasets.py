@@ -51,7 +51,7 @@ def usable(catalog: Catalog, name: str) -> bool:
 
 
 def overview(names: list[str], catalog: Catalog, runs: list[Run]) -> pd.DataFrame:
-    """One row a dataset; what is not known of it stays empty."""
+    """Return one row a dataset; what is not known of it stays empty."""
     used = Counter(run.dataset for run in runs)
     rows = []
     for name in names:
@@ -119,7 +119,10 @@ def chosen(here: list[str]) -> str:
 
 
 def samples(dataset: Dataset, rows: int, seed: int) -> Pixels:
-    """Training images, shape (10 · rows, 28, 28): in each row one image of every digit, 0 to 9; black where too few."""
+    """Return training images, shape (10 · rows, 28, 28): in each row one image of every digit, 0 to 9.
+
+    A place is black where there are too few.
+    """
     rng = np.random.default_rng(seed)
     sheet = np.zeros((rows, CLASSES, *dataset.x_train.shape[1:]), np.uint8)
     for digit in range(CLASSES):

@@ -124,7 +124,7 @@ def digit_dialog(
 
 
 def _neighbours(order: list[int], index: int, page_size: int) -> None:
-    """Buttons to the digits before and after it in the gallery."""
+    """Draw buttons to the digits before and after it in the gallery."""
     place = order.index(index) if index in order else None
     before = place - 1 if place else None
     after = place + 1 if place is not None and place + 1 < len(order) else None
@@ -143,7 +143,7 @@ def _neighbours(order: list[int], index: int, page_size: int) -> None:
 
 
 def described(opinions: Sequence[Opinion], true: int) -> str:
-    """The enlarged picture in words, such as ``a 4, guessed 9 by model_1 and 4 by model_2``."""
+    """Return the enlarged picture in words, such as ``a 4, guessed 9 by model_1 and 4 by model_2``."""
     names = opinions[0].names if opinions else DIGITS
     guesses = [f"{names[int(item.probabilities.argmax())]} by {item.label}" for item in opinions]
     what = f"a {names[true]}" if names == DIGITS else names[true]

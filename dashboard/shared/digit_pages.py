@@ -24,19 +24,19 @@ SIZES = (24, 60, 120, 200)
 
 
 def page_size() -> int:
-    """Digits to a page, as the link says."""
+    """Return how many digits a page has, as the link says."""
     found = state.link_number("size", min(SIZES), max(SIZES))
     return found if found in SIZES else SIZES[0]
 
 
 def size_box() -> None:
-    """The box that chooses how many digits are on a page."""
+    """Draw the box that chooses how many digits are on a page."""
     state.widget("size", page_size())
     st.selectbox("Per page", SIZES, key="size", width=85, on_change=_size)
 
 
 def sort_box(orders: Mapping[Any, str], order: str) -> None:
-    """The box that chooses the order of the digits: name in the link → its words."""
+    """Draw the box that chooses the order of the digits: name in the link → its words."""
     state.widget("sort", order)
     st.selectbox("Sort", list(orders), format_func=orders.__getitem__, key="sort", width=200, on_change=_sort)
 

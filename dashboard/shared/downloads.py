@@ -67,7 +67,7 @@ class Download:
         return self._process is not None and self._process.poll() is None
 
     def share(self) -> float:
-        """Share that has arrived, 0 to 1, from the size of the file that Keras is writing."""
+        """Return the share that has arrived, 0 to 1, from the size of the file that Keras is writing."""
         try:
             size = arriving().stat().st_size
         except OSError:

@@ -128,7 +128,7 @@ def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], c
 
 
 def no_weights(run: Run, label: str) -> str:
-    """Why a run cannot be looked into."""
+    """Return why a run cannot be looked into."""
     if run.recorded:
         return f"There is no looking inside {label}: {NO_NETWORK}."
     return f"{label} has kept no weights, so there is no looking inside it; train it again, with weights kept."
@@ -145,7 +145,7 @@ def neighbour_sentence(labels: Sequence[int]) -> str:
 def _strip(
     title: str, colour: str | None, near: Neighbours, images: Pixels, labels: NDArray[np.uint8], note: str
 ) -> None:
-    """A row of neighbours under a title, with the colour of the run that finds them near."""
+    """Draw a row of neighbours under a title, with the colour of the run that finds them near."""
     shown = [int(labels[index]) for index in near.indices]
     paper = 0 if theme.is_dark() else 255  # chalk on a blackboard, or ink on paper
     figures = "".join(

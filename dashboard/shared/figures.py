@@ -29,7 +29,7 @@ class RunColumn(NamedTuple):
 
 
 def status_words(run: Run, epochs_done: int, chosen: ChosenEpoch = "kept") -> str:
-    """Why a run has no test result of the chosen epoch, in words."""
+    """Return why a run has no test result of the chosen epoch, in words."""
     if chosen != "kept" and run.ended and run.status.kept_epoch is not None:
         return f"no test result of its {chosen} epoch ({run.epoch(chosen)}) is stored: choose the kept epoch"
     if run.state == "running":
@@ -77,7 +77,7 @@ def figure_table(
     fingerprints: Mapping[str, str],
     seeds: Mapping[str, Sequence[RunSummary]] | None = None,
 ) -> None:
-    """The table of figures: one column a run, each with its difference from the baseline.
+    """Draw the table of figures: one column a run, each with its difference from the baseline.
 
     seeds: run id → the figures of all seeds of its recipe; its column then holds means ± standard deviations.
     """
@@ -98,7 +98,7 @@ def figure_table(
 
 
 def text_table(frame: pd.DataFrame, columns: Sequence[RunColumn]) -> None:
-    """A small table of texts: its first column names the rows, each of the others belongs to a run."""
+    """Draw a small table of texts: its first column names the rows, each of the others belongs to a run."""
     rows = (
         "<tr>" + "".join(f"<td>{for_html(str(value))}</td>" for value in row) + "</tr>"
         for row in frame.itertuples(index=False)
@@ -107,7 +107,7 @@ def text_table(frame: pd.DataFrame, columns: Sequence[RunColumn]) -> None:
 
 
 def plain_table(frame: pd.DataFrame, *, texts: int = 1) -> None:
-    """A small table as it stands: the first `texts` columns are left-aligned, the others, figures, right-aligned."""
+    """Draw a small table as it stands: the first `texts` columns are left-aligned, the others right-aligned."""
     head = "".join(f"<th{_side(i < texts)}>{for_html(str(name))}</th>" for i, name in enumerate(frame.columns))
     rows = (
         "<tr>" + "".join(f"<td{_side(i < texts)}>{for_html(str(value))}</td>" for i, value in enumerate(row)) + "</tr>"

@@ -68,7 +68,7 @@ def effect_sentence(found: Effect) -> str:
 
 
 def likely_panel(run: Run) -> None:
-    """The labels that the run's predictions doubt most."""
+    """Draw the labels that the run's predictions doubt most."""
     predictions = resources.predictions(run)
     assert predictions is not None
     if predictions.guesses_only:

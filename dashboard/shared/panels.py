@@ -22,14 +22,14 @@ GRID_ROWS = 10
 
 
 def heading(title: str, sentence: str, help: str | None = None) -> None:
-    """A panel's title, with one plain sentence under it and the longer explanation behind a help mark."""
+    """Draw a panel's title, with one plain sentence under it and the longer explanation behind a help mark."""
     st.markdown(f"## {title}", help=help)
     if sentence:
         st.caption(sentence)
 
 
 def headline(text: str, help: str | None = None) -> None:
-    """The answer of a page (Markdown), once on it, in larger type than the titles of its panels."""
+    """Draw the answer of a page (Markdown), once on it, in larger type than the titles of its panels."""
     with st.container(key="headline"):
         st.markdown(f"## {text}", help=help, anchors=False)
 
@@ -168,12 +168,12 @@ def table(
 
 
 def csv_button(frame: pd.DataFrame, filename: str, *, key: str, label: str = "CSV") -> None:
-    """A quiet button that downloads the frame as CSV."""
+    """Draw a quiet button that downloads the frame as CSV."""
     download(label, lambda: csv(frame), f"{filename}.csv", "text/csv", key)
 
 
 def download(label: str, make: Callable[[], bytes], filename: str, mime: str, key: str) -> None:
-    """A quiet button that downloads what `make` returns."""
+    """Draw a quiet button that downloads what `make` returns."""
     # made only on a click, and the page does not rerun for it
     st.download_button(
         label,

@@ -13,7 +13,7 @@ from mnist_core.runs.run import Run
 
 
 def images(name: str) -> int | None:
-    """Size of a dataset's training set; None where it cannot be read here."""
+    """Return the size of a dataset's training set; None where it cannot be read here."""
     return estimates.training_images(name, resources.dataset)
 
 
@@ -30,7 +30,7 @@ def estimate(config: RunConfig, runs: list[Run]) -> TimeEstimate | None:
 
 
 def total(configs: Sequence[RunConfig], runs: list[Run]) -> float | None:
-    """Seconds that many trainings on one dataset will take here, one after the other; else as `estimate`."""
+    """Return the seconds that many trainings on one dataset will take here, one after the other; else as `estimate`."""
     size = images(configs[0].dataset.name) if configs else None
     return estimates.total(configs, size, _basis(runs)) if size else None
 

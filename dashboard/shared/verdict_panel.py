@@ -85,7 +85,7 @@ def _choose_epoch() -> None:
 
 
 def margin_box() -> float:
-    """The box for the difference that does not matter; the choice is in the link and holds on all pages.
+    """Draw the box for the difference that does not matter; the choice is in the link and holds on all pages.
 
     Return it as a share of the images.
     """

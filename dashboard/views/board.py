@@ -84,7 +84,7 @@ def _board(room: Classroom, fingerprint: str) -> None:
 
 
 def _close(room: Classroom, viewer: Person) -> None:
-    """The switch that shows the final order, which the core refuses to everybody but the teacher."""
+    """Draw the switch that shows the final order, which the core refuses to everybody but the teacher."""
     final = st.toggle(
         "Show the final order, by the other half of the test images", room.final, key="board_final",
         help="Once, at the end: a half that has been looked at can be tuned to like the first.",

@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _invitation(room: Classroom) -> None:
-    """The QR picture, the address and the code, to be read from the last row."""
+    """Draw the QR picture, the address and the code, to be read from the last row."""
     import segno
 
     code = segno.make(classroom.link(code=room.code))

@@ -126,7 +126,10 @@ def _readable(run: Run) -> bool:
 def _answer(
     runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], predictions: Mapping[str, Predictions]
 ) -> None:
-    """Which run is better by which measure, decided as on Compare; then what became of each since its best epoch."""
+    """Write which run is better by which measure, decided as on Compare.
+
+    What became of each since its best epoch follows.
+    """
     if not runs:
         return
     baseline = state.baseline_id([run.id for run in runs]) or runs[0].id
@@ -247,7 +250,7 @@ def _ends(frame: pd.DataFrame) -> str:
 def _confidence(
     runs: list[Run], labels: Mapping[str, str], colours: Mapping[str, str], predictions: Mapping[str, Predictions]
 ) -> None:
-    """Reliability and temperature of one of the runs."""
+    """Draw reliability and temperature of one of the runs."""
     tested = [run for run in runs if run.id in predictions]
     panels.heading(
         "Can its confidence be trusted?",

@@ -56,7 +56,7 @@ def layer_frame(run: Run) -> pd.DataFrame:
 
 
 def side_by_side(runs: list[Run], labels: dict[str, str], colours: dict[str, str]) -> None:
-    """One column a run: its picture, its layers and its code."""
+    """Draw one column a run: its picture, its layers and its code."""
     tables = {run.id: run.config.model.layer_table() for run in runs}
     widest = max(math.prod(row.output_shape) for table in tables.values() for row in table)
     for first in range(0, len(runs), PER_ROW):
@@ -83,7 +83,7 @@ def outside(run: Run, label: str, colour: str) -> None:
 
 
 def one(run: Run, label: str, colour: str, widest: int, tallest: int) -> None:
-    """One network."""
+    """Draw one network."""
     st.html(f'<div style="border-top:4px solid {colour};padding-top:.5rem;font-weight:600">{for_html(label)}</div>')
     frame = architecture_frame(run.config.model, widest)
     panels.chart_with_table(

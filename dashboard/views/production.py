@@ -96,7 +96,7 @@ def _page(runs: list[Run]) -> None:
 
     @state.again_every(1.0, going_on=waiting)
     def weighed(ids: list[str]) -> None:
-        """All that depends on the measured times, drawn again while some are awaited."""
+        """Draw all that depends on the measured times, drawn again while some are awaited."""
         _weighed([run for run in same if run.id in ids], labels)
         if waiting and not any(latency.waiting(resources.store(), run) for run in same):
             st.rerun()  # after the buttons are drawn: the whole page once more, without polling

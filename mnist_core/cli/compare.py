@@ -115,7 +115,7 @@ def add_epoch(parser: argparse.ArgumentParser) -> None:
 
 
 def add_margin(parser: argparse.ArgumentParser) -> None:
-    """The option that says how large a difference matters."""
+    """Add the option that says how large a difference matters."""
     parser.add_argument(
         "--margin",
         type=_margin,

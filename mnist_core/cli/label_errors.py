@@ -13,7 +13,7 @@ from mnist_core.runs.store import Store
 
 
 def label_errors(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Known label errors of the data with the run's guesses, its accuracy without them, and the labels it doubts."""
+    """Print known label errors with the run's guesses, its accuracy without them, and the labels it doubts."""
     run = Store(options.store).find(options.run)
     predictions = run.predictions()
     if predictions is None:

@@ -17,7 +17,7 @@ from mnist_core.runs.store import Store
 
 
 def add_changes(parser: argparse.ArgumentParser) -> None:
-    """Options that change a configuration, as `changed_values` reads them."""
+    """Add options that change a configuration, as `changed_values` reads them."""
     parser.add_argument("--dataset", help="mnist, digits or a registered name (default: the preset's)")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
@@ -44,7 +44,7 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_here(parser: argparse.ArgumentParser) -> None:
-    """The option that keeps training in this process."""
+    """Add the option that keeps training in this process."""
     parser.add_argument("--here", action="store_true", help="train in this process, one run after another")
 
 

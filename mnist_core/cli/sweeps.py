@@ -35,7 +35,7 @@ POLL_S = 0.5
 
 
 def add_reveal(parser: argparse._ActionsContainer) -> None:
-    """The option that shows the test results of the runs that were not chosen."""
+    """Add the option that shows the test results of the runs that were not chosen."""
     parser.add_argument(
         "--test",
         action="store_true",
@@ -139,7 +139,7 @@ def _counted(done: StudyProgress) -> str:
 
 
 def _report(store: Store, item: Sweep, reporter: Reporter, *, reveal: bool = False) -> int:
-    """The results as a table, and the best by validation in a sentence."""
+    """Print the results as a table, and the best by validation in a sentence."""
     everything = store.runs()
     chosen = selections.choice(everything, item)
     reveal = reveal or item.optimistic  # the validation results are those on the test images: there is nothing to hide
@@ -199,7 +199,7 @@ def _shown(path: str, value: Any, digits: int) -> Any:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as plain data, None where a figure is not a number."""
+    """Return the rows as plain data, None where a figure is not a number."""
     plain = table.astype(object).where(table.notna(), None)
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
@@ -278,7 +278,7 @@ def search(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _search_of(store: Store, options: argparse.Namespace) -> Search:
-    """The stored search of this id, else one that is yet to be added (created_at 0)."""
+    """Return the stored search of this id, else one that is yet to be added (created_at 0)."""
     changes = changed_values(options)
     if not changes:
         try:
@@ -330,7 +330,7 @@ def _search_row(store: Store, item: Search) -> dict[str, Any]:
 
 
 def _report_search(store: Store, item: Search, reporter: Reporter, *, reveal: bool = False) -> int:
-    """The trials as a table, the winner in a sentence, and which field mattered."""
+    """Print the trials as a table, the winner in a sentence, and which field mattered."""
     everything = store.runs()
     chosen = selections.choice(everything, item)
     if reveal:

@@ -41,7 +41,7 @@ class Reporter:
         self.as_json = as_json
 
     def say(self, text: str) -> None:
-        """A remark for a person."""
+        """Print a remark for a person."""
         if not self.as_json:
             print(for_terminal(text), file=sys.stderr)
 
@@ -98,17 +98,17 @@ class NamingReader(Reader):
         self._named: set[str] = set()
 
     def predictions(self, run: Run, chosen: ChosenEpoch = "kept") -> Predictions | None:
-        """As `Reader.predictions`."""
+        """Return the same as `Reader.predictions`."""
         with self._naming():
             return super().predictions(run, chosen)
 
     def test_scores(self, run: Run, chosen: ChosenEpoch = "kept") -> Scores | None:
-        """As `Reader.test_scores`."""
+        """Return the same as `Reader.test_scores`."""
         with self._naming():
             return super().test_scores(run, chosen)
 
     def summary(self, run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
-        """As `Reader.summary`."""
+        """Return the same as `Reader.summary`."""
         with self._naming():
             return super().summary(run, chosen)
 

@@ -114,7 +114,7 @@ def _continuation(store: Store, text: str, values: dict[str, Any]) -> tuple[Run,
 
 
 def _parent_first(store: Store, runner: Runner, item: Preset, config: RunConfig, reporter: Reporter) -> RunConfig:
-    """`config` with its parent on the same dataset, which is trained first where it has not been."""
+    """Return `config` with its parent on the same dataset, which is trained first where it has not been."""
     name = config.dataset.name
     fingerprint = store.catalog.fingerprint(name)
     config = config.replace(parent=on_dataset(item, name, fingerprint).parent)

@@ -104,7 +104,7 @@ def concerns(
 
 
 def _of_outside(runs: tuple[Run, Run]) -> Iterator[Concern]:
-    """A run from outside does not say how it was trained, so that no more than its end can be compared."""
+    """Report a run from outside: it does not say how it was trained, so that no more than its end can be compared."""
     for which, run in enumerate(runs):
         if run.state != "finished":
             yield Concern("state", "undermines", "unfinished", which, (run.state, run.epochs_done, run.planned_epochs))
@@ -114,7 +114,7 @@ def _of_outside(runs: tuple[Run, Run]) -> Iterator[Concern]:
 
 
 def _changed(runs: tuple[Run, Run]) -> Iterator[Concern]:
-    """A run of which a person changed settings while it was trained: also where both were, as each saw its curve."""
+    """Report a run whose settings a person changed during its training: also where both were, as each saw its curve."""
     for which, run in enumerate(runs):
         if run.changed_at is not None:
             yield Concern(
@@ -123,7 +123,7 @@ def _changed(runs: tuple[Run, Run]) -> Iterator[Concern]:
 
 
 def _selection(runs: tuple[Run, Run], background: Background) -> Iterator[Concern]:
-    """A run that a sweep or search has chosen among many, or has passed over."""
+    """Report a run that a sweep or search has chosen among many, or has passed over."""
     for which, run in enumerate(runs):
         for item in background.of(run):
             severity: DifferenceSeverity = "undermines" if item.on_test else "worth knowing"
@@ -131,7 +131,7 @@ def _selection(runs: tuple[Run, Run], background: Background) -> Iterator[Concer
 
 
 def _data(check: DataCheck | None) -> Iterator[Concern]:
-    """Test images that are trained on, and images with more than one label."""
+    """Report test images that are trained on, and images with more than one label."""
     if check is None:
         return
     if check.leaks:
@@ -142,7 +142,7 @@ def _data(check: DataCheck | None) -> Iterator[Concern]:
 
 
 def _held_out(runs: tuple[Run, Run], chosen: ChosenEpoch) -> Iterator[Concern]:
-    """A run that does better or worse on its held-out images than on the test images, by `decide.STRICT_LEVEL`."""
+    """Report a run that does better or worse on held-out images than on the test images, by `decide.STRICT_LEVEL`."""
     for which, run in enumerate(runs):
         gap = held_out_gap(run, chosen)
         if gap is not None and gap.differs:
@@ -159,14 +159,14 @@ class _Pair:
         self.differing = [path for path in paths if self.flat[0].get(path) != self.flat[1].get(path)]
 
     def states(self) -> Iterator[Concern]:
-        """A run that did not come to its end."""
+        """Report a run that did not come to its end."""
         for which, run in enumerate(self.runs):
             if run.state != "finished":
                 values = (run.state, run.epochs_done, run.config.training.epochs)
                 yield Concern("state", "undermines", "unfinished", which, values)
 
     def parents(self) -> Iterator[Concern]:
-        """A run that began from the weights of another. One that was changed by hand has its own concern."""
+        """Report a run that began from the weights of another. One that was changed by hand has its own concern."""
         if self.runs[0].config.parent == self.runs[1].config.parent:
             return
         for which, run in enumerate(self.runs):
@@ -183,7 +183,7 @@ class _Pair:
             yield Concern("split", "worth knowing", "split")
 
     def epoch(self) -> Iterator[Concern]:
-        """Which epoch's weights are compared, and what chose it."""
+        """Report which epoch's weights are compared, and what chose it."""
         on_test = [isinstance(run.config.training.validation, TestValidation) for run in self.runs]
         restored = [_restored(run) for run in self.runs]
         if self.chosen == "best" and any(on_test):
@@ -198,7 +198,7 @@ class _Pair:
             yield Concern("chosen epoch", "undermines", "both_restored_on_test", values=tuple(picked))
 
     def settings(self) -> Iterator[Concern]:
-        """The networks, and how they were trained: the thing compared is the first of these that differs."""
+        """Report the networks, and how they were trained: the thing compared is the first of these that differs."""
         taken = False
         if self.runs[0].config.model != self.runs[1].config.model:
             taken = True

@@ -37,7 +37,7 @@ class Course(NamedTuple):
 
 
 def course(rows: Sequence[EpochRow]) -> Course | None:
-    """From the best epoch to the last; None where no epoch has a finite validation loss."""
+    """Return the course from the best epoch to the last; None where no epoch has a finite validation loss."""
     finite = [row for row in rows if math.isfinite(row.val_loss)]
     if not finite:
         return None
@@ -46,7 +46,7 @@ def course(rows: Sequence[EpochRow]) -> Course | None:
 
 
 def wrong_cost(row: EpochRow) -> float:
-    """Mean cross-entropy of the wrongly classified validation images, in nats; NaN where there are none."""
+    """Return the mean cross-entropy of the wrongly classified validation images, in nats; NaN where there are none."""
     wrong = 1.0 - row.val_accuracy
     return row.val_loss_wrong / wrong if wrong > 1e-9 else math.nan
 

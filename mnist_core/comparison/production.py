@@ -173,7 +173,7 @@ def recommend(items: Sequence[Ranked], cost: CostName = "parameters") -> Recomme
 
 
 def dominated_by(candidates: Sequence[Candidate], cost: CostName) -> dict[str, str]:
-    """For each dominated candidate, by id, the id of the cheapest that does; those without this cost are left out."""
+    """Return, for each dominated candidate, the id of the cheapest that dominates it; without this cost, none."""
     found = {}
     priced = [(item, value) for item in candidates if (value := item.cost(cost)) is not None]
     for item, price in priced:

@@ -27,7 +27,7 @@ METRICS = tuple(column for column in HISTORY_COLUMNS if column != "epoch")
 
 
 def with_seeds(config: RunConfig, count: int) -> list[RunConfig]:
-    """`count` configurations of one recipe: the seed of `config`, and those after it.
+    """Return `count` configurations of one recipe: the seed of `config`, and those after it.
 
     Raises
     ------

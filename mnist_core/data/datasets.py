@@ -101,7 +101,7 @@ def _stratified(labels: NDArray[np.uint8], held: int, seed: int) -> NDArray[np.b
 
 
 def fingerprint(arrays: dict[str, NDArray[np.uint8]]) -> str:
-    """16 hexadecimal digits of a SHA-256 over shapes and bytes of the four arrays."""
+    """Return 16 hexadecimal digits of a SHA-256 over shapes and bytes of the four arrays."""
     digest = hashlib.sha256()
     for key in ARRAYS:
         digest.update(f"{key}{arrays[key].shape}".encode())
@@ -169,7 +169,7 @@ def _checked_labels(name: str, key: str, labels: NDArray[np.generic], images: in
 
 
 def idx_md5(array: NDArray[np.uint8]) -> str:
-    """MD5 of the array as an IDX file: a header of magic number and big-endian sizes, then the bytes."""
+    """Return MD5 of the array as an IDX file: a header of magic number and big-endian sizes, then the bytes."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     digest = hashlib.md5(header, usedforsecurity=False)
     digest.update(array.tobytes())
@@ -289,7 +289,7 @@ class Catalog:
         return [*BUILT_IN, *sorted(self.registered())]
 
     def registered(self) -> dict[str, Path]:
-        """Name → path of the registered files; none where `datasets.json` is damaged (see `problem`)."""
+        """Return name → path of the registered files; none where `datasets.json` is damaged (see `problem`)."""
         try:
             return self._entries()
         except DatasetError:
@@ -304,7 +304,7 @@ class Catalog:
         return ""
 
     def _entries(self) -> dict[str, Path]:
-        """As `registered`; raises DatasetError where the file is damaged."""
+        """Return the same as `registered`; raises DatasetError where the file is damaged."""
         try:
             found = read_json(self._registry)
             if not isinstance(found, dict):
@@ -319,7 +319,7 @@ class Catalog:
             raise DatasetError(f"{self._registry} cannot be read ({printable(error)}); mend or delete it") from error
 
     def describe(self, name: str) -> str:
-        """One line on what the dataset is."""
+        """Return one line on what the dataset is."""
         return BUILT_IN.get(name) or f"registered file {self._path(name)}"
 
     def available(self, name: str) -> bool:
@@ -330,7 +330,10 @@ class Catalog:
         return path is not None and os.path.isfile(path)  # Path.is_file raises where a name is too long
 
     def version(self, name: str) -> tuple[str, int] | None:
-        """Changes whenever the dataset's file does: a key for caches, with the name; None where there is no file."""
+        """Return what changes whenever the dataset's file does: a key for caches, with the name.
+
+        The result is None where there is no file.
+        """
         path = self.file(name)
         try:
             return (str(path), path.stat().st_mtime_ns) if path else None

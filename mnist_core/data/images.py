@@ -11,7 +11,7 @@ Pixels = NDArray[np.uint8]
 
 
 def enlarge_8_to_28(images: NDArray[np.integer]) -> Pixels:
-    """8×8 images of values 0 to 16 as 28×28 images of 0 to 255, shape (n, 28, 28).
+    """Return 8×8 images of values 0 to 16 as 28×28 images of 0 to 255, shape (n, 28, 28).
 
     Each side grows three times by linear interpolation and gets a margin of two pixels, as MNIST has one. The
     arithmetic is in whole numbers, so that every machine gets the same bytes and so the same fingerprint.
@@ -28,7 +28,10 @@ def enlarge_8_to_28(images: NDArray[np.integer]) -> Pixels:
 
 
 def sprite(images: Pixels, columns: int) -> Pixels:
-    """Images of shape (n, 28, 28) on one sheet, row by row, `columns` to a row; the rest of the last row is black."""
+    """Return images of shape (n, 28, 28) on one sheet, row by row, `columns` to a row.
+
+    The rest of the last row is black.
+    """
     height, width = IMAGE_SHAPE
     rows = max(1, -(-len(images) // columns))
     sheet = np.zeros((rows * columns, height, width), np.uint8)

@@ -77,7 +77,7 @@ def reliability(
 
 
 def with_temperature(probabilities: FloatArray, temperature: float) -> NDArray[np.float64]:
-    """softmax(log p / T), shape (n, K): T > 1 makes every guess less sure, T < 1 surer; the guesses stay.
+    """Return softmax(log p / T), shape (n, K): T > 1 makes every guess less sure, T < 1 surer; the guesses stay.
 
     The logarithm of a probability is the logit but for a constant, which softmax does not feel (Guo et al. 2017).
     """
@@ -93,7 +93,7 @@ def tempered_scores(labels: IntArray, probabilities: FloatArray, temperature: fl
 
 
 def loss_at(labels: IntArray, probabilities: FloatArray, temperature: float) -> float:
-    """Mean cross-entropy at this temperature, in nats."""
+    """Return the mean cross-entropy at this temperature, in nats."""
     return float(image_losses(labels, with_temperature(probabilities, temperature)).mean())
 
 

@@ -86,7 +86,7 @@ def _shot_noise(values: _Images, severity: int, random: _Random) -> _Images:
 
 
 def _impulse_noise(values: _Images, severity: int, random: _Random) -> _Images:
-    """Salt and pepper: a share of the pixels becomes black or white, half each."""
+    """Return images with salt and pepper: a share of the pixels becomes black or white, half each."""
     share = (0.03, 0.06, 0.09, 0.17, 0.27)[severity - 1]
     drawn = random.random(values.shape, np.float32)
     found: _Images = np.where(drawn < share, (drawn < share / 2).astype(np.float32), values)

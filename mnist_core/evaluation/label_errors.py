@@ -122,7 +122,7 @@ def class_thresholds(labels: IntArray, probabilities: FloatArray) -> NDArray[np.
 
 
 def likely_errors(labels: IntArray, probabilities: FloatArray) -> pd.DataFrame:
-    """Images whose label a model doubts, the most doubtful first: confident learning.
+    """Return images whose label a model doubts, the most doubtful first: confident learning.
 
     An image of label i counts where the model guesses otherwise and is confidently of some class j ≠ i: p(j) ≥ t_j,
     with j the most probable class of those that reach their threshold (the off-diagonal of the paper's confident joint,

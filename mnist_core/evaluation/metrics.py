@@ -27,19 +27,19 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def image_losses(labels: IntArray, probabilities: FloatArray) -> NDArray[np.float64]:
-    """Cross-entropy of each image, in nats, shape (n,): −log of the probability given to the true class."""
+    """Return cross-entropy of each image, in nats, shape (n,): −log of the probability given to the true class."""
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return -np.log(np.maximum(given, SMALLEST))
 
 
 def confidence(probabilities: FloatArray) -> FloatArray:
-    """Probability of the predicted class of each image, shape (n,)."""
+    """Return the probability of the predicted class of each image, shape (n,)."""
     sure: FloatArray = probabilities.max(axis=1)
     return sure
 
 
 def expected_calibration_error(labels: IntArray, probabilities: FloatArray, bins: int = 15) -> float:
-    """ECE = Σ_m |B_m|/n · |accuracy(B_m) − confidence(B_m)| over equal-width bins (Guo et al. 2017), 0 to 1."""
+    """Return ECE = Σ_m |B_m|/n · |accuracy(B_m) − confidence(B_m)| over equal-width bins (Guo et al. 2017), 0 to 1."""
     sure = confidence(probabilities).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     index = np.clip(np.digitize(sure, np.linspace(0.0, 1.0, bins + 1), right=True) - 1, 0, bins - 1)
@@ -62,7 +62,7 @@ def split_loss(labels: IntArray, probabilities: FloatArray) -> LossSplit:
 
 
 def confusion_matrix(labels: IntArray, predicted: IntArray, classes: int) -> NDArray[np.int64]:
-    """Counts, shape (classes, classes): row = true class, column = predicted class."""
+    """Return counts, shape (classes, classes): row = true class, column = predicted class."""
     cells = labels.astype(np.int64) * classes + predicted
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
@@ -82,7 +82,7 @@ class ClassScores(NamedTuple):
 
 
 def class_scores(matrix: NDArray[np.int64]) -> ClassScores:
-    """Precision, recall and F1 by class from a confusion matrix of shape (K, K)."""
+    """Return precision, recall and F1 by class from a confusion matrix of shape (K, K)."""
     hits = np.diag(matrix).astype(np.float64)
     support, guessed = matrix.sum(axis=1), matrix.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -105,7 +105,7 @@ class Scores(NamedTuple):
 
 
 def scores(labels: IntArray, probabilities: FloatArray) -> Scores:
-    """Accuracy, mean cross-entropy (nats), macro F1, ECE and mean confidence of one set of predictions."""
+    """Return accuracy, mean cross-entropy (nats), macro F1, ECE and mean confidence of one set of predictions."""
     predicted = probabilities.argmax(axis=1)
     errors = int((predicted != labels).sum())
     return Scores(
@@ -127,7 +127,7 @@ class Interval(NamedTuple):
 
 
 def accuracy_interval(correct: int, images: int, level: float = LEVEL) -> Interval:
-    """Wilson's interval for an accuracy of `correct` out of `images` (Wilson 1927), without continuity correction.
+    """Return Wilson's interval (1927) for an accuracy of `correct` out of `images`, without continuity correction.
 
     With p = correct/images and the normal quantile z: (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n).
     """

@@ -38,7 +38,7 @@ class Confusion(NamedTuple):
 
 
 def prediction_frame(predictions: Predictions) -> pd.DataFrame:
-    """Every test image, in order, with the guess made of it.
+    """Return every test image, in order, with the guess made of it.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def confusion_frame(predictions: Predictions) -> pd.DataFrame:
 
 
 def score_frame(predictions: Predictions) -> pd.DataFrame:
-    """Scores by class, one row a digit: digit, precision, recall, f1, support; a score without images is NaN."""
+    """Return scores by class, one row a digit: digit, precision, recall, f1, support; a score without images is NaN."""
     import pandas as pd
 
     found = class_scores(confusion_matrix(predictions.labels, predictions.predicted, predictions.classes))

@@ -100,7 +100,7 @@ def agreement_of(first: BoolArray, second: BoolArray) -> Agreement:
 
 
 def mcnemar(only_baseline: int, only_run: int) -> float:
-    """Exact two-sided p value of McNemar's test (1947), for images that only one of two models gets right.
+    """Return the exact two-sided p value of McNemar's test (1947), for images that only one of two models gets right.
 
     p = min(1, 2·P[Bin(b+c, ½) ≤ min(b, c)]), and 1 where b+c = 0. Shown next to the score test's, which decides: the
     exact test raises about half as many false alarms as it may (docs/decisions/0015).
@@ -112,7 +112,7 @@ def mcnemar(only_baseline: int, only_run: int) -> float:
 
 
 def mcnemar_mid(only_baseline: int, only_run: int) -> float:
-    """McNemar's mid-p value: the exact one less half of P[Bin = min(b, c)] on each side (Fagerland et al. 2013).
+    """Return McNemar's mid-p value: the exact one less half of P[Bin = min(b, c)] on each side (Fagerland et al. 2013).
 
     Less conservative than the exact test; 1 where b = c.
     """
@@ -283,7 +283,7 @@ class Sample(NamedTuple):
 
 
 def sample(values: Sequence[float]) -> Sample:
-    """Count, mean and standard deviation; NaN where there are too few values."""
+    """Return count, mean and standard deviation; NaN where there are too few values."""
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean()) if len(array) else math.nan
     return Sample(len(array), mean, float(array.std(ddof=1)) if len(array) > 1 else math.nan)
@@ -309,7 +309,7 @@ def welch(baseline: Sequence[float], run: Sequence[float]) -> MeanDifference:
 
 
 def superiority(baseline: Sequence[float], run: Sequence[float]) -> float:
-    """Share of the pairs of seeds in which the run's value is larger, ties counted half: P(run > baseline) = U/(n₁n₂).
+    """Return the share of pairs of seeds with the run's value larger, ties half: P(run > baseline) = U/(n₁n₂).
 
     U is Mann and Whitney's (1947). Raises ComparisonError where a side has no values.
     """

@@ -102,11 +102,11 @@ class ModelConfig(Config):
         return sum(row.parameters for row in self.layer_table())
 
     def operations(self) -> int:
-        """Multiplications for one image, about: a dense parameter is used once, a convolution's at every pixel."""
+        """Return about how many multiplications an image takes: a convolution's parameter counts at every pixel."""
         return sum(row.parameters * math.prod(row.output_shape[:-1]) for row in self.layer_table())
 
     def summary(self) -> str:
-        """One short line, such as ``64-64 relu, dropout 0.2`` or ``conv 16-32, pool, dense 64 relu``."""
+        """Return one short line, such as ``64-64 relu, dropout 0.2`` or ``conv 16-32, pool, dense 64 relu``."""
         if self.convolutional:
             parts = []
             for kind, group in itertools.groupby(self.layers, key=lambda layer: layer.kind):
@@ -223,7 +223,7 @@ class Augmentation(Config):
         return self
 
     def summary(self) -> str:
-        """Such as ``shift 2 px, rotation 10°, zoom 10 %``."""
+        """Return words such as ``shift 2 px, rotation 10°, zoom 10 %``."""
         parts = (f"shift {self.shift:g} px" if self.shift else "", f"rotation {self.rotation:g}°" * bool(self.rotation))
         return ", ".join(filter(None, (*parts, f"zoom {100 * self.zoom:g} %" if self.zoom else "")))
 
@@ -259,7 +259,7 @@ class CosineSchedule(Config):
     )
 
     def rate(self, first: float, epoch: int, epochs: int) -> float:
-        """The rate in `epoch` (from 1) of `epochs`, where it began at `first`: as `keras…CosineDecay` by the epoch."""
+        """Return the rate in `epoch` (from 1) of `epochs`, from `first` on: as `keras…CosineDecay`, by the epoch."""
         return first * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs)))
 
 
@@ -382,7 +382,10 @@ class RunConfig(Config):
         return self
 
     def canonical_json(self) -> str:
-        """Sorted keys, no white space; no default left out but those of fields that came later, so that ids stay."""
+        """Return JSON with sorted keys and no white space.
+
+        No default is left out but those of fields that came later, so that ids stay.
+        """
         absent = {name for name in ("parent", "parent_epoch") if getattr(self, name) is None}
         data = self.model_dump(mode="json", exclude=absent)
         _leave_out_newer(self, data)

@@ -82,7 +82,7 @@ class SweepSpec(Frozen):
         return grid
 
     def with_fixed(self, values: Mapping[str, Any]) -> SweepSpec:
-        """A copy with more fixed values, which take the place of an axis of the same name."""
+        """Return a copy with more fixed values, which take the place of an axis of the same name."""
         grid = {name: axis for name, axis in self.grid.items() if name not in values}
         try:
             return SweepSpec.model_validate(
@@ -92,7 +92,7 @@ class SweepSpec(Frozen):
             raise ConfigError(explain(error)) from None
 
     def base_config(self) -> RunConfig:
-        """The configuration that the grid changes."""
+        """Return the configuration that the grid changes."""
         return self.base if isinstance(self.base, RunConfig) else preset(self.base).config
 
 
@@ -105,7 +105,7 @@ class Point:
 
 
 def expand(spec: SweepSpec) -> list[Point]:
-    """All combinations, the last axis changing fastest.
+    """Return all combinations, the last axis changing fastest.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def apply_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
 
 def parse_spec(data: Mapping[str, Any]) -> SweepSpec:
-    """A spec from plain data, all its combinations checked.
+    """Return a spec from plain data, all its combinations checked.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def parse_spec(data: Mapping[str, Any]) -> SweepSpec:
 
 
 def sweep_spec(text: str) -> SweepSpec:
-    """The published sweep of this name, or the one described by a TOML or JSON file.
+    """Return the published sweep of this name, or the one described by a TOML or JSON file.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def sweep_spec(text: str) -> SweepSpec:
 
 
 def read_table(text: str, what: str, published: Iterable[str]) -> dict[str, Any]:
-    """The specification in a TOML or JSON file, which is its name where it gives none.
+    """Return the specification in a TOML or JSON file, which is its name where it gives none.
 
     text: the path. what: a sweep or a search, and published: the names of those, for whoever meant one of them.
     Raises ConfigError.
@@ -217,7 +217,7 @@ def read_table(text: str, what: str, published: Iterable[str]) -> dict[str, Any]
 
 
 def _from_toml(content: bytes) -> str:
-    """TOML as JSON, which has no dates and no NaN, so that both are checked in one way; raises ValueError."""
+    """Return TOML as JSON, which has no dates and no NaN, so that both are checked in one way; raises ValueError."""
     try:
         return json.dumps(tomllib.loads(content.decode()), allow_nan=False)
     except RecursionError:

@@ -109,7 +109,7 @@ def _parent(config: RunConfig) -> list[str]:
 
 
 def _augmentation(augmentation: Augmentation) -> list[str]:
-    """Keras's layers for it; they do nothing but in training."""
+    """Return Keras's layers for it; they do nothing but in training."""
     height, width = IMAGE_SHAPE
     shift, rotation, zoom = augmentation.shift, augmentation.rotation, augmentation.zoom
     black = 'fill_mode="constant"'
@@ -160,7 +160,7 @@ def _held_out(training: TrainingConfig) -> list[str]:
 
 
 def _smoothed(training: TrainingConfig) -> list[str]:
-    """Labels of the training images alone are smoothed, as the validation loss does not contain the smoothing."""
+    """Return the lines that smooth the labels of the training images; the validation loss does not contain it."""
     smoothing = training.label_smoothing
     if not smoothing:
         return []

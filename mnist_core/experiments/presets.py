@@ -99,7 +99,7 @@ def _dense(
 
 
 def _conv(filters: list[list[int]], kernel: int, dense: list[Layer], pool_dropout: float = 0.0) -> ModelConfig:
-    """Convolutions without padding in groups, a pooling after each group, then the dense layers."""
+    """Return convolutions without padding in groups, a pooling after each group, then the dense layers."""
     layers: list[Layer] = []
     for group in filters:
         layers += [ConvLayer(filters=count, kernel=kernel, padding="valid") for count in group]

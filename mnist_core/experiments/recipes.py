@@ -9,7 +9,7 @@ from mnist_core.experiments.configs import SCHEMA_VERSION, RunConfig
 
 
 def recipe_id(config: RunConfig) -> str:
-    """12 hexadecimal digits that all seeds of a configuration share, and no other configuration."""
+    """Return 12 hexadecimal digits that all seeds of a configuration share, and no other configuration."""
     data = json.loads(config.canonical_json())
     del data["training"]["seed"]
     text = f"recipe {SCHEMA_VERSION}\n{json.dumps(data, sort_keys=True, separators=(',', ':'))}"

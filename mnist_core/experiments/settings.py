@@ -210,7 +210,7 @@ def _plain(owner: type[BaseModel], name: str, path: str, group: str, shown_if: t
 
 
 def _link(path: str, declared: Declaration) -> str:
-    """A name in links that stays when other settings come: the last part, with the structure's name before it."""
+    """Return a name in links that stays when settings are added: the last part, with the structure's name before it."""
     if path.startswith(f"{LAYERS}."):
         return path.rpartition(".")[2] if declared.code is None else declared.code
     return declared.link or "_".join(path.split(".")[1:] or [path])

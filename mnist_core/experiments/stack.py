@@ -34,7 +34,7 @@ class Stack(Frozen):
     l2: float = 0.0
 
     def layers(self) -> list[dict[str, Any]]:
-        """The layers as plain data, widths rounded to at least one neuron."""
+        """Return the layers as plain data, widths rounded to at least one neuron."""
         widths = [max(1, round(self.units * self.ratio**index)) for index in range(self.depth)]
         same = {"activation": self.activation, "dropout": self.dropout, "l2": self.l2}
         return [{"units": width, **same} for width in widths]

@@ -24,7 +24,7 @@ class Map(NamedTuple):
 
 
 def sampled(predictions: Predictions, most: int = SAMPLE) -> NDArray[np.intp]:
-    """Indices, ascending, of at most `most` test images to draw: wrong guesses first, at most half, then right ones.
+    """Return ascending indices of at most `most` test images to draw: wrong guesses, at most half, then right ones.
 
     The wrong ones are few, and they are what one looks for; on the map they are therefore more frequent than in truth.
     Both are taken at equal distances, so that the choice is the same every time.
@@ -36,7 +36,7 @@ def sampled(predictions: Predictions, most: int = SAMPLE) -> NDArray[np.intp]:
 
 
 def _evenly(count: int, most: int) -> NDArray[np.intp]:
-    """At most `most` of the numbers 0 to count − 1, at equal distances."""
+    """Return at most `most` of the numbers 0 to count − 1, at equal distances."""
     taken = min(count, most)
     return np.arange(taken) * count // max(1, taken)
 
@@ -62,7 +62,7 @@ def pca_map(values: NDArray[np.floating[Any]]) -> Map:
 
 
 def tsne_map(values: NDArray[np.floating[Any]], seed: int = 0) -> Map:
-    """Points of shape (n, units) laid out so that near ones stay near: t-SNE (van der Maaten and Hinton 2008).
+    """Return points of shape (n, units) laid out so that near ones stay near: t-SNE (van der Maaten and Hinton 2008).
 
     Neither the axes, nor the distances between clusters, nor their sizes mean anything.
     """

@@ -43,7 +43,7 @@ class Network(NamedTuple):
         return self._run(images, self.steps)
 
     def probabilities(self, images: Pixels) -> Float32Array:
-        """Probabilities of shape (n, 10) for uint8 images of shape (n, 28, 28), as `models.predict` gives them."""
+        """Return the probabilities, (n, 10), of uint8 images of shape (n, 28, 28), as `models.predict` gives them."""
         logits = self.logits(images)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares: Float32Array = powers / powers.sum(axis=1, keepdims=True)

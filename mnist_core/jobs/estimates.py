@@ -155,7 +155,7 @@ def estimate(config: RunConfig, images: int, basis: list[TimedTraining]) -> Time
 
 
 def total(configs: Iterable[RunConfig], images: int, basis: list[TimedTraining]) -> float | None:
-    """Seconds that many trainings will take one after the other; None where nothing was measured.
+    """Return the seconds that many trainings will take one after the other; None where nothing was measured.
 
     Raises
     ------

@@ -135,7 +135,7 @@ def _attempt(store: Store, run: Run, writer: RunWriter, train: Train | None) -> 
 
 
 def _start(store: Store, run: Run) -> dict[str, Any]:
-    """The weights to start from, as `train` takes them: those that the run's parent kept, where it has a parent."""
+    """Return the weights to start from, as `train` takes them: those that the run's parent kept, where it has one."""
     if run.config.parent is None:
         return {}
     from mnist_core.runs.keras_file import read_weights
@@ -207,7 +207,10 @@ class _EventWriter:
         self._requested: Pause | None = None  # also one for a later epoch
 
     def _rows_before(self, event: Started) -> list[EpochRow]:
-        """The epochs that training goes on from. A process can die between writing the checkpoint and the history."""
+        """Return the epochs that training goes on from.
+
+        A process can die between writing the checkpoint and the history.
+        """
         # `epochs` rows: all are done, and only the last evaluation is missing
         for rows in (self._checkpointed, self._history):
             if len(rows) in (event.epoch - 1, event.epochs):
@@ -263,7 +266,10 @@ _last_dataset: tuple[object, Dataset] | None = None
 
 
 def _dataset(store: Store, run: Run) -> Dataset:
-    """The run's dataset, the very one that it was made for; a worker keeps the last one, as reading takes its time."""
+    """Return the run's dataset, the very one that it was made for.
+
+    A worker keeps the last one, as reading takes its time.
+    """
     global _last_dataset
     name = run.config.dataset.name
     path = find_mnist() if name == "mnist" else store.catalog.registered().get(name)
@@ -313,7 +319,10 @@ def _processor() -> str:
 
 
 def _threads() -> int:
-    """Operations that run side by side; inside each there is one thread, unless the environment says otherwise."""
+    """Return the operations that run side by side.
+
+    Inside each there is one thread, unless the environment says otherwise.
+    """
     tensorflow = sys.modules.get("tensorflow")
     chosen = tensorflow.config.threading.get_inter_op_parallelism_threads() if tensorflow else 0
     return int(chosen or os.environ.get("TF_NUM_INTEROP_THREADS") or os.cpu_count() or 1)

@@ -125,7 +125,7 @@ def _median(call: Callable[[], object], calls: int) -> float:
 
 
 def _threads(tensorflow: Any) -> int:
-    """Threads inside one operation."""
+    """Return the threads inside one operation."""
     chosen = tensorflow.config.threading.get_intra_op_parallelism_threads()
     return int(chosen or os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
 

@@ -112,7 +112,7 @@ def request(
 
 
 def request_all(store: Store, runner: Runner, wanted: Sequence[RunRequest], *, again: bool = False) -> list[Requested]:
-    """As `request`, for many runs: all are in the queue before the first is trained, so that all can be cancelled."""
+    """Return what `request` does, for many: all are queued before the first begins, so that all can be cancelled."""
     fingerprints: dict[str, str] = {}  # reading a dataset to know it takes its time
     requested = []
     for item in wanted:

@@ -109,7 +109,7 @@ class LocalRunner:
         _kill(self.store, run_id)
 
     def status(self) -> ServiceStatus:
-        """Always ready."""
+        """Return that it is always ready."""
         return ServiceStatus("ready", workers=1, warm=1, busy=min(1, self._busy))
 
     def absent(self) -> Absence | None:
@@ -451,7 +451,7 @@ def _remedy(address: str) -> str:
 
 
 def _quieten() -> None:
-    """A lost connection is dealt with above; distributed would also print a traceback for each."""
+    """Keep distributed from printing a traceback for each lost connection, which is dealt with above."""
     for name in ("client", "core", "batched", "comm", "utils"):
         logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
     logging.getLogger("tornado.application").addFilter(_while_alive)  # one function is added once

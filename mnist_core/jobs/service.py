@@ -85,12 +85,12 @@ logger = logging.getLogger("mnist_core.jobs.service")
 
 
 def worker_count(cores: int, available_bytes: int) -> int:
-    """As many workers as there are cores, fewer where memory is short, at least one."""
+    """Return as many workers as there are cores, fewer where memory is short, at least one."""
     return max(1, min(cores, (available_bytes - RESERVED_BYTES) // WORKER_BYTES))
 
 
 def _machine() -> tuple[int, int]:
-    """Cores and bytes of memory that this process may use, limits of containers included."""
+    """Return cores and bytes of memory that this process may use, limits of containers included."""
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
 

@@ -57,7 +57,7 @@ class _Process:
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
-        """While a run is being trained."""
+        """Mark, for the time within, that a run is being trained."""
         with self._lock:
             # the scheduler gives a task that has not begun to the next process, and the run never notices
             self._end_if_due()
@@ -85,7 +85,7 @@ class _Process:
 
 
 def _own_bytes() -> int:
-    """Memory of this process, without the libraries that it shares with the other workers where that is known."""
+    """Return this process's memory, without the libraries that it shares with other workers where that is known."""
     info = psutil.Process().memory_info()
     return int(info.rss - getattr(info, "shared", 0))
 
@@ -183,7 +183,7 @@ def _after_a_doomed_holder(store: Store, run_id: str) -> RunState | None:
 
 
 def dask_setup(worker: Any) -> None:
-    """Called by distributed when the worker process begins."""
+    """Prepare the worker process; distributed calls it when the process begins."""
     _give_way()
     worker.metrics["mnist_core_warm"] = lambda worker: _process.warm
     _process.replaceable = worker.nanny is not None

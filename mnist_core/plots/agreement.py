@@ -148,7 +148,7 @@ def group_chart(
 
 
 def _axis(run: str, side: str, ink: str, *, orient: str) -> alt.Axis:
-    """Heads of the two columns or rows, cut where they are longer than these."""
+    """Return the axis with the heads of the two columns or rows, cut where they are longer than these."""
     right, wrong = json.dumps(f"{run} right"), json.dumps(f"{run} wrong")
     return alt.Axis(
         orient=orient,  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ HEIGHT = 320
 
 
 def history_frame(curves: Sequence[Curve], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Columns of histories as the long frame that `curves_chart` draws; values that are not finite are left out.
+    """Return columns of histories as the long frame that `curves_chart` draws; values that are not finite are left out.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def history_frame(curves: Sequence[Curve], columns: Mapping[str, str]) -> pd.Dat
 
 
 def reliability_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
-    """One row a bin: images, confidence (mean), low and high (of the confidence), accuracy with its 95 % interval."""
+    """Return one row a bin: images, confidence (mean), its low and high, accuracy with its 95 % interval."""
     return pd.DataFrame(
         [
             {
@@ -67,7 +67,7 @@ def reliability_frame(bins: Sequence[ReliabilityBin]) -> pd.DataFrame:
 def reliability_chart(
     frame: pd.DataFrame, colour: str, *, stretched: bool, dark: bool = False, height: int = HEIGHT
 ) -> alt.LayerChart:
-    """Accuracy against confidence, a point a bin with its interval; on the diagonal, confidence can be trusted.
+    """Draw accuracy against confidence, a point a bin with its interval; on the diagonal, confidence can be trusted.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def temperature_chart(
     dark: bool = False,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """Loss on the test images against temperature, with the chosen one and the fitted one marked.
+    """Draw loss on the test images against temperature, with the chosen one and the fitted one marked.
 
     Parameters
     ----------

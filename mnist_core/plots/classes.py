@@ -15,7 +15,7 @@ HEIGHT = 300
 
 
 def class_frame(dataset: Dataset) -> pd.DataFrame:
-    """Columns digit, part (training or test), images and share (of the part's images); 20 rows."""
+    """Return columns digit, part (training or test), images and share (of the part's images); 20 rows."""
     parts = []
     for part, labels in zip(PARTS, (dataset.y_train, dataset.y_test), strict=True):
         counts = np.bincount(labels, minlength=CLASSES)

@@ -22,7 +22,7 @@ CLASS_COLOURS_DARK = (
 
 
 def map_frame(test_images: pd.DataFrame, indices: np.ndarray, found: Map) -> pd.DataFrame:
-    """One row a point: index, true, guess, correct, confidence (per cent), x, y.
+    """Return one row a point: index, true, guess, correct, confidence (per cent), x, y.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def map_frame(test_images: pd.DataFrame, indices: np.ndarray, found: Map) -> pd.
 
 
 def map_chart(frame: pd.DataFrame, found: Map, *, dark: bool = False) -> alt.LayerChart:
-    """Right guesses as faint points, wrong ones ringed, and each digit written at the middle of its class."""
+    """Draw right guesses as faint points, wrong ones ringed, and each digit written at the middle of its class."""
     ink, paper = INK[dark], PAPER[dark]
     palette = CLASS_COLOURS_DARK if dark else CLASS_COLOURS
     colour = alt.Color(
@@ -89,7 +89,7 @@ def class_middles(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _axis(found: Map, number: int) -> dict[str, Any]:
-    """An axis says how much of the variance it keeps, or, where it means nothing, nothing at all."""
+    """Return an axis that says how much of the variance it keeps, or, where it means nothing, nothing at all."""
     titles = axis_titles(found)
     if titles is None:
         return {"axis": None, "scale": alt.Scale(zero=False)}

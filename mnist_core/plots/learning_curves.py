@@ -235,7 +235,7 @@ def bright_runs(curves: Sequence[Curve], first: str | None = None) -> list[str]:
 
 
 def thinned(frame: pd.DataFrame, limit: int = POINT_LIMIT) -> tuple[pd.DataFrame, int]:
-    """At most about `limit` rows, and the step between the epochs that are left; 1 where all are.
+    """Return at most about `limit` rows, and the step between the epochs that are left; 1 where all are.
 
     The first, best and last epoch of each curve always stay.
     """
@@ -562,7 +562,7 @@ def curves_chart(
 
 
 def _clipped(clipped: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, x: Axis) -> list[alt.Chart]:
-    """A triangle at the edge of the plot where a line enters it."""
+    """Draw a triangle at the edge of the plot where a line enters it."""
     return [
         alt.Chart(part.rename(columns={"x": x}))
         .mark_point(filled=True, size=55, opacity=1, shape="triangle-up" if above else "triangle-down")
@@ -584,7 +584,7 @@ def _names(
     log: bool,
     zoom: bool,
 ) -> list[alt.Chart]:
-    """The names in the right margin, each with a fine line to the end of its curve.
+    """Draw the names in the right margin, each with a fine line to the end of its curve.
 
     best: the best epochs, of which the value is written under the name.
     """
@@ -676,7 +676,7 @@ def mark_frame(
 def _marks(
     marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, colours: Mapping[str, str]
 ) -> list[alt.Chart]:
-    """A rule from the top of the plot down to the line; its words stand above the plot, where no data are."""
+    """Draw a rule from the top of the plot down to the line; its words stand above the plot, where no data are."""
     layers = []
     for index, left in enumerate(marks["left"]):
         one = alt.Chart(marks.iloc[[index]])
@@ -697,7 +697,7 @@ def _marks(
 def _change_points(
     changes: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, paper: str
 ) -> list[alt.Chart]:
-    """A diamond on the line where a person changed a setting."""
+    """Draw a diamond on the line where a person changed a setting."""
     if not len(changes):
         return []
     point = alt.Chart(changes).mark_point(
@@ -716,7 +716,7 @@ def _hover(
     value: alt.Y,
     over: alt.Parameter | None,
 ) -> list[alt.Chart]:
-    """A rule that follows the pointer, and a tooltip: of few runs all values at that place, else of the nearest run.
+    """Draw a rule that follows the pointer, with a tooltip: of few runs all values there, else of the nearest run.
 
     over: the selection of the run whose line is nearest to the pointer, where the others are to be dimmed. The field
     names `run` and of the axis are those by which the page links two charts.

@@ -22,7 +22,7 @@ class LabelledModel(NamedTuple):
 
 
 def parameter_frame(networks: Sequence[LabelledModel]) -> pd.DataFrame:
-    """One row for each layer that has parameters.
+    """Return one row for each layer that has parameters.
 
     Returns
     -------

@@ -34,7 +34,7 @@ class Opinion:
 
 
 def probability_frame(opinions: Sequence[Opinion], true: int) -> pd.DataFrame:
-    """One row a run and digit: run (id), label, digit, probability (per cent), true (whether it is the true digit)."""
+    """Return one row a run and digit: run (id), label, digit, probability (per cent), true (of the true digit)."""
     return pd.DataFrame(
         [
             (opinion.run_id, opinion.label, digit, 100 * float(value), digit == true)
@@ -48,7 +48,7 @@ def probability_frame(opinions: Sequence[Opinion], true: int) -> pd.DataFrame:
 def probability_chart(
     frame: pd.DataFrame, opinions: Sequence[Opinion], *, dark: bool = False, named: bool = False
 ) -> alt.LayerChart:
-    """Bars by digit, one in each run's colour; the true digit stands on a band and is named beneath it.
+    """Draw bars by digit, one in each run's colour; the true digit stands on a band and is named beneath it.
 
     Where the chart stands alone, as on paper, a legend above it has the runs' names (`named`).
     """

@@ -24,7 +24,7 @@ AXES: dict[CostName, tuple[str, float]] = {
 
 
 def pareto_frame(items: Sequence[Ranked], labels: Mapping[str, str], cost: CostName) -> pd.DataFrame:
-    """One row a candidate whose cost was measured, cheapest first.
+    """Return one row a candidate whose cost was measured, cheapest first.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def pareto_frame(items: Sequence[Ranked], labels: Mapping[str, str], cost: CostN
 def pareto_chart(
     frame: pd.DataFrame, colours: Mapping[str, str], cost: CostName, *, dark: bool = False, height: int = HEIGHT
 ) -> alt.LayerChart:
-    """Accuracy, with its interval, against cost on a logarithmic axis; dominated candidates are hollow.
+    """Draw accuracy, with its interval, against cost on a logarithmic axis; dominated candidates are hollow.
 
     Parameters
     ----------

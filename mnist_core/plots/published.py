@@ -70,7 +70,9 @@ def height(frame: pd.DataFrame) -> int:
 
 
 def published_chart(frame: pd.DataFrame, *, dark: bool = False) -> alt.LayerChart:
-    """Each measured accuracy as a dot on the range of chance, and the published one as a diamond; grouped by source.
+    """Draw each measured accuracy as a dot on the range of chance, and the published one as a diamond.
+
+    Rows are grouped by source.
 
     Parameters
     ----------

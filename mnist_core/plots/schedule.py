@@ -12,7 +12,10 @@ HEIGHT = 130
 
 
 def rate_frame(training: TrainingConfig) -> pd.DataFrame | None:
-    """Columns epoch (from 1) and rate, one row an epoch; None where the rate depends on how the training goes."""
+    """Return columns epoch (from 1) and rate, one row an epoch.
+
+    The result is None where the rate depends on how the training goes.
+    """
     schedule, first, epochs = training.schedule, training.learning_rate, training.epochs
     if isinstance(schedule, PlateauSchedule):
         return None

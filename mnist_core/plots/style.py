@@ -29,12 +29,12 @@ ChartT = TypeVar("ChartT", bound=alt.Chart | alt.LayerChart | alt.HConcatChart |
 
 
 def on_paper(colour: str) -> str:
-    """A run's colour as it is on white paper, whichever theme it was chosen for."""
+    """Return a run's colour as it is on white paper, whichever theme it was chosen for."""
     return RUN_COLOURS[RUN_COLOURS_DARK.index(colour)] if colour in RUN_COLOURS_DARK else colour
 
 
 def as_text(colour: str) -> str:
-    """A run's colour as text can be read in it: on white a darker one; on the dark background it is as it is."""
+    """Return a run's colour as text can be read in it: on white a darker one; on the dark background it is as it is."""
     return RUN_TEXT[RUN_COLOURS.index(colour)] if colour in RUN_COLOURS else colour
 
 
@@ -110,27 +110,27 @@ def halo(paper: str) -> dict[str, Any]:
 
 
 def percent(share: float) -> str:
-    """An accuracy, such as ``97.62 %``."""
+    """Return an accuracy, such as ``97.62 %``."""
     return f"{100 * share:.2f} %"
 
 
 def points(difference: float) -> str:
-    """A difference of two accuracies in percentage points, with its sign, such as ``+0.86 points``."""
+    """Return a difference of two accuracies in percentage points, with its sign, such as ``+0.86 points``."""
     return f"{100 * difference:+.2f} points".replace("-", "−")
 
 
 def loss(value: float) -> str:
-    """A cross-entropy, such as ``0.108``."""
+    """Return a cross-entropy, such as ``0.108``."""
     return f"{value:.4f}"
 
 
 def count(value: int) -> str:
-    """A whole number, such as ``55,050``."""
+    """Return a whole number, such as ``55,050``."""
     return f"{value:,}"
 
 
 def duration(seconds: float) -> str:
-    """A time span, such as ``28 s`` or ``3 min 05 s``."""
+    """Return a time span, such as ``28 s`` or ``3 min 05 s``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 119.5:
@@ -140,5 +140,5 @@ def duration(seconds: float) -> str:
 
 
 def size(size_bytes: int) -> str:
-    """A file size, such as ``215 kB``."""
+    """Return a file size, such as ``215 kB``."""
     return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"

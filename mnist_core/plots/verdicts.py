@@ -77,7 +77,9 @@ def described(frame: pd.DataFrame, baseline: str) -> str:
 def verdict_chart(
     frame: pd.DataFrame, colours: Mapping[str, str], baseline: str, *, dark: bool = False
 ) -> alt.LayerChart:
-    """Each run's difference in accuracy as a dot on its interval, around the baseline at 0; hollow where it is unclear.
+    """Draw each run's difference in accuracy as a dot on its interval, around the baseline at 0.
+
+    A dot is hollow where the difference is unclear.
 
     Parameters
     ----------

@@ -310,7 +310,7 @@ def _choice_place(sweep: Sweep, chose: str) -> int | None:
 
 
 def _best_match(store: Store, spec: SweepSpec | SearchSpec, shelf: Shelf[Kept]) -> Kept | None:
-    """Of those stored by this name, one made as described, else one with other fixed values; complete ones first."""
+    """Return, of those stored by this name, one made as described, else one with other fixed values; complete first."""
     same = [item for item in shelf.all(store)[0] if item.dataset == DATASET and item.name == spec.name]
     wanted = _essence(spec)
     return max(

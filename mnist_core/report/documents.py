@@ -152,7 +152,7 @@ def _html(block: Block, number: int, *, live: bool) -> str:
 
 
 def to_markdown(blocks: Sequence[Block], place: PictureAddress | None = None) -> str:
-    """Return the same as Markdown; pictures are within it as data URIs, unless `place` puts them elsewhere.
+    """Return a document as Markdown; pictures are within it as data URIs, unless `place` puts them elsewhere.
 
     GitHub does not show data URIs; most editors and pandoc do.
     """

@@ -148,7 +148,9 @@ def cells(
     fingerprints: Mapping[str, str],
     seeds: Mapping[str, Sequence[RunSummary]] | None = None,
 ) -> list[FigureCell]:
-    """One line of the table: a cell for each run. Scores on other images than the baseline's carry no difference.
+    """Return one line of the table: a cell for each run.
+
+    Scores on other images than the baseline's carry no difference.
 
     seeds: run id → the figures of all seeds of its recipe; its cell then holds their mean, and the sample standard
     deviation where there are at least two.

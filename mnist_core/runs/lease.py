@@ -159,7 +159,7 @@ def failure(folder: Path, after: int) -> str:
 
 
 def forget_failure(folder: Path) -> None:
-    """The run is wanted again: what this process remembers of its attempts holds no more."""
+    """Forget what this process remembers of the run's attempts: it is wanted again."""
     place = folder.resolve()
     for key in [key for key in _unwritten if key[0] == place and key[1] > attempts(folder)]:
         _unwritten.pop(key, None)

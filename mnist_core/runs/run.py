@@ -201,7 +201,7 @@ class Run:
         return len(self.rows())
 
     def version(self) -> Version:
-        """Changes whenever the run's results do: a key for caches, with the id.
+        """Return what changes whenever the run's results do: a key for caches, with the id.
 
         A run from an index has the version of the moment when it was read; any other looks at its files now.
         """

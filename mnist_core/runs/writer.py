@@ -44,7 +44,7 @@ class RunWriter:
         return (self.run.path / "cancel").exists()
 
     def started(self, rows: list[EpochRow]) -> None:
-        """Training begins, after the epochs in `rows` (of an earlier attempt)."""
+        """Write down that training begins, after the epochs in `rows` (of an earlier attempt)."""
         self.history(rows)
         self._happened("begin", started_at=self.run.status.started_at or time.time(), ended_at=None, reason="")
         self._began = True
@@ -62,7 +62,7 @@ class RunWriter:
             write_json(self.run.path / "progress.json", vars(progress), durable=False)
 
     def epoch(self, row: EpochRow) -> None:
-        """One more epoch is finished."""
+        """Write down that one more epoch is finished."""
         self.check()
         append_json_line(self.run.path / "history.jsonl", row.to_json())
 
@@ -92,7 +92,7 @@ class RunWriter:
     def ended(
         self, state: Ending, reason: str, *, best_epoch: int | None = None, kept_epoch: int | None = None
     ) -> None:
-        """Training is over; a finished or diverged run needs no checkpoint any more."""
+        """Write down that training is over; a finished or diverged run needs no checkpoint any more."""
         self.check()
         self._happened(
             states.END[state], reason=reason, ended_at=time.time(), best_epoch=best_epoch, kept_epoch=kept_epoch

@@ -156,7 +156,7 @@ class Search(Frozen):
 
 
 def _rank(spec: SearchSpec, value: float | None) -> float:
-    """Lower is better; what is unknown or not finite comes last."""
+    """Return the rank: lower is better; what is unknown or not finite comes last."""
     if value is None or not math.isfinite(value):
         return math.inf
     return value if spec.metric == "val_loss" else -value
@@ -182,7 +182,7 @@ def _folder(store: Store, search_id: str) -> Path:
 
 
 def add(store: Store, spec: SearchSpec) -> Search:
-    """The search that `spec` describes on the data as they are here, written down where it is new.
+    """Return the search that `spec` describes on the data as they are here, written down where it is new.
 
     Raises
     ------
@@ -424,7 +424,7 @@ class _Controller:
             return None
 
     def _waited(self, trials: Sequence[Trial]) -> set[str]:
-        """The runs of these trials that are to be waited for; raises JobError where one can't be trained."""
+        """Return the runs of these trials that are to be waited for; raises JobError where one can't be trained."""
         runs = [found for trial in trials if (found := self._run(trial)) is not None]
         look = self.watch.look(runs)
         self._on_notice(look.notice)
@@ -434,7 +434,10 @@ class _Controller:
         return waited
 
     def _evaluated(self, trial: Trial, epochs: int, *, last: bool) -> Trial:
-        """The trial with what its run has come to after at most `epochs` epochs; failed where that is too little."""
+        """Return the trial with what its run has come to after at most `epochs` epochs.
+
+        It has failed where that is too little.
+        """
         found = self._run(trial)
         rows = found.rows() if found else []
         enough = found is not None and (found.state == "finished" or (not last and len(rows) >= epochs))
@@ -507,7 +510,7 @@ def results(runs: Runs, search: Search, *, reader: Reader = PLAIN, reveal: bool 
 
 
 def history(search: Search) -> pd.DataFrame:
-    """The best value so far: one row a trial that has finished: `trial` (counted from 1), `value`, `best`."""
+    """Return the best value so far: one row a trial that has finished: `trial` (counted from 1), `value`, `best`."""
     import pandas as pd
 
     done = [trial for trial in search.trials if trial.state == "finished" and trial.value is not None]

@@ -133,7 +133,7 @@ SHELF = Shelf("sweep", "sweeps", "", Sweep, _check)
 
 
 def make(store: Store, spec: SweepSpec) -> tuple[Sweep, list[Point]]:
-    """The sweep that `spec` describes, on the data as they are here; nothing is written or trained yet.
+    """Return the sweep that `spec` describes, on the data as they are here; nothing is written or trained yet.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def frame(
     *,
     reader: Reader = PLAIN,
 ) -> pd.DataFrame:
-    """As `results`, for (values, run id) pairs."""
+    """Return the same as `results`, for (values, run id) pairs."""
     import pandas as pd
 
     paths = list(dict.fromkeys(path for values, _ in points for path in values))
@@ -334,7 +334,7 @@ def _figures(found: Run | str, reader: Reader) -> dict[str, Any]:
 
 
 def kept_row(run: Run, rows: Sequence[EpochRow]) -> EpochRow | None:
-    """The epoch whose weights the run keeps, or would keep if it ended now: the last finite one."""
+    """Return the epoch whose weights the run keeps, or would keep if it ended now: the last finite one."""
     kept = run.status.kept_epoch
     if kept is not None and kept <= len(rows) and not run.live:
         return rows[kept - 1]
@@ -343,7 +343,7 @@ def kept_row(run: Run, rows: Sequence[EpochRow]) -> EpochRow | None:
 
 
 def best(table: pd.DataFrame, metric: str = "val_loss") -> str | None:
-    """The id of the finished run that validation says is best, None where none has finished.
+    """Return the id of the finished run that validation says is best, None where none has finished.
 
     `metric` is a column of `results`: an accuracy is to be high, anything else low.
     """

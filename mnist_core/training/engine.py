@@ -37,7 +37,10 @@ def shuffled(images: int, seed: int, epoch: int) -> NDArray[np.int32]:
 
 
 def subset(images: int, size: int) -> NDArray[np.int64]:
-    """Ascending indices of at most `size` of `images` images; the same in every run, so that runs can be compared."""
+    """Return the ascending indices of at most `size` of `images` images.
+
+    They are the same in every run, so that runs can be compared.
+    """
     if images <= size:
         return np.arange(images)
     return np.sort(np.random.default_rng([_SUBSET, images]).choice(images, size, replace=False))
@@ -79,7 +82,7 @@ class Sizes:
         return math.ceil(self.images / self.batch)
 
     def images_until(self, step: int) -> int:
-        """Images in the first `step` batches."""
+        """Return how many images the first `step` batches have."""
         return min(step * self.batch, self.images)
 
 
@@ -203,7 +206,7 @@ class Engine:
         self.optimizer.learning_rate = rate
 
     def probabilities(self, images: Pixels) -> NDArray[np.float32]:
-        """Probabilities of shape (n, 10) for uint8 images of shape (n, 28, 28), dropout off."""
+        """Return probabilities of shape (n, 10) for uint8 images of shape (n, 28, 28), dropout off."""
         result: NDArray[np.float32] = self._evaluate(self._tf.constant(images)).numpy()
         return result
 
@@ -212,7 +215,7 @@ class Engine:
         return float(sum(regularizer(self._variables[index]) for index, regularizer in self._penalised))
 
     def arrays(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-        """Copies of the model's weights and of the optimizer's variables."""
+        """Return copies of the model's weights and of the optimizer's variables."""
         weights, optimizer = self.model.weights, self.optimizer.variables
         return [variable.value.numpy() for variable in weights], [variable.value.numpy() for variable in optimizer]
 
@@ -225,7 +228,7 @@ class Engine:
     # -- traced into graphs ------------------------------------------------------------------------------------------
 
     def _logits(self, parts: list[Any], bits: list[list[Any]] | None) -> list[Any]:
-        """Logits of shape (n, 10) for each part: float32 pixels 0 to 1, shape (n, 28, 28).
+        """Return logits of shape (n, 10) for each part: float32 pixels 0 to 1, shape (n, 28, 28).
 
         `bits` decide, for each part, what each dropout layer keeps; None means no training.
         """
@@ -257,7 +260,7 @@ class Engine:
         return tf.reshape(found, tf.shape(images))
 
     def _normalised(self, layer: Any, parts: list[Any], *, training: bool) -> list[Any]:
-        """Batch normalisation over the last axis, with the statistics of all parts together."""
+        """Return batch normalisation over the last axis, with the statistics of all parts together."""
         tf = self._tf
         mean, variance = layer.moving_mean.value, layer.moving_variance.value
         scale, offset = layer.gamma.value, layer.beta.value
@@ -280,7 +283,7 @@ class Engine:
         return self._tf.nn.bias_add(self._tf.matmul(values, layer.kernel.value), layer.bias.value)
 
     def _dropped(self, layer: Any, values: Any, bits: Any) -> Any:
-        """Inverted dropout: each value is kept, and scaled up so that the mean stays, where its word is high enough."""
+        """Return values after inverted dropout: one whose word is high enough is kept, and scaled up."""
         tf = self._tf
         threshold = min(round(layer.rate * _WORD), _WORD - 1)
         width = math.prod(values.shape[1:])
@@ -288,7 +291,7 @@ class Engine:
         return values * (kept if values.shape.rank == 2 else tf.reshape(kept, tf.shape(values)))
 
     def _gradients(self, data: list[Any], rows: list[Any], bits: list[list[Any]], moves: list[Any], batch: Any) -> Any:
-        """Gradients of the batch's mean loss; for each part, the sum of its losses, and how many are correct.
+        """Return gradients of the batch's mean loss; for each part, the sum of its losses, and how many are correct.
 
         data: images and labels of the training set. rows: for each part, its images' places in it. bits: its random
         bits, by dropout layer. moves: its affine transforms, if images are augmented.
@@ -308,7 +311,10 @@ class Engine:
         return tape.gradient(shares, self._variables), losses, [tf.reduce_sum(part) for part in hits]
 
     def _losses(self, labels: Any, logits: Any) -> Any:
-        """Cross-entropy of each image, in nats; with smoothed labels as `keras.losses.CategoricalCrossentropy` does."""
+        """Return cross-entropy of each image, in nats.
+
+        Smoothed labels count as `keras.losses.CategoricalCrossentropy` does.
+        """
         tf, smoothing = self._tf, self._smoothing
         if not smoothing:
             return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)

@@ -77,7 +77,7 @@ def not_importable(*packages: str) -> Iterator[None]:
 
 
 def initializer_seed(seed: int, layer: int) -> int:
-    """The seed of layer number `layer` (from 0), so that no layer draws from a state that another has advanced."""
+    """Return the seed of layer `layer` (from 0), so that no layer draws from a state that another has advanced."""
     return int(np.random.SeedSequence([seed, _INITIALIZER, layer]).generate_state(1)[0] >> 1)
 
 
@@ -127,7 +127,7 @@ def trained_model(config: ModelConfig, path: Path) -> Any:
 
 
 def predict(model: Any, images: Pixels) -> NDArray[np.float32]:
-    """Probabilities of shape (n, 10) for a few uint8 images of shape (n, 28, 28)."""
+    """Return probabilities of shape (n, 10) for a few uint8 images of shape (n, 28, 28)."""
     pixels = images.astype(np.float32) / np.float32(255.0)
     probabilities: NDArray[np.float32] = model(pixels, training=False).numpy()
     return probabilities

@@ -273,7 +273,7 @@ class _Training:
             raise _Cancelled
 
     def _pass(self, epoch: int) -> tuple[float, float]:
-        """One pass over the training images, broken off where the loss is not finite: its mean loss and accuracy."""
+        """Return mean loss and accuracy of one pass over the training images; a loss that is not finite ends it."""
         engine, sizes, seed = self.engine, self.engine.sizes, self.config.seed
         order, bits = shuffled(sizes.images, seed, epoch), engine.dropout_bits(seed, epoch)
         rule = self.config.augmentation
@@ -299,7 +299,7 @@ class _Training:
         return loss, accuracy
 
     def _probabilities(self, images: Pixels) -> NDArray[np.float32]:
-        """As the engine's, for cancellable evaluation between epochs."""
+        """Return the same as the engine's, for cancellable evaluation between epochs."""
         parts = []
         for start in range(0, len(images), _EVALUATED_BETWEEN_CHECKS):
             self._check()

@@ -117,7 +117,7 @@ def controls(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
 
 
 def _neurons(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
-    """Text fields for the neurons to switch off in one run."""
+    """Draw text fields for the neurons to switch off in one run."""
     ids = [run.id for run in runs]
     if state.widget_value(OFF_RUN) not in ids:
         state.fill({OFF_RUN: ids[0]})

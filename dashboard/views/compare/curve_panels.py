@@ -68,7 +68,7 @@ def curve_panels(
     marks: Mapping[str, tuple[int, str]] | None = None,
     baseline: str | None = None,
 ) -> None:
-    """The two charts, side by side, with their controls below them; the pointer in one moves a line in both.
+    """Draw the two charts, side by side, with their controls below them; the pointer in one moves a line in both.
 
     Parameters
     ----------

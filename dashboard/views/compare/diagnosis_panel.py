@@ -52,7 +52,7 @@ HELP = (
 
 
 def diagnosis_marks(groups: Sequence[RunGroup]) -> dict[str, tuple[int, str]]:
-    """For each run, the epoch and the words of its gravest finding that has a place on the loss curve.
+    """Return, for each run, the epoch and the words of its gravest finding that has a place on the loss curve.
 
     The mean of several seeds has no such place: each seed has findings of its own.
     """
@@ -141,7 +141,10 @@ def _findings(run: Run) -> list[Finding]:
 
 
 def _sentence(run: Run, item: Finding, everything: Sequence[Run]) -> str:
-    """The sentence, its lead in bold where something is to be changed; then what may help, and who has tried it."""
+    """Return the sentence, its lead in bold where something is to be changed.
+
+    What may help follows, and who has tried it.
+    """
     text = words(item, ended=not run.live)
     lead = f"<b>{for_html(text.lead)}</b>" if item.severity == "problem" else for_html(text.lead)
     lines = [f"<p>{lead} {for_html(text.text)}</p>"]

@@ -44,7 +44,7 @@ INTERVALS = (
 
 
 def results(ids: list[str]) -> None:
-    """All that depends on the chosen runs, read anew from the store."""
+    """Draw all that depends on the chosen runs, read anew from the store."""
     everything = resources.scan()[0]
     found = groups.grouped(ids, everything)
     if sum(len(group.runs) for group in found) < len(ids):
@@ -149,7 +149,7 @@ def results(ids: list[str]) -> None:
 
 
 def measured_against(chosen: list[Run]) -> None:
-    """A button that says what the runs are measured by and opens it: baseline, epoch of the weights, margin."""
+    """Draw a button that says what the runs are measured by and opens it: baseline, epoch of the weights, margin."""
     labels = short_labels(chosen)
     baseline = state.baseline_id([run.id for run in chosen]) or chosen[0].id
     words = EPOCH_LABELS[state.chosen_epoch()].lower() + " weights"
@@ -195,7 +195,7 @@ def report_buttons(found: comparison_report.Content) -> None:
 
 
 def configurations(runs: list[Run], labels: dict[str, str], columns: list[RunColumn]) -> None:
-    """In which settings the runs differ."""
+    """Draw in which settings the runs differ."""
     panels.heading("What differs in the settings", "Only settings that are not the same in all chosen runs.")
     frame = tables.difference_frame(runs, [labels[run.id] for run in runs])
     if frame.empty:
@@ -242,7 +242,7 @@ else:
 
         @state.again_every(1.0, going_on=live)
         def following(ids: list[str]) -> None:
-            """The results, drawn again every second while one of the runs is live."""
+            """Draw the results, drawn again every second while one of the runs is live."""
             results(ids)
             if live and not any(run.live for run in resources.scan()[0] if run.id in ids):
                 st.rerun()  # the whole page once more, without polling

@@ -18,7 +18,10 @@ from mnist_core.text import for_markdown
 
 
 def published_popover(runs: Sequence[Run], known_figures: Mapping[str, RunSummary]) -> None:
-    """A button that shows, for the runs made from a preset, its published figures and assumptions; none without any."""
+    """Draw a button that shows, for the runs made from a preset, its published figures and assumptions.
+
+    Nothing is drawn without any.
+    """
     known = [run for run in runs if run.meta.preset in PRESETS]
     if not known:
         return

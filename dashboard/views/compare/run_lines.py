@@ -90,7 +90,7 @@ def run_lines(
 
 
 def _difference(run: Run, base: Run, text: str, means: Mapping[str, Sample]) -> str:
-    """The difference from the baseline: that of the means where both recipes have several seeds."""
+    """Return the difference from the baseline: that of the means where both recipes have several seeds."""
     if text and run.id in means and base.id in means:
         return style.points(means[run.id].mean - means[base.id].mean)
     return text

@@ -106,7 +106,7 @@ class Panel:
         return counts(self.votes)
 
     def legend(self) -> str:
-        """HTML that names the runs in their colours."""
+        """Return HTML that names the runs in their colours."""
         swatches = (panels.swatch(*pair) for pair in zip(self.names, self.shades, strict=True))
         return " ".join(f"<span style='display:inline-block;margin-right:1.2em'>{swatch}</span>" for swatch in swatches)
 
@@ -115,7 +115,7 @@ class Panel:
 
 
 def groups_panel(pair: Panel) -> None:
-    """The five groups of two runs, and the digits of one, or all on which they disagree."""
+    """Draw the five groups of two runs, and the digits of one, or all on which they disagree."""
     first, second = pair.names
     clicked = state.new_selection(GROUP_KEY, agreement.GROUP_SELECTION)
     if clicked is not None:
@@ -170,7 +170,7 @@ def _group(group: object = ANY) -> None:
 
 
 def matrices_panel(pair: Panel) -> None:
-    """The two confusion matrices with their signed difference between them, and the digits of a cell."""
+    """Draw the two confusion matrices with their signed difference between them, and the digits of a cell."""
     _take_matrix_click()
     cell = chosen_cell(len(pair.classes))
     wanted = state.link_text("matrix")
@@ -417,7 +417,7 @@ def _heading(text: str, *, clear: bool, pick: Callable[[], None] | None = None) 
 
 
 def _order_boxes(default: VoteOrder) -> VoteOrder:
-    """The boxes for order and page size; returns the order."""
+    """Draw the boxes for order and page size; returns the order."""
     order = state.one_of(state.link_text("sort"), ORDERS, default)
     sort_box(ORDERS, order)
     size_box()
@@ -425,7 +425,7 @@ def _order_boxes(default: VoteOrder) -> VoteOrder:
 
 
 def _pages(frame: pd.DataFrame, panel: Panel) -> None:
-    """The digits with everybody's guesses, as pages of a gallery or a table."""
+    """Draw the digits with everybody's guesses, as pages of a gallery or a table."""
     st.html(panel.legend())
     st.caption(
         "“a 4” is what was written; beneath it is each run’s guess, in bold where wrong. Press a picture to enlarge it."
@@ -453,7 +453,7 @@ _KINDS = ("guess", "confidence")
 
 
 def _as_table(frame: pd.DataFrame, panel: Panel) -> None:
-    """The digits as a table, where there are no images to show."""
+    """Draw the digits as a table, where there are no images to show."""
     config: dict[str, Any] = {
         "index": st.column_config.NumberColumn("test image", format="%d"),
         "true": "true digit",

@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _baseline(tested: list[Run], labels: dict[str, str], *, place: bool) -> Run:
-    """A: the baseline that the link names, else the first; with a box to choose it where there are many."""
+    """Return A: the baseline that the link names, else the first; with a box to choose it where there are many."""
     ids = [run.id for run in tested]
     found = state.baseline_id(ids) or ids[0]
     if place:
@@ -111,7 +111,7 @@ def _together(baseline: Run, tested: list[Run], labels: dict[str, str], epoch: C
 
 
 def _other(others: list[Run], labels: dict[str, str], *, place: bool) -> Run | None:
-    """B: the run that the link sets against the baseline, else the first that can be."""
+    """Return B: the run that the link sets against the baseline, else the first that can be."""
     if not others:
         return None
     ids = [run.id for run in others]

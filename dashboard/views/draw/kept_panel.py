@@ -95,7 +95,7 @@ def _compared(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str])
 
 
 def _pictures(found: KeptDigits, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """All kept digits with what the runs guess; one that is pressed can be removed."""
+    """Draw all kept digits with what the runs guess; one that is pressed can be removed."""
     if not runs:
         return
     predictions = []

@@ -126,7 +126,7 @@ def _show_all() -> None:
 
 
 def _controls(cell: Cell, order: str, names: Sequence[str]) -> None:
-    """Boxes for the cell, the order and the page size."""
+    """Draw boxes for the cell, the order and the page size."""
     state.widget("true", ANY if cell.true is None else cell.true)
     state.widget("guess", ANY if cell.guess is None else cell.guess)
     digits = [ANY, *range(len(names))]
@@ -148,7 +148,7 @@ def _pick() -> None:
 
 
 def _as_table(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """The digits as a table, where there are no images to show."""
+    """Draw the digits as a table, where there are no images to show."""
     st.dataframe(
         frame[["index", "true", "guess", "confidence", "loss"]].assign(
             true=[names[number] for number in frame["true"]],

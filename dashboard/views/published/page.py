@@ -26,7 +26,7 @@ RULE = (
 
 
 def action(row: ReproductionRow) -> None:
-    """The button that leads on from a row: to its runs, to its sweep, or to where it can be trained."""
+    """Draw the button that leads on from a row: to its runs, to its sweep, or to where it can be trained."""
     key = f"published_{row.name}"
     if row.stored is not None:
         if st.button(
@@ -48,7 +48,7 @@ def action(row: ReproductionRow) -> None:
 
 
 def table(rows: list[ReproductionRow]) -> None:
-    """The rows of one source."""
+    """Draw the rows of one source."""
     with st.container(key=f"published_rows_{rows[0].name.partition('/')[0]}"):
         for row in rows:
             with st.container(

@@ -80,7 +80,7 @@ def _content(entry: Entry, entries: Sequence[Entry]) -> None:
 
 
 def _describe(run: Run) -> None:
-    """Name, tags and note, to be changed; and the buttons of the run."""
+    """Draw name, tags and note, to be changed; and the buttons of the run."""
     if run.read_only:
         st.caption("This run ships with the project and cannot be changed.")
         if run.meta.note:
@@ -194,7 +194,7 @@ def _environment(run: Run) -> None:
 
 
 def _log(run: Run) -> None:
-    """When what happened, then the epochs."""
+    """Draw what happened and when, then the epochs."""
     status = run.status
     events = [("created", status.created_at), ("training began", status.started_at), (run.state, status.ended_at)]
     lines = [f"{_time(at)}  {what}" for what, at in events if at is not None]

@@ -150,7 +150,7 @@ def _ids(name: str) -> list[str]:
 
 
 def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], hidden: int) -> None:
-    """The bar above the table: what is ticked, and what can be done with it."""
+    """Draw the bar above the table: what is ticked, and what can be done with it."""
     by_id = {entry.run.id: entry.run for entry in entries}
     listed = list(dict.fromkeys(run_id for line in lines for run_id in line.ids))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_actions"):
@@ -215,7 +215,7 @@ def csv_frame(entries: Sequence[Entry], lines: Sequence[Line]) -> pd.DataFrame:
 
 
 def content(everything: Sequence[Entry]) -> None:
-    """Controls, actions and table."""
+    """Draw controls, actions and table."""
     view, shown, every = controls(everything)
     entries = everything if every else [entry for entry in everything if entry.run.listed]
     runs = [entry.run for entry in everything]

@@ -100,7 +100,7 @@ def with_layer_moved(values: Mapping[str, Any], layer: int, by: int) -> dict[str
 
 
 def outcomes(layers: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[int, ...], int] | None]:
-    """For each layer, the shape of what it gives on and its parameters; None from the first that does not fit."""
+    """Return, for each layer, the shape it gives on and its parameters; None from the first that does not fit."""
     for count in range(len(layers), 0, -1):
         try:
             rows = ModelConfig.model_validate({"layers": layers[:count]}).layer_table()
@@ -115,7 +115,7 @@ def outcomes(layers: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[int, ...],
 
 
 def whole_numbers(low: int, high: int, extra: Iterable[int] = ()) -> list[int]:
-    """Whole numbers from `low` to `high` in steps that grow with them, powers of two among them, and `extra`."""
+    """Return whole numbers from `low` to `high` in steps that grow with them, powers of two among them, and `extra`."""
     numbers = {low, high}
     value = low
     while value < high:
@@ -127,7 +127,7 @@ def whole_numbers(low: int, high: int, extra: Iterable[int] = ()) -> list[int]:
 
 
 def decades(low: float, high: float, extra: Iterable[float] = ()) -> list[float]:
-    """Numbers 1, 2 and 5 times each power of ten from `low` to `high`, and `extra`, ascending."""
+    """Return numbers 1, 2 and 5 times each power of ten from `low` to `high`, and `extra`, ascending."""
     numbers = {float(f"{digit}e{power}") for power in range(-12, 13) for digit in (1, 2, 5)}
     return sorted({value for value in numbers if low <= value <= high} | {v for v in extra if low <= v <= high})
 

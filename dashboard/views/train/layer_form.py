@@ -96,7 +96,10 @@ def _dropout_slider(layers: list[dict[str, Any]]) -> None:
 
 
 def _picture(layers: list[dict[str, Any]]) -> None:
-    """The network, with the units crossed out that dropout leaves out; its height is kept where it does not fit."""
+    """Draw the network, with the units crossed out that dropout leaves out.
+
+    Its height is kept where it does not fit.
+    """
     with st.container(height=PICTURE_HEIGHT, border=False, key="train_picture"):
         try:
             model = ModelConfig.model_validate({"layers": layers})
@@ -113,7 +116,7 @@ def _fill(values: Mapping[str, Any], opened: int | None = None) -> None:
 
 
 def add_menu(read: Read) -> None:
-    """The button that adds a layer."""
+    """Draw the button that adds a layer."""
     kinds = draft.addable(settings.layers_in(read()))
 
     def added() -> None:
@@ -228,7 +231,7 @@ def _places(index: int, count: int, read: Read) -> None:
 def _field(
     index: int, setting: Setting, known: Mapping[str, Any], *, label: str | None = None, explained: bool = True
 ) -> None:
-    """One setting of one layer."""
+    """Draw one setting of one layer."""
     in_use = [layer[setting.name] for layer in settings.layers_in(known) if setting.name in layer]
     draw(setting, settings.layer_path(index, setting.name), in_use, label=label, explained=explained)
 

@@ -168,7 +168,7 @@ def _parent(base: Base, runs: list[Run]) -> None:
 
 
 def _continued(base: Base, config: RunConfig) -> RunConfig:
-    """`config`, where it is a preset that continues another: that other one's run on the same dataset."""
+    """Return `config`, where it is a preset that continues another: that other one's run on the same dataset."""
     preset = PRESETS.get(base.preset or "")
     name = config.dataset.name
     if not (preset and preset.continues and config.parent == preset.config.parent):

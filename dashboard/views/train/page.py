@@ -21,7 +21,7 @@ OUTCOMES = {
 
 @st.fragment
 def form(runs: list[Run]) -> None:
-    """The form; a click on Train hands the run over and draws the whole page anew."""
+    """Draw the form; a click on Train hands the run over and draws the whole page anew."""
     request = model_form.training_form(runs)
     if request is not None:
         notice: str | MnistCoreError | None

@@ -63,7 +63,7 @@ def settings_form(values: Mapping[str, Any], known: Mapping[str, Any]) -> Places
 
 
 def rate_picture(place: DeltaGenerator, training: TrainingConfig) -> None:
-    """The learning rate by epoch, where there is a schedule."""
+    """Draw the learning rate by epoch, where there is a schedule."""
     if training.schedule is None:
         return
     frame = rate_frame(training)
@@ -88,7 +88,7 @@ def _augmentation(known: Mapping[str, Any]) -> DeltaGenerator:
 
 
 def preview(place: DeltaGenerator, augmentation: Augmentation | None, dataset: str) -> None:
-    """One training digit as training may see it."""
+    """Draw one training digit as training may see it."""
     with place:
         if augmentation is None:
             st.caption("None: all sliders are at 0.")

@@ -63,7 +63,10 @@ def _not_finite(whole: History, finite: History) -> Finding:
 
 
 def _explosion(history: History, guessing: Chance) -> Finding | None:
-    """A finite loss that grew beyond guessing and stayed there; dated where it left its lowest value for good."""
+    """Report a finite loss that grew beyond guessing and stayed there.
+
+    Its date is where it left its lowest value for good.
+    """
     column = history.training_column
     loss = history[column]
     first, last, low = float(loss[0]), float(loss[-1]), float(loss.min())
@@ -76,7 +79,7 @@ def _explosion(history: History, guessing: Chance) -> Finding | None:
 
 
 def _at_chance(history: History, images: int | None, guessing: Chance) -> Finding | None:
-    """A validation accuracy that stays at chance: never learnt, or lost again."""
+    """Report a validation accuracy that stays at chance: never learnt, or lost again."""
     if "val_accuracy" not in history:
         return None
     accuracy, val_loss = history["val_accuracy"], history["val_loss"]
@@ -106,7 +109,7 @@ def _at_chance(history: History, images: int | None, guessing: Chance) -> Findin
 
 
 def _collapse(history: History) -> Finding | None:
-    """Training accuracy, or both losses, that fell far behind what had been reached, and stayed there."""
+    """Report training accuracy, or both losses, that fell far behind what had been reached, and stayed there."""
     count = len(history)
     stay = 2 if count < 10 else 3
     if "train_eval_accuracy" in history and "val_accuracy" in history:

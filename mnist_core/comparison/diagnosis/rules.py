@@ -244,7 +244,7 @@ class _Diagnosis:
     # -- what else is worth knowing ------------------------------------------------------------------------------------
 
     def _leaks(self) -> Iterator[Finding]:
-        """Validation images that are easier than they can be, if no image of theirs was trained on."""
+        """Report validation images that are easier than they can be, if no image of theirs was trained on."""
         history, images = self.history, self.images
         if "val_accuracy" not in history or not images or not len(history):
             return
@@ -285,7 +285,7 @@ class _Diagnosis:
                 )
 
     def _dropout(self, rest: History, window: int) -> Iterator[Finding]:
-        """Dropout, and augmentation too, make the training images harder than the validation images."""
+        """Report that dropout, and augmentation too, make the training images harder than the validation images."""
         if self.config is None or "train_eval_loss" not in rest:
             return
         layers = self.config.model.layers

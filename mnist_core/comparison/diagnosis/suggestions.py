@@ -81,7 +81,7 @@ def suggestions(
 
 
 def _for_underfitting(config: RunConfig | None, steady: bool) -> tuple[Suggestion, ...]:
-    """With a high rate, or a training loss that jumps, the rate is the first suspect, and not the size."""
+    """Return what may help: the rate first, and not the size, where it is high or the training loss jumps."""
     if not steady or _rate_is("high", config):
         return (LOWER_RATE,)
     if config is None:

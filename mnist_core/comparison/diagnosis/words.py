@@ -128,7 +128,7 @@ class _Formatter(string.Formatter):
 
 
 def _loss(value: float) -> str:
-    """Four decimals, as the pages show it; large ones shorter, tiny ones with two digits."""
+    """Return four decimals, as the pages show it; large ones shorter, tiny ones with two digits."""
     size = abs(value)
     return f"{value:.2f}" if size >= 10 else f"{value:.4f}" if size >= 0.01 or not size else f"{value:.3g}"
 

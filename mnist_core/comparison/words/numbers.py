@@ -38,7 +38,7 @@ def points_words(item: Decision, *, sign: bool = False) -> str:
 
 
 def bare_points_words(item: Decision, *, sign: bool = False) -> str:
-    """As `points_words`, without the unit: ``0.86 [0.61, 1.11]``."""
+    """Return the same as `points_words`, without the unit: ``0.86 [0.61, 1.11]``."""
     return _in_points(item, "", sign)
 
 

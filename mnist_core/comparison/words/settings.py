@@ -7,7 +7,7 @@ from mnist_core.experiments.settings import setting_at
 
 
 def setting_words(path: str) -> str:
-    """A configuration's dotted path in words, such as ``layer 1: dropout`` for ``model.layers.0.dropout``."""
+    """Return a configuration's dotted path in words, such as ``layer 1: dropout`` for ``model.layers.0.dropout``."""
     setting, parts = setting_at(path), path.split(".")
     if parts[:2] == ["model", "layers"] and len(parts) > 2 and parts[2].isdigit():
         return f"layer {int(parts[2]) + 1}: {setting.own_words if setting else ' '.join(parts[3:])}"
@@ -15,6 +15,6 @@ def setting_words(path: str) -> str:
 
 
 def own_setting_words(path: str) -> str:
-    """As `setting_words`, without the layer or the structure that the setting belongs to: ``dropout``."""
+    """Return the same as `setting_words` without the layer or structure that the setting belongs to: ``dropout``."""
     setting = setting_at(path)
     return setting.own_words if setting else plain_words(path)
