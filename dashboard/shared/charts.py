@@ -33,8 +33,8 @@ _COLLECTING: ContextVar[dict[str, bytes] | None] = ContextVar("collecting", defa
 
 _BUILDING = threading.Lock()
 
-PADDING = {"left": 0, "top": 4, "right": 0, "bottom": 4}
-"""Pixels around a chart; Streamlit would leave 20 below."""
+PADDING = {"left": 0, "top": 4, "right": 8, "bottom": 4}
+"""Pixels around a chart: half of a last figure of an axis stands to the right of it. Streamlit would leave 20 below."""
 
 
 def _transformed(data: Any, **options: Any) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mnist_core.comparison.disagreements import GROUPS, Counts, ImageGroup
 from mnist_core.plots.confusion_matrix import DARK, LIGHT
+from mnist_core.plots.labels import margin_names
 from mnist_core.plots.style import GREY, layer
 
 HEIGHT = 390
@@ -30,6 +31,8 @@ _PLACES: dict[ImageGroup, tuple[float, float, float, float]] = {
     "different_wrong": (1, 2, 1.5, 2),
 }
 _GAP = 0.012
+ROOMY, SHORT = "width > 420", 10
+"""A Vega expression: whether names are written whole; and the letters of those that are not."""
 
 
 def group_words(first: str, second: str) -> dict[ImageGroup, str]:
@@ -95,17 +98,18 @@ def group_chart(
         for a dark background.
     """
     shades = DARK if dark else LIGHT
+    short = margin_names([first, second], SHORT)
     x, y = (
         alt.X(
             "left:Q",
             scale=alt.Scale(domain=[0, 2], nice=False),
-            axis=_axis(second, "width", shades.text, orient="top"),
+            axis=_axis(second, short[1], "width", shades.text, orient="top"),
             title=None,
         ),
         alt.Y(
             "top:Q",
             scale=alt.Scale(domain=[0, 2], nice=False, reverse=True),
-            axis=_axis(first, "height", shades.text, orient="left"),
+            axis=_axis(first, short[0], "height", shades.text, orient="left"),
             title=None,
         ),
     )
@@ -114,15 +118,17 @@ def group_chart(
         alt.Tooltip("images:Q", title="images", format=","),
         alt.Tooltip("share:Q", title="% of all images", format=".2f"),
     ]
-    base = alt.Chart(frame)
+    strengths = dict(zip(GROUPS, (0.14, 0.5, 0.5, 0.32, 0.32), strict=True))
+    brief = group_words(*short)
+    base = alt.Chart(
+        frame.assign(strength=frame["group"].map(strengths).astype(float), brief=frame["group"].map(brief).astype(str))
+    )
     fill = alt.Color(
         "group:N",
         scale=alt.Scale(domain=list(GROUPS), range=[GREY, *colours, GREY, GREY]),
         legend=None,
     )
-    opacity = alt.Opacity(
-        "group:N", scale=alt.Scale(domain=list(GROUPS), range=[0.14, 0.5, 0.5, 0.32, 0.32]), legend=None
-    )
+    opacity = alt.Opacity("strength:Q", scale=None)
     boxes = (
         base.mark_rect(cursor="pointer", cornerRadius=4)
         .encode(x=x, x2=alt.X2("right:Q"), y=y, y2=alt.Y2("bottom:Q"), color=fill, opacity=opacity, tooltip=tooltip)
@@ -137,7 +143,9 @@ def group_chart(
         texts.append(part.mark_text(fontSize=size, fontWeight=600, dy=-up, **ink).encode(text=alt.Text("label:N")))
         limit = alt.ExprRef("width / 2 - 12")
         texts.append(
-            part.mark_text(fontSize=small, dy=size / 2 + 1, limit=limit, **ink).encode(text=alt.Text("words:N"))
+            part.mark_text(fontSize=small, dy=size / 2 + 1, limit=limit, **ink).encode(
+                text=alt.TextValue(alt.ExprRef(f"{ROOMY} ? datum.words : datum.brief"))
+            )
         )
     frames = (
         base.transform_filter("datum.picked")
@@ -147,9 +155,11 @@ def group_chart(
     return layer(boxes, *texts, frames).properties(height=HEIGHT)
 
 
-def _axis(run: str, side: str, ink: str, *, orient: str) -> alt.Axis:
+def _axis(run: str, short: str, side: str, ink: str, *, orient: str) -> alt.Axis:
     """Return the axis with the heads of the two columns or rows, cut where they are longer than these."""
-    right, wrong = json.dumps(f"{run} right"), json.dumps(f"{run} wrong")
+    right, wrong = (
+        f"({ROOMY} ? {json.dumps(f'{run} {word}')} : {json.dumps(f'{short} {word}')})" for word in ("right", "wrong")
+    )
     return alt.Axis(
         orient=orient,  # type: ignore[arg-type]
         values=[0.5, 1.5],

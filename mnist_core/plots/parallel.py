@@ -1,6 +1,7 @@
 """Parallel coordinates: all settings of a sweep or search at once, a line a run, and parts of axes that are brushed.
 
-The axes lie one below the other, so that their names and figures have room at any width.
+The axes lie one below the other, so that their figures have room at any width. Their names stand to the left of them on
+a wide screen, where no line crosses them, and above them on a narrow one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.experiments.axis_words import words_of
-from mnist_core.plots.style import GREY, PAPER, layer
+from mnist_core.plots.style import GREY, PAPER, WIDE_SCREEN, layer
 from mnist_core.plots.sweeps import LINES, LINES_DARK, RUNS_SELECTION, is_numeric, scale_of, shown, spread, written
 
 BRUSH = "brush"
@@ -171,9 +172,15 @@ def parallel_chart(
         )
     # each text on a halo of the background, as lines run behind it
     halo: dict[str, Any] = {"stroke": background, "strokeWidth": 5, "strokeJoin": "round"}
-    name = alt.Chart(_names(axes, titles)).encode(x=alt.XDatum(0.0, **across), y=y, text=alt.Text("name:N"))
-    above: dict[str, Any] = {"align": "left", "dx": -6, "dy": -19, "fontSize": 13, "fontWeight": "bold", "aria": False}
-    layers += [name.mark_text(**above, **halo), name.mark_text(**above, color=ink)]
+    place: dict[str, Any] = {
+        "align": alt.ExprRef(f"{WIDE_SCREEN} ? 'right' : 'left'"),
+        "dx": alt.ExprRef(f"{WIDE_SCREEN} ? -14 : 4"),
+        "dy": alt.ExprRef(f"{WIDE_SCREEN} ? 0 : -19"),
+    }
+    name = alt.Chart(_names(axes, titles)).encode(x=alt.value(0), y=y, text=alt.Text("name:N"))
+    place |= {"fontSize": 13, "fontWeight": "bold", "aria": False}
+    # on a narrow screen the names stand among the lines, and this halo leaves nothing of these between two letters
+    layers += [name.mark_text(**place, **halo | {"strokeWidth": 10}), name.mark_text(**place, color=ink)]
     figures = ticks(frame)
     for end, align in (("first", "left"), ("", "center"), ("last", "right")):
         part = figures[figures["end"] == end]

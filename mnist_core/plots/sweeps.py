@@ -111,13 +111,11 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
     x = _setting_axis(frame["setting"], axis_title)
     number = ".2%" if quantity != "loss" else ".4f"
     names = [name for name in _COLOURS if name in set(frame["series"])]
+    legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolOpacity=1, symbolSize=300)
     base = alt.Chart(frame).encode(
         x=x,
         color=alt.Color(
-            "series:N",
-            title=None,
-            scale=alt.Scale(domain=names, range=[_COLOURS[name] for name in names]),
-            legend=alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1, symbolSize=300),
+            "series:N", scale=alt.Scale(domain=names, range=[_COLOURS[name] for name in names]), legend=legend
         ),
         tooltip=[
             alt.Tooltip("setting", title=axis_title),
@@ -133,18 +131,17 @@ def line_chart(frame: pd.DataFrame, axis_title: str, quantity: str) -> alt.Layer
     lines = base.mark_line(strokeWidth=2.5).encode(
         y=y,
         strokeDash=alt.StrokeDash(
-            "series:N", scale=alt.Scale(domain=names, range=[_DASHES[name] for name in names]), legend=None
+            "series:N", scale=alt.Scale(domain=names, range=[_DASHES[name] for name in names]), legend=legend
         ),
     )
-    ranges = (
-        base.transform_filter("datum.count > 1").mark_rule(opacity=0.45).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
-    )
+    several = frame[frame["count"] > 1]
+    ranges = base.properties(data=several).mark_rule(opacity=0.45).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
     points = (
         base.mark_point(filled=True, size=90, cursor="pointer", opacity=1)
         .encode(y=y)
         .add_params(alt.selection_point(name=RUNS_SELECTION, fields=["runs"], toggle=False))
     )
-    return layer(ranges, lines, points).properties(height=360)
+    return layer(*([ranges] if len(several) else []), lines, points).properties(height=360)
 
 
 def _setting_axis(values: pd.Series, title: str, *, ends_only: bool = False) -> alt.X:

@@ -13,8 +13,10 @@ from mnist_core.comparison.words.numbers import (
     bare_points_words,
     intervals_words,
     loss_words,
+    number,
     points_words,
 )
+from mnist_core.plots.labels import margin_names
 from mnist_core.plots.style import GREY, INK, PAPER, halo, layer
 
 ROW = 62
@@ -24,6 +26,10 @@ ROW_OF_MANY, FEW = 46, 6
 AXIS = 84
 """Pixels that the axis, its title and the padding take from the chart's height (measured)."""
 LINE = 5
+LETTER_PX = {15: 7.8, 13: 6.8}
+"""Pixels of a letter of the lines of text, by the size of the type (measured, rounded up)."""
+NAME_LETTERS = 26
+"""Letters of a run's name where a whole line of text has no room."""
 
 
 def verdict_frame(verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> pd.DataFrame:
@@ -81,6 +87,8 @@ def verdict_chart(
 
     A dot is hollow where the difference is unclear.
 
+    Above each stands the verdict in words, as long as the width of the chart has room for: whole, or in brief.
+
     Parameters
     ----------
     frame
@@ -100,12 +108,24 @@ def verdict_chart(
     data = frame.assign(at=[height * (row + 0.68) for row in range(len(frame))])
     data["above"] = data["at"] - 0.4 * height
     data["top"], data["bottom"] = data["at"] - 0.22 * height, data["at"] + 0.26 * height  # of zero's line
+    # where a whole line has no room: without the interval, which is drawn
+    data["brief"] = [
+        f"{name}:  {number(value, 2, sign=True)}, {outcome}"
+        for name, value, outcome in zip(
+            margin_names(list(data["label"]), NAME_LETTERS), data["difference"], data["outcome"], strict=True
+        )
+    ]
     data["fill"] = [
         colours[run] if decided else paper for run, decided in zip(data["run"], data["decided"], strict=True)
     ]
     scale = alt.Scale(domain=[low - margin, high + margin], nice=False, zero=False)
-    axis = alt.Axis(tickCount=5, format="+.1f" if high - low >= 0.5 else "+.2f", labelFontSize=14)
-    title = f"points of test accuracy from {baseline} (0)"
+    axis = alt.Axis(
+        tickCount=5,
+        format="+.1f" if high - low >= 0.5 else "+.2f",
+        labelFontSize=14,
+        labelExpr="datum.value == 0 ? '0' : datum.label",
+    )
+    title = f"points of test accuracy from {margin_names([baseline], NAME_LETTERS)[0]} (0)"
     x = alt.X("difference:Q", scale=scale, axis=axis, title=title)
     y_scale = alt.Scale(domain=[height * len(frame), 0], nice=False)
     colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=[colours[run] for run in runs]), legend=None)
@@ -130,12 +150,15 @@ def verdict_chart(
         x=x, y=y, color=colour, fill=alt.Fill("fill:N", scale=None), tooltip=tooltip
     )
     layers: list[alt.Chart] = [zero, interval, dot]
+    size = 15 if len(frame) <= FEW else 13
+    whole = f"width > {LETTER_PX[size] * frame['text'].str.len().max():.0f}"
+    shown = alt.TextValue(alt.ExprRef(f"{whole} ? datum.text : datum.brief"))
     for outline in (halo(paper), {}):
         text = base.mark_text(
-            align="left", fontSize=15 if len(frame) <= FEW else 13, fontWeight=600, clip=False, **outline
+            align="left", fontSize=size, fontWeight=600, clip=False, limit=alt.ExprRef("width"), **outline
         )
         above = alt.Y("above:Q", scale=y_scale, axis=None)
-        layers.append(text.encode(x=alt.value(0), y=above, text=alt.Text("text:N"), color=alt.value(ink)))
+        layers.append(text.encode(x=alt.value(0), y=above, text=shown, color=alt.value(ink)))
     return layer(*layers).properties(height=height * len(frame) + AXIS)
 
 

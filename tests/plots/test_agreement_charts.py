@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from mnist_core.comparison.disagreements import GROUPS, Counts, difference_frame
 from mnist_core.evaluation.mistakes import Cell
@@ -54,6 +55,16 @@ def test_a_click_on_a_group_selects_it_and_the_runs_lend_their_colours() -> None
         spec["layer"][0]["encoding"]["color"]
         != group_chart(frame, "a", "b", (ORANGE, BLUE)).to_dict()["layer"][0]["encoding"]["color"]
     )
+
+
+@pytest.mark.parametrize(("width", "name"), [(300, "model_1"), (700, "notebook/model_1")])
+def test_names_are_written_in_full_where_they_have_room(width: int, name: str) -> None:
+    names = ("notebook/model_1", "tuning/cnn")
+    chart = group_chart(group_frame(COUNTS, *names), *names, (BLUE, ORANGE))
+    svg = vl_convert.vegalite_to_svg(chart.properties(width=width).to_dict())
+    for words in (f"only {name} right", f"{name} wrong"):
+        assert f">{words}<" in svg
+    assert chart.to_dict()["layer"][0]["encoding"]["opacity"]["type"] == "quantitative", "Vega warns of names"
 
 
 def test_the_bar_of_images_that_nobody_gets_wrong_is_cut_off_and_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 
 import numpy as np
@@ -95,3 +96,13 @@ def test_names_figures_and_brushes_are_drawn(table: pd.DataFrame, dark: bool) ->
     assert grey == 15, "lines outside of the brush are grey"
     names = {item["name"] for item in chart.to_dict()["params"]}
     assert {charts.BRUSH, charts.RUNS_SELECTION} <= names
+
+
+def test_on_a_wide_screen_the_names_stand_left_of_all_lines(table: pd.DataFrame) -> None:
+    frame = charts.parallel_frame(table, AXES, "val_error")
+    spec = charts.parallel_chart(frame, {}, higher_is_better=False).to_dict()
+    wide = json.loads(json.dumps(spec).replace(charts.WIDE_SCREEN, "true"))
+    svg = vl_convert.vegalite_to_svg(wide | {"width": 700})
+    (name,) = set(re.findall(r'text-anchor="(\w+)" transform="translate\((-?[\d.]+),[^>]*>activation<', svg))
+    assert name[0] == "end"
+    assert float(name[1]) < 0

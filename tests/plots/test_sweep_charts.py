@@ -175,4 +175,15 @@ def test_the_axis_of_the_importances_ends_soon_after_the_longest_bar() -> None:
 
 def test_the_legend_shows_the_dashes_of_a_line_and_no_shape(table: pd.DataFrame) -> None:
     spec = charts.line_chart(charts.line_frame(table, "units", "error"), "units", "error rate").to_dict()
-    assert spec["layer"][1]["encoding"]["color"]["legend"]["symbolType"] == "stroke"
+    line = spec["layer"][1]["encoding"]
+    assert line["color"]["legend"]["symbolType"] == "stroke"
+    assert line["strokeDash"]["legend"] == line["color"]["legend"], "Vega warns of two different ones"
+
+
+def test_ranges_are_drawn_only_where_a_setting_has_several_runs(table: pd.DataFrame) -> None:
+    """Vega warns of the infinite extent of a mark without data."""
+    frame = charts.line_frame(table, "units", "error")
+    marks = [layer["mark"]["type"] for layer in charts.line_chart(frame, "units", "error").to_dict()["layer"]]
+    assert marks == ["rule", "line", "point"]
+    single = charts.line_chart(frame[frame["count"] == 1], "units", "error").to_dict()
+    assert [layer["mark"]["type"] for layer in single["layer"]] == ["line", "point"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import vl_convert
 
 from mnist_core.comparison.verdicts import Comparison, compare
 from mnist_core.plots.verdicts import described, verdict_chart, verdict_frame, verdict_table
@@ -47,3 +48,18 @@ def test_an_unclear_dot_is_hollow_and_the_axis_holds_zero_and_all_intervals(
         "Difference in test accuracy from base, with 95 % intervals, widened for 2 comparisons. good:  +18.00"
     )
     assert verdict_table(found.verdicts, labels)["McNemar p"].tolist()[0] == "< 0.0001"
+
+
+@pytest.mark.parametrize(("width", "whole"), [(340, False), (900, True)])
+def test_a_line_of_text_is_whole_or_brief_and_never_cut_off(found: Comparison, width: int, whole: bool) -> None:
+    labels = {
+        item.run: name for item, name in zip(found.verdicts, ("grid, first width 32, depth 2, relu", "b"), strict=True)
+    }
+    colours = dict.fromkeys(labels, "#0072B2")
+    frame = verdict_frame(found.verdicts, labels)
+    spec = verdict_chart(frame, colours, "base").properties(width=width).to_dict()
+    svg = vl_convert.vegalite_to_svg(spec)
+    assert (f">{frame['text'].iloc[0]}<" in svg) == whole
+    assert "better<" in svg
+    assert "too close to call<" in svg
+    assert "…" not in svg or not whole
