@@ -38,7 +38,7 @@ This opens the dashboard to the network that this computer is in, until you stop
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Open a class; what is no option of its own goes to Streamlit. Return the exit code."""
+    """Open a class; an option that is not its own goes to Streamlit. Return the exit code."""
     options, rest = _parser().parse_known_args(arguments)
     try:
         own = own_addresses()

@@ -28,7 +28,7 @@ STALE_S = 2.0
 """For so long after the link has changed, a rerun may still bring an older one: the browser had not heard of it."""
 NOTHING_REPLACED = (None, None, -math.inf)
 LATE_S = 30.0
-"""As STALE_S, for a part of a page that draws itself again: its reruns never come of the browser's Back."""
+"""As STALE_S, for a part of a page that draws itself again: its reruns never come from the browser's Back."""
 
 
 def _last_choice(name: str) -> str | None:
@@ -48,7 +48,7 @@ def _remember(name: str, text: str, *, default: str | None = None) -> None:
     """Remember a choice for the other pages, and in the URL, out of which the default is left."""
     before, link = st.query_params.get(name), None if text == default else text
     if text != st.session_state.get(name):
-        # where the link has it already, it came from there, as by a press of Back: that is no late rerun
+        # where the link has it already, it came from there, as by a press of Back: that is not a late rerun
         replaced = (before, link, time.monotonic()) if before != link else NOTHING_REPLACED
         st.session_state[f"{name}:replaced"] = replaced
     st.session_state[name] = text
@@ -253,7 +253,7 @@ def arriving_link(form: str, names: Collection[str]) -> dict[str, str] | None:
     It is another one when a link is opened, and with the browser's buttons for back and forward. It is None as well
     where there is nothing of the form in the link after another page was left: the form is then as it was.
 
-    To be called in runs of the whole page: those come of these buttons. A fragment's run comes of a widget, whose
+    To be called in runs of the whole page: those come from these buttons. A fragment's run comes from a widget, whose
     message to the server may have left before the last link had arrived in the browser.
     """
     link = {name: text for name, text in st.query_params.to_dict().items() if name in names}
@@ -287,7 +287,7 @@ def fresh_key(key: str) -> str:
 
 
 def forget_selection(key: str, *, only_used: bool = False) -> None:
-    """Draw the chart anew, without what was clicked in it: a chart's selection cannot be written.
+    """Draw the chart again, without what was clicked in it: a chart's selection cannot be written.
 
     With `only_used`, a chart in which nothing is selected stays as it is.
     """

@@ -310,7 +310,7 @@ def printable(text: object) -> str:
 def append_json_line(path: Path, data: Any) -> None:
     """Append one JSON object as one whole line, in a single write; for one writer at a time.
 
-    A torn last line, which a process left that ended while it wrote, gives way. Raises WriteError, and then leaves the
+    A torn last line, which a process left that ended while it wrote, is removed. Raises WriteError, and then leaves the
     file as it was.
     """
     line = json.dumps(data, allow_nan=False).encode() + b"\n"

@@ -32,6 +32,10 @@ PLAINLY = {
     "is made of": "consists of",
     "hold against": "compare with",
     "held against": "compared with",
+    "anew": "again",
+    "comes of": "comes from",
+    "come of": "come from",
+    "what is no": "what is not a",
 }
 """Phrases that docs/style.md avoids, and what to write in their place."""
 

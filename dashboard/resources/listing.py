@@ -43,7 +43,7 @@ MOST_LOSSES = 40
 
 
 class _Entries:
-    """The rows of the runs of the latest snapshot; each is made anew only when its run has changed."""
+    """The rows of the runs of the latest snapshot; each is made again only when its run has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

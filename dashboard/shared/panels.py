@@ -266,7 +266,7 @@ def errors_as_messages() -> Iterator[None]:
 
 @contextlib.contextmanager
 def errors_as_toasts() -> Iterator[None]:
-    """Show a MnistCoreError for ten seconds in a corner: for clicks in a part that is drawn anew twice a second."""
+    """Show a MnistCoreError for ten seconds in a corner: for clicks in a part that is drawn again twice a second."""
     try:
         yield
     except MnistCoreError as error:

@@ -1,4 +1,4 @@
-"""Training images moved, turned and scaled at random, so that a network sees each of them anew in each epoch.
+"""Training images moved, turned and scaled at random, so that a network sees each of them differently in each epoch.
 
 The chance is drawn here, with NumPy, as one affine transform an image: a function of seed and epoch alone. The engine
 applies them in its graph; `moved` applies the same transforms without TensorFlow, for pictures of what training sees.

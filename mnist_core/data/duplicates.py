@@ -158,7 +158,7 @@ def known(root: Path, fingerprint: str) -> DataCheck | None:
     Parameters
     ----------
     root
-        the folder of a store. A damaged file in it counts as none, and is written anew by `checked`.
+        the folder of a store. A damaged file in it counts as none, and is written again by `checked`.
     fingerprint
         as a dataset and a run have it.
     """

@@ -1,7 +1,7 @@
 """Test images whose label is wrong, or may be: the known ones of MNIST, and the likely ones of any data.
 
 The 15 known label errors of MNIST's test set are those of Northcutt, Athalye and Mueller, "Pervasive Label Errors in
-Test Sets Destabilize Machine Learning Benchmarks" (NeurIPS 2021), counted anew from the votes that the authors
+Test Sets Destabilize Machine Learning Benchmarks" (NeurIPS 2021), counted again from the votes that the authors
 published. Reviewers saw only the images that an algorithm had flagged, so there may be more.
 """
 

@@ -199,7 +199,7 @@ class EarlyStopping(Config):
 
 
 class Augmentation(Config):
-    """Limits of the random shift, rotation and scaling of each training image, drawn anew in each epoch; see
+    """Limits of the random shift, rotation and scaling of each training image, drawn again in each epoch; see
     `augmentation`.
     """
 

@@ -11,7 +11,7 @@
     "model.layers.*.dropout" = [0.0, 0.2, 0.4]
 
 An axis is a field of the configuration by its dotted path, structures such as `model.layers` included; ``*`` stands for
-every layer. `stack.*` builds the hidden layers anew from a first width (`units`), a `depth` and a `ratio` from each
+every layer. `stack.*` builds the hidden layers again from a first width (`units`), a `depth` and a `ratio` from each
 width to the next, so that 0.5 halves them. An axis without a dot in its name is linked: its values are tables of
 fields that change together.
 """
@@ -130,13 +130,15 @@ def expand(spec: SweepSpec) -> list[Point]:
 def apply_point(base: RunConfig, fixed: Mapping[str, Any], values: Mapping[str, Any]) -> RunConfig:
     """Return `base` with the fixed values, and then those of one point; raises ConfigError."""
     stack: dict[str, Any] = {}
-    if any(path.startswith("stack.") for path in values):  # the point builds the layers anew, from the fixed values too
+    if any(
+        path.startswith("stack.") for path in values
+    ):  # the point builds the layers again, from the fixed values too
         stack = {path: value for path, value in fixed.items() if path.startswith("stack.")}
     return apply_values(apply_values(base, fixed), {**stack, **values})
 
 
 def apply_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """Return `config` with values by dotted path; ``*`` stands for each layer, ``stack.…`` builds all layers anew.
+    """Return `config` with values by dotted path; ``*`` stands for each layer, ``stack.…`` builds all layers again.
 
     Raises
     ------

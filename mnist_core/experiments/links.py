@@ -119,7 +119,7 @@ def layers_from(text: str) -> list[dict[str, Any]]:
     Raises
     ------
     ConfigError
-        for what is no layer or out of its bounds, naming the part; for more layers than there may be.
+        for what is not a layer or out of its bounds, naming the part; for more layers than there may be.
     """
     parts = re.split(r"-(?=[a-z])", text)
     if len(parts) > MOST_LAYERS:

@@ -42,7 +42,7 @@ class Setting:
     """One setting. `declared`: what its field's declaration says further.
 
     path: dotted; ``*`` stands for the number of a layer. type, default, minimum, maximum: of its value in a form.
-    choices: the values with their words; empty for what is no choice. shown_if: all must hold, else it has no effect.
+    choices: the values with their words; empty where it is not a choice. shown_if: all must hold, or it has no effect.
     link: its name in links; for a layer's setting, its name in the short form of the layer.
     parts: for a structure, the plain data that it begins with, by the value in the form.
     group: the label of the structure that it belongs to; empty for none. pattern: that of its text.
@@ -139,7 +139,7 @@ def uncapitalised(text: str) -> str:
 
 
 def written_value(value: Any, digits: int = 6) -> str:
-    """Return a value of any setting that is no choice as a person writes it, fractions with `digits` digits."""
+    """Return a value of any setting that is not a choice as a person writes it, fractions with `digits` digits."""
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -128,7 +128,7 @@ class SearchSpec(Frozen):
         return apply_point(self.base_config(), self.fixed, values)
 
     def with_fixed(self, values: Mapping[str, Any]) -> SearchSpec:
-        """Return a copy with more fixed values, which are then no longer searched; checked anew."""
+        """Return a copy with more fixed values, which are then no longer searched; checked again."""
         space = {path: item for path, item in self.space.items() if path not in values}
         data = self.model_dump(mode="json")
         kept = {path: item for path, item in data["space"].items() if path in space}

@@ -6,7 +6,7 @@ Time is measured by this process alone, so that no clock of another machine matt
 one counts, and the other gets StaleAttempt for all that it sends from then on.
 
 `attempt.json` in the run's folder has a hash of the latest attempt's secret. With it a worker goes on after the server
-was started anew, or after a silence in which nobody else took the run.
+was started again, or after a silence in which nobody else took the run.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Attempts:
             found = _AttemptRecord(attempt=mark, lease=writer.attempt, requests=requests, earlier=earlier, sent=sent)
             try:
                 rows = run.rows()
-            except StoreError:  # damaged; the worker sends them anew
+            except StoreError:  # damaged; the worker sends them again
                 rows = []
             held = _HeldAttempt(found, requests, writer, rows, self._clock())
             held.keep()
@@ -413,7 +413,7 @@ class Attempts:
                 raise
 
     def _taken_up(self, run_id: str, requests: int, secret: str) -> _HeldAttempt:
-        """Let an attempt go on that nobody holds the run for, as it was silent or the server was started anew."""
+        """Let an attempt go on that nobody holds the run for, as it was silent or the server was started again."""
         run = self.store.get(run_id)
         record = _record(run.path)
         mine = record is not None and record.attempt == _mark(secret)

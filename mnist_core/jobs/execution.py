@@ -154,7 +154,7 @@ def _rows(run: Run) -> tuple[list[EpochRow], list[EpochRow]]:
     """Return the finished epochs as the history has them, and as the checkpoint has them, which is written first."""
     try:
         history = run.rows()
-    except StoreError:  # damaged; the checkpoint has the same, or training begins anew
+    except StoreError:  # damaged; the checkpoint has the same, or training begins again
         history = []
     state = checkpoints.load(run.checkpoint_file, checkpoints.identity(run.config, run.status.fingerprint))
     return history, state.rows if state else []

@@ -159,7 +159,7 @@ class ServiceRunner:
     """Trains in the workers of a dask scheduler: the local service, or one elsewhere.
 
     It may be kept for as long as the process lives and used by several threads. It connects when first needed, and
-    again, after starting the service anew, where that has gone away.
+    again, after starting the service again, where that has gone away.
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ class ServiceRunner:
         return None if there else "gone"
 
     def unheld(self, runs: Sequence[Run]) -> list[Run]:
-        """Return the runs that the scheduler does not know, such as after it was started anew. Starts no service."""
+        """Return the runs that the scheduler does not know, such as after it was started again. Starts no service."""
         from mnist_core.jobs.worker import task_key
 
         keys = {task_key(run): run for run in runs}

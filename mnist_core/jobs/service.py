@@ -318,7 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
         import distributed  # noqa: F401  # after the settings, which some of it reads when loaded
 
         # It would have malloc give freed memory back to the system at once (MALLOC_TRIM_THRESHOLD_), and each step of a
-        # training would fetch its pages anew. After the import, which fills in what is missing.
+        # training would fetch its pages again. After the import, which fills in what is missing.
         dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
         with credentials.made(held.folder, held.attempt) as secret:
             service = Service(root, held, secret, workers=options.workers, idle_s=60 * options.idle_minutes)

@@ -4,7 +4,7 @@
 
 It listens on the network, encrypted always, and takes messages with a token only (see `remote.protocol`). The store's
 folder `.service/server/` has its lease, its certificate and key, the secret of its tokens and its record, each readable
-for their owner only. Certificate and secret stay when it is started anew, so that workers find the same server again.
+for their owner only. Certificate and secret stay when it is started again, so that workers find the same server again.
 
 Importing this module imports neither uvicorn nor cryptography.
 """

@@ -626,7 +626,7 @@ def _names(
         placed = [(alt.Chart(names), vertical("y"))]
     up = 0 if best is None else -NAME_GAP // 2
     limit = alt.ExprRef(f"{WIDE_SCREEN} ? {WIDE_LIMIT} : {NAME_LIMIT}")
-    # the width of the plot is named, so that it is drawn anew when the window is made narrower
+    # the width of the plot is named, so that it is drawn again when the window is made narrower
     shown = _fixed(alt.TextValue, alt.ExprRef(f"width && {WIDE_SCREEN} ? datum.longer : datum.short"))
     for chart, height in placed:
         name = chart.mark_text(align="left", dx=13, dy=up, fontSize=13, fontWeight="bold", limit=limit)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import altair as alt
 
 # Okabe–Ito without black and yellow, which vanish on one of the two backgrounds; and Paul Tol's wine. Grey is for all
-# that is no run.
+# that is not a run.
 RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
 # The same hues, lighter, for a dark background: lines and names in them have a contrast of at least 4.5 to 1 there.
 RUN_COLOURS_DARK = ("#3D9BDC", "#EB7A2E", "#1FB88B", "#DB94BC", "#8CCDF2", "#F0B429", "#FF3366")

@@ -149,7 +149,7 @@ class Run:
 
     @property
     def parent(self) -> str | None:
-        """The id of the run that it continues; None where it began anew, or was made outside."""
+        """The id of the run that it continues; None where it began from new weights, or was made outside."""
         return None if isinstance(self.source, Recorded) else self.source.parent
 
     @property

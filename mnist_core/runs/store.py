@@ -435,7 +435,7 @@ class Store:
     ) -> tuple[Run, bool]:
         """Return the run that was made in another store, and whether it is new here; one that is here stays as it is.
 
-        A run from outside that was interrupted here gives way, as its end could not be sent.
+        A run from outside that was interrupted here is replaced, as its end could not be sent.
 
         Parameters
         ----------

@@ -78,7 +78,7 @@ def progress_of(found: Sequence[Found]) -> StudyProgress:
 
 
 def _share(run: Run) -> float:
-    """Return the share of the epochs that is done; 0 where the history is damaged, as training then begins anew."""
+    """Return the share of the epochs that is done; 0 where the history is damaged, as training then begins again."""
     try:
         return run.epochs_done / (run.planned_epochs or 1)
     except StoreError:

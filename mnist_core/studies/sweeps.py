@@ -179,7 +179,7 @@ def start(
     keep_weights
         False saves the space of a `model.keras` for each new run.
     again
-        train all anew.
+        train all again.
     """
     sweep, points = make(store, spec)
     try:
@@ -357,7 +357,7 @@ def best(table: pd.DataFrame, metric: str = "val_loss") -> str | None:
 def best_first(table: pd.DataFrame, column: str = "val_loss", *, higher_is_better: bool = False) -> pd.DataFrame:
     """Return a table of results with the best finished run first, then the other finished ones, then the rest.
 
-    `column` holds the figure that decides. What has the same figure stays in order; rows are counted from 0 anew.
+    `column` holds the figure that decides. What has the same figure stays in order; rows are counted from 0 again.
     """
     if not len(table):
         return table

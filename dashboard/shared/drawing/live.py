@@ -16,12 +16,12 @@ from mnist_core.runs.run import Run
 
 
 def fresh() -> None:
-    """Say that the whole page runs anew: the pad may be new, and gets the session's drawing again."""
+    """Say that the whole page runs again: the pad may be new, and gets the session's drawing again."""
     state.fill({pad.FRESH: True})
 
 
 def live_pad(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], *, edited_too: bool) -> None:
-    """Draw the pad and the answers; to be called in a fragment, which runs anew after each stroke.
+    """Draw the pad and the answers; to be called in a fragment, which runs again after each stroke.
 
     runs: with a network. edited_too: True where the controls of `edits` stand next to the pad; else the digit is
     centred and not changed.

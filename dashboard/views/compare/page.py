@@ -44,7 +44,7 @@ INTERVALS = (
 
 
 def results(ids: list[str]) -> None:
-    """Draw all that depends on the chosen runs, read anew from the store."""
+    """Draw all that depends on the chosen runs, read again from the store."""
     everything = resources.scan()[0]
     found = groups.grouped(ids, everything)
     if sum(len(group.runs) for group in found) < len(ids):

@@ -55,7 +55,7 @@ def main() -> None:
 
 @st.fragment
 def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
-    """Draw the pad and the answers: what runs anew after each stroke."""
+    """Draw the pad and the answers: what runs again after each stroke."""
     live_pad(runs, labels, colours, edited_too=True)
     if not runs and colours:
         st.info("Choose a run with weights above: it answers here while you draw.", icon=":material/checklist:")

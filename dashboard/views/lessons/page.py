@@ -207,7 +207,7 @@ def _training(filed: Filed) -> None:
 
 
 def _followed(filed: Filed, live: bool) -> None:
-    """Draw the trainings, twice a second; the whole page anew when the last has ended."""
+    """Draw the trainings, twice a second; the whole page again when the last has ended."""
     missing = unfinished(filed.lesson)
     resources.watch().look(list(resources.snapshot().runs))
     running = {name: run for name, run in missing.items() if run is not None and run.live}

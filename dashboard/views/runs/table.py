@@ -169,7 +169,7 @@ def _drawn(ids: list[tuple[str, ...]], recipes: list[str], chosen: Sequence[str]
 
 
 def redraw() -> None:
-    """Draw the table anew: what was changed in it did not come to pass, or was changed elsewhere since."""
+    """Draw the table again: what was changed in it has failed, or was changed elsewhere since."""
     state.fill({DRAWN: None})
 
 
@@ -212,7 +212,7 @@ _NOTHING = object()
 
 
 def _describe(ids: Sequence[str], column: str, value: Any) -> None:
-    """Give runs another name, other tags or another note; what is refused is shown, and the table drawn anew."""
+    """Give runs another name, other tags or another note; what is refused is shown, and the table drawn again."""
     store = resources.store()
     try:
         for run_id in ids:

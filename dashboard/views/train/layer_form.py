@@ -198,7 +198,7 @@ def _network(layers: list[dict[str, Any]], read: Read, known: Mapping[str, Any])
                 size = "×".join(style.count(side) for side in shape)
                 result.caption(f"{size}{f' · {style.count(parameters)}' if parameters else ''}")
             # only the open one's: a widget that the browser keeps but does not show would send its old value back
-            # after the form has been filled anew
+            # after the form has been filled again
             if is_open:
                 with st.container(border=True, key="train_layer_open"):
                     _places(index, len(layers), read)

@@ -261,7 +261,7 @@ def _watch(run: Run) -> None:
 
 
 def _do(action: Callable[[], object]) -> None:
-    """Carry out a click and draw the page anew; say in words why it cannot be done."""
+    """Carry out a click and draw the page again; say in words why it cannot be done."""
     with panels.errors_as_toasts():
         with st.spinner("Handing over to the training service …"):
             action()

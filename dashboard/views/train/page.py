@@ -21,7 +21,7 @@ OUTCOMES = {
 
 @st.fragment
 def form(runs: list[Run]) -> None:
-    """Draw the form; a click on Train hands the run over and draws the whole page anew."""
+    """Draw the form; a click on Train hands the run over and draws the whole page again."""
     request = model_form.training_form(runs)
     if request is not None:
         notice: str | MnistCoreError | None
@@ -29,7 +29,7 @@ def form(runs: list[Run]) -> None:
             notice = start(request)
         except MnistCoreError as error:
             notice = error
-        # kept, as the run may be there, waiting, and the whole page is drawn anew for it
+        # kept, as the run may be there, waiting, and the whole page is drawn again for it
         state.fill({model_form.NOTICE: notice})
         st.rerun()
 

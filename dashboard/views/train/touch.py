@@ -24,7 +24,7 @@ SLOW_HELP = (
 )
 _RATE = "training.learning_rate"
 Do = Callable[[Callable[[], object]], None]
-"""Carries out a click and draws the page anew; a problem is shown in words."""
+"""Carries out a click and draws the page again; a problem is shown in words."""
 
 
 def touchable(run: Run) -> bool:

@@ -244,7 +244,7 @@ class _Diagnosis:
     # -- what else is worth knowing ------------------------------------------------------------------------------------
 
     def _leaks(self) -> Iterator[Finding]:
-        """Report validation images that are easier than they can be, if no image of theirs was trained on."""
+        """Report validation images that are easier than they can be, if none of them was trained on."""
         history, images = self.history, self.images
         if "val_accuracy" not in history or not images or not len(history):
             return
