@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.support import seed
 from tests.support.browser import Screen, rename
+from tests.support.synthetic import config, epoch_row
 
 pytestmark = pytest.mark.browser
 
@@ -166,3 +167,46 @@ def test_a_training_is_played_epoch_by_epoch_by_the_page_itself(screen: Screen) 
     expect(screen.page.get_by_role("button", name="Play")).to_be_visible()
     assert len(str(line.get_attribute("d"))) > len(str(begun))
     assert sent == []  # the server had nothing to do
+
+
+def test_of_many_runs_six_whole_lines_stand_above_curves_of_full_height(screen: Screen) -> None:
+    """The lines used to be cut in the middle of the third."""
+    store = screen.server.store
+    ids = []
+    for number in range(8):
+        name = "a name as long as a sweep gives them, first width 32, depth 2, activation tanh" if number == 2 else "r"
+        run, _ = store.add(config((10 + number,), epochs=3), name=f"{name} {number}")
+        writer = store.open_writer(run.id)
+        assert writer is not None
+        writer.started([])
+        for epoch in (1, 2, 3):
+            writer.epoch(epoch_row(epoch))
+        writer.ended("finished", "all epochs done", best_epoch=3, kept_epoch=3)
+        ids.append(run.id)
+    screen.page.set_viewport_size({"width": 1280, "height": 800})
+    screen.open(runs=",".join(ids[:6]))
+    for metric in METRICS:
+        expect(plot(screen, metric)).to_be_attached()
+    lines, rows = screen.key("figures").locator(".lines"), screen.key("figures").locator(".lines tbody tr")
+    expect(rows).to_have_count(6)
+    assert lines.evaluate("e => e.scrollHeight <= e.clientHeight + 1")
+    for metric in METRICS:
+        assert box(plot(screen, metric))["height"] >= 280
+        assert box(lines)["bottom"] <= box(chart(screen, metric))["top"]
+        assert box(plot(screen, metric))["bottom"] <= 780, "the figures of the axis are below it"
+
+    screen.open(runs=",".join(ids))
+    expect(rows).to_have_count(8)
+    expect(lines).to_contain_text("8 runs, scroll for all")
+    for end in (False, True):
+        if end:
+            lines.evaluate("e => e.scrollTo(0, e.scrollHeight)")
+        frame, head = box(lines), box(lines.locator("thead tr"))
+        seen = [
+            found
+            for found in map(box, rows.all())
+            if found["bottom"] > frame["top"] + head["height"] + 1 and found["top"] < frame["bottom"] - 1
+        ]
+        assert len(seen) == 6
+        assert seen[0]["top"] >= frame["top"] + head["height"] - 1
+        assert seen[-1]["bottom"] <= frame["bottom"] + 1

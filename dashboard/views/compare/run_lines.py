@@ -19,7 +19,9 @@ from mnist_core.runs.summary import RunSummary
 from mnist_core.text import for_html
 
 MOST = 3
-"""More lines scroll in a box, so that the curves stay on the first screen."""
+"""More lines are set closer, so that the curves stay on the first screen."""
+SEEN = 6
+"""More lines scroll in a box of so many."""
 WORDS = {"Accuracy": "test accuracy [95 % interval]", "Parameters": "parameters", "Training time": "training time"}
 ROWS = {row.name: row for row in tables.ROWS if row.name in WORDS}
 
@@ -56,7 +58,8 @@ def run_lines(
     means = {run.id: mean for run in runs if (mean := resources.recipe_sample(run, chosen))}
     base = next(run for run in runs if run.id == baseline)
     verdicts, many = len(runs) > 2, len(runs) > MOST
-    head = ["", WORDS["Accuracy"], *(["difference"] if len(runs) > 1 else []), *(["verdict"] if verdicts else []),
+    head = [f"{len(runs)} runs, scroll for all" if len(runs) > SEEN else "", WORDS["Accuracy"],
+            *(["difference"] if len(runs) > 1 else []), *(["verdict"] if verdicts else []),
             WORDS["Parameters"], WORDS["Training time"]]  # fmt: skip
     body = []
     for place, run in enumerate(runs):
@@ -66,7 +69,8 @@ def run_lines(
             role = "not comparable: tested on other images"
         shown_label = for_html(seed_label(labels[run.id], seeds.get(run.id))).replace("/", "/<wbr>")
         name = (
-            f'<span class="dot" style="background:{colours[run.id]}"></span><span class="who">{shown_label}</span> '
+            f'<span class="dot" style="background:{colours[run.id]}"></span>'
+            f'<span class="who" title="{for_html(labels[run.id])}">{shown_label}</span> '
             f'<span class="quiet">{for_html(role)}</span>'
         )
         found = comparison.of(run.id)
