@@ -1,10 +1,12 @@
 """The Mistakes and Disagreements pages in a real browser: what is clicked, the boxes next to it, and the digits."""
 
+import io
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from mnist_core.comparison.disagreements import counts, difference_frame, groups, votes
@@ -303,6 +305,12 @@ def test_a_phone_shows_everything_without_scrolling_sideways(screen: Screen, run
     # digits are ink on paper in light, chalk on a blackboard in dark
     paper = screen.key("gallery").locator(".gallery").evaluate("(node) => node.classList.contains('paper')")
     assert paper == (scheme == "light")
+    # and their own paper cannot be seen, also not on a wide screen, where the gallery stays in view
+    screen.page.set_viewport_size({"width": 1280, "height": 800})
+    shown = screen.key("gallery").locator(".picture").first.screenshot()
+    corner = Image.open(io.BytesIO(shown)).convert("RGB").getpixel((2, 2))
+    behind = screen.page.locator(".stApp").evaluate("(node) => getComputedStyle(node).backgroundColor")
+    assert f"rgb{corner}" == behind
 
 
 def expect_page(screen: Screen, name: str) -> None:
