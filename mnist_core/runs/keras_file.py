@@ -33,6 +33,10 @@ MOST_ARRAY_BYTES = MOST_BYTES
 """The most that the weights may take in memory; arrays may lie in the same place of a file."""
 MOST_CONFIG_BYTES = 2**20
 _MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_NO_FREE_SPACE, _UNDEFINED = 1, 2**64 - 1
+_MOST_FREE_ENTRIES = 10_000
+"""Of all heaps of a file together; each has one entry after Keras has written it."""
 _WHOLE_IMAGE = (IMAGE_SHAPE, (*IMAGE_SHAPE, 1), (INPUT_SIZE,))
 """Shapes of one image in which a network may take it."""
 
@@ -80,6 +84,7 @@ def read_weights(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, l
     called = printable(path.name)
     members = _members(path, ("model.weights.h5",))
     try:
+        _check_heaps(members["model.weights.h5"])
         # not from a file object: HDF5 would call Python for every read, and go on after an error in it
         with h5py.File(h5py.h5f.open_file_image(members.pop("model.weights.h5"))) as file:
             return _arrays(model, file)
@@ -94,6 +99,27 @@ def read_weights(model: ModelConfig, path: Path) -> list[tuple[LayerRow, Part, l
 
 class _WeightsFault(ValueError):
     """What this module finds wrong with weights, in words for the person who has them."""
+
+
+def _check_heaps(content: bytes) -> None:
+    """Raise _WeightsFault where a list of free space within an HDF5 file does not end.
+
+    HDF5 1.14 follows such a list until the memory is full. It is in a local heap, which holds the names of a group:
+    signature, version 0, size, head of the list, and address, of 8 bytes each; an entry of the list is the place of the
+    next one, 1 for none, and its size (HDF5 File Format Specification 3.0, sections II.A and III.D).
+    """
+    sizes, base = ((13, 24) if content[8:9] in (b"\0", b"\1") else (9, 12)) if content[:8] == _HDF5 else (0, 0)
+    if not sizes or content[sizes : sizes + 2] != b"\x08\x08" or any(content[base : base + 8]):
+        raise _WeightsFault("they are not an HDF5 file as Keras writes it; save the model again with model.save")
+    start, entries = -1, 0
+    while (start := content.find(b"HEAP\0", start + 1)) >= 0:
+        head = content[start + 8 : start + 32].ljust(24, b"\0")
+        size, free, address = (int.from_bytes(head[place : place + 8], "little") for place in (0, 8, 16))
+        while free not in (_NO_FREE_SPACE, _UNDEFINED):
+            entries += 1
+            if free > min(size, len(content)) - 16 or entries > _MOST_FREE_ENTRIES:
+                raise _WeightsFault("they are damaged (the list of free space does not end); save the model again")
+            free = int.from_bytes(content[address + free : address + free + 8], "little")
 
 
 def _members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:

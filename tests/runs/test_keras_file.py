@@ -361,3 +361,23 @@ def test_damage_within_the_hdf5_file_is_our_own_error(tmp_path: Path) -> None:
             reasons.append(str(error))
     assert 20 < len(reasons) < 300
     assert all("weights that are not read" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("change", ["a circle", "sizes of 4 bytes", "another beginning"])
+def test_a_list_in_hdf5_that_does_not_end_is_not_given_to_hdf5(path: Path, monkeypatch, change: str) -> None:
+    """HDF5 follows a list of free space that leads back to itself until the memory is full: 5 GB in 13 seconds."""
+    with zipfile.ZipFile(path) as archive:
+        content = bytearray(archive.read("model.weights.h5"))
+    heap = content.find(b"HEAP")
+    free, address = (int.from_bytes(content[heap + at : heap + at + 8], "little") for at in (16, 24))
+    if change == "a circle":
+        content[address + free : address + free + 8] = free.to_bytes(8, "little")
+    elif change == "sizes of 4 bytes":
+        content[13:15] = b"\4\4"
+    else:
+        content[:0] = bytes(512)
+    damaged = written(path, {"model.weights.h5": bytes(content)})
+    monkeypatch.setattr(h5py, "File", pytest.fail)
+    says = "the list of free space does not end" if change == "a circle" else "not an HDF5 file as Keras writes it"
+    with pytest.raises(DamagedFile, match=says):
+        read_weights(read_network(path), damaged)
