@@ -491,6 +491,7 @@ def curves_chart(
         return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
 
     over = _nearest("over", "run", empty=True) if len(runs) > 1 and not zoom and pointer else None
+    dimmed = {} if over is None else {"opacity": _faded(over, 1.0, DIMMED)}
     layers: list[alt.Chart] = []
     if "low" in frame and frame["low"].notna().any():
         layers.append(
@@ -537,7 +538,7 @@ def curves_chart(
         layers.append(
             alt.Chart(best)
             .mark_point(filled=True, size=85, opacity=1, clip=True, stroke=paper, strokeWidth=1.5)
-            .encode(x=horizontal, y=vertical("value"), color=colour)
+            .encode(x=horizontal, y=vertical("value"), color=colour, **dimmed)
         )
     if changed:
         layers += _change_points(
@@ -551,7 +552,7 @@ def curves_chart(
         texts = {run: as_text(colours[run]) for run in runs}
         layers += _names(front, best if few else None, domain, metric, x, horizontal, vertical, texts, over, log, zoom)
     if marked is not None:
-        layers += _marks(marked, horizontal, vertical("smoothed"), colour, colours)
+        layers += _marks(marked, horizontal, vertical("smoothed"), colour, colours, dimmed)
     if len(frame) and pointer:
         layers += _hover(frame, front, back, few, x, horizontal, vertical("smoothed"), over)
     note = f"every {step}th epoch is drawn" if step > 1 else ""
@@ -673,24 +674,42 @@ def mark_frame(
     return found.assign(left=found[x] > middle).sort_values(x, kind="stable").reset_index(drop=True)
 
 
+def mark_rows(left: Sequence[bool]) -> list[int]:
+    """Return in which row above the plot, 0 the lowest, the words of each mark stand, so that no rule crosses them.
+
+    left: of each mark, from the left to the right: True if its words go to the left of its rule. A rule rises to its
+    own row, so words stand higher than those of the marks that they run towards.
+    """
+    rightwards = [index for index, goes_left in enumerate(left) if not goes_left]
+    leftwards = [index for index, goes_left in enumerate(left) if goes_left]
+    highest_first = [*rightwards, *reversed(leftwards)]
+    return [len(left) - 1 - highest_first.index(index) for index in range(len(left))]
+
+
 def _marks(
-    marks: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, colours: Mapping[str, str]
+    marks: pd.DataFrame,
+    horizontal: alt.X,
+    value: alt.Y,
+    colour: alt.Color,
+    colours: Mapping[str, str],
+    dimmed: Mapping[str, Any],
 ) -> list[alt.Chart]:
     """Draw a rule from the top of the plot down to the line; its words stand above the plot, where no data are."""
     layers = []
+    rows = mark_rows(marks["left"].tolist())
     for index, left in enumerate(marks["left"]):
         one = alt.Chart(marks.iloc[[index]])
-        height = _fixed(alt.YValue, -8 - index * MARK_GAP)
+        height = _fixed(alt.YValue, -8 - rows[index] * MARK_GAP)
         layers.append(
             one.mark_rule(strokeDash=[2, 3], strokeWidth=1.5).encode(
-                x=horizontal, y=value, y2=_fixed(alt.Y2Value, -2 - index * MARK_GAP), color=colour
+                x=horizontal, y=value, y2=_fixed(alt.Y2Value, -2 - rows[index] * MARK_GAP), color=colour, **dimmed
             )
         )
         text = one.mark_text(
             align="right" if left else "left", dx=-5 if left else 5, fontSize=13, fontWeight="bold",
             color=as_text(colours[marks["run"].iloc[index]]),
         )  # fmt: skip
-        layers.append(text.encode(x=horizontal, y=height, text=alt.Text("text:N")))
+        layers.append(text.encode(x=horizontal, y=height, text=alt.Text("text:N"), **dimmed))
     return layers
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from mnist_core.comparison.production import CostName, Ranked, dominated_by
 from mnist_core.comparison.words.production import STATUS_WORDS
-from mnist_core.plots.style import GREY, PAPER, as_text, interval_tooltips, layer
+from mnist_core.plots.style import GREY, PAPER, as_text, halo, interval_tooltips, layer
 
 HEIGHT = 380
 AXES: dict[CostName, tuple[str, float]] = {
@@ -101,10 +102,16 @@ def pareto_chart(
     front = alt.Chart(frame[frame["dominated"] == ""]).mark_line(
         interpolate="step-after", color=GREY, strokeDash=[4, 4], strokeWidth=1.5
     )
-    name = base.mark_text(align="left", dx=11, fontSize=14, fontWeight="bold")
-    halo = base.mark_text(
-        align="left", dx=11, fontSize=14, fontWeight="bold", stroke=paper, strokeWidth=4, strokeJoin="round"
-    )
+    middle = math.sqrt(domain[0] * domain[1])
+    names = []
+    # a name stands where it has more room, which on a narrow screen is the only side on which it is not cut off
+    for left in (False, True):
+        part = base.transform_filter(f"(datum.cost > {middle!r}) === {str(left).lower()}")
+        side: dict[str, Any] = {"align": "right" if left else "left", "dx": -11 if left else 11}
+        text = side | {"fontSize": 14, "fontWeight": "bold"}
+        label = alt.Text("label:N")
+        names.append(part.mark_text(**text, **halo(paper)).encode(x=x, y=y, text=label))
+        names.append(part.mark_text(**text).encode(x=x, y=y, text=label, color=alt.Color("ink:N", scale=None)))
     return layer(
         front.encode(x=x, y=y),
         base.mark_rule(strokeWidth=2, opacity=0.7).encode(
@@ -117,6 +124,5 @@ def pareto_chart(
             stroke=colour,
             tooltip=tooltip,
         ),
-        halo.encode(x=x, y=y, text=alt.Text("label:N")),
-        name.encode(x=x, y=y, text=alt.Text("label:N"), color=alt.Color("ink:N", scale=None)),
+        *names,
     ).properties(height=height)

@@ -223,7 +223,12 @@ def test_the_recommendation_is_the_cheapest_that_suffices() -> None:
     assert advice(items).endswith("fewer right, with half the parameters.")
     sentences = reasons(items)
     assert sentences["large"].startswith("the most right, 98.00 % [96.")
-    assert "not shown to be better than small. It is shown to be at most 2 points worse" in sentences["large"]
+    assert (
+        "not shown to be better than small. It is shown that no other one is more than 2 points better"
+        in (sentences["large"])
+    )
+    alone = rank([LARGE, POOR], {"large": GIVEN["large"], "poor": GIVEN["poor"]}, margin=0.02)
+    assert "It is shown to be better than every other one" in reasons(alone)["large"]
     assert sentences["small"].startswith("0.40 points [−0.60, 1.45] fewer right than large, with an eighth of the par")
     assert "fewer right than large, with 1/16 of the parameters. It is shown to be worse than" in sentences["poor"]
 

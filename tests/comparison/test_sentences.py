@@ -503,7 +503,11 @@ def test_what_is_recommended_is_shown_and_costs_what_is_claimed(
         assert re.search(rf"with [^,.]*{re.escape(COST_WORDS[cost])}", tail), "the chosen cost comes first"  # type: ignore[index]
     for item in items:
         reason = reason_words(item, items, names)
-        assert ("shown to be at most" in reason) == (item in enough)
+        leads = "shown to be better than every other one" in reason
+        assert leads == (item in enough and item.best and all(one.answer == "better" for one in item.decisions))
+        at_most = "shown to be at most" in reason or "shown that no other one is more than" in reason
+        assert (leads or at_most) == (item in enough)
+        assert not (item.best and "shown to be at most" in reason)
         worse = any(one.answer == "worse" for one in item.decisions)
         assert ("can't be told here" in reason) == (item not in enough and not worse)
         assert ("shown to be worse than" in reason) == (item not in enough and worse)

@@ -124,6 +124,8 @@ def test_the_pointer_in_one_chart_moves_the_line_in_both_and_dims_the_other_run(
     for found in charts:
         opacities = found.evaluate(dim)
         assert sorted(set(opacities)) == ["0.2", "1"]
+        dots = found.evaluate(dim.replace(".mark-line", ".mark-symbol"))
+        assert {"0.2", "1"} <= set(dots), "the dot of the other run's best epoch is dimmed as its line is"
     screen.page.mouse.move(5, 400, steps=3)
     screen.page.wait_for_timeout(300)
     assert [found.evaluate(RULES) for found in charts] == [[], []]

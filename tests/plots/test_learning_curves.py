@@ -31,6 +31,7 @@ from mnist_core.plots.learning_curves import (
     end_names,
     hover_frame,
     mark_frame,
+    mark_rows,
     thinned,
     value_domain,
 )
@@ -360,3 +361,10 @@ def test_the_run_near_the_pointer_dims_the_others(names: str, dims: bool) -> Non
     chart = curves_chart(frame, dict.fromkeys(names, "#0072B2"), "loss").to_dict()
     assert ("over" in [param["name"] for param in chart["params"]]) is dims
     assert vl_convert.vegalite_to_svg(chart)
+
+
+@pytest.mark.parametrize(
+    ("left", "rows"), [([False, False], [1, 0]), ([True, True], [0, 1]), ([False, False, True], [2, 1, 0]), ([], [])]
+)
+def test_the_words_of_a_mark_stand_above_the_rules_that_they_run_towards(left: list[bool], rows: list[int]) -> None:
+    assert mark_rows(left) == rows

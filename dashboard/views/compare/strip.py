@@ -42,7 +42,7 @@ def strip(
         chosen,
         MOST,
         key="strip_digits",
-        title=":small[Digits that only one of the two gets right; press one for all of them]",
+        title=":small[Digits that only one of the two gets right, the right guess in bold; press one for all]",
         on_open=lambda index: state.fill({OPENED: index}),
         small=True,
     )

@@ -143,6 +143,10 @@ def reason_words(item: Ranked, items: Sequence[Ranked], names: Names) -> str:
 def _status_words(item: Ranked, names: Names) -> str:
     margin = margin_words(_margin(item))
     if item.status == "suffices":
+        if item.best and all(one.answer == "better" for one in [*item.against.values(), *item.recipes.values()]):
+            return "It is shown to be better than every other one"
+        if item.best:
+            return f"It is shown that no other one is more than {margin} better"
         return f"It is shown to be at most {margin} worse than every other one"
     if item.status == "behind":
         worse = [names[key] for key, decision in item.against.items() if decision.answer == "worse"]
