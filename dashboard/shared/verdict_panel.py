@@ -133,7 +133,12 @@ def verdict_panel(
             panels.heading(
                 "Is the difference real?",
                 f"Test accuracy against {for_markdown(base)}, with {intervals_words(len(verdicts))}. "
-                "Hollow: not shown to differ.",
+                "Hollow: not shown to differ."
+                + (
+                    " Of these trained networks, one seed each; the first sentence is about the recipes, all seeds."
+                    if any(in_headline(recipe) for recipe in recipes)
+                    else ""
+                ),
                 DIFFERENCE_HELP,
             )
             panels.chart_with_table(

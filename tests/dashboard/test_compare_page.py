@@ -284,6 +284,9 @@ def test_seeds_of_both_recipes_in_the_store_are_compared_too(app: OpenPage, make
     text = text_of(app(runs=f"{small[0].id},{large[0].id}"))
     assert "## As a recipe, large is better than small by 8.00 points" in text  # the headline holds both chances
     assert "large is better than small by 8.00 points [" in text.split("## As a recipe")[1]
+    assert (
+        "trained networks, one seed each; the first sentence is about the recipes" in text
+    )  # two questions, two numbers
     assert "large 95.80 ± 0.20 % over 3 seeds, small 87.80 ± 0.20 % over 3" in text
 
 
