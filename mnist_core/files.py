@@ -25,7 +25,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-import psutil
 from pydantic_core import from_json
 
 from mnist_core import processes
@@ -51,9 +50,6 @@ _REASONS = {
 
 FORGOTTEN_AFTER_S = 3600.0
 """A temporary file whose process cannot be looked up counts as left behind when it is so old."""
-
-_SLACK_S = 5.0
-"""By so much the clock may have been set between a process's start and the name that it gave a file."""
 
 _TEMPORARY = re.compile(r"\.tmp-(\d+)-(\d+)-\d+-(.*)")
 """A name from `temporary_near`: process, Unix nanoseconds, count, then the machine and the name that it is for."""
@@ -194,11 +190,7 @@ def _left_behind(path: Path) -> bool:
         return False
     if not found or not found[3].startswith(f"{socket.gethostname()}."):
         return time.time() - path.lstat().st_mtime > FORGOTTEN_AFTER_S
-    try:
-        started = processes.start_time(int(found[1]))
-    except psutil.AccessDenied:
-        return False
-    return started is None or started > int(found[2]) / 1e9 + _SLACK_S  # a later one is another of the same number
+    return not processes.may_have_made(int(found[1]), int(found[2]) / 1e9)
 
 
 def write_json(path: Path, data: Any, *, durable: bool = True) -> None:

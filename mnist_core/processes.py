@@ -19,6 +19,8 @@ from pydantic import Field
 
 SAME_START_S = 1.0
 """Two start times that differ by less are of one process; systems report them more or less exactly."""
+CLOCK_SLACK_S = 5.0
+"""By so much the clock may have been set between a process's start and what it made."""
 
 
 def start_time(pid: int | None = None) -> float | None:
@@ -76,6 +78,18 @@ def is_alive(pid: int, started: float, marked: str = "") -> bool:
     if found is not None and marked and (now := mark(pid)):
         return now == marked
     return found is not None and abs(found - started) < SAME_START_S
+
+
+def may_have_made(pid: int, made_at: float) -> bool:
+    """True if a living process of this number may have made something at `made_at`, in Unix seconds.
+
+    One that began later is another of the same number. True also where the system does not say.
+    """
+    try:
+        started = start_time(pid)
+    except psutil.AccessDenied:
+        return True
+    return started is not None and started <= made_at + CLOCK_SLACK_S
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,6 +132,16 @@ def test_tensorflow_is_imported_late_and_only_where_models_are_built(path: Path)
         assert not libraries(path) & heavy
 
 
+ASKS_FOR_LIFE = re.compile(r"pid_exists|create_time|STATUS_ZOMBIE|is_running\(|os\.kill\(|/proc/.*stat")
+"""Ways to find out whether a process is alive."""
+
+
+@pytest.mark.parametrize("path", EVERY, ids=place)
+def test_processes_alone_knows_whether_a_process_is_alive(path: Path) -> None:
+    asks = bool(ASKS_FOR_LIFE.search(path.read_text(encoding="utf-8")))
+    assert asks == (place(path) == "mnist_core/processes.py")
+
+
 @pytest.mark.parametrize("path", DASHBOARD, ids=place)
 def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
     if path.stem != "state":

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from mnist_core.comparison.verdicts import Verdict
 from mnist_core.evaluation.metrics import split_loss
 from mnist_core.evaluation.predictions import Predictions
-from mnist_core.runs.records import EpochRow
+from mnist_core.runs.records import EpochRow, best_row
 
 NOTABLE = 0.05
 """A loss that has risen by less than so much of its lowest value is not worth a sentence."""
@@ -38,10 +38,10 @@ class Course(NamedTuple):
 
 def course(rows: Sequence[EpochRow]) -> Course | None:
     """Return the course from the best epoch to the last; None where no epoch has a finite validation loss."""
-    finite = [row for row in rows if math.isfinite(row.val_loss)]
-    if not finite:
+    best = best_row(rows)
+    if best is None:
         return None
-    best, last = min(finite, key=lambda row: row.val_loss), finite[-1]
+    last = next(row for row in reversed(rows) if math.isfinite(row.val_loss))
     return Course(best, last, wrong_cost(best), wrong_cost(last))
 
 

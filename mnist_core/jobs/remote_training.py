@@ -20,8 +20,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from mnist_core.data import duplicates
 from mnist_core.data.datasets import (
     BUILT_IN,
@@ -36,6 +34,7 @@ from mnist_core.errors import DatasetError, JobError, MnistCoreError, StaleAttem
 from mnist_core.files import make_folder, parse_json, placing, write_json
 from mnist_core.jobs.execution import Train, execute
 from mnist_core.jobs.execution import sentence as error_sentence
+from mnist_core.processes import may_have_made
 from mnist_core.remote import protocol
 from mnist_core.remote.client import Client, HeldByAnother, NothingToTrain, ServerAddress, Unreachable
 from mnist_core.remote.protocol import Claimed
@@ -93,7 +92,8 @@ def _sweep() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         found = re.match(rf"{_PREFIX}([0-9]+)-", path.name)
         with contextlib.suppress(OSError):
-            if found and not psutil.pid_exists(int(found[1])) and time.time() - path.stat().st_mtime > LEFT_BEHIND_S:
+            made_at = path.stat().st_mtime
+            if found and not may_have_made(int(found[1]), made_at) and time.time() - made_at > LEFT_BEHIND_S:
                 shutil.rmtree(path, ignore_errors=True)  # that of another account stays
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from mnist_core.comparison.words.changes import moments
 from mnist_core.plots.labels import margin_names
 from mnist_core.plots.style import GREY, PAPER, RUN_COLOURS, WIDE_SCREEN, as_text, layer
+from mnist_core.runs.records import lowest_place
 from mnist_core.runs.run import Run
 
 CurveMetric = Literal["loss", "accuracy"]
@@ -209,10 +210,8 @@ def _smoothed(values: pd.Series, smoothing: float) -> pd.Series:
 
 def best_epoch(history: pd.DataFrame) -> int | None:
     """Return the epoch with the lowest validation loss, the first where several tie; None where there is no loss."""
-    values = history["val_loss"].astype(float).replace([np.inf, -np.inf], np.nan)
-    if values.notna().sum() == 0:
-        return None
-    return int(history["epoch"].iloc[int(values.argmin())])
+    place = lowest_place(history["val_loss"].astype(float))
+    return None if place is None else int(history["epoch"].iloc[place])
 
 
 def bright_runs(curves: Sequence[Curve], first: str | None = None) -> list[str]:

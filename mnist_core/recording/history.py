@@ -94,12 +94,6 @@ def rows_of(history: pd.DataFrame | Mapping[str, Sequence[float]] | Any) -> list
     return [row_of(number + 1, {name: values[number] for name, values in known.items()}) for number in range(count)]
 
 
-def best_epoch(rows: Sequence[EpochRow]) -> int | None:
-    """Return the epoch of the lowest validation loss; None where no validation loss is known."""
-    finite = [row for row in rows if math.isfinite(row.val_loss)]
-    return min(finite, key=lambda row: row.val_loss).epoch if finite else None
-
-
 def _number(value: Any, name: str, epoch: int) -> float:
     if value is None:
         return math.nan

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from mnist_core.errors import ConfigError, PredictionsError, StoreError
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.recording.arrays import as_array
-from mnist_core.recording.history import best_epoch, rows_of
+from mnist_core.recording.history import rows_of
 from mnist_core.recording.known_images import TestData, by_name, find, whole_numbers, without_images
 from mnist_core.runs.recorded import Source, parse_recorded
-from mnist_core.runs.records import EpochRow
+from mnist_core.runs.records import EpochRow, best_epoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 

@@ -21,11 +21,11 @@ from mnist_core.data.datasets import Catalog
 from mnist_core.errors import PredictionsError, StoreError
 from mnist_core.recording import elsewhere
 from mnist_core.recording.arrays import as_array
-from mnist_core.recording.history import best_epoch, row_of
+from mnist_core.recording.history import row_of
 from mnist_core.recording.known_images import find
 from mnist_core.recording.record import NO_PICTURES, as_probabilities, fitting
 from mnist_core.runs.recorded import LayerNote, Recorded
-from mnist_core.runs.records import EpochRow, LiveProgress
+from mnist_core.runs.records import EpochRow, LiveProgress, best_epoch
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store, default_root
 from mnist_core.runs.writer import RunWriter

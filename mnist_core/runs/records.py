@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -80,6 +80,23 @@ class EpochRow:
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
                 raise ValueError(f"{FILE_KEYS.get(name, name)} is {str(value)[:80]!r}; it must be a number, or null")
         return cls(epoch, **{key: math.nan if value is None else float(value) for key, value in values.items()})
+
+
+def lowest_place(losses: Iterable[float]) -> int | None:
+    """Return the place of the lowest finite value, from 0, the first where several tie; None where none is finite."""
+    return min(((loss, place) for place, loss in enumerate(losses) if math.isfinite(loss)), default=(0.0, None))[1]
+
+
+def best_row(rows: Sequence[EpochRow]) -> EpochRow | None:
+    """Return the epoch of the lowest validation loss, the first where several tie; None where no loss is finite."""
+    place = lowest_place(row.val_loss for row in rows)
+    return None if place is None else rows[place]
+
+
+def best_epoch(rows: Sequence[EpochRow]) -> int | None:
+    """Return the number of that epoch, from 1; None where no validation loss is finite."""
+    best = best_row(rows)
+    return best.epoch if best else None
 
 
 LONGEST_NAME = 80

@@ -31,6 +31,7 @@ from mnist_core.runs.records import (
     Pause,
     SlowMotion,
     Status,
+    best_epoch,
 )
 from mnist_core.runs.states import ENDED, LIVE, RESUMABLE, SETTLED, RunState
 
@@ -271,10 +272,10 @@ class Run:
             return self.status.kept_epoch
         if chosen == "last" and self.recorded and self.ended and self.status.kept_epoch is not None:
             return self.status.kept_epoch  # the recorded weights are the last; there may be no val_loss
-        rows = [row for row in self.rows() if math.isfinite(row.loss) and math.isfinite(row.val_loss)]
-        if not rows:
-            return None
-        return rows[-1].epoch if chosen == "last" else min(rows, key=lambda row: row.val_loss).epoch
+        if chosen == "best":
+            return best_epoch(self.rows())
+        finite = [row.epoch for row in self.rows() if math.isfinite(row.loss) and math.isfinite(row.val_loss)]
+        return finite[-1] if finite else None
 
     def predictions_file(self, epoch: int | None = None) -> Path:
         """Return the predictions file of the weights of an epoch; without an epoch, of the kept weights."""

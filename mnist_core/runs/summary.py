@@ -9,7 +9,7 @@ from typing import Any
 
 from mnist_core.evaluation.metrics import Interval, Scores, accuracy_interval
 from mnist_core.experiments.fields import flatten
-from mnist_core.runs.records import ChosenEpoch
+from mnist_core.runs.records import ChosenEpoch, best_row
 from mnist_core.runs.run import Run
 
 
@@ -54,8 +54,7 @@ class RunSummary:
 def summarise(run: Run, chosen: ChosenEpoch = "kept") -> RunSummary:
     """Return the figures of a run, from its history and its stored predictions of the chosen epoch."""
     rows = run.rows()
-    finite = [row for row in rows if row.val_loss == row.val_loss]
-    best = min(finite, key=lambda row: row.val_loss, default=None)
+    best = best_row(rows)
     last = rows[-1] if rows else None
     test = run.test_scores(chosen)
     return RunSummary(

@@ -25,7 +25,7 @@ from mnist_core.errors import ConfigError
 from mnist_core.evaluation import metrics
 from mnist_core.experiments.configs import HeldOutValidation, ModelConfig, PlateauSchedule, RunConfig, TrainingConfig
 from mnist_core.experiments.layers import DenseLayer
-from mnist_core.runs.records import EpochRow
+from mnist_core.runs.records import EpochRow, best_epoch
 from mnist_core.training import checkpoints, reuse
 from mnist_core.training.checkpoints import Plateau, State
 from mnist_core.training.engine import Engine, shuffled, subset
@@ -121,7 +121,7 @@ def train(
         reason=ending.reason,
         history=tuple(run.state.rows),
         model=run.hand_over(),
-        best_epoch=_best_epoch(run.state.rows),
+        best_epoch=best_epoch(run.state.rows),
         kept_epoch=kept,
         probabilities=probabilities,
         val_labels=run.split.y_val if held_out else None,
@@ -315,7 +315,7 @@ class _Training:
             state.plateau.note(self.config.schedule, row.val_loss)
         if rule and state.stopper.improves(rule, row.epoch, row.val_loss) and rule.restore_best:
             state.best_weights = state.weights
-        if _best_epoch(state.rows) == row.epoch:
+        if best_epoch(state.rows) == row.epoch:
             state.lowest_epoch, state.lowest_weights = row.epoch, state.weights
         if self.checkpoint:
             checkpoints.save(self.checkpoint, self.identity, state)
@@ -357,11 +357,6 @@ class _Pace:
 
 def _accuracy(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> float:
     return float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def _best_epoch(rows: list[EpochRow]) -> int | None:
-    finite = [row for row in rows if math.isfinite(row.val_loss)]
-    return min(finite, key=lambda row: row.val_loss).epoch if finite else None
 
 
 def _set_initial(model: Any, weights: Sequence[NDArray[Any]]) -> None:
