@@ -55,7 +55,7 @@ _WORDS: Mapping[Action, str] = {
     "restore": "restore",
     "empty_trash": "empty the trash",
     "pin": "pin runs for the class",
-    "data": "register or remove data sets",
+    "data": "download, register or remove data sets",
     "import": "take over runs from an archive",
 }
 
@@ -76,17 +76,20 @@ class Person:
 
     def check(self, action: Action, owner: str = "", what: str = "") -> None:
         """Raise NotAllowed where `may` is False. what: such as the name of the run."""
+        if refusal := self.refusal(action, owner, what):
+            raise NotAllowed(refusal)
+
+    def refusal(self, action: Action, owner: str = "", what: str = "") -> str:
+        """Return why this person may not do it, and who may; empty where `may` is True."""
         if self.may(action, owner):
-            return
+            return ""
         if self.role != "student":
-            raise NotAllowed(
-                f"nobody without a name may {_WORDS[action]} here; open the address of the class and enter your name"
-            )
+            return f"nobody without a name may {_WORDS[action]} here; open the address of the class and enter your name"
         if ALLOWED[action] == "none":
-            raise NotAllowed(f"{self.name} may not {_WORDS[action]}; only the teacher may, so ask there")
+            return f"{self.name} may not {_WORDS[action]}; only the teacher may, so ask there"
         whose = f"is by {owner}" if owner else "is by nobody in the class"
         who = f"only {owner} or the teacher may" if owner else "only the teacher may"
-        raise NotAllowed(f"{self.name} may not {_WORDS[action]} {what or 'this'}, which {whose}; {who}")
+        return f"{self.name} may not {_WORDS[action]} {what or 'this'}, which {whose}; {who}"
 
 
 OWNER = Person("", "teacher")

@@ -152,7 +152,7 @@ def test_only_the_teacher_registers_data_sets_which_are_paths_on_this_machine(
     used_by: As, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnist_core.data.datasets.read_npz", lambda path: {})
-    with pytest.raises(NotAllowed, match="register or remove data sets"):
+    with pytest.raises(NotAllowed, match="download, register or remove data sets"):
         used_by(ADA).catalog.register("secret", tmp_path / "x.npz")
     write_json(used_by.store.root / "datasets.json", {"fashion": "/x.npz"})
     with pytest.raises(NotAllowed):

@@ -205,7 +205,7 @@ def mnist_panel() -> None:
 
 
 def _mnist(was_running: bool) -> None:
-    fetching = download()
+    fetching, refusal = download(), resources.store().person.refusal("data")
     if fetching.running != was_running:
         st.rerun()
     with st.container(border=True, key="data_mnist"):
@@ -216,7 +216,15 @@ def _mnist(was_running: bool) -> None:
         if fetching.running:
             share = fetching.share()
             st.progress(share, f"{100 * share:.0f} % of 11.5 MB" if share else "Asking for the file …")
-            st.button("Stop", key="data_stop", type="tertiary", icon=":material/stop:", on_click=fetching.stop)
+            st.button(
+                "Stop",
+                key="data_stop",
+                type="tertiary",
+                icon=":material/stop:",
+                on_click=_stop,
+                disabled=bool(refusal),
+            )
+            _refused(refusal)
             return
         given = os.environ.get(MNIST_VARIABLE)
         if given:
@@ -230,10 +238,21 @@ def _mnist(was_running: bool) -> None:
         if ended is not None and not ended.done:
             st.info(f"{for_markdown(ended.reason)}.", icon=":material/wifi_off:")
         if st.button("Download MNIST" if ended is None else "Try again", type="primary", key="data_download",
-                     icon=":material/download:"):  # fmt: skip
+                     icon=":material/download:", disabled=bool(refusal)):  # fmt: skip
             with panels.errors_as_messages():
                 fetching.start()
                 st.rerun()
+        _refused(refusal)
+
+
+def _stop() -> None:
+    with panels.errors_as_toasts():
+        download().stop()
+
+
+def _refused(reason: str) -> None:
+    if reason:
+        st.caption(panels.markdown_sentence(reason))
 
 
 # -- the user's files --------------------------------------------------------------------------------------------------
@@ -253,7 +272,10 @@ def registered_panel(runs: list[Run]) -> None:
         text, new = notice
         st.success(for_markdown(text) + (" [Look at it above](#examples)" if new else ""), icon=":material/check:")
         state.fill({NOTICE: None} | ({"data_path": "", "data_name": ""} if new else {}))
-    if resources.store().writable:
+    refusal = resources.store().person.refusal("data")
+    if refusal:
+        _refused(refusal)
+    elif resources.store().writable:
         _form(catalog)
     else:
         st.caption("Nothing can be added to a store that may only be read.")
@@ -267,7 +289,8 @@ def registered_panel(runs: list[Run]) -> None:
                 width="stretch",
             )
             if st.button("Forget", key=f"data_forget_{known}", type="tertiary", icon=":material/close:",
-                         help="Take it off the list; the file and its runs stay"):  # fmt: skip
+                         help="Take it off the list; the file and its runs stay",
+                         disabled=bool(refusal)):  # fmt: skip
                 with panels.errors_as_messages():
                     catalog.forget(known)
                     state.set_link(**{LOOK: None})

@@ -47,7 +47,16 @@ class Download:
         self._log = store.root / "download.log"
 
     def start(self) -> None:
-        """Begin, unless it has begun already; raises WriteError where the store may not be written."""
+        """Begin, unless it has begun already.
+
+        Raises
+        ------
+        NotAllowed
+            where the person who asks is a student of a class: the teacher's machine and network fetch it.
+        WriteError
+            where the store may not be written.
+        """
+        self.store.check("data")
         with self._lock:
             if self.running:
                 return
@@ -83,7 +92,8 @@ class Download:
         return DownloadEnd(False, self._last_words())
 
     def stop(self) -> None:
-        """End it; what has arrived is fetched again next time."""
+        """End it; what has arrived is fetched again next time. Raises NotAllowed as `start` does."""
+        self.store.check("data")
         if self._process is not None and self.running:
             self._process.terminate()
             self._process.wait(10)

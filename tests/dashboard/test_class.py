@@ -45,6 +45,24 @@ def test_a_student_cannot_cancel_the_run_of_another_on_train(
     assert store.get(run_of_ben.id).state == "cancelled"
 
 
+def test_only_the_teacher_downloads_registers_and_forgets_data(
+    app: OpenPage, as_viewer: Callable[[str], Classroom], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    write_json(store.root / "datasets.json", {"fashion": str(tmp_path / "fashion.npz")})
+    as_viewer("Ada")
+    page = app("views/data.py")
+    assert page.button(key="data_download").disabled
+    assert page.button(key="data_forget_fashion").disabled
+    assert "only the teacher may" in text_of(page)
+    assert not page.get("file_uploader")
+    as_viewer("")
+    page = app("views/data.py")
+    assert not page.button(key="data_download").disabled
+    assert not page.button(key="data_forget_fashion").disabled
+
+
 def test_runs_shows_the_owner_and_filters_by_one(
     app: OpenPage, as_viewer: Callable[[str], Classroom], run_of_ben: Run, make_run: MakeRun
 ) -> None:

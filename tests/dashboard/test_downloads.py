@@ -10,6 +10,8 @@ import pytest
 
 from dashboard.shared.downloads import Download
 from mnist_core.data.datasets import MNIST_DOWNLOAD_BYTES, arriving
+from mnist_core.errors import NotAllowed
+from mnist_core.people import OWNER, Person, student
 from mnist_core.runs.store import Store
 
 
@@ -90,6 +92,22 @@ def test_it_can_be_stopped_and_begun_again(store: Store) -> None:
     assert not fetching.running
     fetching.start()
     assert fetching.running
+    fetching.stop()
+
+
+def test_a_student_of_a_class_can_neither_start_nor_stop_it(tmp_path: Path) -> None:
+    viewer: list[Person] = [student("Ada")]
+    fetching = download(Store(tmp_path, who=lambda: viewer[0]), "import time; time.sleep(60)")
+    with pytest.raises(NotAllowed, match="Ada may not download"):
+        fetching.start()
+    assert not fetching.running
+    viewer[0] = OWNER
+    fetching.start()
+    viewer[0] = student("Ada")
+    with pytest.raises(NotAllowed, match="Ada may not download"):
+        fetching.stop()
+    assert fetching.running
+    viewer[0] = OWNER
     fetching.stop()
 
 
