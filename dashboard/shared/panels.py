@@ -273,12 +273,12 @@ def errors_as_toasts() -> Iterator[None]:
         st.toast(markdown_sentence(error), icon=":material/error:", duration="long")
 
 
-def sentence(error: MnistCoreError) -> str:
-    """Return an error's message as a sentence."""
+def sentence(error: MnistCoreError | str) -> str:
+    """Return an error's message, or a reason, as a sentence."""
     text = str(error)
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def markdown_sentence(error: MnistCoreError) -> str:
+def markdown_sentence(error: MnistCoreError | str) -> str:
     """Return an error's message as a sentence of Markdown, in which names and paths are only text."""
     return for_markdown(sentence(error))

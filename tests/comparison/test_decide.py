@@ -527,6 +527,7 @@ NO_DECISIONS = {
     "mnist_core/experiments/grids.py _ALL 0.05": "a value of a setting in a published sweep",
     "mnist_core/experiments/layers/base.py dropout_setting 0.05": "the step of a field",
     "mnist_core/experiments/presets.py _ALL 0.95": "a published figure",
+    "mnist_core/jobs/local_service.py wait_for_another_machine 0.05": "seconds of waiting",
     "mnist_core/jobs/execution.py _EventWriter._wait 0.05": "seconds of waiting",
     "mnist_core/jobs/runners.py _wait_until_free 0.05": "seconds of waiting",
     "mnist_core/jobs/store_server.py start 0.05": "seconds of waiting",

@@ -102,7 +102,7 @@ def specification(folder: Path, content: dict[str, object]) -> str:
 def hold(store: Store) -> psutil.Process:
     """Suspend the process of a run that is in training; return it."""
     while True:
-        until(lambda: any(run.state == "running" and run.epochs_done >= 2 for run in store.runs()))
+        until(lambda: any(run.state == "running" and run.epochs_done >= 2 for run in store.runs()), 180)
         run = next((run for run in store.runs() if run.state == "running"), None)
         pid = lease.holder_pid(run.path) if run else None
         if run is None or pid is None:

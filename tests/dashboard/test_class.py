@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import class_command, classroom
+from mnist_core.errors import NotAllowed
 from mnist_core.files import write_json
 from mnist_core.people import student
 from mnist_core.runs.classroom import Classroom
@@ -29,7 +30,7 @@ def run_of_ben(store: Store) -> Run:
     return theirs.add(config((8,)), name="of Ben", fingerprint=FINGERPRINT)[0]
 
 
-def test_a_student_cannot_cancel_the_run_of_another_on_train(
+def test_a_student_sees_whose_run_it_is_and_has_no_button_that_cancels_the_run_of_another(
     app: OpenPage, runner: FakeRunner, as_viewer: Callable[[str], Classroom], run_of_ben: Run, store: Store
 ) -> None:
     from dashboard import resources
@@ -37,8 +38,10 @@ def test_a_student_cannot_cancel_the_run_of_another_on_train(
     as_viewer("Ada")
     runner.store = resources.store()
     page = app("views/train/page.py")
-    page.button(key=f"live_cancel_{run_of_ben.id}").click().run()
-    assert "only Ben or the teacher may" in page.toast[0].value
+    assert "of Ben" in text_of(page)
+    assert f"live_cancel_{run_of_ben.id}" not in {button.key for button in page.button}
+    with pytest.raises(NotAllowed, match="only Ben or the teacher may"):
+        runner.cancel(run_of_ben.id)
     assert store.get(run_of_ben.id).state == "queued"
     as_viewer("")
     app("views/train/page.py").button(key=f"live_cancel_{run_of_ben.id}").click().run()

@@ -116,10 +116,10 @@ def test_a_drag_along_an_axis_filters_the_table_and_is_taken_back(screen: Screen
     row = box["height"] / 8
     y = box["y"] + 6.5 * row  # the learning rate is the seventh of eight axes
     mouse = screen.page.mouse
-    mouse.move(box["x"] + box["width"] * 0.1, y + 4)
+    mouse.move(box["x"] + box["width"] * 0.4, y + 4)
     mouse.down()
-    mouse.move(box["x"] + box["width"] * 0.3, y + 8, steps=5)
-    mouse.move(box["x"] + box["width"] * 0.5, y + 12, steps=5)
+    mouse.move(box["x"] + box["width"] * 0.5, y + 8, steps=5)
+    mouse.move(box["x"] + box["width"] * 0.7, y + 12, steps=5)
     mouse.up()
     undo = screen.page.get_by_role("button", name="learning rate:")
     expect(undo).to_be_visible()

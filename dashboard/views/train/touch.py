@@ -15,6 +15,7 @@ from mnist_core.experiments.settings import LAYER_SETTINGS, SETTINGS, layer_path
 from mnist_core.jobs.changing import go_on_changed
 from mnist_core.jobs.request import resume
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 SLOW_S = 1.0
 """Seconds that slow motion waits after each epoch."""
@@ -30,6 +31,20 @@ Do = Callable[[Callable[[], object]], None]
 def touchable(run: Run) -> bool:
     """True if a person may pause and change the run: one that is trained here, and of no sweep or search."""
     return run.recorded is None and not run.one_of_many and not run.read_only
+
+
+def of_another(run: Run) -> bool:
+    """True if it is another's run, which this person may not stop: in a class, only its owner and the teacher may."""
+    return not resources.store().person.may("stop", run.meta.owner)
+
+
+def owner_words(run: Run) -> None:
+    """Write whose run it is, where it is not this person's own; and why it cannot be stopped, where that is so."""
+    person, owner = resources.store().person, run.meta.owner
+    refusal = person.refusal("stop", owner, f"the run {run.name}")
+    if refusal or owner not in ("", person.name):
+        st.caption(f"of {for_markdown(owner)}" if owner else "of nobody in the class", width="content",
+                   help=panels.markdown_sentence(refusal) if refusal else None)  # fmt: skip
 
 
 def pause_button(run: Run, do: Do) -> None:
