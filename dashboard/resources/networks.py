@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,8 +104,10 @@ def digit_map(run: Run, kind: str) -> tuple[NDArray[np.intp], Map]:
     return placed
 
 
-def hidden_digits(run: Run) -> HiddenDigits | None:
+def hidden_digits(run: Run, off: Mapping[int, Sequence[int]] = MappingProxyType({})) -> HiddenDigits | None:
     """Return the hidden activations of the run's training digits; None if no weights were kept.
+
+    off: neurons that are switched off, counted from 0, by the step of their layer.
 
     Computed once, which takes a second for a dense network, and shared by all sessions. Raises what `own_dataset`
     raises.
@@ -113,7 +117,8 @@ def hidden_digits(run: Run) -> HiddenDigits | None:
     def made() -> HiddenDigits | None:
         with st.spinner("Reading what the network makes of the training digits …"):
             found, data = network(run), datasets.own_dataset(run)
-            return hidden_digits(found, run.config.model, data.x_train) if found else None
+            return hidden_digits(found.without(off), run.config.model, data.x_train) if found else None
 
-    digits: HiddenDigits | None = LARGE.get(("hidden digits", weights_key(run)), made, size_of)
+    units = tuple(sorted((step, tuple(each)) for step, each in off.items()))
+    digits: HiddenDigits | None = LARGE.get(("hidden digits", weights_key(run), units), made, size_of)
     return digits

@@ -6,6 +6,8 @@ import base64
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -22,10 +24,15 @@ from mnist_core.runs.recorded import NO_NETWORK
 from mnist_core.runs.run import Run
 from mnist_core.text import for_html, for_markdown
 
+if TYPE_CHECKING:
+    from mnist_core.inspection.numpy_network import Network
+
 NEAREST = 8
 SECTIONS = {"neighbours": "Nearest training digits", "pixels": "Which pixels decided"}
 EXPLAIN = "explain"
 """The name in the URL, and the key, of what is explained."""
+Off = Mapping[str, Mapping[int, Sequence[int]]]
+"""Neurons that are switched off: by the id of a run, and the step of a layer (`Switchable`), counted from 0."""
 Colour = tuple[int, int, int]
 # for, against, undecided ink and paper; not colours that runs have
 LIGHT: tuple[Colour, Colour, Colour, Colour] = (
@@ -82,22 +89,32 @@ def explain(
     runs: Sequence[Run],
     labels: Mapping[str, str],
     colours: Mapping[str, str],
+    off: Off = MappingProxyType({}),
 ) -> None:
     """Draw one of SECTIONS for an image of shape (28, 28), of which `true` is the label, where it has one.
+
+    off: which neurons of a run are switched off, by its id.
 
     All runs must be trained on the same data. Raises DatasetError where that is not on this machine.
     """
     if section == "neighbours":
-        _neighbours(image, runs, labels, colours)
+        _neighbours(image, runs, labels, colours, off)
     else:
-        _pixels(image, true, runs, labels, colours)
+        _pixels(image, true, runs, labels, colours, off)
 
 
 def _choose() -> None:
     state.set_link(**{EXPLAIN: state.widget_value(EXPLAIN)})
 
 
-def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
+def _network(run: Run, off: Off) -> Network | None:
+    found = resources.network(run)
+    return found and found.without(off.get(run.id, {}))
+
+
+def _neighbours(
+    image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], off: Off
+) -> None:
     data = resources.own_dataset(runs[0])
     st.caption(
         f"The {NEAREST} images of the training set that are most like this digit, with their labels and distances. A "
@@ -112,8 +129,8 @@ def _neighbours(image: Pixels, runs: Sequence[Run], labels: Mapping[str, str], c
     _strip("By pixels", None, near, data.x_train, data.y_train, "")
     for run in runs:
         with panels.errors_as_messages():
-            hidden = resources.hidden_digits(run)
-            network = resources.network(run)
+            hidden = resources.hidden_digits(run, off.get(run.id, {}))
+            network = _network(run, off)
             if hidden is None or network is None:
                 st.caption(for_markdown(no_weights(run, labels[run.id])))
                 continue
@@ -179,7 +196,12 @@ def _square(colour: str) -> str:
 
 
 def _pixels(
-    image: Pixels, true: int | None, runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]
+    image: Pixels,
+    true: int | None,
+    runs: Sequence[Run],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    off: Off,
 ) -> None:
     palette = DARK if theme.is_dark() else LIGHT
     speaks_for, against, *_ = (f"rgb{colour}" for colour in palette)
@@ -190,7 +212,7 @@ def _pixels(
     figures = []
     for run in runs:
         with panels.errors_as_messages():
-            network = resources.network(run)
+            network = _network(run, off)
             if network is None:
                 st.caption(for_markdown(no_weights(run, labels[run.id])))
                 continue

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dashboard.shared import explanations
 from dashboard.shared.drawing.edits import _numbers
 from dashboard.views.draw.kept_panel import few_words
 from mnist_core.data.drawings import PAD_SIDE, encoded, seen
 from mnist_core.data.images import Pixels
 from mnist_core.data.kept_digits import keep, kept_digits
+from mnist_core.inspection.numpy_network import Network
+from mnist_core.inspection.occlusion import Occlusion, occlusion
 from mnist_core.runs.store import Store
 from tests.support.pages import click, text_of, words
 from tests.support.seed import trained
@@ -134,7 +137,39 @@ def test_neurons_that_are_switched_off_change_the_answer_of_their_run_only(app, 
     assert after["answers"][first["id"]] != before["answers"][first["id"]]
     assert after["answers"][second["id"]] == before["answers"][second["id"]]
     assert list(after["runs"][0]["off"].values()) == [list(range(8))]
-    assert "8 off" in text_of(page)
+    assert after["runs"][0]["off_words"] == "dense_1: 8 of 8 neurons off"
+    assert after["runs"][1]["off_words"] == ""
+    assert "8 of 8 neurons off" in text_of(page)
+
+
+def test_reset_brings_the_neurons_back_too(app, both: str) -> None:
+    page = drawn(app(PAGE, runs=both))
+    before = pad_data(page)
+    next(item for item in page.text_input if item.label.startswith("dense_1")).set_value("1-8").run()
+    page.button(key="draw_reset").click().run()
+    assert pad_data(page)["answers"] == before["answers"]
+    assert not any(run["off"] for run in pad_data(page)["runs"])
+    assert page.button(key="draw_reset").disabled
+
+
+def test_what_decided_is_explained_of_the_network_without_its_neurons(
+    app, both: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_of = []
+
+    def looked_into(network: Network, image: Pixels, true: int | None) -> Occlusion:
+        asked_of.append(network.probabilities(image[None])[0])
+        return occlusion(network, image, true)
+
+    monkeypatch.setattr(explanations, "occlusion", looked_into)
+    page = drawn(app(PAGE, runs=both, explain="pixels"))
+    whole = asked_of[0]
+    next(item for item in page.text_input if item.label.startswith("dense_1")).set_value("1-5").run()
+    asked_of.clear()
+    page.run()
+    card = pad_data(page)
+    np.testing.assert_allclose(asked_of[0], card["answers"][card["runs"][0]["id"]], atol=1e-6)
+    assert not np.allclose(asked_of[0], whole)
 
 
 @pytest.mark.parametrize(

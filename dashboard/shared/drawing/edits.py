@@ -80,9 +80,20 @@ def _numbers(text: str, units: int) -> tuple[list[int], str]:
     return sorted(found), ""
 
 
-def reset() -> None:
-    """Set all sliders to their start."""
-    state.fill(START)
+def off_words(run: Run) -> str:
+    """Return how many neurons of which layer are switched off, such as ``dense 1: 8 of 64 neurons off``, or ""."""
+    found = off(run)
+    return "; ".join(
+        f"{layer.name}: {len(found[layer.step])} of {layer.units} neurons off"
+        for layer in switchable(run.config.model)
+        if layer.step in found
+    )
+
+
+def reset(runs: Sequence[Run] = ()) -> None:
+    """Set all sliders to their start, and switch the neurons of these runs on again."""
+    fields = [_off_key(run, layer.step) for run in runs for layer in switchable(run.config.model)]
+    state.fill(START | dict.fromkeys(fields, ""))
 
 
 def controls(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
@@ -111,7 +122,8 @@ def controls(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
             st.slider(
                 "Noise", 0.0, 0.5, step=0.05, key=NOISE, help="Standard deviation of random grey, as a share of ink"
             )
-        st.button("Reset", key="draw_reset", on_click=reset, disabled=not changes(edit), type="tertiary")
+        changed = changes(edit) or not centred() or any(map(off, runs))
+        st.button("Reset", key="draw_reset", on_click=reset, args=(runs,), disabled=not changed, type="tertiary")
         if runs:
             _neurons(runs, labels)
 
@@ -140,7 +152,6 @@ def _neurons(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
         _, problem = _numbers(str(state.widget_value(_off_key(run, layer.step)) or ""), layer.units)
         if problem:
             st.caption(f":material/error: {layer.name}: {for_markdown(problem)}; none of it is switched off.")
-    counted = [(labels[each.id], sum(map(len, off(each).values()))) for each in runs]
-    parts = [f"{for_markdown(label)}: {count} off" for label, count in counted if count]
+    parts = [f"{for_markdown(labels[each.id])}, {off_words(each)}" for each in runs if off(each)]
     if parts:
         st.caption(f":material/power_off: {'; '.join(parts)}")

@@ -52,6 +52,7 @@ def live_pad(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[st
                 colours[run.id],
                 resources.network_name(run) if not run.config.model.convolutional else "",
                 off,
+                edits.off_words(run) if off else "",
                 None if answers is None else answers[0].tolist(),
                 None if answers is None else answers[1].tolist(),
             )

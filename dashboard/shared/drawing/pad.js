@@ -47,7 +47,9 @@ function card(run) {
     bar.append(track, html("span", "digit", digit));
     bars.append(bar);
   }
-  made.append(head, bars, html("div", "note", ""));
+  made.append(head, bars);
+  if (run.off_words) made.append(html("div", "off", run.off_words));
+  made.append(html("div", "note", ""));
   return made;
 }
 

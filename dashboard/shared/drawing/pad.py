@@ -44,6 +44,7 @@ class Card(NamedTuple):
     """A run on the pad.
 
     network: of its weights in the page; empty where there are none. off: neurons that are switched off, by step.
+    off_words: the same as text.
     answer: ten probabilities; None for a blank pad. other: the same with the digit placed the other way.
     """
 
@@ -52,6 +53,7 @@ class Card(NamedTuple):
     colour: str
     network: str
     off: Mapping[int, Sequence[int]]
+    off_words: str
     answer: Sequence[float] | None
     other: Sequence[float] | None
 
@@ -98,7 +100,14 @@ def pad(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | 
         key=KEY,
         data={
             "runs": [
-                {"id": card.id, "label": card.label, "colour": card.colour, "network": card.network, "off": card.off}
+                {
+                    "id": card.id,
+                    "label": card.label,
+                    "colour": card.colour,
+                    "network": card.network,
+                    "off": card.off,
+                    "off_words": card.off_words,
+                }
                 for card in cards
             ],
             "stamp": stamp,

@@ -130,7 +130,9 @@ def _why(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, s
                     f"{for_markdown(labels[run.id])} was trained on other data; choose it alone to look into it."
                 )
         try:
-            explanations.explain(chosen, found[1], None, alike, labels, colours)
+            off = {run.id: edits.off(run) for run in alike}
+            named = {run.id: f"{labels[run.id]} ({words})" for run in alike if (words := edits.off_words(run))}
+            explanations.explain(chosen, found[1], None, alike, {**labels, **named}, colours, off)
         except DatasetError as error:
             st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
 
