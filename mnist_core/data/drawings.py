@@ -37,6 +37,8 @@ MOST_BYTES = 10_000_000
 """The largest picture file that is read: a photograph of a phone takes 2 to 6 MB."""
 MOST_POINTS = 50_000_000
 """The most pixels that a picture may have."""
+MOST_WHOLE_POINTS = 16_000_000
+"""The most pixels of a picture that must be decoded whole, which takes 4 bytes each: all but a JPEG."""
 LEAST_CONTRAST = 24
 """Grey levels of 255 between paper and ink, below which a picture counts as blank."""
 _PHOTO_SIDE = 4 * PAD_SIDE
@@ -238,8 +240,16 @@ def _grey(content: bytes) -> Pixels:
                     "make it smaller"
                 )
             opened.draft("L", (_PHOTO_SIDE, _PHOTO_SIDE))  # a large JPEG is decoded small, which is much faster
-            picture = ImageOps.exif_transpose(opened).convert("RGBA")
-            picture.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
+            width, height = opened.size
+            if width * height > MOST_WHOLE_POINTS:
+                raise DrawingError(
+                    f"the picture has {width:,}×{height:,} pixels; of a {opened.format} at most "
+                    f"{MOST_WHOLE_POINTS / 1e6:.0f} million are read: make it smaller, or use a JPEG"
+                )
+            # first small, then turned and with colours of one kind: each of these steps makes a copy
+            small = opened if opened.mode in ("L", "RGB", "RGBA") else opened.convert("RGBA")
+            small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
+            picture = ImageOps.exif_transpose(small).convert("RGBA")
             paper = Image.new("RGBA", picture.size, "white")
             return np.asarray(Image.alpha_composite(paper, picture).convert("L"))
     except DrawingError:

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from scipy.ndimage import shift
 
 from mnist_core.data.drawings import (
@@ -21,6 +21,7 @@ from mnist_core.data.drawings import (
 )
 from mnist_core.data.images import Pixels
 from mnist_core.errors import DrawingError
+from tests.support.memory import CAN_MEASURE, measured
 
 
 def pad(top: int = 20, left: int = 30, height: int = 60, width: int = 12) -> Pixels:
@@ -146,6 +147,33 @@ def test_blank_paper_what_is_no_picture_and_what_is_too_large_are_refused_in_wor
         pad_of(b"\0" * (MOST_BYTES + 1))
     with pytest.raises(DrawingError, match=r"8,000×8,000 pixels.*smaller"):
         pad_of(file_of(np.zeros((8000, 8000), np.uint8)))
+
+
+def test_what_cannot_be_decoded_small_has_fewer_pixels() -> None:
+    with pytest.raises(DrawingError, match=r"5,000×5,000 pixels; of a PNG at most 16 million.*use a JPEG"):
+        pad_of(file_of(np.zeros((5000, 5000), np.uint8)))
+
+
+@pytest.mark.skipif(not CAN_MEASURE, reason="the peak of the memory can be measured on Linux only")
+@pytest.mark.parametrize(("kind", "mode", "side"), [("PNG", "RGBA", 4000), ("PNG", "P", 4000), ("JPEG", "RGB", 7000)])
+def test_a_large_picture_takes_little_memory(kind: str, mode: str, side: int) -> None:
+    written = io.BytesIO()
+    Image.new(mode, (side, side)).save(written, kind)
+    content = written.getvalue()
+    with measured() as peak, pytest.raises(DrawingError, match="no digit is found"):
+        pad_of(content)
+    assert peak.bytes < 160e6
+
+
+def test_a_photograph_is_turned_as_its_camera_says() -> None:
+    picture = np.full((400, 300), 230, np.uint8)
+    picture[60:340, 140:160] = 20
+    upright, turned = io.BytesIO(), io.BytesIO()
+    Image.fromarray(picture).save(upright, "PNG")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the file is to be turned by 90 degrees clockwise
+    Image.fromarray(np.rot90(picture).copy()).save(turned, "PNG", exif=exif)
+    np.testing.assert_array_equal(pad_of(turned.getvalue()), pad_of(upright.getvalue()))
 
 
 def test_an_edit_that_changes_nothing_changes_nothing() -> None:
