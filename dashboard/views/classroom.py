@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import streamlit as st
 
-from dashboard import classroom, resources
+from dashboard import classroom, resources, state
 from dashboard.shared import panels, progress
 from dashboard.shared.run_picker import run_labels
 from mnist_core.people import Person
@@ -15,6 +15,8 @@ from mnist_core.runs.classroom import MOST_PINNED, Classroom
 from mnist_core.runs.run import Run
 from mnist_core.text import for_html, for_markdown
 
+FOLLOW_S = 2.0
+"""Seconds after which the page shows who has joined and what waits."""
 QR_WORDS = "QR picture of the address of the class, with its code"
 
 
@@ -31,8 +33,7 @@ def main() -> None:
         _invitation(room)
     with right:
         st.markdown(f"You are **{for_markdown(viewer.name)}**.")
-        _here(room, runs)
-        _queue(runs)
+        state.again_every(FOLLOW_S, going_on=True)(_now)()
         _other_device()
     if viewer.role == "teacher":
         _teacher(room, viewer, runs)
@@ -49,6 +50,14 @@ def _invitation(room: Classroom) -> None:
         f'<div class="class-code">{for_html(room.code)}</div>'
     )
     st.caption("Scan the picture, or type the address and then the code.")
+
+
+def _now() -> None:
+    """Draw who is here and what waits, which others change."""
+    room, runs = classroom.classroom(), resources.scan()[0]
+    if room is not None:  # a class that has ended meanwhile
+        _here(room, runs)
+        _queue(runs)
 
 
 def _here(room: Classroom, runs: list[Run]) -> None:

@@ -59,6 +59,13 @@ class Subject:
     config: RunConfig | None
     run: Run | None
 
+    @property
+    def epochs(self) -> int | None:
+        """How many epochs it has, or will have; None where that is unknown."""
+        if self.run is not None and self.run.ended:
+            return self.run.epochs_done
+        return self.config.training.epochs if self.config else None
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -77,7 +84,8 @@ class Quantity:
     """A quantity of one run, or of one run against another.
 
     words: what it is, for docs/lessons.md. unit: of its number. runs: 1 or 2. planned: True if the configuration alone
-    is enough, so that it is known before the training. codes: the codes that it can have, and their words.
+    is enough, so that it is known before the training. codes: the codes that it can have, and their words. grows: True
+    of a growth, which may be below 0 % and above 100 %.
     """
 
     words: str
@@ -86,6 +94,21 @@ class Quantity:
     runs: int = 1
     planned: bool = False
     codes: Mapping[str, str] = field(default_factory=dict)
+    grows: bool = False
+
+    @property
+    def least(self) -> float | None:
+        """The least number that it can have, in its unit; None where there is none."""
+        if self.grows or self.unit in ("points", "times", "none"):
+            return None
+        return 1 if self.unit == "epoch" else 0
+
+    def most(self, subjects: Sequence[Subject]) -> float | None:
+        """Return the greatest number that it can have of these runs, in its unit; None where there is none."""
+        if self.unit == "%" and not self.grows:
+            return 100
+        epochs = [epochs for subject in subjects if (epochs := subject.epochs)]
+        return max(epochs) if self.unit == "epoch" and len(epochs) == len(subjects) else None
 
 
 class Named(NamedTuple):
@@ -455,7 +478,7 @@ QUANTITIES: dict[str, Quantity] = {
     **_each("last"),
     "rise of the validation loss": Quantity(
         "by how much it is higher in the last epoch than in the best, in per cent of its lowest value",
-        _of_course(lambda turn: QuantityValue(f"{100 * turn.rise:.0f} %", 100 * turn.rise)), "%",
+        _of_course(lambda turn: QuantityValue(f"{100 * turn.rise:.0f} %", 100 * turn.rise)), "%", grows=True,
     ),
     "change of the validation accuracy": Quantity(
         "that in the last epoch minus that in the best",

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.views.lessons.subjects import SOURCES
 from mnist_core.lessons.lesson import Page
-from mnist_core.lessons.quantities import value
+from mnist_core.lessons.quantities import QUANTITIES, value
 from mnist_core.lessons.reading import SHIPPED, all_lessons
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
@@ -60,6 +60,21 @@ def test_the_list_has_every_lesson_in_order(app: OpenPage) -> None:
     page = click(page, "Begin")
     assert page.title[0].value == "What is a parameter?"
     assert page.query_params["lesson"] == "parameters"
+
+
+def test_a_prediction_is_a_number_that_can_be(app: OpenPage) -> None:
+    fields = {}
+    for filed in LESSONS:
+        if filed.lesson.kind != "choice":
+            field, quantity = given(app(PAGE, lesson=filed.name), filed.name), filed.lesson.wanted.quantity
+            fields[quantity.unit] = field
+            if quantity.unit == "epoch":
+                wanted = [subjects(filed.path)[name] for name in filed.lesson.wanted.runs]
+                assert (field.min, field.max) == (1, max(subject.epochs or 0 for subject in wanted))
+    assert {"epoch", "%"} <= fields.keys()
+    assert (fields["%"].min, fields["%"].max) == (0, 100)
+    assert QUANTITIES["rise of the validation loss"].most([]) is None, "a loss may more than double"
+    assert QUANTITIES["difference"].least is None
 
 
 @pytest.mark.parametrize("filed", [filed for filed in LESSONS if filed.name != "dropout"], ids=lambda filed: filed.name)

@@ -185,6 +185,9 @@ def test_the_teachers_link_makes_a_teacher_and_names_are_only_text(
             screen.key("class_name").locator("input").click()
             expect(page.get_by_role("option", name=HOSTILE, exact=True)).to_be_visible()
             page.keyboard.press("Escape")
+            count = int(page.locator("h2", has_text="joined").inner_text().split()[0])
+            assert join(server, "127.0.0.1", room.code, "Late") == 303  # while the page stays open
+            expect(page.locator("h2", has_text=f"{count + 1} joined")).to_be_visible()
         if path == "board":
             expect(
                 page.locator("h2", has_text="Nobody leads").or_(page.locator("h2", has_text="is first"))

@@ -138,12 +138,15 @@ def _question(filed: Filed, found: Mapping[str, Subject]) -> None:
                 horizontal=max(map(len, words.values())) < 4,
             )  # fmt: skip
         else:
-            unit = lesson.wanted.quantity.unit
-            whole = unit in ("count", "epoch")
+            quantity = lesson.wanted.quantity
+            unit, whole = quantity.unit, quantity.unit in ("count", "epoch")
+            number = int if whole else float
+            least, most = quantity.least, quantity.most([found[name] for name in lesson.wanted.runs])
             state.widget(given, state.widget_value(given))
             prediction = st.number_input(
                 f"Your prediction{UNITS.get(unit, '')}",
-                min_value=1 if unit == "epoch" else None,
+                min_value=None if least is None else number(least),
+                max_value=None if most is None else number(most),
                 value=None,
                 step=1 if whole else 0.1,
                 format="%d" if whole else "%.2f",
