@@ -107,7 +107,7 @@ class ModelConfig(Config):
 
     def summary(self) -> str:
         """Return one short line, such as ``64-64 relu, dropout 0.2`` or ``conv 16-32, pool, dense 64 relu``."""
-        if self.convolutional:
+        if self.convolutional or not all(layer.summary_size for layer in self.layers):
             parts = []
             for kind, group in itertools.groupby(self.layers, key=lambda layer: layer.kind):
                 sizes = "-".join(str(size) for layer in group if (size := layer.summary_size))

@@ -85,7 +85,7 @@ def switchable(model: ModelConfig) -> list[Switchable]:
         step += part.step is not None
         if row.layer is not None and part.step is not None:
             name = found[row.layer].name if row.layer in found else row.name
-            if row.layer in found or part.variables:
+            if row.layer in found or part.weights:
                 found[row.layer] = Switchable(step, name, part.output_shape[-1])
     return list(found.values())
 

@@ -28,7 +28,8 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
 
     Returns
     -------
-    Columns order (from 0), layer, kind, text, outputs, parameters, half (half the width, 0 to 0.5), left, right.
+    Columns order (from 0), layer, kind, look (`weights`, `bare` or `dropout`), text, outputs, parameters, half (half
+    the width, 0 to 0.5), left, right.
     Dropout is a row of its own, as wide as the layer whose outputs it drops.
     """
     table = model.parts()
@@ -43,6 +44,7 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
                 "order": order,
                 "layer": row.name.replace("_", " "),
                 "kind": row.kind,
+                "look": "dropout" if part.keras.seeded == "dropout" else "weights" if row.parameters else "bare",
                 "text": part.text,
                 "outputs": outputs,
                 "parameters": row.parameters,
@@ -52,10 +54,6 @@ def architecture_frame(model: ModelConfig, widest: int | None = None) -> pd.Data
             }
         )
     return pd.DataFrame(rows)
-
-
-# Parts without parameters and without randomness.
-_BARE = ["flatten", "image", "pool", "activation"]
 
 
 def architecture_chart(
@@ -102,9 +100,9 @@ def architecture_chart(
         alt.Chart(joints)
         .mark_rule(color=GREY, strokeWidth=1.5)
         .encode(y=alt.Y("order:Q", scale=y_scale, axis=None), y2=alt.Y2("next:Q"), x=middle),
-        blocks(frame[frame["kind"].isin(_BARE)], fill=GREY, fillOpacity=0.22),
-        blocks(frame[~frame["kind"].isin([*_BARE, "dropout"])], fill=colour, fillOpacity=0.3, stroke=colour),
-        blocks(frame[frame["kind"] == "dropout"], fillOpacity=0.04, fill=colour, stroke=colour, strokeDash=[4, 4]),
+        blocks(frame[frame["look"] == "bare"], fill=GREY, fillOpacity=0.22),
+        blocks(frame[frame["look"] == "weights"], fill=colour, fillOpacity=0.3, stroke=colour),
+        blocks(frame[frame["look"] == "dropout"], fillOpacity=0.04, fill=colour, stroke=colour, strokeDash=[4, 4]),
         alt.Chart(frame)
         .mark_text(fontSize=13, color=ink, fontWeight="bold")
         .encode(

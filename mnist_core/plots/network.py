@@ -44,21 +44,19 @@ class LayerColumn:
 def network_columns(model: ModelConfig) -> list[LayerColumn]:
     """Return the columns of the picture: the pixels, the layers that have outputs of their own, the ten digits."""
     columns = [LayerColumn(784, MOST_UNITS, 0, "pixels")]
-    for row in model.layer_table():
-        if row.kind == "dropout":
-            before, rate = columns[-1], _rate(model, row.layer)
-            dropped = round(rate * before.shown)
+    for row, part in model.parts():
+        if row.layer is None:
+            continue
+        if part.keras.seeded == "dropout":
+            before = columns[-1]
+            dropped = round(model.layers[row.layer].dropout_rate * before.shown)
             columns[-1] = replace(before, dropped=dropped)
-        elif row.layer is not None and row.kind in ("dense", "conv"):
+        elif part.keras.seeded == "kernel":
             count = row.output_shape[-1]
             squares = len(row.output_shape) == 3
             columns.append(LayerColumn(count, min(count, MOST_UNITS), 0, "maps" if squares else "units", squares))
     digits = tuple(str(digit) for digit in range(10))
     return [*columns, LayerColumn(10, 10, 0, "digits", names=digits)]
-
-
-def _rate(model: ModelConfig, layer: int | None) -> float:
-    return float(getattr(model.layers[layer], "dropout", 0.0)) if layer is not None else 0.0
 
 
 def network_svg(model: ModelConfig, *, dark: bool = False) -> str:

@@ -23,8 +23,9 @@ from mnist_core.constants import CLASSES, IMAGE_SHAPE, INPUT_SIZE
 from mnist_core.errors import ConfigError, DamagedFile
 from mnist_core.experiments.configs import ModelConfig
 from mnist_core.experiments.frozen import explain
-from mnist_core.experiments.layers import ACTIVATIONS
-from mnist_core.experiments.layers.base import Float32Array, LayerRow, Part, Shape
+from mnist_core.experiments.layers import ACTIVATIONS, LAYER_KINDS
+from mnist_core.experiments.layers.base import Float32Array, KerasReader, LayerRow, Part, Shape
+from mnist_core.experiments.layers.keras_chain import KerasChain, require
 from mnist_core.files import open_regular, parse_json, printable, size_words
 
 MOST_BYTES = 200 * 2**20
@@ -161,19 +162,17 @@ def _members(path: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
 def _arrays(model: ModelConfig, file: Any) -> list[tuple[LayerRow, Part, list[Float32Array]]]:
     seen: Counter[str] = Counter()
     found: list[tuple[LayerRow, Part, list[Any]]] = []
-    before: Shape = IMAGE_SHAPE
     total = 0
     for row, part in model.parts():
         kind = stored_name(part.keras.name)
         stored = f"{kind}_{seen[kind]}" if seen[kind] else kind
         seen[kind] += 1
         arrays = []
-        for index, shape in enumerate(_shapes(part, before)):
+        for index, shape in enumerate(part.weights):
             array = _array(file, ("layers", stored, "vars", str(index)), row.name, shape)
             total += math.prod(shape) * max(array.dtype.itemsize, np.dtype(np.float32).itemsize)
             arrays.append(array)
         found.append((row, part, arrays))
-        before = part.output_shape
     if total > MOST_ARRAY_BYTES:
         raise _WeightsFault(
             f"they would take {size_words(total)}, and at most {size_words(MOST_ARRAY_BYTES)} are read; "
@@ -234,19 +233,6 @@ def _refuse_storage(array: Any, called: str) -> None:
         raise _WeightsFault(f"{called} has {stored:,} bytes in the file, and must have {array.nbytes:,}; {remedy}")
 
 
-def _shapes(part: Part, before: Shape) -> list[Shape]:
-    """Return the shapes of a layer's weights as Keras has them, for inputs of shape `before`."""
-    if not part.variables:
-        return []
-    units = part.output_shape[-1]
-    if part.keras.name == "Dense":
-        return [(before[0], units), (units,)]
-    if part.keras.name == "Conv2D":
-        side = part.keras.positional[1]
-        return [(side, side, before[-1], units), (units,)][: part.variables]
-    return [(units,)] * part.variables
-
-
 def stored_name(layer: str) -> str:
     """Return the name under which a `.keras` file holds the weights of the first layer of a class."""
     return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer)).lower()
@@ -275,184 +261,77 @@ def _label(layer: LayerEntry) -> str:
 
 
 class _LayersReader:
-    """The layers of a ModelConfig while they are read."""
+    """Reads the layers of a network: what stands in none of its layers itself, the rest by the readers of each kind."""
 
     def __init__(self) -> None:
-        self.layers: list[LayerEntry] = []
-        self.shape: Shape | None = None
-        self.output = False
+        places = {name: kind.place for name, kind in LAYER_KINDS.items()}
+        self.chain = KerasChain(places, ACTIVATIONS)
         self.scaled = False
-        self.open: str | None = None
-        """What the last layer still needs: an `activation`, `normalisation` before it, or the `softmax`."""
+        self.readers: dict[str, KerasReader] = {
+            "InputLayer": self._input,
+            "Rescaling": self._rescaling,
+            "Reshape": self._reshape,
+            **{name: read for kind in LAYER_KINDS.values() for name, read in kind.reads.items()},
+            "Activation": self._activation,
+            "ReLU": self._relu,
+            "Softmax": self._softmax,
+            "Dropout": self._dropout,
+        }
 
     def read(self, layers: list[LayerEntry]) -> ModelConfig:
         """Return the network of these layers; raise ValueError where one is not read, by its name."""
+        chain = self.chain
         for layer in layers:
             kind, options = layer["class_name"], layer["config"]
-            reader = self._READERS.get(kind)
+            reader = self.readers.get(kind)
             if reader is None or layer.get("module") != "keras.layers" or layer.get("registered_name"):
-                raise ValueError(f"layer {_label(layer)} is not read; there may be {', '.join(self._READERS)}")
-            if self.output and kind not in ("Activation", "Softmax"):
+                raise ValueError(f"layer {_label(layer)} is not read; there may be {', '.join(self.readers)}")
+            if chain.ended and kind not in ("Activation", "Softmax"):
                 raise ValueError(f"layer {_label(layer)} comes after the {CLASSES} classes; these must be last")
-            if self.open == "normalisation" and kind != "BatchNormalization":
-                raise ValueError(f"layer {_label(layer)} follows a convolution without a bias; normalise it first")
+            if chain.open not in (None, "activation", kind):
+                raise ValueError(f"layer {_label(layer)} {chain.demand}")
             try:
-                reader(self, options)
+                reader(chain, options)
             except ValueError as error:
                 raise ValueError(f"layer {_label(layer)}: {error}") from None
-        if not self.output or self.open:
+        if not chain.ended or chain.open:
             raise ValueError(f"it does not end in a softmax over {CLASSES} classes")
-        return ModelConfig.model_validate({"layers": self.layers})
+        return ModelConfig.model_validate({"layers": chain.layers})
 
-    def _input(self, options: LayerEntry) -> None:
+    def _input(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
         shape = tuple(options["batch_shape"][1:])
-        if self.shape is not None or shape not in _WHOLE_IMAGE:
+        if chain.shape is not None or shape not in _WHOLE_IMAGE:
             raise ValueError(f"its shape is {shape}; an image has one of {_WHOLE_IMAGE}")
-        self.shape = shape
+        chain.shape = shape
 
-    def _rescaling(self, options: LayerEntry) -> None:
-        if self.layers or self.scaled or options["offset"] != 0 or not math.isclose(options["scale"], 1 / 255):
+    def _rescaling(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
+        if chain.layers or self.scaled or options["offset"] != 0 or not math.isclose(options["scale"], 1 / 255):
             raise ValueError("it must be 1 / 255, without an offset, and the first layer")
         self.scaled = True
 
-    def _reshape(self, options: LayerEntry) -> None:
+    def _reshape(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
         shape = tuple(options["target_shape"])
-        if self.layers or shape not in _WHOLE_IMAGE:
+        if chain.layers or shape not in _WHOLE_IMAGE:
             raise ValueError(f"it makes {shape}; only the image may be reshaped, to one of {_WHOLE_IMAGE}")
-        self.shape = shape
+        chain.shape = shape
 
-    def _flatten(self, options: LayerEntry) -> None:
-        _plain(options, data_format="channels_last")
-        if self.layers and self.layers[-1]["kind"] in ("conv", "pool"):
-            self._settled()
-            self.layers.append({"kind": "flatten"})
-        else:
-            self.shape = (INPUT_SIZE,) if not self.layers else self.shape
+    def _activation(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
+        chain.close(options["activation"])
 
-    def _dense(self, options: LayerEntry) -> None:
-        self._settled()
-        _plain(options, use_bias=True, lora_rank=None, quantization_config=None)
-        if not self.layers and self.shape != (INPUT_SIZE,):
-            raise ValueError("it gets an image; it needs a Flatten before it")
-        if self.layers and self.layers[-1]["kind"] in ("conv", "pool"):
-            raise ValueError("it gets feature maps; it needs a Flatten before it")
-        if options["activation"] == "softmax":
-            self._classes(options)
-            return
-        self.layers.append({"kind": "dense", "units": options["units"]})
-        self._activate(options["activation"])
+    def _relu(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
+        require(options, max_value=None, negative_slope=0.0, threshold=0.0)
+        chain.close("relu")
 
-    def _classes(self, options: LayerEntry) -> None:
-        if options["units"] != CLASSES:
-            raise ValueError(f"it has {options['units']} classes; the digits are {CLASSES}")
-        self.output, self.open = True, None
-
-    def _conv(self, options: LayerEntry) -> None:
-        self._settled()
-        self._maps()
-        _plain(options, strides=[1, 1], dilation_rate=[1, 1], groups=1, data_format="channels_last", lora_rank=None)
-        side = _square(options["kernel_size"], "kernel_size")
-        self.layers.append(
-            {"kind": "conv", "filters": options["filters"], "kernel": side, "padding": options["padding"]}
-        )
-        self._activate(options["activation"])
-        if not options["use_bias"]:
-            if self.open is None:
-                raise ValueError("it has no bias; that is read only where batch normalisation follows")
-            self.open = "normalisation"
-
-    def _batch_norm(self, options: LayerEntry) -> None:
-        _plain(options, center=True, scale=True, epsilon=0.001)
-        if self.open != "normalisation" or options["axis"] not in (-1, 3):
-            raise ValueError("it is read only after a convolution without bias and activation, over its maps")
-        self.layers[-1]["batch_norm"] = True
-        self.open = "activation"
-
-    def _activation(self, options: LayerEntry) -> None:
-        self._close(options["activation"])
-
-    def _relu(self, options: LayerEntry) -> None:
-        _plain(options, max_value=None, negative_slope=0.0, threshold=0.0)
-        self._close("relu")
-
-    def _softmax(self, options: LayerEntry) -> None:
+    def _softmax(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
         if options["axis"] != -1:
             raise ValueError("its axis must be -1")
-        self._close("softmax")
+        chain.close("softmax")
 
-    def _close(self, name: Any) -> None:
-        if self.open != "activation":
-            raise ValueError("the layer before it has an activation already, or none is due")
-        if name == "softmax" and self.layers[-1]["kind"] == "dense":
-            self._classes(self.layers.pop())
-            return
-        self.open = None
-        self._activate(name)
-
-    def _pool(self, pooling: str, options: LayerEntry) -> None:
-        self._settled()
-        self._maps()
-        _plain(options, padding="valid", data_format="channels_last")
-        side = _square(options["pool_size"], "pool_size")
-        if options["strides"] not in (None, [side, side]):
-            raise ValueError(f"its strides are {options['strides']}; they must be those of its tiles")
-        self.layers.append({"kind": "pool", "pooling": pooling, "size": side})
-
-    def _global_average(self, options: LayerEntry) -> None:
-        self._settled()
-        _plain(options, keepdims=False, data_format="channels_last")
-        self.layers.append({"kind": "global_average"})
-
-    def _dropout(self, options: LayerEntry) -> None:
-        self._settled()
+    def _dropout(self, chain: KerasChain, options: Mapping[str, Any]) -> None:
+        chain.need_nothing_open()
         # a dropout of single values after a flatten does what one before it does
-        able = next((layer for layer in reversed(self.layers) if layer["kind"] != "flatten"), None)
-        if able is None or able["kind"] == "global_average" or "dropout" in able:
-            raise ValueError("it must follow a dense, convolutional or pooling layer without one")
+        able = next((layer for layer in reversed(chain.layers) if not LAYER_KINDS[layer["kind"]].passes_dropout), None)
+        if able is None or "dropout" not in LAYER_KINDS[able["kind"]].model_fields or "dropout" in able:
+            *names, last = [kind.label.lower() for kind in LAYER_KINDS.values() if "dropout" in kind.model_fields]
+            raise ValueError(f"it must follow a {', '.join(names)} or {last} without one")
         able["dropout"] = options["rate"]
-
-    def _maps(self) -> None:
-        if not self.layers and self.shape != (*IMAGE_SHAPE, 1):
-            raise ValueError(f"it gets {self.shape}; it needs an image of {(*IMAGE_SHAPE, 1)}")
-
-    def _settled(self) -> None:
-        if self.open is not None:
-            raise ValueError("the layer before it has no activation")
-
-    def _activate(self, name: Any) -> None:
-        if name == "linear":
-            self.open = "activation"
-        elif name in ACTIVATIONS:
-            self.layers[-1]["activation"] = name
-        else:
-            raise ValueError(f"its activation is {str(name)[:80]!r}; there may be {', '.join(ACTIVATIONS)}")
-
-    _READERS: Mapping[str, Any] = {
-        "InputLayer": _input,
-        "Rescaling": _rescaling,
-        "Reshape": _reshape,
-        "Flatten": _flatten,
-        "Dense": _dense,
-        "Conv2D": _conv,
-        "BatchNormalization": _batch_norm,
-        "Activation": _activation,
-        "ReLU": _relu,
-        "Softmax": _softmax,
-        "MaxPooling2D": lambda self, options: self._pool("max", options),
-        "AveragePooling2D": lambda self, options: self._pool("average", options),
-        "GlobalAveragePooling2D": _global_average,
-        "Dropout": _dropout,
-    }
-
-
-def _plain(options: LayerEntry, **needed: Any) -> None:
-    """Raise ValueError where a setting is there and is not the one that is needed."""
-    for name, value in needed.items():
-        if options.get(name, value) != value:
-            raise ValueError(f"{name} is {str(options[name])[:80]}; only {value} is read")
-
-
-def _square(sides: Any, name: str) -> int:
-    if len(sides) != 2 or sides[0] != sides[1]:
-        raise ValueError(f"{name} is {str(sides)[:80]}; it must be square")
-    return int(sides[0])

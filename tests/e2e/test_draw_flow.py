@@ -273,7 +273,7 @@ def test_javascript_gives_the_probabilities_of_numpy_for_every_activation_and_wi
     steps, layers = [], []
     for _, part in model.parts():
         arrays: list[Any] = []
-        if part.variables:
+        if part.weights:
             units = part.output_shape[0]
             shape = (part.parameters // units - 1, units)
             arrays = [generator.normal(0, 2 / np.sqrt(shape[0]), size).astype(np.float32) for size in (shape, units)]

@@ -83,8 +83,8 @@ def test_the_step_in_numpy_is_that_of_keras(layer: HiddenLayer) -> None:
     expected = model(values, training=False).numpy()
     found = values
     for part, keras in zip(layer.parts(shape_for(layer)), model.layers, strict=True):
-        weights = keras.get_weights() if part.variables else []
-        assert len(weights) == part.variables
+        weights = keras.get_weights() if part.weights else []
+        assert [weight.shape for weight in weights] == list(part.weights)
         if part.step is not None:
             found = part.step(*weights)(found)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -1,7 +1,7 @@
 """The layers of the network that the Train page is to train.
 
-A dense network has a row of sliders a layer, for use in front of a class. A convolutional one has more to set than fits
-a row, so that its layers are a list, and each opens to be set.
+A dense network has a row of sliders a layer, for use in front of a class; so has any whose kinds of layers all name
+`sliders`. A convolutional one has more to set than fits a row, so that its layers are a list, and each opens to be set.
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ ADD_HELP = (
     "One more layer, a copy of the last of its kind. A dense layer comes last, the others after the last layer that "
     "works on pixels."
 )
-IN_ROW = ("dropout", "units")
-"""The settings of a dense layer that its row shows; the rest is in its menu."""
 
 
 def layer_form(read: Read, known: Mapping[str, Any]) -> None:
@@ -52,14 +50,22 @@ def layer_form(read: Read, known: Mapping[str, Any]) -> None:
         the values that filled the form: they are on the sliders even if they are no round steps.
     """
     layers = settings.layers_in(read())
-    if all(layer["kind"] == "dense" for layer in layers):
+    if all(_sliders(layer) for layer in layers):
         for index in range(len(layers)):
-            _dense_row(index, layers, read, known)
+            _row(index, layers, read, known)
         with st.expander("Dropout, layer by layer", key="train_dropout_each", icon=":material/stacks:"):
-            for index in range(len(layers)):
-                _dropout(index, known)
+            for index in _with_dropout_slider(layers):
+                _dropout(index, layers, known)
     else:
         _network(layers, read, known)
+
+
+def _sliders(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    return LAYER_KINDS[layer["kind"]].sliders
+
+
+def _with_dropout_slider(layers: list[dict[str, Any]]) -> list[int]:
+    return [index for index, layer in enumerate(layers) if "dropout" in _sliders(layer)]
 
 
 def dropout_for_all(read: Read) -> None:
@@ -70,20 +76,21 @@ def dropout_for_all(read: Read) -> None:
 
 
 def _dropout_slider(layers: list[dict[str, Any]]) -> None:
-    dense = [index for index, layer in enumerate(layers) if layer["kind"] == "dense"]
-    if not dense:
+    having = _with_dropout_slider(layers)
+    if not having:
         return
-    setting = settings.LAYER_SETTINGS["dense"]["dropout"]
-    values = [float(layers[index]["dropout"]) for index in dense]
+    kinds = list(dict.fromkeys(str(layers[index]["kind"]) for index in having))
+    setting = settings.LAYER_SETTINGS[kinds[0]]["dropout"]
+    values = [float(layers[index]["dropout"]) for index in having]
     alike = len(set(values)) == 1
-    which = "all" if len(dense) == len(layers) else "dense"
-    label = "Dropout" if len(dense) == 1 else f"Dropout, {which} layers"
+    which = "all" if len(having) == len(layers) else " and ".join(kinds).replace("_", " ")
+    label = "Dropout" if len(having) == 1 else f"Dropout, {which} layers"
     if not alike:
         label += f" (now {', '.join(f'{value:g}' for value in values)})"
 
     def moved() -> None:
         value = float(state.widget_value(DROPOUT))
-        state.fill({draft.widget_key(settings.layer_path(index, "dropout")): value for index in dense})
+        state.fill({draft.widget_key(settings.layer_path(index, "dropout")): value for index in having})
 
     state.widget(DROPOUT, values[0])
     fine = any(abs(value / setting.step - round(value / setting.step)) > 1e-6 for value in values)
@@ -136,19 +143,22 @@ def add_menu(read: Read) -> None:
     )
 
 
-# -- dense -------------------------------------------------------------------------------------------------------------
+# -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _dense_row(index: int, layers: list[dict[str, Any]], read: Read, known: Mapping[str, Any]) -> None:
+def _row(index: int, layers: list[dict[str, Any]], read: Read, known: Mapping[str, Any]) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")  # on a phone too
-    fields = settings.LAYER_SETTINGS["dense"]
+    fields = settings.LAYER_SETTINGS[layers[index]["kind"]]
+    shown = _sliders(layers[index])
     with row.container():
-        label = f"Layer {index + 1}: {settings.uncapitalised(fields['units'].label)}"
-        _field(index, fields["units"], known, label=label, explained=index == 0)
-    others = [setting for name, setting in fields.items() if name not in IN_ROW]
-    l2 = layers[index]["l2"]
+        for name in shown:
+            if name != "dropout":
+                label = f"Layer {index + 1}: {settings.uncapitalised(fields[name].label)}"
+                _field(index, fields[name], known, label=label, explained=index == 0)
+    others = [setting for name, setting in fields.items() if name not in shown]
+    activation, l2 = layers[index].get("activation", "more"), layers[index].get("l2")
     menu = row.popover(
-        f"{layers[index]['activation']}{f', L2 {settings.scientific(l2)}' if l2 else ''}",
+        f"{activation}{f', L2 {settings.scientific(l2)}' if l2 else ''}",
         type="tertiary",
         key=f"train_more_{index}",
         on_change="rerun",
@@ -162,8 +172,8 @@ def _dense_row(index: int, layers: list[dict[str, Any]], read: Read, known: Mapp
                 _remove(index, read)
 
 
-def _dropout(index: int, known: Mapping[str, Any]) -> None:
-    setting = settings.LAYER_SETTINGS["dense"]["dropout"]
+def _dropout(index: int, layers: list[dict[str, Any]], known: Mapping[str, Any]) -> None:
+    setting = settings.LAYER_SETTINGS[layers[index]["kind"]]["dropout"]
     label = f"Layer {index + 1}: {settings.uncapitalised(setting.label)}"
     _field(index, setting, known, label=label, explained=index == 0)
 

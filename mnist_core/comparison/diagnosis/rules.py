@@ -28,7 +28,6 @@ from mnist_core.comparison.diagnosis.series import (
 from mnist_core.comparison.diagnosis.suggestions import suggestions, without_contradictions
 from mnist_core.evaluation.statistics import unpaired_difference
 from mnist_core.experiments.configs import HeldOutValidation, RunConfig
-from mnist_core.experiments.layers import ConvLayer, DenseLayer, PoolLayer
 from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
 from mnist_core.runs.run import Run
 
@@ -289,7 +288,7 @@ class _Diagnosis:
         if self.config is None or "train_eval_loss" not in rest:
             return
         layers = self.config.model.layers
-        dropout = any(layer.dropout for layer in layers if isinstance(layer, DenseLayer | ConvLayer | PoolLayer))
+        dropout = any(layer.dropout_rate for layer in layers)
         if not dropout and not self.config.training.augmentation:
             return
         shown, clean, val = (float(rest[name][-window:].mean()) for name in ("loss", "train_eval_loss", "val_loss"))

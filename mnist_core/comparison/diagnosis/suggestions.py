@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.fields import flatten
-from mnist_core.experiments.layers import DenseLayer
 
 if TYPE_CHECKING:
     from mnist_core.comparison.diagnosis.findings import Finding
@@ -89,8 +88,7 @@ def _for_underfitting(config: RunConfig | None, steady: bool) -> tuple[Suggestio
     layers = [layer.model_dump() for layer in config.model.layers]
     held_back = (LESS_DROPOUT,) if any(layer.get("dropout") for layer in layers) else ()
     held_back = (*held_back, LESS_L2) if any(layer.get("l2") for layer in layers) else held_back
-    dense = any(isinstance(layer, DenseLayer) for layer in config.model.layers)
-    return (*held_back, MORE_UNITS if dense else MORE_FILTERS)
+    return (*held_back, MORE_UNITS if any("units" in layer for layer in layers) else MORE_FILTERS)
 
 
 def _rate_is(what: Literal["high", "low"], config: RunConfig | None) -> bool:

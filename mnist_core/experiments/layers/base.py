@@ -2,8 +2,8 @@
 
 A kind is a configuration (`HiddenLayer`: its bounds, and how it fits between other layers) and lists, for a given input
 shape, its `Part`s: shape, parameters, the Keras layer, and the same step in NumPy. Layer tables, Keras models, Keras
-code, the NumPy network and drawings are all made from the parts, so that a new kind is one new file and one line in
-`layers/__init__.py`.
+code, the NumPy network and drawings are all made from the parts, and `.keras` files are read by what each kind `reads`,
+so that a new kind is one new file and its name in `layers/__init__.py`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from numpy.typing import NDArray
 from mnist_core.constants import IMAGE_SHAPE
 from mnist_core.experiments.declare import setting
 from mnist_core.experiments.frozen import Config
+from mnist_core.experiments.layers.keras_chain import KerasChain
 
 Float32Array = NDArray[np.float32]
 ForwardStep = Callable[[Float32Array], Float32Array]
 """One layer after training: values of shape (n, …) → values of shape (n, …)."""
 Shape = tuple[int, ...]
+
+
+KerasReader = Callable[[KerasChain, Mapping[str, Any]], None]
+"""A function that adds a layer of Keras, with these options, to what was read; it raises ValueError if it cannot."""
 
 
 class LayerRow(NamedTuple):
@@ -75,7 +80,7 @@ class Part(NamedTuple):
     kind, detail, output_shape, parameters, fixed: as in `LayerRow`.
     keras: the layer of Keras.
     text: what a drawing of the network writes into its block.
-    variables: how many arrays of weights Keras stores for it, in the order in which `step` takes them.
+    weights: the shapes of the arrays that Keras stores for it, in the order in which `step` takes them.
     step: from its arrays of weights to the step in NumPy; None for what does nothing after training.
     values: values that the step holds for one image at a time, where these are more than its outputs.
     """
@@ -87,7 +92,7 @@ class Part(NamedTuple):
     text: str
     parameters: int = 0
     fixed: int = 0
-    variables: int = 0
+    weights: tuple[Shape, ...] = ()
     step: Callable[..., ForwardStep] | None = None
     values: int = 0
 
@@ -97,15 +102,26 @@ class HiddenLayer(Config):
 
     label: ClassVar[str]
     """The kind's name for a person, such as ``Dense layer``."""
+    reads: ClassVar[Mapping[str, KerasReader]] = {}
+    """How a layer of a `.keras` file becomes one of this kind, by the name of Keras's class."""
+    passes_dropout: ClassVar[bool] = False
+    """True where dropout of its outputs is the same as dropout of what goes in."""
     about: ClassVar[str]
     """Description of the kind, in one or two sentences for a student."""
     place: ClassVar[Literal["pixels", "to a row", "row"]]
     """Place in the network: on an image, from image to vector, or on a vector."""
+    sliders: ClassVar[tuple[str, ...]] = ()
+    """The settings that a form shows at once where all layers have such; of a layer with none, all are in a list."""
 
     @property
     def summary_size(self) -> int:
         """The number that tells a layer from others of its kind in a summary: units or filters; 0 for none."""
         return 0
+
+    @property
+    def dropout_rate(self) -> float:
+        """The share of its outputs that is dropped while training; 0 for a kind without dropout."""
+        return float(getattr(self, "dropout", 0.0))
 
     @abstractmethod
     def parts(self, shape: Shape) -> list[Part]:

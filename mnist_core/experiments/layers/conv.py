@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from mnist_core.experiments.layers.base import (
     ForwardStep,
     HiddenLayer,
     KerasLayer,
+    KerasReader,
     Part,
     Shape,
     activation_setting,
@@ -21,8 +23,29 @@ from mnist_core.experiments.layers.base import (
     dropout_setting,
     l2_setting,
 )
+from mnist_core.experiments.layers.keras_chain import KerasChain, require, square
 
 _VARIANCE_FLOOR = np.float32(1e-3)  # the default epsilon of keras.layers.BatchNormalization
+
+
+def _read_conv(chain: KerasChain, options: Mapping[str, Any]) -> None:
+    chain.need_maps()
+    require(options, strides=[1, 1], dilation_rate=[1, 1], groups=1, data_format="channels_last", lora_rank=None)
+    side = square(options["kernel_size"], "kernel_size")
+    chain.add("conv", filters=options["filters"], kernel=side, padding=options["padding"])
+    chain.activate(options["activation"])
+    if not options["use_bias"]:
+        if chain.open is None:
+            raise ValueError("it has no bias; that is read only where batch normalisation follows")
+        chain.expect("BatchNormalization", "follows a convolution without a bias; normalise it first")
+
+
+def _read_batch_norm(chain: KerasChain, options: Mapping[str, Any]) -> None:
+    require(options, center=True, scale=True, epsilon=0.001)
+    if chain.open != "BatchNormalization" or options["axis"] not in (-1, 3):
+        raise ValueError("it is read only after a convolution without bias and activation, over its maps")
+    chain.layers[-1]["batch_norm"] = True
+    chain.open = "activation"
 
 
 class ConvLayer(HiddenLayer):
@@ -38,6 +61,7 @@ class ConvLayer(HiddenLayer):
         "Small windows of weights slide over the picture; each gives a map of where it finds its pattern."
     )
     place = "pixels"
+    reads: ClassVar[Mapping[str, KerasReader]] = {"Conv2D": _read_conv, "BatchNormalization": _read_batch_norm}
 
     kind: Literal["conv"] = "conv"
     filters: int = setting(
@@ -110,6 +134,7 @@ class ConvLayer(HiddenLayer):
         penalty = f", L2 {self.l2:g}" if self.l2 else ""
         detail = f"{window}{'' if self.batch_norm else f', {self.activation}'}{penalty}"
         after = {"use_bias": False} if self.batch_norm else {"activation": self.activation}
+        kernel = (self.kernel, self.kernel, maps, self.filters)
         conv = Part(
             "conv",
             detail,
@@ -117,7 +142,7 @@ class ConvLayer(HiddenLayer):
             KerasLayer("Conv2D", (self.filters, self.kernel), {"padding": self.padding, **after}, self.l2, "kernel"),
             f"{out[0]}×{out[1]}×{out[2]} · conv {detail}",
             (self.kernel**2 * maps + (not self.batch_norm)) * self.filters,
-            variables=1 if self.batch_norm else 2,
+            weights=(kernel,) if self.batch_norm else (kernel, (self.filters,)),
             step=self._step,
             values=out[0] * out[1] * self.kernel**2 * maps,
         )
@@ -133,7 +158,7 @@ class ConvLayer(HiddenLayer):
             # scale and offset are trained, mean and variance are not
             4 * self.filters,
             2 * self.filters,
-            variables=4,
+            weights=((self.filters,),) * 4,
             step=_batch_norm,
         )
         activate = STEPS[self.activation]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mnist_core.constants import CLASSES
 from mnist_core.experiments.declare import setting
@@ -13,6 +14,7 @@ from mnist_core.experiments.layers.base import (
     ForwardStep,
     HiddenLayer,
     KerasLayer,
+    KerasReader,
     Part,
     Shape,
     activation_setting,
@@ -20,6 +22,18 @@ from mnist_core.experiments.layers.base import (
     dropout_setting,
     l2_setting,
 )
+from mnist_core.experiments.layers.keras_chain import KerasChain, require
+
+
+def _read_dense(chain: KerasChain, options: Mapping[str, Any]) -> None:
+    chain.need_nothing_open()
+    require(options, use_bias=True, lora_rank=None, quantization_config=None)
+    chain.need_row()
+    if options["activation"] == "softmax":
+        chain.end(options["units"])
+        return
+    chain.add("dense", units=options["units"])
+    chain.activate(options["activation"], classes=options["units"])
 
 
 class DenseLayer(HiddenLayer):
@@ -29,6 +43,8 @@ class DenseLayer(HiddenLayer):
     label: ClassVar[str] = "Dense layer"
     about: ClassVar[str] = "Each of its units is connected to everything that the layer before gives on."
     place = "row"
+    sliders: ClassVar[tuple[str, ...]] = ("units", "dropout")
+    reads: ClassVar[Mapping[str, KerasReader]] = {"Dense": _read_dense}
 
     kind: Literal["dense"] = "dense"
     units: int = setting(
@@ -80,7 +96,8 @@ def dense_part(shape: Shape, units: int, detail: str, keras: KerasLayer, activat
     def step(kernel: Float32Array, bias: Float32Array) -> ForwardStep:
         return lambda values: activate(values @ kernel + bias)
 
-    return Part("dense", detail, (units,), keras, text, (shape[0] + 1) * units, variables=2, step=step)
+    weights = ((shape[0], units), (units,))
+    return Part("dense", detail, (units,), keras, text, (shape[0] + 1) * units, weights=weights, step=step)
 
 
 def output_part(shape: Shape) -> Part:

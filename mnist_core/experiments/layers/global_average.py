@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from mnist_core.experiments.layers.base import Float32Array, HiddenLayer, KerasLayer, Part, Shape
+from mnist_core.experiments.layers.base import Float32Array, HiddenLayer, KerasLayer, KerasReader, Part, Shape
+from mnist_core.experiments.layers.keras_chain import KerasChain, require
+
+
+def _read_global_average(chain: KerasChain, options: Mapping[str, Any]) -> None:
+    chain.need_nothing_open()
+    require(options, keepdims=False, data_format="channels_last")
+    chain.add("global_average")
 
 
 class GlobalAverageLayer(HiddenLayer):
@@ -13,6 +21,7 @@ class GlobalAverageLayer(HiddenLayer):
     label: ClassVar[str] = "Global average"
     about: ClassVar[str] = "Keeps of each map only the mean of its pixels. There is nothing to set."
     place = "to a row"
+    reads: ClassVar[Mapping[str, KerasReader]] = {"GlobalAveragePooling2D": _read_global_average}
 
     kind: Literal["global_average"] = "global_average"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 from mnist_core.experiments.declare import setting
 from mnist_core.experiments.layers.base import (
@@ -10,11 +12,22 @@ from mnist_core.experiments.layers.base import (
     ForwardStep,
     HiddenLayer,
     KerasLayer,
+    KerasReader,
     Part,
     Shape,
     dropout_part,
     dropout_setting,
 )
+from mnist_core.experiments.layers.keras_chain import KerasChain, require, square
+
+
+def _read_pool(pooling: str, chain: KerasChain, options: Mapping[str, Any]) -> None:
+    chain.need_maps()
+    require(options, padding="valid", data_format="channels_last")
+    side = square(options["pool_size"], "pool_size")
+    if options["strides"] not in (None, [side, side]):
+        raise ValueError(f"its strides are {options['strides']}; they must be those of its tiles")
+    chain.add("pool", pooling=pooling, size=side)
 
 
 class PoolLayer(HiddenLayer):
@@ -25,6 +38,10 @@ class PoolLayer(HiddenLayer):
         "Puts one pixel in the place of each tile of pixels: what remains is smaller, and cares less where."
     )
     place = "pixels"
+    reads: ClassVar[Mapping[str, KerasReader]] = {
+        "MaxPooling2D": partial(_read_pool, "max"),
+        "AveragePooling2D": partial(_read_pool, "average"),
+    }
 
     kind: Literal["pool"] = "pool"
     pooling: Literal["max", "average"] = setting(
