@@ -225,7 +225,7 @@ def pad_of(content: bytes) -> Pixels:
 
 def _grey(content: bytes) -> Pixels:
     """Return a picture file as grey levels, uint8 of shape (h, w), no side longer than four pads."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if len(content) > MOST_BYTES:
         raise DrawingError(
@@ -255,7 +255,9 @@ def _grey(content: bytes) -> Pixels:
     except DrawingError:
         raise
     except Exception as error:  # whatever Pillow makes of a damaged file
-        raise DrawingError(f"the file cannot be read as a picture ({error}); use a PNG or JPEG") from error
+        # Pillow names the object that it reads from, which is no file to a person
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        raise DrawingError(f"the file cannot be read as a picture{reason}; use a PNG or JPEG") from error
 
 
 def _ink(grey: Pixels) -> Pixels:

@@ -76,6 +76,7 @@ def architecture_chart(
     y_scale = alt.Scale(domain=[-0.5, (rows or len(frame)) - 0.5], reverse=True, nice=False)
     x_scale = alt.Scale(domain=[-0.52, 0.52], nice=False)
     frame = frame.assign(middle=0.0, top=frame["order"] - 0.3, bottom=frame["order"] + 0.3)
+    frame["count"] = [f"{count:,} parameters" for count in frame["parameters"]]
     tooltip = [
         alt.Tooltip("layer:N"),
         alt.Tooltip("text:N", title="what"),
@@ -93,6 +94,14 @@ def architecture_chart(
         )
         return drawn
 
+    def written(part: pd.DataFrame, column: str, **mark: Any) -> alt.Chart:
+        text: alt.Chart = (
+            alt.Chart(part)
+            .mark_text(color=ink, **mark)
+            .encode(x=middle, y=alt.Y("order:Q", scale=y_scale, axis=None), text=alt.Text(column), tooltip=tooltip)
+        )
+        return text
+
     joints = pd.DataFrame(
         {"order": frame["order"].iloc[:-1] + 0.3, "next": frame["order"].iloc[1:].to_numpy() - 0.3, "middle": 0.0}
     )
@@ -103,13 +112,10 @@ def architecture_chart(
         blocks(frame[frame["look"] == "bare"], fill=GREY, fillOpacity=0.22),
         blocks(frame[frame["look"] == "weights"], fill=colour, fillOpacity=0.3, stroke=colour),
         blocks(frame[frame["look"] == "dropout"], fillOpacity=0.04, fill=colour, stroke=colour, strokeDash=[4, 4]),
-        alt.Chart(frame)
-        .mark_text(fontSize=13, color=ink, fontWeight="bold")
-        .encode(
-            x=middle, y=alt.Y("order:Q", scale=y_scale, axis=None), text=alt.Text("text:N"),
-            tooltip=tooltip,
-        ),
-    ]  # fmt: skip
+        written(frame[frame["parameters"] == 0], "text:N", fontSize=13, fontWeight="bold"),
+        written(frame[frame["parameters"] > 0], "text:N", fontSize=13, fontWeight="bold", dy=-7),
+        written(frame[frame["parameters"] > 0], "count:N", fontSize=12, dy=9),
+    ]
     drawn = [layer for layer in layers if len(layer.data)]
     return layer(*drawn).properties(height=ROW_HEIGHT * (rows or len(frame)))
 

@@ -195,7 +195,7 @@ def test_the_sentence_on_a_cascade_has_its_share_its_accuracy_and_both_decisions
     assert "Against large alone: worse, −" in sentence
     cost = 1_000 + found.passed * 4_000
     assert cost_words(found, "large", (1_000, 4_000)) == (
-        f"An image costs {cost:,.0f} multiplications on average, {cost / 4_000:.2f} times as many as large."
+        f"An image costs {cost:,.0f} multiplications on average, {100 - cost / 40:.0f} % fewer than with large alone."
     )
 
 

@@ -87,7 +87,7 @@ def test_the_smaller_model_goes_first_and_the_other_takes_what_is_passed_on(app:
     models = split([item for run in both if (item := run.predictions()) is not None])
     found = cascade(models, 0.2, margin=DEFAULT_MARGIN)
     assert for_markdown(cascade_words(found, "small", "large")) in words(page)
-    assert "times as many as large" in words(page)
+    assert "with large alone." in words(page)
     page.selectbox(key="first").set_value(both[1].id).run()
     assert not page.exception
     found = cascade(models, 0.2, margin=DEFAULT_MARGIN, first=1, second=0)

@@ -263,7 +263,7 @@ def test_a_damaged_kept_digit_is_named_and_the_others_are_shown(app, store: Stor
 def test_twenty_digits_are_said_to_be_few() -> None:
     text = few_words(20, 2)
     assert text.startswith("20 digits show little. A difference of ")
-    assert "Even two models that get the very same 20 right may differ by up to 16 points" in text
+    assert "Even two models that both get the very same 20 right may differ by up to 16 points" in text
 
 
 def test_runs_on_other_data_are_not_explained_together(app, make_run: Any, both: str) -> None:

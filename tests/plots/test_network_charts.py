@@ -48,6 +48,13 @@ def test_dropout_is_a_dashed_outline_and_pictures_side_by_side_share_a_height() 
     assert any(layer["mark"].get("strokeDash") for layer in tall["layer"])
 
 
+def test_every_layer_with_parameters_says_how_many() -> None:
+    chart = architecture_chart(architecture_frame(PRESETS["notebook/model_1"].config.model), "#111111").to_dict()
+    texts = [rows for rows in chart["datasets"].values() if rows and "count" in rows[0]]
+    shown = {row["count"] for rows in texts for row in rows if row["parameters"]}
+    assert shown == {"50,240 parameters", "4,160 parameters", "650 parameters"}
+
+
 def test_every_layer_of_the_picture_hides_the_same_axes() -> None:
     """Vega-Lite fails on a layer without an axis next to layers that hide theirs; the picture was empty for it."""
     for layer in architecture_chart(architecture_frame(TWO), "#222222").to_dict()["layer"]:

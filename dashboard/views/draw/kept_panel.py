@@ -79,8 +79,9 @@ def few_words(images: int, discordant: int) -> str:
             f"A difference of {100 * detectable(images, discordant):.0f} points would be found in "
             f"{100 * POWER:.0f} of 100 such sets; a smaller one would more often be missed. "
         )
+    same = "it" if images == 1 else f"the very same {images}"
     return text + (
-        f"Even two models that get the very same {images} right may differ by up to {100 * narrowest(images):.0f} "
+        f"Even two models that both get {same} right may differ by up to {100 * narrowest(images):.0f} "
         "points on other digits."
     )
 

@@ -57,8 +57,9 @@ def cascade_words(found: Cascade, first: str, second: str) -> str:
 def cost_words(found: Cascade, second: str, operations: tuple[int, int]) -> str:
     """Return what a cascade costs against its second model alone. operations: of both models, for an image."""
     cost = found.operations or 0.0
-    ratio = f"{cost / operations[1]:.2f} times as many as {second}"
-    return f"An image costs {cost:,.0f} multiplications on average, {ratio}."
+    share = cost / operations[1]
+    ratio = f"{100 * (1 - share):.0f} % fewer than" if share < 1 else f"{100 * (share - 1):.0f} % more than"
+    return f"An image costs {cost:,.0f} multiplications on average, {ratio} with {second} alone."
 
 
 def decided_words(item: Decision) -> str:

@@ -32,7 +32,10 @@ def accuracy_words(item: Decision, table: Agreement, run: str, base: str) -> str
     images = f"{table.images:,}"
     p = p_words(item.p_adjusted, item.comparisons)
     if table.discordant == 0:
-        return f"{run} and {base} are right on the very same of these {images} images: no difference between them." + (
+        same = "are both right, or both wrong, on this one image"
+        if table.images > 1:
+            same = f"are right on the very same of these {images} images"
+        return f"{run} and {base} {same}: no difference between them." + (
             f" They are equivalent within {margin_words(item.margin or 0)}."
             if item.answer == "equivalent"
             else f" Up to {100 * item.interval.high:.2f} points may still lie between them on other images."
