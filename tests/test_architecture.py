@@ -142,6 +142,15 @@ def test_processes_alone_knows_whether_a_process_is_alive(path: Path) -> None:
     assert asks == (place(path) == "mnist_core/processes.py")
 
 
+ASKS_FOR_STUDY = re.compile(r"isinstance\([^)]*\b(Sweep|Search)(Spec)?\b|[=!]= \"(sweep|search)\"")
+"""Branches on which kind of study one is."""
+
+
+@pytest.mark.parametrize("path", EVERY, ids=place)
+def test_what_differs_between_kinds_of_studies_is_in_their_protocol_or_a_table(path: Path) -> None:
+    assert not ASKS_FOR_STUDY.search(path.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("path", DASHBOARD, ids=place)
 def test_only_state_touches_session_state_and_query_params(path: Path) -> None:
     if path.stem != "state":

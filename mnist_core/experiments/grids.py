@@ -25,7 +25,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -59,6 +59,8 @@ class SweepSpec(Frozen):
 
     source, note, assumptions: as for a preset.
     """
+
+    kind: ClassVar[Literal["sweep"]] = "sweep"
 
     name: str = Field(min_length=1, max_length=60)
     base: str | RunConfig

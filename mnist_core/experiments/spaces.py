@@ -26,7 +26,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -105,6 +105,8 @@ class SearchSpec(Frozen):
     trials: how many, without Hyperband. metric: the metric that ranks the trials, always on held-out images.
     source, note, assumptions: as for a preset.
     """
+
+    kind: ClassVar[Literal["search"]] = "search"
 
     name: str = Field(min_length=1, max_length=60)
     base: str | RunConfig

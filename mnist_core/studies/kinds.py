@@ -39,8 +39,4 @@ def request(store: Store, runner: Runner, spec: SweepSpec | SearchSpec, *, keep_
     keep_weights
         for a sweep: whether new runs keep their weights.
     """
-    if isinstance(spec, SweepSpec):
-        return sweeps.start(store, runner, spec, keep_weights=keep_weights)[0]
-    search = searches.add(store, spec)
-    search.resume(store, runner)
-    return search
+    return SHELVES[spec.kind].request(store, runner, spec, keep_weights)

@@ -37,7 +37,7 @@ from mnist_core.runs.store import Store
 from mnist_core.studies import sweeps
 from mnist_core.studies.progress import StudyProgress, cancel_runs, progress_of, runs_of
 from mnist_core.studies.shelf import Shelf
-from mnist_core.studies.study import StudyState
+from mnist_core.studies.study import Candidates, StudyState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +115,12 @@ class Search(Frozen):
         """Number of trials planned, in words."""
         return f"{self.spec.trial_count} trials"
 
+    def candidates(self, everything: Sequence[Run]) -> Candidates:
+        """Return its finished trials, by the metric that it searches by."""
+        done = [(t.run, t.value) for t in self.trials if t.state == "finished" and t.value is not None]
+        best = self.winner if len(self.trials) > 1 else None
+        return Candidates(self.spec.metric, True, done, len(self.trials), best.run if best else None)
+
     def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is; its share is that of the trials that are decided."""
         decided = sum(trial.state != "open" for trial in self.trials)
@@ -171,7 +177,14 @@ def _check(search: Search) -> None:
             raise ValueError(f"the values of trial {number} do not lie in the search space")
 
 
-SHELF = Shelf("search", "searches", "search.json", Search, _check)
+def _request(store: Store, runner: Runner, spec: SearchSpec, keep_weights: bool) -> Search:
+    """Write the search down and carry it on; a search keeps the weights of its runs, as it goes on from them."""
+    search = add(store, spec)
+    search.resume(store, runner)
+    return search
+
+
+SHELF = Shelf("search", "searches", "search.json", Search, _check, _request)
 
 
 # -- in the store ------------------------------------------------------------------------------------------------------

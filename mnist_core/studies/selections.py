@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,6 @@ from mnist_core.runs.run import Run
 from mnist_core.runs.test_set_uses import Use
 from mnist_core.studies import sweeps
 from mnist_core.studies.kinds import AnyStudy
-from mnist_core.studies.searches import Search
 from mnist_core.studies.study import Study
 
 
@@ -81,15 +79,14 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
     """Return what a study has chosen so far; None where it had fewer than two to choose among.
 
     `everything`: all runs of the store, as other runs show how much chance makes.
-    A sweep chooses the lowest validation loss, without the L2 penalty; a search by its own metric.
     """
-    found = _candidates(everything, study)
+    found = study.candidates(everything)
     winner = found.winner
     if winner is None:
         return None
     run = next((run for run in everything if run.id == winner), None)
-    metric, penalised = found.metric, isinstance(study, Search)
-    noise = _noise(everything, run, metric, dict(found.done)[winner], penalised=penalised) if run else None
+    metric = found.metric
+    noise = _noise(everything, run, metric, dict(found.done)[winner], penalised=found.penalised) if run else None
     ranked = rank_values(metric, [value for _, value in found.done], noise)
     return StudyChoice(
         winner,
@@ -100,7 +97,7 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
             won=True,
             on_test=study.optimistic,
             metric=metric,
-            candidates=found.candidates,
+            candidates=found.size,
             value=ranked.value,
             lead=ranked.lead,
             noise=noise,
@@ -111,30 +108,7 @@ def choice(everything: Sequence[Run], study: AnyStudy) -> StudyChoice | None:
 
 def winner_of(everything: Sequence[Run], study: AnyStudy) -> str | None:
     """Return the id of the run that `choice` returns, without what is read to say how it stands among the others."""
-    return _candidates(everything, study).winner
-
-
-class _Candidates(NamedTuple):
-    """What a study has to choose among. done: run id and figure, where there is one. winner: None of fewer than two."""
-
-    metric: Metric
-    done: list[tuple[str, float]]
-    candidates: int
-    winner: str | None
-
-
-def _candidates(everything: Sequence[Run], study: AnyStudy) -> _Candidates:
-    if isinstance(study, Search):
-        done = [(t.run, t.value) for t in study.trials if t.state == "finished" and t.value is not None]
-        best = study.winner
-        few = len(study.trials) < 2
-        return _Candidates(study.spec.metric, done, len(study.trials), best.run if best and not few else None)
-    by_id = {run.id: run for run in everything}
-    rows = {run_id: _row(by_id.get(run_id)) for run_id in study.run_ids}
-    done = [(run_id, _sweep_loss(row)) for run_id, row in rows.items() if row is not None]
-    done = [(run_id, value) for run_id, value in done if math.isfinite(value)]
-    winner = min(done, key=lambda item: item[1])[0] if len(done) > 1 else None
-    return _Candidates("val_loss", done, len(done), winner)
+    return study.candidates(everything).winner
 
 
 def _noise(everything: Sequence[Run], winner: Run, metric: Metric, value: float, *, penalised: bool) -> Noise | None:
@@ -152,7 +126,7 @@ def _noise(everything: Sequence[Run], winner: Run, metric: Metric, value: float,
     for recipe in group(alike):
         # seeds that continue one trained network share its luck, so that their spread is too small
         if len(recipe.runs) > 1 and recipe.runs[0].config.parent is None:
-            rows = [row for run in recipe.runs if (row := _kept(run)) is not None]
+            rows = [row for run in recipe.runs if (row := sweeps.stored_kept_row(run)) is not None]
             recipes.append([_figure(row, metric, penalised=penalised) for row in rows])
     found = seed_noise(metric, value, recipes)
     if found is not None:
@@ -173,23 +147,7 @@ def _as_validation(predictions: Predictions) -> Predictions:
 def _figure(row: EpochRow, metric: Metric, *, penalised: bool) -> float:
     if metric == "val_accuracy":
         return row.val_accuracy
-    return row.val_loss if penalised else _sweep_loss(row)
-
-
-def _sweep_loss(row: EpochRow) -> float:
-    return row.val_loss_correct + row.val_loss_wrong
-
-
-def _row(run: Run | None) -> EpochRow | None:
-    """Return the kept epoch of a finished run; None for any other."""
-    return _kept(run) if run is not None and run.state == "finished" else None
-
-
-def _kept(run: Run) -> EpochRow | None:
-    try:
-        return sweeps.kept_row(run, run.rows())
-    except StoreError:
-        return None
+    return row.val_loss if penalised else sweeps.unpenalised_loss(row)
 
 
 # -- looking at what was passed over -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from mnist_core.errors import ReadOnlyRun, RunNotFound, StoreError
 from mnist_core.experiments.frozen import damage
 from mnist_core.files import make_folder, printable, read_json, write_json, writing
+from mnist_core.jobs.runners import Runner
 from mnist_core.runs.store import Problem, Store
 from mnist_core.studies.study import Study
 
@@ -28,7 +29,8 @@ class Shelf(Generic[StudyT]):
 
     word: what one is called, such as ``sweep``. folder: where they are below a root of the store. file: the name of a
     study's file in a folder of its own; empty where the file is called by the study's id.
-    model: what a file holds. check: raises ValueError where that makes no sense.
+    model: what a file holds. check: raises ValueError where that makes no sense. request: has the study of a spec
+    trained, given the store, the runner, the spec, and whether new runs keep their weights, where that is a choice.
     """
 
     word: str
@@ -36,6 +38,7 @@ class Shelf(Generic[StudyT]):
     file: str
     model: type[StudyT]
     check: Callable[[StudyT], None]
+    request: Callable[[Store, Runner, Any, bool], StudyT]
 
     def path(self, root: Path, study_id: str) -> Path:
         """Return the file of the study with this id below a root."""

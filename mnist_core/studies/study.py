@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from mnist_core.comparison.selection import StudyKind
 from mnist_core.experiments.grids import SweepSpec
-from mnist_core.experiments.spaces import SearchSpec
+from mnist_core.experiments.spaces import Metric, SearchSpec
 from mnist_core.jobs.runners import Runner
 from mnist_core.runs.reader import PLAIN, Reader
-from mnist_core.runs.run import Runs
+from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Store
 from mnist_core.studies.progress import StudyProgress
 
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 StudyState = Literal["complete", "running", "stopped"]
+
+
+class Candidates(NamedTuple):
+    """What a study has to choose among.
+
+    metric: what it chooses by. penalised: whether a loss counts with the L2 penalty. done: run id and figure, where
+    there is one. size: how many there are. winner: the id of the run with the best figure; None of fewer than two.
+    """
+
+    metric: Metric
+    penalised: bool
+    done: list[tuple[str, float]]
+    size: int
+    winner: str | None
 
 
 class Study(Protocol):
@@ -61,6 +76,9 @@ class Study(Protocol):
     @property
     def settings(self) -> int:
         """How many settings it varies, where those that change together count as one."""
+
+    def candidates(self, everything: Sequence[Run]) -> Candidates:
+        """Return what it has to choose among so far; `everything`: all runs of the store."""
 
     def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is."""

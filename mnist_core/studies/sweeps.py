@@ -32,7 +32,7 @@ from mnist_core.runs.run import Run, Runs
 from mnist_core.runs.store import Store
 from mnist_core.studies.progress import StudyProgress, cancel_runs, progress_of, read_run, runs_of
 from mnist_core.studies.shelf import Shelf
-from mnist_core.studies.study import StudyState
+from mnist_core.studies.study import Candidates, StudyState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +98,16 @@ class Sweep(Frozen):
         """Number of points, in words."""
         return f"{len(self.points)} runs"
 
+    def candidates(self, everything: Sequence[Run]) -> Candidates:
+        """Return its finished runs, by the lowest validation loss without the L2 penalty."""
+        by_id = {run.id: run for run in everything}
+        finished = [by_id[run_id] for run_id in self.run_ids if run_id in by_id and by_id[run_id].state == "finished"]
+        rows = [(run.id, row) for run in finished if (row := stored_kept_row(run)) is not None]
+        done = [(run_id, unpenalised_loss(row)) for run_id, row in rows]
+        done = [(run_id, value) for run_id, value in done if math.isfinite(value)]
+        winner = min(done, key=lambda item: item[1])[0] if len(done) > 1 else None
+        return Candidates("val_loss", False, done, len(done), winner)
+
     def progress(self, runs: Runs) -> StudyProgress:
         """Return how far it is."""
         return progress_of(runs_of(runs, self.run_ids))
@@ -129,7 +139,11 @@ def _check(sweep: Sweep) -> None:
         raise ValueError("its points have different fields")
 
 
-SHELF = Shelf("sweep", "sweeps", "", Sweep, _check)
+def _request(store: Store, runner: Runner, spec: SweepSpec, keep_weights: bool) -> Sweep:
+    return start(store, runner, spec, keep_weights=keep_weights)[0]
+
+
+SHELF = Shelf("sweep", "sweeps", "", Sweep, _check, _request)
 
 
 def make(store: Store, spec: SweepSpec) -> tuple[Sweep, list[Point]]:
@@ -340,6 +354,19 @@ def kept_row(run: Run, rows: Sequence[EpochRow]) -> EpochRow | None:
         return rows[kept - 1]
     finite = [row for row in rows if math.isfinite(row.val_loss)]
     return finite[-1] if finite else None
+
+
+def stored_kept_row(run: Run) -> EpochRow | None:
+    """Return `kept_row` of what is stored of a run; None where that cannot be read."""
+    try:
+        return kept_row(run, run.rows())
+    except StoreError:
+        return None
+
+
+def unpenalised_loss(row: EpochRow) -> float:
+    """Return the validation loss without the L2 penalty."""
+    return row.val_loss_correct + row.val_loss_wrong
 
 
 def best(table: pd.DataFrame, metric: str = "val_loss") -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+
 import streamlit as st
 
 from dashboard import resources, state
@@ -94,14 +97,38 @@ def head(item: AnyStudy) -> bool:
 
 def words(item: AnyStudy, done: StudyProgress) -> str:
     """Return the progress in words."""
+    return SHOWN[item.kind].words(item, done)
+
+
+def _sweep_words(item: Sweep, done: StudyProgress) -> str:
     states = {state: count for state, count in done.states.items() if count}
-    if isinstance(item, Search):
-        counts = {name: sum(trial.state == name for trial in item.trials) for name in ("finished", "pruned", "failed")}
-        text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none decided yet"
-        return f"{len(item.trials)} of {item.spec.trial_count} trials started: {text}."
     text = ", ".join(f"{count} {'waiting' if name == 'queued' else name}" for name, count in sorted(states.items()))
     left = f" About {style.duration(done.seconds_left)} left." if done.seconds_left is not None else ""
     return f"{done.total} runs: {text}.{left}"
+
+
+def _search_words(item: Search, done: StudyProgress) -> str:
+    counts = {name: sum(trial.state == name for trial in item.trials) for name in ("finished", "pruned", "failed")}
+    text = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none decided yet"
+    return f"{len(item.trials)} of {item.spec.trial_count} trials started: {text}."
+
+
+def _search_results(item: Search) -> None:
+    if item.trials:
+        sweep_panels.search_results(item)
+
+
+class Shown(NamedTuple):
+    """How the page shows a kind of study: its progress in words, and its results."""
+
+    words: Callable[[Any, StudyProgress], str]
+    results: Callable[[Any], None]
+
+
+SHOWN: Mapping[StudyKind, Shown] = {
+    "sweep": Shown(_sweep_words, sweep_panels.sweep_results),
+    "search": Shown(_search_words, _search_results),
+}
 
 
 results_table.turn_page()
@@ -123,20 +150,16 @@ with panels.errors_as_messages():
         @state.again_every(TICK_S, going_on=live)
         def following(key: str) -> None:
             """Draw everything about one sweep, again and again while it is going on."""
-            kind: StudyKind = "sweep" if key.startswith("sweep-") else "search"
-            item_id = key.partition("-")[2]
+            kind, _, item_id = key.partition("-")
             sweep_panels.take_click()  # a click in here draws this part alone
             parallel_panel.take_brush(item_id)
             store = resources.store()
             try:
-                item: AnyStudy = SHELVES[kind].get(store, item_id)
+                item: AnyStudy = SHELVES[cast(StudyKind, kind)].get(store, item_id)
             except StoreError:  # forgotten, or damaged since
                 st.rerun()
             going = head(item)
-            if isinstance(item, Sweep):
-                sweep_panels.sweep_results(item)
-            elif item.trials:
-                sweep_panels.search_results(item)
+            SHOWN[item.kind].results(item)
             if live and not going:
                 st.rerun()  # the whole page once more, without polling
 

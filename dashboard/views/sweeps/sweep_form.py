@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ from mnist_core.experiments.fields import bounds
 from mnist_core.experiments.grids import MOST_RUNS, SWEEPS, SweepSpec, axes, expand, parse_spec
 from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.settings import Setting
-from mnist_core.experiments.spaces import SEARCHES, SearchSpec
+from mnist_core.experiments.spaces import SEARCHES, SearchSpec, extreme_values
 from mnist_core.files import parse_json
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
@@ -41,7 +41,7 @@ LIMITS = bounds(TrainingConfig, "epochs")
 
 def options() -> list[str]:
     """Return the options of the form: published sweeps and searches, and a grid of the user's."""
-    return [*(f"sweep:{name}" for name in SWEEPS), *(f"search:{name}" for name in SEARCHES), OWN]
+    return [*(f"{kind}:{name}" for kind, form in KINDS.items() for name in form.published), OWN]
 
 
 def choice_words(path: str, setting: Setting) -> str:
@@ -134,7 +134,7 @@ def start_form() -> None:
             spec = _own()
         else:
             kind, _, name = str(choice).partition(":")
-            spec = SWEEPS[name] if kind == "sweep" else SEARCHES[name]
+            spec = KINDS[kind].published[name]
             _about(spec)
         spec = _changed(spec)
         _start(spec)
@@ -209,8 +209,7 @@ def _changed(spec: Any) -> Any:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
     dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
-    config: RunConfig = cached(expand, spec)[0].config if isinstance(spec, SweepSpec) else spec.config(_first(spec))
-    planned = config.training
+    planned = KINDS[spec.kind].first(spec).training
     epochs = right.number_input(
         "Epochs of each run",
         int(LIMITS.minimum or 1),
@@ -232,26 +231,58 @@ def _changed(spec: Any) -> Any:
     return spec.with_fixed(changes)
 
 
-def _first(spec: SearchSpec) -> dict[str, Any]:
-    from mnist_core.experiments.spaces import extreme_values
+class StudyPlan(NamedTuple):
+    """What a click on Start would request.
 
-    return extreme_values(spec, 0)
+    size, what: how many, of what. cost: a sentence on the time it takes; empty where that depends on the results.
+    weights: whether new runs keep their weights.
+    """
+
+    size: int
+    what: str
+    cost: str
+    weights: bool
+
+
+def _plan_sweep(spec: SweepSpec) -> StudyPlan:
+    """Return the plan; draw the box that decides whether weights are kept."""
+    points = cached(expand, spec)
+    few = len(points) <= 20
+    cost = _cost([point.config for point in points])
+    weights = st.checkbox(
+        "Keep the weights of every run",
+        value=few,
+        key=f"sweep_weights_{few}",
+        help="Needed to go on from a run or to draw digits for it. Figures and mistakes are there without.",
+    )
+    return StudyPlan(len(points), "runs", cost, weights)
+
+
+def _first_of_sweep(spec: SweepSpec) -> RunConfig:
+    config: RunConfig = cached(expand, spec)[0].config
+    return config
+
+
+class KindForm(NamedTuple):
+    """What the form needs to know of a kind of study: published specs, the first configuration of one, its plan."""
+
+    published: Mapping[str, SweepSpec | SearchSpec]
+    first: Callable[[Any], RunConfig]
+    plan: Callable[[Any], StudyPlan]
+
+
+KINDS: Mapping[str, KindForm] = {
+    "sweep": KindForm(SWEEPS, _first_of_sweep, _plan_sweep),
+    "search": KindForm(
+        SEARCHES,
+        lambda spec: spec.config(extreme_values(spec, 0)),
+        lambda spec: StudyPlan(spec.trial_count, "trials", "", True),
+    ),
+}
 
 
 def _start(spec: SweepSpec | SearchSpec) -> None:
-    cost = ""
-    if isinstance(spec, SweepSpec):
-        points = cached(expand, spec)
-        count, what = len(points), "runs"
-        cost = _cost([point.config for point in points])
-        weights = st.checkbox(
-            "Keep the weights of every run",
-            value=count <= 20,
-            key=f"sweep_weights_{count <= 20}",
-            help="Needed to go on from a run or to draw digits for it. Figures and mistakes are there without.",
-        )
-    else:
-        count, what, weights = spec.trial_count, "trials", True
+    count, what, cost, weights = KINDS[spec.kind].plan(spec)
     left, right = st.columns([2, 3], gap="small", vertical_alignment="center")
     clicked = left.button("Start", type="primary", icon=":material/play_arrow:", key="sweep_go", width="stretch")
     right.caption(
