@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.views.runs.table import compared
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
@@ -127,6 +128,25 @@ def test_a_view_is_a_link(app: OpenPage, runs: list[Run]) -> None:
     assert list(table(page)["tick"]) == [True, True]
     difference = 100 * (summarise(runs[2]).test.accuracy - summarise(runs[0]).test.accuracy)  # type: ignore[union-attr]
     assert table(page)["difference"].dropna().tolist() == pytest.approx([0, difference])
+
+
+def test_tick_all_keeps_the_order_and_the_baseline_of_what_is_chosen(app: OpenPage, runs: list[Run]) -> None:
+    ids = [run.id for run in runs]
+    page = open_runs(app, runs=f"{ids[2]},{ids[0]}", baseline=ids[0])
+    page.button(key="runs_all").click().run()
+    assert page.query_params["runs"].split(",")[:2] == [ids[2], ids[0]]
+    assert set(page.query_params["runs"].split(",")) == set(ids)
+    assert page.query_params["baseline"] == ids[0]
+
+
+def test_of_more_than_can_be_compared_the_baseline_and_those_ticked_last_are() -> None:
+    ids = list("abcdefgh")
+    assert compared(ids, 20) == ids
+    assert compared(ids, 3) == ["a", "g", "h"]
+    assert compared(ids, 3, "c") == ["c", "g", "h"]
+    assert compared(ids, 3, "gone") == ["a", "g", "h"]
+    assert compared(ids, 1, "c") == ["c"]
+    assert compared([], 3) == []
 
 
 def test_ticks_are_the_chosen_runs_of_all_pages(app: OpenPage, runs: list[Run]) -> None:

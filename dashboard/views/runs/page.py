@@ -157,9 +157,9 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
         if st.button(
             f"Compare {len(chosen)}" if chosen else "Compare", icon=":material/compare_arrows:", type="primary",
             disabled=not chosen, key="runs_compare",
-            help=f"Compare draws up to {MOST} at once; of more, those ticked last.",
+            help=f"Compare draws up to {MOST} at once; of more, the baseline and those ticked last.",
         ):  # fmt: skip
-            st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(chosen[-MOST:])})
+            st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(_compared(chosen))})
         pin = st.selectbox(
             "Baseline", chosen, None, format_func=lambda run_id: by_id[run_id].name, placeholder="Pin a baseline",
             label_visibility="collapsed", width=190, key="runs_baseline", disabled=not chosen,
@@ -181,12 +181,16 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
             disabled=not own or not resources.store().writable, on_click=_delete, args=(own, chosen),
             help="Move the ticked runs to the trash, from where they can be brought back. Runs that ship stay.",
         )  # fmt: skip
-        st.button("Tick all", key="runs_all", type="tertiary", on_click=table.tick, args=(listed, MOST))
+        st.button("Tick all", key="runs_all", type="tertiary", on_click=table.tick_all, args=(listed, chosen, MOST))
         st.button(
             "Tick none", key="runs_none", type="tertiary", on_click=table.tick, args=([], MOST), disabled=not chosen
         )
         if hidden:
             st.button(f"Show {hidden} hidden", key="runs_unhide", type="tertiary", on_click=_hide, args=(None,))
+
+
+def _compared(chosen: Sequence[str]) -> list[str]:
+    return table.compared(chosen, MOST, state.pinned_baseline(chosen))
 
 
 def _hide(ids: Sequence[str] | None) -> None:
@@ -222,7 +226,7 @@ def content(everything: Sequence[Entry]) -> None:
     ids = [run.id for run in runs]
     selected = state.chosen_ids(runs)
     chosen = table.ticked(ids)
-    if chosen[-MOST:] != selected:  # chosen on another page since, or by the link
+    if _compared(chosen) != selected:  # chosen on another page since, or by the link
         chosen = selected
         table.tick(chosen, MOST)
     lines = lines_of(entries, view)

@@ -89,9 +89,26 @@ def ticked(runs: Sequence[str]) -> list[str]:
 
 
 def tick(ids: Sequence[str], most: int) -> None:
-    """Tick these runs and no others; they, or the last `most`, are the runs chosen on all pages."""
+    """Tick these runs and no others; `compared` are the runs chosen on all pages."""
     state.fill({TICKED: list(ids)})
-    state.choose(list(ids)[-most:])
+    state.choose(compared(ids, most, state.pinned_baseline(ids)))
+
+
+def compared(ids: Sequence[str], most: int, baseline: str | None = None) -> list[str]:
+    """Return which of the ticked runs are compared where `most` can be: the baseline, and those that were ticked last.
+
+    Without a pinned baseline, it is the first.
+    """
+    first = baseline if baseline in ids else next(iter(ids), None)
+    others = [run_id for run_id in ids if run_id != first]
+    room = max(0, most - 1)
+    kept = {first, *others[len(others) - min(room, len(others)) :]}
+    return [run_id for run_id in ids if run_id in kept]
+
+
+def tick_all(ids: Sequence[str], ticked_now: Sequence[str], most: int) -> None:
+    """Tick these runs too, after those that are ticked, so that these keep their order and the baseline."""
+    tick(list(dict.fromkeys([*ticked_now, *ids])), most)
 
 
 def draw(
