@@ -65,7 +65,7 @@ def runs(
     Parameters
     ----------
     where
-        only the runs of which this is true, such as ``"accuracy > 0.98 and dropout == 0.2"`` (see
+        only the runs of which this is true, such as ``"accuracy > 0.97 and dropout == 0.2"`` (see
         `mnist_core.runs.filters`).
     settings
         also a column for each setting, such as ``learning_rate``; one that has no effect is missing.

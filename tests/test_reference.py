@@ -13,6 +13,8 @@ from mnist_core.experiments.grids import SWEEPS
 from mnist_core.experiments.presets import PRESETS, Preset
 from mnist_core.published import figures, words
 from mnist_core.published.reproduction import Count, rows, tally
+from mnist_core.runs.columns import run_row
+from mnist_core.runs.filters import EXAMPLE, parse
 from mnist_core.runs.store import Store
 from mnist_core.studies import searches, sweeps
 
@@ -26,6 +28,11 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Store:
     root = tmp_path_factory.mktemp("shipped")
     (root / "reference").symlink_to(SHIPPED)
     return Store(root)
+
+
+def test_the_example_of_a_condition_finds_some_of_it(shipped: Store) -> None:
+    holds = parse(EXAMPLE)
+    assert 1 < sum(holds(run_row(run)) is True for run in shipped.runs() if run.listed) < 50
 
 
 def test_all_of_it_is_readable_and_small(shipped: Store) -> None:

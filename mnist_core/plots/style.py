@@ -141,4 +141,6 @@ def duration(seconds: float) -> str:
 
 def size(size_bytes: int) -> str:
     """Return a file size, such as ``215 kB``."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
     return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"

@@ -1,4 +1,4 @@
-"""Choose runs by an expression about the columns of their table, such as ``accuracy > 0.98 and dropout == 0.2``.
+"""Choose runs by an expression about the columns of their table, such as ``accuracy > 0.97 and dropout == 0.2``.
 
 The language is a small part of Python's: names of columns, numbers, texts in quotes, ``True``, ``False`` and ``None``;
 ``+ - * / // %``; ``== != < <= > >=``, chains of them, ``in``, ``not in``, ``is None``; ``and``, ``or``, ``not`` and
@@ -24,7 +24,7 @@ from mnist_core.errors import FilterError
 from mnist_core.experiments.frozen import shortened
 from mnist_core.runs.columns import ALIASES, COLUMNS, PATHS, Column, ColumnKind
 
-EXAMPLE = "accuracy > 0.98 and dropout == 0.2"
+EXAMPLE = "accuracy > 0.97 and dropout == 0.2"
 MOST_LETTERS = 1000
 MOST_PARTS = 200
 """Names, values and operators in one expression."""

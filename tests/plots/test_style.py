@@ -30,6 +30,12 @@ def test_text_in_the_colour_of_a_run_can_be_read_in_the_dark_theme(colour: str) 
     assert style.contrast(style.as_text(colour), DARK) >= 4.5
 
 
+def test_a_size_has_the_unit_that_fits_it() -> None:
+    assert [style.size(number) for number in (0, 999, 1_000, 215_400, 2_500_000)] == [
+        "0 B", "999 B", "1 kB", "215 kB", "2.50 MB",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("palette", [style.RUN_COLOURS, style.RUN_COLOURS_DARK], ids=["light", "dark"])
 def test_no_run_is_grey_and_no_two_have_one_colour(palette: tuple[str, ...]) -> None:
     assert len(set(palette)) == len(palette) == 7

@@ -151,8 +151,9 @@ def _configuration(run: Run) -> None:
     ]  # fmt: skip
     st.markdown("**Layers**")
     st.dataframe(
-        pd.DataFrame(layers), hide_index=True, height="content", alt=f"The {values[LAYERS]} layers and the output"
-    )
+        pd.DataFrame(layers), hide_index=True, height="content", alt=f"The {values[LAYERS]} layers and the output",
+        column_config={"Parameters": st.column_config.NumberColumn(format="localized")},
+    )  # fmt: skip
     st.markdown("**Settings**")
     st.dataframe(
         pd.DataFrame(rows, columns=["Setting", "Value", "Path"]), hide_index=True, height="content", alt="All settings"
@@ -272,7 +273,8 @@ def _lineage(run: Run, entries: Sequence[Entry]) -> None:
 
 def _relatives(runs: Sequence[Run], key: str) -> None:
     for run in runs[:_OTHERS]:
-        seed = "" if run.seed is None else f", seed {run.seed}"
+        named = run.seed is None or run.name.endswith(f"seed {run.seed}")
+        seed = "" if named else f", seed {run.seed}"
         if st.button(
             for_markdown(f"{run.name}{seed}, {run.state}"), key=f"{key}_{run.id}",
             type="tertiary", icon=":material/arrow_forward:",
