@@ -139,8 +139,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def file_size(size_bytes: int) -> str:
+    """Return a size of any file, such as ``215 kB`` or ``312 B``."""
+    return size(size_bytes) if size_bytes >= 1000 else f"{size_bytes} B"
+
+
 def size(size_bytes: int) -> str:
-    """Return a file size, such as ``215 kB``."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
+    """Return a size of weights, such as ``215 kB``: files of a few bytes more or less read the same."""
     return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"

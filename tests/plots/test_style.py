@@ -31,7 +31,7 @@ def test_text_in_the_colour_of_a_run_can_be_read_in_the_dark_theme(colour: str) 
 
 
 def test_a_size_has_the_unit_that_fits_it() -> None:
-    assert [style.size(number) for number in (0, 999, 1_000, 215_400, 2_500_000)] == [
+    assert [style.file_size(number) for number in (0, 999, 1_000, 215_400, 2_500_000)] == [
         "0 B", "999 B", "1 kB", "215 kB", "2.50 MB",
     ]  # fmt: skip
 

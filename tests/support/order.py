@@ -8,6 +8,8 @@ ROOT = Path(__file__).parents[1]
 
 LONGEST = (
     "contracts/test_waiting.py",
+    "contracts/test_storm.py",
+    "contracts/test_cluster.py",
     "e2e/test_accessibility.py",
     "e2e/test_training_flow.py",
     "e2e/test_mistakes_flow.py",

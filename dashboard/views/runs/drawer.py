@@ -227,7 +227,7 @@ def _files(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"file_{run.id}_{name}"):
             panels.download(name, path.read_bytes, f"{run.name}-{name}", _mime(path), key=f"download_{run.id}_{name}")
             st.caption(
-                f"{style.size(path.stat().st_size)} · {FILES.get(name, 'its probabilities after another epoch')}"
+                f"{style.file_size(path.stat().st_size)} · {FILES.get(name, 'its probabilities after another epoch')}"
             )
     if run.model_file is None:
         st.caption("No weights are kept, so that there is no `model.keras`.")
