@@ -32,7 +32,7 @@ def corrected_words(comparisons: int) -> str:
 def robust_words(run: str | None, names: Mapping[str, str]) -> str:
     """Return which of the runs is the most robust, in a sentence."""
     if run is None:
-        return "None of these is the most robust: that is a run which is better on some exams and worse on none."
+        return "None of these is the most robust: that is a run better on some exams, and shown to be worse on none."
     return f"{names[run]} is the most robust of these: better on some exams, and shown to be worse on none."
 
 
