@@ -27,7 +27,6 @@ def main() -> None:
     if room is None:
         panels.empty_state("No class", "`python3 start.py class` opens the dashboard for a class on this network.")
         return
-    runs = list(resources.snapshot().runs)
     left, right = st.columns([2, 3], gap="large")
     with left:
         _invitation(room)
@@ -36,7 +35,7 @@ def main() -> None:
         state.again_every(FOLLOW_S, going_on=True)(_now)()
         _other_device()
     if viewer.role == "teacher":
-        _teacher(room, viewer, runs)
+        _teacher(room, viewer, list(resources.snapshot().runs))
 
 
 def _invitation(room: Classroom) -> None:

@@ -233,19 +233,9 @@ def _grey(content: bytes) -> Pixels:
         )
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "GIF", "BMP", "WEBP")) as opened:
-            width, height = opened.size
-            if width * height > MOST_POINTS:
-                raise DrawingError(
-                    f"the picture has {width:,}×{height:,} pixels; at most {MOST_POINTS / 1e6:.0f} million are read: "
-                    "make it smaller"
-                )
+            _check_points(opened.size, MOST_POINTS)
             opened.draft("L", (_PHOTO_SIDE, _PHOTO_SIDE))  # a large JPEG is decoded small, which is much faster
-            width, height = opened.size
-            if width * height > MOST_WHOLE_POINTS:
-                raise DrawingError(
-                    f"the picture has {width:,}×{height:,} pixels; of a {opened.format} at most "
-                    f"{MOST_WHOLE_POINTS / 1e6:.0f} million are read: make it smaller, or use a JPEG"
-                )
+            _check_points(opened.size, MOST_WHOLE_POINTS, f"of a {opened.format} ", ", or use a JPEG")
             # first small, then turned and with colours of one kind: each of these steps makes a copy
             small = opened if opened.mode in ("L", "RGB", "RGBA") else opened.convert("RGBA")
             small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
@@ -258,6 +248,16 @@ def _grey(content: bytes) -> Pixels:
         # Pillow names the object that it reads from, which is no file to a person
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise DrawingError(f"the file cannot be read as a picture{reason}; use a PNG or JPEG") from error
+
+
+def _check_points(size: tuple[int, int], most: int, kind: str = "", remedy: str = "") -> None:
+    """Raise DrawingError where a picture of this size has too many pixels. remedy: another than to make it smaller."""
+    width, height = size
+    if width * height > most:
+        raise DrawingError(
+            f"the picture has {width:,}×{height:,} pixels; {kind}at most {most / 1e6:.0f} million are read: "
+            f"make it smaller{remedy}"
+        )
 
 
 def _ink(grey: Pixels) -> Pixels:

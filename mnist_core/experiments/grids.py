@@ -132,9 +132,8 @@ def expand(spec: SweepSpec) -> list[Point]:
 def apply_point(base: RunConfig, fixed: Mapping[str, Any], values: Mapping[str, Any]) -> RunConfig:
     """Return `base` with the fixed values, and then those of one point; raises ConfigError."""
     stack: dict[str, Any] = {}
-    if any(
-        path.startswith("stack.") for path in values
-    ):  # the point builds the layers again, from the fixed values too
+    # a point that builds the layers again does so from the fixed values too
+    if any(path.startswith("stack.") for path in values):
         stack = {path: value for path, value in fixed.items() if path.startswith("stack.")}
     return apply_values(apply_values(base, fixed), {**stack, **values})
 

@@ -401,9 +401,8 @@ class ServiceRunner:
             self._disconnect()
         from distributed import Client
 
-        from mnist_core.jobs import (
-            credentials,  # late: it is a command too, and no module is to be there before it runs
-        )
+        # late: it is a command too, and no module is to be there before it runs
+        from mnist_core.jobs import credentials
 
         _quieten()
         connect: Any = Client

@@ -13,7 +13,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.experiments.axis_words import words_of
-from mnist_core.plots.style import GREY, PAPER, WIDE_SCREEN, layer
+from mnist_core.plots.style import GREY, PAPER, WIDE_SCREEN, halo, layer
 from mnist_core.plots.sweeps import LINES, LINES_DARK, RUNS_SELECTION, is_numeric, scale_of, shown, spread, written
 
 BRUSH = "brush"
@@ -171,7 +171,7 @@ def parallel_chart(
             .encode(x=alt.X("low:Q", **across), x2="high:Q", y=y),
         )
     # each text on a halo of the background, as lines run behind it
-    halo: dict[str, Any] = {"stroke": background, "strokeWidth": 5, "strokeJoin": "round"}
+    outline = halo(background) | {"strokeWidth": 5}
     place: dict[str, Any] = {
         "align": alt.ExprRef(f"{WIDE_SCREEN} ? 'right' : 'left'"),
         "dx": alt.ExprRef(f"{WIDE_SCREEN} ? -14 : 4"),
@@ -180,7 +180,7 @@ def parallel_chart(
     name = alt.Chart(_names(axes, titles)).encode(x=alt.value(0), y=y, text=alt.Text("name:N"))
     place |= {"fontSize": 13, "fontWeight": "bold", "aria": False}
     # on a narrow screen the names stand among the lines, and this halo leaves nothing of these between two letters
-    layers += [name.mark_text(**place, **halo | {"strokeWidth": 10}), name.mark_text(**place, color=ink)]
+    layers += [name.mark_text(**place, **outline | {"strokeWidth": 10}), name.mark_text(**place, color=ink)]
     figures = ticks(frame)
     for end, align in (("first", "left"), ("", "center"), ("last", "right")):
         part = figures[figures["end"] == end]
@@ -188,7 +188,7 @@ def parallel_chart(
             text = alt.Chart(part).encode(x=x, y=y, text=alt.Text("text:N"))
             below: dict[str, Any] = {"align": align, "dy": 18, "fontSize": 12, "aria": False}
             below |= {"dx": {"left": -6, "center": 0, "right": 6}[align]}
-            layers += [text.mark_text(**below, **halo), text.mark_text(**below, color=ink)]
+            layers += [text.mark_text(**below, **outline), text.mark_text(**below, color=ink)]
     return layer(*layers).properties(height=alt.Step(ROW_PX))
 
 

@@ -90,7 +90,7 @@ def off_words(run: Run) -> str:
     )
 
 
-def reset(runs: Sequence[Run] = ()) -> None:
+def reset(runs: Sequence[Run]) -> None:
     """Set all sliders to their start, and switch the neurons of these runs on again."""
     fields = [_off_key(run, layer.step) for run in runs for layer in switchable(run.config.model)]
     state.fill(START | dict.fromkeys(fields, ""))

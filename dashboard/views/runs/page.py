@@ -159,7 +159,8 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
             disabled=not chosen, key="runs_compare",
             help=f"Compare draws up to {MOST} at once; of more, the baseline and those ticked last.",
         ):  # fmt: skip
-            st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ",".join(_compared(chosen))})
+            ids = ",".join(table.to_compare(chosen, MOST))
+            st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ids})
         pin = st.selectbox(
             "Baseline", chosen, None, format_func=lambda run_id: by_id[run_id].name, placeholder="Pin a baseline",
             label_visibility="collapsed", width=190, key="runs_baseline", disabled=not chosen,
@@ -187,10 +188,6 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
         )
         if hidden:
             st.button(f"Show {hidden} hidden", key="runs_unhide", type="tertiary", on_click=_hide, args=(None,))
-
-
-def _compared(chosen: Sequence[str]) -> list[str]:
-    return table.compared(chosen, MOST, state.pinned_baseline(chosen))
 
 
 def _hide(ids: Sequence[str] | None) -> None:
@@ -226,7 +223,7 @@ def content(everything: Sequence[Entry]) -> None:
     ids = [run.id for run in runs]
     selected = state.chosen_ids(runs)
     chosen = table.ticked(ids)
-    if _compared(chosen) != selected:  # chosen on another page since, or by the link
+    if table.to_compare(chosen, MOST) != selected:  # chosen on another page since, or by the link
         chosen = selected
         table.tick(chosen, MOST)
     lines = lines_of(entries, view)

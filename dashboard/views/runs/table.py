@@ -89,9 +89,14 @@ def ticked(runs: Sequence[str]) -> list[str]:
 
 
 def tick(ids: Sequence[str], most: int) -> None:
-    """Tick these runs and no others; `compared` are the runs chosen on all pages."""
+    """Tick these runs and no others; those `to_compare` are the runs chosen on all pages."""
     state.fill({TICKED: list(ids)})
-    state.choose(compared(ids, most, state.pinned_baseline(ids)))
+    state.choose(to_compare(ids, most))
+
+
+def to_compare(ids: Sequence[str], most: int) -> list[str]:
+    """Return what `compared` does, with the baseline that somebody has pinned."""
+    return compared(ids, most, state.pinned_baseline(ids))
 
 
 def compared(ids: Sequence[str], most: int, baseline: str | None = None) -> list[str]:

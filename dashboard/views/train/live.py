@@ -19,7 +19,7 @@ from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
 from dashboard.views.train.model_form import NOTICE
 from dashboard.views.train.result_card import result_card
-from dashboard.views.train.touch import controls, of_another, owner_words, pause_button, slow_toggle, touchable
+from dashboard.views.train.touch import controls, may_stop, pause_button, slow_toggle, touchable
 from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs.local_service import ServiceStatus
@@ -164,8 +164,7 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
 def _paused(run: Run, label: str, colour: str) -> None:
     panels.dotted(colour, "", name=label)
     st.progress(progress.share(run), f"paused after epoch {run.epochs_done} of {run.planned_epochs}")
-    owner_words(run)
-    if not of_another(run):
+    if may_stop(run):
         controls(run, _do)
 
 
@@ -181,10 +180,7 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
             ):  # fmt: skip
                 with panels.errors_as_toasts():
                     resources.runner().kill(run.id)
-        elif of_another(run):
-            owner_words(run)
-        else:
-            owner_words(run)
+        elif may_stop(run):
             if run.state == "running" and touchable(run):
                 slow_toggle(run)
                 if run.pause() is None:

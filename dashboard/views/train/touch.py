@@ -33,18 +33,17 @@ def touchable(run: Run) -> bool:
     return run.recorded is None and not run.one_of_many and not run.read_only
 
 
-def of_another(run: Run) -> bool:
-    """True if it is another's run, which this person may not stop: in a class, only its owner and the teacher may."""
-    return not resources.store().person.may("stop", run.meta.owner)
+def may_stop(run: Run) -> bool:
+    """Write whose run it is, where it is not this person's own, and why it cannot be stopped; True if it can be.
 
-
-def owner_words(run: Run) -> None:
-    """Write whose run it is, where it is not this person's own; and why it cannot be stopped, where that is so."""
+    In a class, only the owner of a run and the teacher may stop it.
+    """
     person, owner = resources.store().person, run.meta.owner
     refusal = person.refusal("stop", owner, f"the run {run.name}")
     if refusal or owner not in ("", person.name):
         st.caption(f"of {for_markdown(owner)}" if owner else "of nobody in the class", width="content",
                    help=panels.markdown_sentence(refusal) if refusal else None)  # fmt: skip
+    return not refusal
 
 
 def pause_button(run: Run, do: Do) -> None:
