@@ -16,15 +16,21 @@ from mnist_core.experiments.axis_words import words_of
 from mnist_core.plots.style import GREY, PAPER, WIDE_SCREEN, halo, layer
 from mnist_core.plots.sweeps import LINES, LINES_DARK, RUNS_SELECTION, is_numeric, scale_of, shown, spread, written
 
-BRUSH = "brush"
-"""Name of the interval that a drag makes, with the fields `position` and `axis`."""
 ROW_PX = 66
 """Height of an axis with its name and its figures."""
 _NARROW_PX = 320
 _LETTER_PX = 7.5
 
+FIELD = "position"
+"""What a drag along an axis selects: from and to which position."""
+
 Brushes = Mapping[str, tuple[float, float]]
 """Parts of axes, by axis: from and to which position, 0 to 1."""
+
+
+def brush_name(number: int) -> str:
+    """Return the name of the interval that a drag along an axis makes. number: of the axis, from the top, from 0."""
+    return f"brush_{number}"
 
 
 def parallel_frame(table: pd.DataFrame, axes: Sequence[str], column: str) -> pd.DataFrame:
@@ -145,9 +151,7 @@ def parallel_chart(
         )
         .transform_calculate(row=f"indexof({axes!r}, datum.axis)")
     )
-    drag = alt.selection_interval(
-        name=BRUSH, encodings=["x", "y"], translate=False, zoom=False, mark=alt.BrushConfig(fill=GREY, fillOpacity=0.25)
-    )
+    drags = [_drag(number) for number in range(len(axes))]
     points = (
         alt.Chart(frame)
         .mark_point(filled=True, size=55, cursor="pointer", strokeWidth=0)
@@ -161,7 +165,12 @@ def parallel_chart(
         .transform_lookup("axis", alt.LookupData(_names(axes, titles), "axis", ["name"]))
         .add_params(alt.selection_point(name=RUNS_SELECTION, fields=["runs"], toggle=False))
     )
-    layers = [tracks, lines.add_params(drag), points]
+    layers = [
+        tracks,
+        *(_dragged(number, axis, y, across) for number, axis in enumerate(axes)),
+        lines.add_params(*drags),
+        points,
+    ]
     if brushes:
         bands = pd.DataFrame([{"axis": axis, "low": low, "high": high} for axis, (low, high) in brushes.items()])
         layers.insert(
@@ -190,6 +199,33 @@ def parallel_chart(
             below |= {"dx": {"left": -6, "center": 0, "right": 6}[align]}
             layers += [text.mark_text(**below, **outline), text.mark_text(**below, color=ink)]
     return layer(*layers).properties(height=alt.Step(ROW_PX))
+
+
+def _drag(number: int) -> alt.Parameter:
+    """Return the interval of one axis.
+
+    An interval of both directions would select nothing where the hand is steady: without height, Vega-Lite drops it.
+    """
+    return alt.selection_interval(
+        name=brush_name(number),
+        encodings=["x"],
+        on=f"[pointerdown[floor(y() / {ROW_PX}) == {number}], window:pointerup] > window:pointermove!",
+        translate=False,
+        zoom=False,
+        mark=alt.BrushConfig(fillOpacity=0, strokeOpacity=0),  # it would be as high as all axes
+    )
+
+
+def _dragged(number: int, axis: str, y: alt.Y, across: Mapping[str, Any]) -> alt.Chart:
+    """Draw the part of an axis over which a drag is going."""
+    part = f"{brush_name(number)}.{FIELD}"
+    return (
+        alt.Chart(pd.DataFrame({"axis": [axis]}))
+        .mark_rect(color=GREY, opacity=0.3, height=26, cornerRadius=3)
+        .transform_filter(part)
+        .transform_calculate(low=f"{part}[0]", high=f"{part}[1]")
+        .encode(x=alt.X("low:Q", **across), x2="high:Q", y=y)
+    )
 
 
 def _names(axes: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:

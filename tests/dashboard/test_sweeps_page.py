@@ -22,6 +22,7 @@ from mnist_core.experiments.presets import PRESETS
 from mnist_core.experiments.spaces import parse_search
 from mnist_core.jobs import watch
 from mnist_core.jobs.runners import LocalRunner
+from mnist_core.plots.parallel import brush_name
 from mnist_core.runs.store import Store
 from mnist_core.runs.test_set_uses import seen
 from mnist_core.studies import searches, sweeps
@@ -195,11 +196,11 @@ def test_a_click_opens_more_runs_than_there_are_colours(app: OpenPage, store: St
 GRID = {"stack.units": [4, 8], "stack.depth": [1, 2], "training.learning_rate": [0.01, 0.001]}
 
 
-def drag(page: AppTest, number: int, position: list[float], *axes: str) -> None:
+def drag(page: AppTest, number: int, position: list[float], axis: str) -> None:
     """Drag in the chart of all settings, which has been drawn anew `number` times."""
-    page.session_state[f"sweep_parallel_{number}"] = {
-        "selection": {"brush": {"position": position, "axis": list(axes)}, "pick": []}
-    }
+    brushes: dict[str, object] = {brush_name(place): {} for place in range(len(GRID) + 1)}
+    brushes[brush_name(list(GRID).index(axis))] = {"position": position}
+    page.session_state[f"sweep_parallel_{number}"] = {"selection": {**brushes, "pick": []}}
     page.run()
     assert not page.exception
 

@@ -95,7 +95,7 @@ def test_names_figures_and_brushes_are_drawn(table: pd.DataFrame, dark: bool) ->
     grey = len(re.findall(r'stroke="#8A9099"[^>]*stroke-width="1.7"', svg))
     assert grey == 15, "lines outside of the brush are grey"
     names = {item["name"] for item in chart.to_dict()["params"]}
-    assert {charts.BRUSH, charts.RUNS_SELECTION} <= names
+    assert {charts.brush_name(0), charts.brush_name(1), charts.RUNS_SELECTION} <= names
 
 
 def test_on_a_wide_screen_the_names_stand_left_of_all_lines(table: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import resources, state
 from dashboard.shared import panels
-from dashboard.views.sweeps import parallel_panel, results_table, sweep_form, sweep_panels
+from dashboard.views.sweeps import results_table, sweep_form, sweep_panels
 from mnist_core.comparison.selection import StudyKind
 from mnist_core.errors import StoreError
 from mnist_core.jobs.watch import Look, sentence
@@ -152,7 +152,6 @@ with panels.errors_as_messages():
             """Draw everything about one sweep, again and again while it is going on."""
             kind, _, item_id = key.partition("-")
             sweep_panels.take_click()  # a click in here draws this part alone
-            parallel_panel.take_brush(item_id)
             store = resources.store()
             try:
                 item: AnyStudy = SHELVES[cast(StudyKind, kind)].get(store, item_id)

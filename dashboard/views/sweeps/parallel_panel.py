@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -20,15 +20,15 @@ SMALLEST = 0.01
 """A brush narrower than this share of its axis is a click."""
 
 
-def take_brush(study_id: str) -> None:
-    """Keep the part of an axis that was just brushed, for the study shown. Call it before the chart is drawn."""
-    drag = state.new_interval(KEY, charts.BRUSH)
-    if not drag or not drag.get("position") or not drag.get("axis"):
-        return
-    low, high = sorted(float(end) for end in drag["position"])
-    if high - low >= SMALLEST:
-        part = (round(max(low, -0.01), 3), round(min(high, 1.01), 3))
-        _keep(study_id, _brushes(study_id) | {str(axis): part for axis in drag["axis"]})
+def _take_brush(study_id: str, axes: Sequence[str]) -> None:
+    """Keep the part of an axis that was just brushed, for the study shown. axes: those of the chart, from the top."""
+    for number, axis in enumerate(axes):
+        drag = state.new_interval(KEY, charts.brush_name(number))
+        if drag and drag.get(charts.FIELD):
+            low, high = sorted(float(end) for end in drag[charts.FIELD])
+            if high - low >= SMALLEST:
+                part = (round(max(low, -0.01), 3), round(min(high, 1.01), 3))
+                _keep(study_id, _brushes(study_id) | {axis: part})
 
 
 def _brushes(study_id: str) -> dict[str, tuple[float, float]]:
@@ -61,6 +61,7 @@ def parallel(
     """
     frame = cached(charts.parallel_frame, table[[*names, column, "run"]], list(names), column)
     titles = {**names, column: word}
+    _take_brush(study_id, list(titles))
     brushes = {axis: part for axis, part in _brushes(study_id).items() if axis in titles}
     standing_out = theme.standing_out()
     panels.chart_with_table(
