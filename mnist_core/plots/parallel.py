@@ -20,6 +20,7 @@ ROW_PX = 66
 """Height of an axis with its name and its figures."""
 _NARROW_PX = 320
 _LETTER_PX = 7.5
+_BAND: dict[str, Any] = {"color": GREY, "opacity": 0.3, "height": 26, "cornerRadius": 3}
 
 FIELD = "position"
 """What a drag along an axis selects: from and to which position."""
@@ -175,9 +176,7 @@ def parallel_chart(
         bands = pd.DataFrame([{"axis": axis, "low": low, "high": high} for axis, (low, high) in brushes.items()])
         layers.insert(
             0,
-            alt.Chart(bands)
-            .mark_rect(color=GREY, opacity=0.3, height=26, cornerRadius=3)
-            .encode(x=alt.X("low:Q", **across), x2="high:Q", y=y),
+            alt.Chart(bands).mark_rect(**_BAND).encode(x=alt.X("low:Q", **across), x2="high:Q", y=y),
         )
     # each text on a halo of the background, as lines run behind it
     outline = halo(background) | {"strokeWidth": 5}
@@ -219,13 +218,10 @@ def _drag(number: int) -> alt.Parameter:
 def _dragged(number: int, axis: str, y: alt.Y, across: Mapping[str, Any]) -> alt.Chart:
     """Draw the part of an axis over which a drag is going."""
     part = f"{brush_name(number)}.{FIELD}"
-    return (
-        alt.Chart(pd.DataFrame({"axis": [axis]}))
-        .mark_rect(color=GREY, opacity=0.3, height=26, cornerRadius=3)
-        .transform_filter(part)
-        .transform_calculate(low=f"{part}[0]", high=f"{part}[1]")
-        .encode(x=alt.X("low:Q", **across), x2="high:Q", y=y)
-    )
+    dragged = alt.Chart(pd.DataFrame({"axis": [axis]})).mark_rect(**_BAND)
+    dragged = dragged.transform_filter(part).transform_calculate(low=f"{part}[0]", high=f"{part}[1]")
+    found: alt.Chart = dragged.encode(x=alt.X("low:Q", **across), x2="high:Q", y=y)
+    return found
 
 
 def _names(axes: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
