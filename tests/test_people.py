@@ -10,11 +10,15 @@ import pytest
 
 from mnist_core import people
 from mnist_core.errors import ConfigError, NotAllowed
+from mnist_core.experiments.spaces import parse_search
 from mnist_core.files import write_json
+from mnist_core.jobs import latency
+from mnist_core.jobs.runners import ServiceRunner
 from mnist_core.people import OWNER, TEACHER, VISITOR, Person, checked_name, student
 from mnist_core.runs.records import Meta
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
+from mnist_core.studies import searches
 from tests.support.synthetic import FINGERPRINT, MakeRun, config
 
 ADA, BEN, HEAD = student("Ada"), student("Ben"), Person(TEACHER, "teacher")
@@ -93,6 +97,25 @@ def test_whoever_has_no_name_can_change_nothing(used_by: As, run_of_ada: Run, ch
 def test_whoever_has_no_name_can_request_nothing(used_by: As) -> None:
     with pytest.raises(NotAllowed, match="may train here"):
         used_by(VISITOR).add(config(), name="x", fingerprint=FINGERPRINT)
+
+
+def test_whoever_has_no_name_can_have_no_search_carried_on_and_no_model_timed(
+    used_by: As, run_of_ada: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(searches, "spawn", lambda store, search_id: begun.append(search_id))
+    base: dict[str, object] = {"model": {"layers": [{"units": 8}]}, "dataset": {"name": "digits"}}
+    base["training"] = {"epochs": 1, "validation": {"source": "held_out", "fraction": 0.2}}
+    spec = parse_search({"name": "hers", "base": base, "trials": 2, "space": {"training.learning_rate": [0.1, 0.01]}})
+    search = searches.add(used_by(ADA), spec)
+    visited = used_by(VISITOR)
+    runner = ServiceRunner(visited)
+    with pytest.raises(NotAllowed, match="resume here"):
+        search.resume(visited, runner)
+    with pytest.raises(NotAllowed, match="train here"):
+        runner.measure_latency(run_of_ada.id)
+    assert not begun
+    assert not latency.waiting(visited, run_of_ada)
 
 
 def test_a_run_without_an_owner_is_the_teachers(make_run: MakeRun, used_by: As) -> None:

@@ -194,7 +194,11 @@ class ServiceRunner:
         self._send(lambda client: self._submit(client, run_id), "the run stays queued, as it cannot be submitted")
 
     def measure_latency(self, run_id: str) -> None:
-        """Have a worker time the run's model. `latency` reads the result. Raises as `submit` does."""
+        """Have a worker time the run's model. `latency` reads the result.
+
+        Raises as `submit` does, and NotAllowed where the person may not train: it keeps the machine as busy.
+        """
+        self.store.person.check("train")
         if self._store_server():
             raise JobError("workers that do not see the store's folder cannot time a model; use the local service")
         latency.ask(self.store, self.store.get(run_id))

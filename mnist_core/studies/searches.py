@@ -142,6 +142,7 @@ class Search(Frozen):
     def resume(self, store: Store, runner: Runner) -> None:
         """Carry it on in a process of its own, where none is at work on it."""
         if not self.complete and not self.carried_out(store):
+            store.person.check("resume", self.owner, f"the search {self.name}")
             spawn(store, self.id)
 
     def cancel(self, store: Store, runner: Runner) -> None:
