@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from dashboard.policy import policy
+from dashboard.state import WIDTH
 from dashboard.theme import CSS
 
 _STATIC = Path(streamlit.__file__).parent / "static"
@@ -37,6 +38,8 @@ WIDGETS: dict[str, Collection[str]] = {
 """Parts of Streamlit's page that a page of ours shows at first, by its path. Streamlit loads each when it is drawn."""
 
 
+_WIDTH_IS_KNOWN = f"<script>document.cookie = `{WIDTH}=${{innerWidth}}; path=/; SameSite=Lax`;</script>"
+"""Tells the server how wide the window is: it gives the columns of a table their widths, which no style can."""
 _NOT_FOR_PAGES = (b"accept-encoding", b"if-none-match", b"if-modified-since")
 """Headers of a request for a page that are dropped. A compressed page could not be read here; it is 20 kB. An answer
 "not modified" would have no page whose scripts its content policy could name, and the browser would block them."""
@@ -95,7 +98,8 @@ def head(page: str | None) -> str:
     """Return what is added to the head for a page; None for a path that is none."""
     if page is None:  # the page on which one joins a class, say: it is not made of Streamlit's parts
         return f"{CSS}<script>{_HISTORY}</script>"
-    return f"{CSS}{_server_is_known(page)}<script>{_HISTORY}</script>{_preloads(WIDGETS.get(page, _USUAL))}"
+    scripts = f"{_server_is_known(page)}<script>{_HISTORY}</script>{_WIDTH_IS_KNOWN}"
+    return f"{CSS}{scripts}{_preloads(WIDGETS.get(page, _USUAL))}"
 
 
 def _server_is_known(page: str) -> str:

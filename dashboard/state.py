@@ -24,6 +24,8 @@ BASELINE = "baseline"
 WEIGHTS = "weights"
 MARGIN = "margin"
 MOST_AT_FIRST = 2
+WIDTH = "window_width"
+"""Name of the cookie with the width of the browser's window."""
 STALE_S = 2.0
 """For so long after the link has changed, a rerun may still bring an older one: the browser had not heard of it."""
 NOTHING_REPLACED = (None, None, -math.inf)
@@ -142,6 +144,12 @@ FragmentP = ParamSpec("FragmentP")
 def one_of(wanted: object, choices: Iterable[TextT], default: TextT) -> TextT:
     """Return the choice that equals `wanted`, a value of a link or a widget; the default if there is none."""
     return next((choice for choice in choices if choice == wanted), default)
+
+
+def window_width() -> int | None:
+    """Return the width in pixels that the browser's window had when the page was loaded; None where it is unknown."""
+    text = st.context.cookies.get(WIDTH, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else None
 
 
 def count_up(key: str) -> int:

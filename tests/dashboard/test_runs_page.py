@@ -10,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.views.runs.table import compared
+from dashboard.views.runs.chips import AROUND_PX, LETTER_PX, REST, REST_PX, fitting
+from dashboard.views.runs.table import CELL_PX, NAME_PX, compared, widths_of
 from mnist_core.experiments.configs import RunConfig
 from mnist_core.experiments.grids import parse_spec
 from mnist_core.files import write_json
@@ -139,14 +140,79 @@ def test_tick_all_keeps_the_order_and_the_baseline_of_what_is_chosen(app: OpenPa
     assert page.query_params["baseline"] == ids[0]
 
 
-def test_of_more_than_can_be_compared_the_baseline_and_those_ticked_last_are() -> None:
+def test_of_more_than_can_be_compared_the_baseline_and_those_ticked_first_are() -> None:
     ids = list("abcdefgh")
     assert compared(ids, 20) == ids
-    assert compared(ids, 3) == ["a", "g", "h"]
-    assert compared(ids, 3, "c") == ["c", "g", "h"]
-    assert compared(ids, 3, "gone") == ["a", "g", "h"]
+    assert compared(ids, 3) == ["a", "b", "c"]
+    assert compared(ids, 3, "g") == ["a", "b", "g"]
+    assert compared(ids, 3, "gone") == ["a", "b", "c"]
     assert compared(ids, 1, "c") == ["c"]
     assert compared([], 3) == []
+
+
+def test_tick_all_of_more_than_can_be_compared_keeps_what_was_chosen_and_says_how_many_are_left_out(
+    app: OpenPage, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.shared.run_picker.MOST_COMPARED", 3)
+    ids = [run.id for run in runs]
+    page = open_runs(app, runs=f"{ids[2]},{ids[0]}")
+    assert "left out" not in text_of(page)
+    page.button(key="runs_all").click().run()
+    assert page.query_params["runs"] == f"{ids[2]},{ids[0]},{ids[4]}", "those before, and the first line of the table"
+    assert table(page)["tick"].all()
+    assert "Compare draws 3 runs at once; 2 ticked runs are left out there" in text_of(page)
+
+
+def chips(page: AppTest) -> list[str]:
+    return [button.label for button in page.button if str(button.key).startswith("chip_")]
+
+
+def test_a_ticked_run_that_a_filter_leaves_out_is_above_the_table_and_can_be_unticked_there(
+    app: OpenPage, runs: list[Run]
+) -> None:
+    page = open_runs(app, runs=f"{runs[2].id},{runs[0].id}", baseline=runs[0].id, where="seed == 1")
+    assert chips(page) == ["small (baseline)", "large"]
+    page = open_runs(app, runs=f"{runs[2].id},{runs[0].id}", where="seed == 1")
+    assert chips(page) == ["large (baseline)", "small"], "without a pinned baseline, the first is it"
+    page.button(key=f"chip_{runs[2].id}").click().run()
+    assert chips(page) == ["small (baseline)"]
+    assert link(page, "runs") == runs[0].id
+    page.button(key=f"chip_{runs[0].id}").click().run()
+    assert chips(page) == []
+
+
+def test_chips_that_do_not_fit_into_the_line_are_behind_a_button(app: OpenPage, make_run: MakeRun) -> None:
+    many = [make_run(f"a name of thirty letters or so {n:02}", config((8,), seed=n)) for n in range(6)]
+    page = open_runs(app, runs=",".join(run.id for run in many))
+    assert chips(page) == ["a name of thirty letters or so 00 (baseline)", "a name of thirty letters or so 01"]
+    page.session_state[REST] = True  # as by a click on "+4 more"
+    page.run()
+    assert len(chips(page)) == 6
+
+
+def test_as_many_chips_are_shown_as_fit() -> None:
+    chip = AROUND_PX + 10 * LETTER_PX
+    assert fitting([], 0) == 0
+    assert fitting(["a" * 10], 0) == 1, "one is always shown"
+    assert fitting(["a" * 10] * 3, 3 * chip) == 3
+    assert fitting(["a" * 10] * 3, 3 * chip - 1) == (3 * chip - 1 - REST_PX) // chip
+    assert fitting(["a" * 10] * 3, 3 * chip, more=True) == (3 * chip - REST_PX) // chip
+
+
+@pytest.mark.parametrize("window", [360, 390, 640])
+@pytest.mark.parametrize("by_recipe", [False, True])
+def test_on_a_phone_tick_colour_name_and_accuracy_are_on_the_screen_together(window: int, by_recipe: bool) -> None:
+    widths = widths_of(["tuning/grid_90, first width 128, width ratio 0.5"], window, by_recipe=by_recipe)
+    fold = widths.fold if by_recipe else 0
+    assert widths.tick + fold + widths.colour + widths.name + widths.accuracy <= window - 34
+    assert widths.name >= NAME_PX[0]
+
+
+def test_the_column_of_names_is_as_wide_as_the_longest_up_to_a_limit() -> None:
+    assert widths_of(["a" * 32], 1280, by_recipe=False).name == CELL_PX + 32 * 7
+    assert widths_of(["a" * 75], None, by_recipe=False).name == NAME_PX[1]
+    assert widths_of([], None, by_recipe=False).name == NAME_PX[0]
+    assert widths_of(["a"], 390, by_recipe=False).name == NAME_PX[0]
 
 
 def test_ticks_are_the_chosen_runs_of_all_pages(app: OpenPage, runs: list[Run]) -> None:

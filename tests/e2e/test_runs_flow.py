@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from dashboard.views.runs.table import widths_of
 from mnist_core.runs.store import Store
 from tests.support import seed
 from tests.support.browser import Screen, Server, end_everything, rename, start_server
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 ROW_PX = 35
 CUT = "cut short"
-TICK_X, NAME_X = 20, 150
+TICK_X, NAME_X, DETAILS_PX = 20, 150, 44
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,12 @@ def click(screen: Screen, row: int, x: int) -> None:
     screen.settled()
 
 
+def expect_selected(screen: Screen, row: int, column: int) -> None:
+    """Wait until the cell in this line and column, both counted from 0 and 1, is the one that is selected."""
+    cell = table(screen).locator(f"[role=row][aria-rowindex='{row + 2}'] [aria-colindex='{column}']")
+    expect(cell).to_have_attribute("aria-selected", "true")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_find_tick_compare_rename_delete_and_undo(screen: Screen, server: Server, width: int) -> None:
     store = server.store
@@ -76,8 +84,20 @@ def test_find_tick_compare_rename_delete_and_undo(screen: Screen, server: Server
     expect_names(screen, seed.LARGE, seed.SMALL)
     screen.expect_query(where="accuracy > 0.1")
 
+    drawn = widths_of([seed.LARGE, seed.SMALL], width, by_recipe=False)
+    accuracy = drawn.tick + drawn.colour + drawn.name + (0 if drawn.phone else DETAILS_PX) + drawn.accuracy - 12
+    click(screen, 0, accuracy)
+    expect_selected(screen, 0, 4 if drawn.phone else 5)
+    room = (table(screen).bounding_box() or {"width": 0})["width"]
+    assert accuracy + 12 <= room, "tick, colour, name and accuracy are on the screen together"
+
+    line = screen.key("runs_chosen")
+    height = (line.bounding_box() or {"height": 0})["height"]
     click(screen, 0, TICK_X)
     click(screen, 1, TICK_X)
+    expect(line.get_by_role("button")).to_have_count(2)
+    assert (line.bounding_box() or {"height": 0})["height"] == height < 1.5 * ROW_PX, "one line, as high without any"
+    expect(line.get_by_role("button").first).to_have_css("border-left-width", re.compile("^[89]"))
     chosen = ",".join(store.find(name).id for name in (seed.LARGE, seed.SMALL))
     screen.expect_query(runs=chosen)
     screen.page.get_by_role("button", name="Compare 2").click()
@@ -140,6 +160,7 @@ def test_everything_of_a_run_is_in_a_drawer_that_a_link_opens(screen: Screen, se
 def test_a_button_in_a_line_opens_the_drawer(screen: Screen, server: Server) -> None:
     screen.open("runs", runs="")
     expect_names(screen, CUT, seed.LARGE, seed.SMALL)
-    click(screen, 1, 40 + 36 + 220 + 22)
+    drawn = widths_of([CUT, seed.LARGE, seed.SMALL], 1280, by_recipe=False)
+    click(screen, 1, drawn.tick + drawn.colour + drawn.name + DETAILS_PX // 2)
     expect(screen.page.get_by_role("dialog")).to_contain_text(server.store.find(seed.LARGE).id)
     screen.expect_query(details=server.store.find(seed.LARGE).id)

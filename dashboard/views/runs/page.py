@@ -11,7 +11,7 @@ from dashboard import resources, state
 from dashboard.resources import Entry
 from dashboard.shared import looks, panels
 from dashboard.shared.run_picker import MOST_COMPARED as MOST
-from dashboard.views.runs import drawer, table, trash
+from dashboard.views.runs import chips, drawer, table, trash
 from dashboard.views.runs.lines import Line, View, differences, lines_of
 from mnist_core.errors import FilterError
 from mnist_core.runs.columns import COLUMNS, FIGURES, SETTING_COLUMNS, without_test_results
@@ -136,8 +136,9 @@ def condition(text: str) -> Filter | None:
 
 
 def _usual(entries: Sequence[Entry]) -> list[str]:
-    """Return the columns that are shown at first: with the owner where a run has one."""
-    return [*(["owner"] if any(entry.run.meta.owner for entry in entries) else []), *table.USUAL]
+    """Return the columns that are shown at first: with the owner where a run has one, after the accuracy."""
+    accuracy, *others = table.USUAL
+    return [accuracy, *(["owner"] if any(entry.run.meta.owner for entry in entries) else []), *others]
 
 
 def _use_view(values: dict[str, object], usual: list[str]) -> None:
@@ -157,7 +158,7 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
         if st.button(
             f"Compare {len(chosen)}" if chosen else "Compare", icon=":material/compare_arrows:", type="primary",
             disabled=not chosen, key="runs_compare",
-            help=f"Compare draws up to {MOST} at once; of more, the baseline and those ticked last.",
+            help=f"Compare draws up to {MOST} at once; of more, the baseline and those ticked first.",
         ):  # fmt: skip
             ids = ",".join(table.to_compare(chosen, MOST))
             st.switch_page("views/compare/page.py", query_params={state.CHOSEN: ids})
@@ -233,29 +234,38 @@ def content(everything: Sequence[Entry]) -> None:
         st.error(for_markdown(failed), icon=":material/error:")
         state.fill({table.FAILED: ""})
     actions(everything, lines, chosen, hidden)
+    baseline = view.pinned or (chosen[0] if chosen else None)
+    colours = resources.known_colours() | resources.colours(table.to_compare(chosen, MOST))
     listed = len({run_id for line in lines for run_id in line.ids})
-    left_out = len(everything) - len(entries)
-    # between the buttons and the table, whose own tools would cover them on a phone
-    st.caption(
-        f"{listed} of {len(entries)} runs; {len(chosen)} ticked."
-        + (f" {left_out} runs of sweeps that ship are left out (View)." if left_out else "")
-        + " The link in the address bar opens this view again."
-    )
+    by_id = {run.id: run for run in runs}
+    # between the buttons and the table, whose own tools would cover it on a phone; always, so that nothing moves with
+    # the first tick
+    count = f"{listed} of {len(entries)} runs; {len(chosen)} ticked."
+    chips.draw(count, [by_id[run_id] for run_id in chosen], baseline, colours, MOST)
+    if len(chosen) > MOST:
+        out = len(chosen) - MOST
+        what = "one ticked run is" if out == 1 else f"{out} ticked runs are"
+        st.caption(f"Compare draws {MOST} runs at once; {what} left out there, the last ones first.")
     if not lines:
         panels.empty_state("No run fits", "Other words, or another condition, find more.", icon=":material/search_off:")
     else:
-        baseline = view.pinned or (chosen[0] if chosen else None)
         table.draw(
             lines,
             table.with_spread(shown) if view.by_recipe else shown,
             chosen=chosen,
-            colours=resources.known_colours() | resources.colours(chosen[-MOST:]),
+            colours=colours,
             differences=differences(lines, everything, baseline),
             unfolded=view.unfolded,
             by_recipe=view.by_recipe,
             tags=sorted({tag for entry in everything for tag in entry.row["tags"]}),
         )
-    panels.download("CSV", lambda: panels.csv(csv_frame(everything, lines)), "runs.csv", "text/csv", "runs_csv")
+    left_out = len(everything) - len(entries)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_below"):
+        panels.download("CSV", lambda: panels.csv(csv_frame(everything, lines)), "runs.csv", "text/csv", "runs_csv")
+        st.caption(
+            (f"{left_out} runs of sweeps that ship are left out (View). " if left_out else "")
+            + "The link in the address bar opens this view again."
+        )
     details = state.link_text(table.OPEN)
     if details:
         drawer.show(details, everything)

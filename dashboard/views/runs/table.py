@@ -36,12 +36,41 @@ SHOWN = {
 } | {name: column.label for name, column in COLUMNS.items()}
 """All columns that can be chosen, and what they are called."""
 USUAL = (
-    "dataset", SEEDS, "state", "test_accuracy", DIFFERENCE, "test_loss", CURVE, "parameters", "seconds", "created",
+    "test_accuracy", DIFFERENCE, "test_loss", CURVE, "dataset", SEEDS, "state", "parameters", "seconds", "created",
     "tags", "note",
 )  # fmt: skip
 ROW_PX, MOST_ROWS = 35, 16
+PHONE_PX = 640
+"""Largest width of a window in which the columns are as narrow as they can be."""
+NAME_PX, LETTER_PX, CELL_PX = (140, 480), 7, 18
+"""Smallest and largest width of the names, that of a letter, and what is around the text of a cell."""
 INDENT = "   ↳ "
 """Stands before the name of a run that is listed below its recipe, in the cell that is edited."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Widths in pixels of the columns that a reader needs on any screen."""
+
+    tick: int
+    fold: int
+    colour: int
+    name: int
+    accuracy: int
+    phone: bool
+
+
+def widths_of(names: Sequence[str], window: int | None, *, by_recipe: bool) -> Widths:
+    """Return widths for these names: each is seen whole up to a limit.
+
+    On a phone tick, colour, name and accuracy are on the screen together.
+    """
+    wanted = CELL_PX + LETTER_PX * max(map(len, names), default=0)
+    if window is None or window > PHONE_PX:
+        return Widths(40, 56, 36, min(max(NAME_PX[0], wanted), NAME_PX[1]), 92, phone=False)
+    others = 34 + 40 * by_recipe + 28 + 78
+    room = window - 2 * 16 - 2 - others  # without the margins of the page, and the table's border
+    return Widths(34, 40, 28, max(NAME_PX[0], min(wanted, room)), 78, phone=True)
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,7 @@ class _Drawn:
     lines: tuple[tuple[str, ...], ...]
     recipes: tuple[str, ...]
     ticks: tuple[bool, ...]
+    widths: Widths
 
     @property
     def click_key(self) -> str:
@@ -100,19 +130,18 @@ def to_compare(ids: Sequence[str], most: int) -> list[str]:
 
 
 def compared(ids: Sequence[str], most: int, baseline: str | None = None) -> list[str]:
-    """Return which of the ticked runs are compared where `most` can be: the baseline, and those that were ticked last.
+    """Return which of the ticked runs are compared where `most` can be: the baseline, and those that were ticked first.
 
     Without a pinned baseline, it is the first.
     """
     first = baseline if baseline in ids else next(iter(ids), None)
     others = [run_id for run_id in ids if run_id != first]
-    room = max(0, most - 1)
-    kept = {first, *others[len(others) - min(room, len(others)) :]}
+    kept = {first, *others[: max(0, most - 1)]}
     return [run_id for run_id in ids if run_id in kept]
 
 
 def tick_all(ids: Sequence[str], ticked_now: Sequence[str], most: int) -> None:
-    """Tick these runs too, after those that are ticked, so that these keep their order and the baseline."""
+    """Tick these runs too, after those that are ticked: these stay compared, in their order, with their baseline."""
     tick(list(dict.fromkeys([*ticked_now, *ids])), most)
 
 
@@ -148,14 +177,15 @@ def draw(
     tags
         all that are in use.
     """
-    ids = [line.ids for line in lines]
-    drawn = _drawn(ids, [line.recipe for line in lines], chosen)
+    names = [(INDENT if line.depth else "") + str(line.row["name"]) for line in lines]
+    widths = widths_of(names, state.window_width(), by_recipe=by_recipe)
+    drawn = _drawn([line.ids for line in lines], [line.recipe for line in lines], chosen, widths)
     frame = pd.DataFrame({TICK: list(drawn.ticks)})
     if by_recipe:
         frame[FOLD] = pd.Series([line.recipe in unfolded if line.recipe else None for line in lines], dtype="boolean")
     # each value goes to the browser once: the squares of 2,000 lines would be half of the message
     frame[COLOUR] = pd.Categorical([_square(colours.get(line.ids[0])) for line in lines])
-    frame["name"] = [(INDENT if line.depth else "") + str(line.row["name"]) for line in lines]
+    frame["name"] = names
     for name in shown:
         frame[name] = _values(name, lines, differences)
     frame[DETAILS] = pd.Categorical([":material/info:"] * len(lines))
@@ -165,8 +195,8 @@ def draw(
         key=drawn.key,
         hide_index=True,
         placeholder="–",
-        column_order=[TICK, *([FOLD] if by_recipe else []), COLOUR, "name", DETAILS, *shown],
-        column_config=_config(shown, tags, drawn.click_key),
+        column_order=[TICK, *([FOLD] if by_recipe else []), COLOUR, "name", *_with_details(shown, widths)],
+        column_config=_config(shown, tags, drawn.click_key, drawn.widths),
         disabled=[name for name in frame.columns if name not in (TICK, FOLD, "name", "tags", "note")],
         height=ROW_PX * (min(len(lines), MOST_ROWS) + 1) + 3,
         row_height=ROW_PX,
@@ -174,10 +204,17 @@ def draw(
     )
 
 
-def _drawn(ids: list[tuple[str, ...]], recipes: list[str], chosen: Sequence[str]) -> _Drawn:
+def _with_details(shown: Sequence[str], widths: Widths) -> list[str]:
+    """Return the columns after the name: the button for the details is first, on a phone after one figure."""
+    place = 1 if widths.phone else 0
+    return [*shown[:place], DETAILS, *shown[place:]]
+
+
+def _drawn(ids: list[tuple[str, ...]], recipes: list[str], chosen: Sequence[str], widths: Widths) -> _Drawn:
     """Return the editor that shows these lines: that of the last rerun where it shows the same lines and ticks.
 
     Streamlit keeps what was changed in an editor by the numbers of its rows, so that other lines need another editor.
+    It has the widths of when it was first drawn, so that a new name does not change the column in which it is written.
     """
     on = set(chosen)
     now = tuple(on.issuperset(line) for line in ids)
@@ -185,7 +222,7 @@ def _drawn(ids: list[tuple[str, ...]], recipes: list[str], chosen: Sequence[str]
     if isinstance(before, _Drawn) and before.lines == tuple(ids) and before.ticks_now() == now:
         return before
     number = state.count_up(f"{EDITOR}:number")
-    drawn = _Drawn(f"{EDITOR}_{number}", tuple(ids), tuple(recipes), now)
+    drawn = _Drawn(f"{EDITOR}_{number}", tuple(ids), tuple(recipes), now, widths)
     state.fill({DRAWN: drawn, DONE: {}})
     return drawn
 
@@ -295,16 +332,17 @@ def _values(name: str, lines: Sequence[Line], differences: Sequence[float | None
     )
 
 
-def _config(shown: Sequence[str], tags: Sequence[str], click_key: str) -> dict[str, Any]:
+def _config(shown: Sequence[str], tags: Sequence[str], click_key: str, widths: Widths) -> dict[str, Any]:
     kinds = st.column_config
     config: dict[str, Any] = {
-        TICK: kinds.CheckboxColumn("", pinned=True, width=40, help="Compare, hide or delete the ticked runs."),
-        FOLD: kinds.CheckboxColumn("▾", pinned=True, width=56, help="Show the seeds of this recipe below it."),
+        TICK: kinds.CheckboxColumn("", pinned=True, width=widths.tick, help="Compare, hide or delete the ticked runs."),
+        FOLD: kinds.CheckboxColumn("▾", pinned=True, width=widths.fold, help="Show the seeds of this recipe below it."),
         COLOUR: kinds.ImageColumn(
-            "", pinned=True, width=36, help="The run's colour on every page; it gets one when it is first chosen."
+            "", pinned=True, width=widths.colour,
+            help="The run's colour on every page; it gets one when it is first chosen.",
         ),
         "name": kinds.TextColumn(
-            "Name", pinned=True, required=True, max_chars=80, width=220, help="Click twice to rename."
+            "Name", pinned=True, required=True, max_chars=80, width=widths.name, help="Click twice to rename."
         ),
         DETAILS: kinds.ButtonColumn(
             "", width=44, type="tertiary", key=click_key, help="Everything about this run."
@@ -324,13 +362,16 @@ def _config(shown: Sequence[str], tags: Sequence[str], click_key: str) -> dict[s
         ),
         "note": kinds.TextColumn("Note", max_chars=4000, width=200, help="Click twice to write."),
     }  # fmt: skip
-    return config | {name: _plain(COLUMNS[name]) for name in shown if name in COLUMNS and name not in config}
+    plain = (COLUMNS[name] for name in shown if name in COLUMNS and name not in config)
+    return config | {
+        column.name: _plain(column, widths.accuracy if column.name == "test_accuracy" else _WIDTHS.get(column.name))
+        for column in plain
+    }
 
 
 _WIDTHS = {
     "dataset": 84,
     "state": 84,
-    "test_accuracy": 92,
     "test_loss": 84,
     "parameters": 96,
     "seconds": 70,
@@ -339,8 +380,8 @@ _WIDTHS = {
 _LABELS = {"test_accuracy": "Accuracy", "test_loss": "Loss", "seconds": "Seconds", "parameters": "Parameters"}
 
 
-def _plain(column: Column) -> Any:
-    label, width = _LABELS.get(column.name, column.label), _WIDTHS.get(column.name)
+def _plain(column: Column, width: int | None) -> Any:
+    label = _LABELS.get(column.name, column.label)
     help = f"{column.label}: {column.help} `{column.name}` in conditions."
     if column.kind == "time":
         return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", width=width, help=help)
