@@ -26,18 +26,30 @@ _HISTORY = (Path(__file__).parent / "history.js").read_text(encoding="utf-8")
 _USUAL = ("Html", "Button", "Selectbox", "DownloadButton")
 _TABLE = ("DataFrame", "TextInput", "Checkbox", "Multiselect")
 _CHARTS = ("ArrowVegaLiteChart", "ButtonGroup")
+_RUNS = ("Multiselect", "PageLink")
+_UPLOAD = ("FileUploader", "TextInput")
 WIDGETS: dict[str, Collection[str]] = {
-    "": (*_USUAL, *_CHARTS, "Multiselect", "Slider", "Checkbox", "NumberInput", "PageLink"),
+    "": (*_USUAL, *_CHARTS, *_RUNS, "Slider", "Checkbox", "NumberInput", "BidiComponent"),
     "runs": (*_USUAL, *_TABLE),
-    "train": (*_USUAL, "Slider", "Checkbox", "NumberInput", "TextInput", "ButtonGroup", "Radio"),
-    "mistakes": (*_USUAL, *_CHARTS, "BidiComponent"),
-    "disagreements": (*_USUAL, *_CHARTS, "BidiComponent"),
-    "draw": (*_USUAL, "BidiComponent", "Multiselect"),
-    "sweeps": (*_USUAL, *_CHARTS),
-}
+    "train": (
+        *_USUAL, *_CHARTS, *_RUNS, "Slider", "Checkbox", "NumberInput", "TextInput", "Radio", "MenuButton", "Table",
+    ),
+    "mistakes": (*_USUAL, *_CHARTS, *_RUNS, "Radio", "Metric", "BidiComponent"),
+    "disagreements": (*_USUAL, *_CHARTS, *_RUNS, "BidiComponent"),
+    "draw": (*_USUAL, *_RUNS, *_UPLOAD, "Checkbox", "Slider", "ButtonGroup", "BidiComponent"),
+    "sweeps": (*_USUAL, *_CHARTS, "NumberInput", "Checkbox"),
+    "loss-or-accuracy": (*_USUAL, *_CHARTS, *_RUNS),
+    "production": (*_USUAL, *_CHARTS, *_RUNS, "NumberInput"),
+    "i-dont-know": (*_USUAL, *_CHARTS, *_RUNS, "Slider"),
+    "exams": (*_USUAL, *_CHARTS, *_RUNS),
+    "published": (*_USUAL, "ArrowVegaLiteChart"),
+    "models": (*_USUAL, "ArrowVegaLiteChart", "Multiselect"),
+    "data": (*_USUAL, *_CHARTS, *_UPLOAD, "ImageList"),
+    "add": (*_USUAL, *_UPLOAD, "StreamlitSyntaxHighlighter"),
+}  # fmt: skip
 """Parts of Streamlit's page that a page of ours shows at first, by its path. Streamlit loads each when it is drawn."""
 
-
+_FONTS = ("SourceSansVF-Upright", "MaterialSymbols-Rounded")
 _WIDTH_IS_KNOWN = f"<script>document.cookie = `{WIDTH}=${{innerWidth}}; path=/; SameSite=Lax`;</script>"
 """Tells the server how wide the window is: it gives the columns of a table their widths, which no style can."""
 _NOT_FOR_PAGES = (b"accept-encoding", b"if-none-match", b"if-modified-since")
@@ -99,7 +111,7 @@ def head(page: str | None) -> str:
     if page is None:  # the page on which one joins a class, say: it is not made of Streamlit's parts
         return f"{CSS}<script>{_HISTORY}</script>"
     scripts = f"{_server_is_known(page)}<script>{_HISTORY}</script>{_WIDTH_IS_KNOWN}"
-    return f"{CSS}{scripts}{_preloads(WIDGETS.get(page, _USUAL))}"
+    return f"{CSS}{scripts}{_fonts()}{_preloads(WIDGETS.get(page, _USUAL))}"
 
 
 def _server_is_known(page: str) -> str:
@@ -161,6 +173,16 @@ def _preloads(widgets: Collection[str]) -> str:
         if path.endswith(".js")
         else f'<link rel="preload" as="style" crossorigin href="./{path}">'
         for path in files(widgets)
+    )
+
+
+@functools.cache
+def _fonts() -> str:
+    """Return links to the fonts of text and icons: a line that wraps again when its font comes moves all below it."""
+    found = [path for name in _FONTS for path in sorted((_STATIC / "static" / "media").glob(f"{name}.*woff2"))]
+    return "".join(
+        f'<link rel="preload" as="font" type="font/woff2" crossorigin href="./{path.relative_to(_STATIC).as_posix()}">'
+        for path in found
     )
 
 

@@ -106,6 +106,12 @@ def test_the_installed_streamlit_has_each_part_that_a_page_preloads(page: str) -
         assert all((STATIC / path).is_file() for path in found)
 
 
+def test_a_page_fetches_the_fonts_of_text_and_icons_at_once() -> None:
+    fonts = re.findall(r'as="font" type="font/woff2" crossorigin href="\./([^"]+)"', head("runs"))
+    assert [Path(path).name.split(".")[0] for path in fonts] == ["SourceSansVF-Upright", "MaterialSymbols-Rounded"]
+    assert all((STATIC / path).is_file() for path in fonts)
+
+
 def test_what_every_page_loads_anyway_is_not_preloaded_twice() -> None:
     entry = (STATIC / "index.html").read_text()
     assert not [path for widgets in WIDGETS.values() for path in files(widgets) if path in entry]
