@@ -14,7 +14,7 @@ from dashboard.shared.explanations import explanations
 from dashboard.shared.gallery import Item, gallery
 from dashboard.shared.label_errors import badged, label_badges
 from mnist_core.data.images import Pixels
-from mnist_core.errors import DatasetError, DatasetMissing
+from mnist_core.errors import DatasetError
 from mnist_core.plots.probabilities import Opinion
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
@@ -122,11 +122,8 @@ def _images(run: Run) -> Pixels | None:
     """Return the run's test images; None, with the reason on the page, if they are not here."""
     try:
         return resources.test_images(run)
-    except DatasetMissing as error:
-        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
-        st.page_link("views/data.py", label="Get the images on the Data page", icon=":material/dataset:")
     except DatasetError as error:
-        st.warning(panels.markdown_sentence(error), icon=":material/hide_image:")
+        panels.no_images(error)
     return None
 
 

@@ -68,7 +68,7 @@ def explanations(index: int, runs: Sequence[Run], labels: Mapping[str, str], col
         image, true = resources.test_images(runs[0])[index], int(resources.own_dataset(runs[0]).y_test[index])
         explain(chosen, image, true, runs, labels, colours)
     except DatasetError as error:
-        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+        panels.no_images(error)
 
 
 def choice() -> str | None:

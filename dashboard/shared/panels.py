@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.shared.charts import Drawing
-from mnist_core.errors import ConfigError, MnistCoreError
+from mnist_core.errors import ConfigError, DatasetError, DatasetMissing, MnistCoreError
 from mnist_core.files import printable
 from mnist_core.report.export import picture as picture
 from mnist_core.runs.store import Problem, Store
@@ -228,6 +228,15 @@ def check_upload(given: Any, remedy: str) -> None:
 
 MOST_PROBLEMS = 50
 """Damaged folders that are named one by one."""
+
+
+def no_images(error: DatasetError) -> None:
+    """Write why there are no images, with the way to the page that fetches them where they are not on this machine."""
+    if isinstance(error, DatasetMissing):
+        st.info(markdown_sentence(error), icon=":material/hide_image:")
+        st.page_link("views/data.py", label="Get the images on the Data page", icon=":material/dataset:")
+    else:
+        st.warning(markdown_sentence(error), icon=":material/hide_image:")
 
 
 def store_problems(problems: list[Problem]) -> None:

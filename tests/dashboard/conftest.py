@@ -14,6 +14,7 @@ from streamlit.util import calc_hash
 from mnist_core.runs.classroom import Classroom
 from mnist_core.runs.store import Store
 from tests.support.jobs import FakeRunner
+from tests.support.lessons import subjects
 from tests.support.pages import APP, CLASS_MENU, MENU
 from tests.support.resources import share
 
@@ -66,14 +67,33 @@ def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str
 
 
 @pytest.fixture
-def runner(app: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+def without_mnist(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MNIST is not on this machine."""
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
+
+
+@pytest.fixture
+def runner(
+    app: Callable[..., AppTest], store: Store, without_mnist: None, monkeypatch: pytest.MonkeyPatch
+) -> FakeRunner:
     """Takes the place of the job service; MNIST is not here."""
 
     fake = FakeRunner(store)
     share(monkeypatch, "runner", functools.cache(lambda: fake))
-    monkeypatch.delenv("MNIST_NPZ", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(store.root / "keras"))
     return fake
+
+
+@pytest.fixture
+def shipped_models(store: Store) -> dict[str, str]:
+    """The ids of model_1 and model_2 as they ship, with weights: small_1 and small_2 are those for the small digits."""
+    (store.root / "reference").mkdir(parents=True, exist_ok=True)
+    ids = {}
+    for name, subject in subjects("real-difference").items():
+        assert subject.run is not None
+        (store.root / "reference" / subject.run.id).symlink_to(subject.run.path)
+        ids[name] = subject.run.id
+    return ids
 
 
 @pytest.fixture

@@ -266,6 +266,15 @@ def test_twenty_digits_are_said_to_be_few() -> None:
     assert "Even two models that both get the very same 20 right may differ by up to 16 points" in text
 
 
+def test_without_mnist_the_nearest_training_digits_are_a_sentence_and_the_way_to_the_page_data(
+    app, shipped_models: dict[str, str], without_mnist: None
+) -> None:
+    page = drawn(app(PAGE, runs=shipped_models["model_1"], explain="neighbours"))
+    assert not page.exception
+    assert "MNIST is not on this machine" in text_of(page)
+    assert [link.proto.page for link in page.get("page_link")] == ["data"]
+
+
 def test_runs_on_other_data_are_not_explained_together(app, make_run: Any, both: str) -> None:
     page = drawn(app(PAGE, runs=both, explain="pixels"))
     assert not page.exception

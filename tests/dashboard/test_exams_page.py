@@ -11,10 +11,10 @@ from dashboard import resources
 from mnist_core.comparison.exams import Result, exam_names, verdicts
 from mnist_core.comparison.words.exams import corrected_words, count_words, robust_words
 from mnist_core.data.kept_digits import keep
-from mnist_core.errors import DatasetMissing
+from mnist_core.errors import DatasetError, DatasetMissing
 from mnist_core.evaluation.corruptions import CORRUPTIONS
 from mnist_core.runs.store import Store
-from tests.support.pages import text_of, unfold, words
+from tests.support.pages import click, text_of, unfold, words
 from tests.support.resources import share
 from tests.support.seed import trained
 from tests.support.synthetic import config
@@ -117,6 +117,31 @@ def test_sentences_count_the_decisions() -> None:
     assert "in 5 of 100 such tables" in corrected_words(16)
     assert robust_words("x", {"x": "b"}).startswith("b is the most robust")
     assert robust_words(None, {}).startswith("None of these")
+
+
+def test_without_mnist_one_press_continues_with_the_runs_of_the_digits_that_ship(
+    app, store: Store, shipped_models: dict[str, str], without_mnist: None
+) -> None:
+    page = app(PAGE, runs=f"{shipped_models['model_1']},{shipped_models['model_2']}")
+    assert not page.exception
+    assert "MNIST is not on this machine" in text_of(page)
+    assert [link.proto.page for link in page.get("page_link")] == ["data"]
+    page = click(page, "Continue with model_1 and model_2 on digits")
+    assert page.query_params["runs"] == f"{shipped_models['small_1']},{shipped_models['small_2']}"
+    assert len(table(page)) == 16
+    assert "is not on this machine" not in text_of(page)
+
+
+def test_what_damaged_images_lack_is_not_on_the_data_page(
+    app, store: Store, both: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(run: Any) -> None:
+        raise DatasetError("fashion.npz is damaged")
+
+    share(monkeypatch, "own_dataset", damaged)
+    page = app(PAGE, runs=both)
+    assert "Fashion.npz is damaged" in text_of(page)
+    assert not page.get("page_link")
 
 
 def other(page: Any) -> Any:

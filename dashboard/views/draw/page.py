@@ -134,7 +134,7 @@ def _why(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, s
             named = {run.id: f"{labels[run.id]} ({words})" for run in alike if (words := edits.off_words(run))}
             explanations.explain(chosen, found[1], None, alike, {**labels, **named}, colours, off)
         except DatasetError as error:
-            st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+            panels.no_images(error)
 
 
 main()

@@ -60,7 +60,8 @@ def main() -> None:
     try:
         images = len(resources.own_dataset(same[0]).y_test)
     except DatasetError as error:
-        st.info(panels.markdown_sentence(error), icon=":material/hide_image:")
+        panels.no_images(error)
+        _digits_that_ship([run for run in runs if run not in same])
         other_digits(same, short_labels(same))
         return
     short, colours = short_labels(same), resources.colours([run.id for run in chosen])
@@ -74,6 +75,21 @@ def main() -> None:
     _table(same, short, count)
     _severity(same, short, colours, count)
     other_digits(same, short)
+
+
+def _digits_that_ship(runs: list[Run]) -> None:
+    """Offer those of the runs whose digits every machine has, where the images of the chosen runs are missing."""
+    here = state.suggested([run for run in runs if run.dataset == "digits" and run.model_file is not None])
+    if here:
+        names = " and ".join(short_labels(here)[run.id] for run in here)
+        st.markdown("Exams are made of the test images. Those of the small data set digits come with the program.")
+        st.button(
+            f"Continue with {for_markdown(names)} on digits",
+            key="exams_digits",
+            icon=":material/arrow_forward:",
+            type="primary",
+            on_click=lambda: state.choose([run.id for run in here]),
+        )
 
 
 def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
