@@ -29,8 +29,8 @@ _HOLD_KEYS = st.components.v2.component(
 def bar() -> None:
     """Draw the bar at the bottom of the screen; where it is, `style.css` has the large type."""
     frozen = state.frozen()
-    if frozen:
-        _HOLD_KEYS(key="keys_hold")
+    # always there: if it came and went, Streamlit would draw all that follows again, and Draw would lose its undo
+    _HOLD_KEYS(key="keys_hold", data={"frozen": frozen})
     with st.container(key="presenter_bar", horizontal=True, gap="small", vertical_alignment="center"):
         for label, page, key in PAGES:
             if st.button(label, key=f"presenter_{label}", shortcut=key, type="tertiary", disabled=frozen):

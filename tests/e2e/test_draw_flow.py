@@ -103,8 +103,15 @@ def test_a_stroke_of_the_mouse_is_answered_by_every_run_and_the_page_agrees_with
         assert network is not None
         expected = network.probabilities(picture[None])[0]
         assert label.startswith(f"{run.name}: {expected.argmax()} at ")
+    screen.page.evaluate(
+        """() => new Promise((painted) => {
+            document.dispatchEvent(new Event("digit-networks")); // weights have arrived, again
+            requestAnimationFrame(() => requestAnimationFrame(painted));
+        })"""
+    )
     for card in screen.page.locator(".draw .card").all():
-        expect(card).to_have_attribute("data-source", "server")
+        assert card.get_attribute("data-source") == "server"
+        assert str(card.locator(".note").text_content()).startswith("not centred:")
     assert float(screen.page.locator(".draw").get_attribute("data-apart") or "nan") < 1e-4
     expect(screen.page.locator(".draw .spoken")).to_contain_text(f"{SMALL}: ")
     screen.expect_no_exception()

@@ -72,23 +72,55 @@ def test_the_keys_of_presenter_mode(screen: Screen) -> None:
     assert "present" not in page.url
 
 
-def test_a_frozen_screen_takes_no_key_until_it_is_let_go(screen: Screen) -> None:
+def test_a_frozen_screen_takes_no_key_and_is_after_it_as_it_was_before(screen: Screen) -> None:
     page = screen.page
     screen.open("draw", runs=screen.server.store.find(SMALL).id, present=1)
     pad = page.locator(".draw .pad")
     expect(page.locator(".weights[data-network]")).to_have_count(1)
     screen.settled()
-    place = pad.bounding_box()
-    pad.focus()
+
+    def dot(*keys: str) -> None:
+        pad.focus()
+        for key in (*keys, " "):
+            page.keyboard.press(key)
+
+    def answered() -> None:
+        drawn = page.locator(".draw")
+        expect(drawn).to_have_attribute("data-answered", drawn.get_attribute("data-sent") or "none is sent")
+
+    def drawing() -> dict[str, object]:
+        card = page.locator(".draw .card")
+        return {
+            "ink": page.locator(".draw .ink").evaluate("(canvas) => canvas.toDataURL()"),
+            "answer": card.locator(".bars").get_attribute("aria-label"),
+            "note": card.locator(".note").text_content(),
+            "undo": page.locator(".draw .undo").is_enabled(),
+            "place": pad.bounding_box(),
+        }
+
+    dot()
+    answered()
+    first = drawing()["ink"]
+    dot("ArrowDown", "ArrowDown", "ArrowDown")
+    answered()
+    before = drawing()
+    assert str(before["note"]).startswith("not centred:")
+    assert before["ink"] != first
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Frozen: go on")).to_be_visible()
     screen.settled()
-    assert pad.bounding_box() == place, "nothing moves when the screen is frozen"
-    pad.focus()
-    page.keyboard.press(" ")
-    expect(page.locator(".draw.blank")).to_have_count(1)
+    dot("ArrowRight")
+    assert drawing() == before
+    main = page.get_by_test_id("stMain")
+    main.evaluate("(found) => found.focus({ focusVisible: true })")
+    assert main.evaluate("(found) => found.matches(':focus-visible')")
+    assert main.evaluate("(found) => getComputedStyle(found, '::before').boxShadow") == "none", "no ring around it all"
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Freeze")).to_be_visible()
+    screen.settled()
+    assert drawing() == before
     pad.focus()
-    page.keyboard.press(" ")
-    expect(page.locator(".draw.blank")).to_have_count(0)
+    page.keyboard.press("Control+z")
+    assert drawing()["ink"] == first
+    dot()
+    assert drawing()["ink"] == before["ink"]

@@ -85,12 +85,10 @@ class Pad {
       }
     }
     this.redraw();
-    if (this.stamp && data.stamp === this.stamp && !this.drawing) this.settle();
   }
 
   // The server's answers to the drawing as it is: they replace what was computed here.
-  settle() {
-    const own = this.answersHere();
+  settle(own) {
     let apart = 0;
     const said = [];
     for (const run of this.data.runs) {
@@ -143,15 +141,18 @@ class Pad {
     this.find(".clear").disabled = blank;
     this.find(".undo").disabled = !this.before.length;
     const own = this.answersHere();
+    const settled = this.stamp && this.data.stamp === this.stamp && !this.changing;
     for (const run of this.data.runs) {
+      if (settled && this.data.answers[run.id]) continue;
       if (own[run.id]) this.show(run, own[run.id], "page");
       else if (blank) this.show(run, null, "blank");
-      else if (!(this.data.stamp === this.stamp && this.data.answers[run.id])) {
+      else {
         const made = this.find(`.card[data-run="${run.id}"]`);
         made.dataset.source = "waiting";
         made.querySelector(".note").textContent = "answers when the stroke ends";
       }
     }
+    if (settled) this.settle(own);
   }
 
   soon() {
@@ -161,13 +162,16 @@ class Pad {
     });
   }
 
+  // A change begins, and ends with `send`; between the two, no answer of the server is to what is on the pad.
   remember() {
+    this.changing = true;
     this.before.push(this.ink.slice());
     if (this.before.length > MOST_UNDO) this.before.shift();
   }
 
   // The stroke is done: the server is asked. One message holds the whole pad, so that none depends on another.
   send() {
+    this.changing = false;
     this.count += 1;
     this.stamp = `${Date.now().toString(36)}-${this.count}`;
     this.root.dataset.sent = this.stamp;
