@@ -108,7 +108,6 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "comparison/words/exams.py": {
         **dict.fromkeys(("count_words", "robust_words"), ("answers of the decisions on exams", EXAMS)),
         "corrected_words": ("the number of comparisons", EXAMS),
-        "cell_words": ("the decision on one exam", EXAMS, r"better: \+"),
     },
     "comparison/words/headline.py": {
         "headline": ("answers of the decisions", "tests/comparison/test_verdicts.py"),

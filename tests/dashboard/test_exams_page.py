@@ -1,5 +1,6 @@
 """The Exams page: sixteen exams with decisions, the severities of one corruption, and what stands in their way."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -63,20 +64,23 @@ def test_sixteen_exams_are_sat_and_decided(app, store: Store, both: str) -> None
     scores = store.find("strong").test_scores()
     assert scores is not None
     assert frame["strong in %"][0] == pytest.approx(100 * scores.accuracy)
-    assert frame["strong against weak"][0].startswith("better: +")
+    assert frame.columns[:3].tolist() == ["exam", "strong against weak", "severity"]  # what a phone has room for
+    assert frame["severity"].tolist() == [0, *(item.published for item in CORRUPTIONS.values())]
+    assert frame["strong against weak"][0] == "better"
+    assert re.fullmatch(r"\+\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", frame["strong minus weak, in points"][0])
     assert "strong against weak, on 16 exams: better on" in text_of(page)
     assert "All 16 comparisons are decided together" in text_of(page)
 
 
 def test_the_other_run_can_be_the_baseline(app, store: Store, both: str) -> None:
     frame = table(app(PAGE, runs=both, baseline=store.find("strong").id))
-    assert frame["weak against strong"][0].startswith("worse: −")
+    assert frame["weak against strong"][0] == "worse"
 
 
 def test_one_run_alone_is_not_compared(app, store: Store) -> None:
     page = app(PAGE, runs=store.find("strong").id)
     assert not page.exception
-    assert table(page).columns.tolist() == ["exam", "strong in %"]
+    assert table(page).columns.tolist() == ["exam", "severity", "strong in %"]
     assert "against" not in text_of(page)
 
 

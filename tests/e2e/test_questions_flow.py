@@ -39,6 +39,14 @@ def test_model_1_and_model_2_sit_sixteen_exams_and_a_corruption_is_shown_by_seve
     answer = re.compile(r"model_2.* against .*model_1.*, on 16 exams: better on \d+, worse on \d+")
     expect(screen.page.get_by_text(answer).first).to_be_visible()
     expect(screen.page.get_by_text("All 16 comparisons are decided together (Holm's method)")).to_be_visible()
+    grid = screen.page.get_by_test_id("stDataFrame").first
+    expect(grid.get_by_test_id("glide-cell-1-4")).to_have_text("better")
+    box = grid.bounding_box()
+    assert box is not None
+    # the grid is a canvas: what is clicked at its right edge says that exam and decision end to the left of it
+    grid.click(position={"x": box["width"] - 6, "y": box["height"] * 5.5 / 17})
+    selected = grid.locator("td[aria-selected=true]")
+    expect(selected).to_have_id(re.compile(r"glide-cell-[2-5]-4"))
     screen.choose("exam", "Fog")
     screen.expect_query(exam="fog")
     expect(screen.page.locator(".stVegaLiteChart").locator("svg, canvas").first).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from dashboard.shared.opening import no_runs
 from dashboard.shared.run_picker import nothing_chosen, run_labels, run_picker, short_labels
 from dashboard.views.exams.other_digits import other_digits
 from mnist_core.comparison.exams import ORIGINAL, affordable, compare_exams, exam_names, most_robust
-from mnist_core.comparison.words.exams import cell_words, corrected_words, count_words, robust_words
+from mnist_core.comparison.words.exams import corrected_words, count_words, robust_words
+from mnist_core.comparison.words.numbers import ANSWER_WORDS, bare_points_words
 from mnist_core.data.images import sprite
 from mnist_core.errors import DatasetError
 from mnist_core.evaluation.corruptions import CORRUPTIONS, SEVERITIES
@@ -105,12 +107,20 @@ def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
     robust = most_robust(by_run, compared)
     if robust is not None or len(others) == 1:  # against one baseline, nothing is known of two others
         st.markdown(for_markdown(robust_words(robust, labels)))
+    # the decisions stand next to the exams, as a phone has room for no more
     frame = pd.DataFrame({"exam": [_label(name) for name in exams]})
+    for run_id, items in zip(others, compared, strict=True):
+        frame[f"{labels[run_id]} against {labels[base]}"] = [ANSWER_WORDS[item.accuracy.answer] for item in items]
+    frame["severity"] = [0 if name == ORIGINAL else CORRUPTIONS[name].published for name in exams]
     for run_id, of_run in by_run.items():
         frame[f"{labels[run_id]} in %"] = [100 * found.accuracy for found in of_run.values()]
     for run_id, items in zip(others, compared, strict=True):
-        frame[f"{labels[run_id]} against {labels[base]}"] = [cell_words(item) for item in items]
-    config = {f"{labels[run_id]} in %": st.column_config.NumberColumn(format="%.2f") for run_id in by_run}
+        differences = [bare_points_words(item.accuracy, sign=True) for item in items]
+        frame[f"{labels[run_id]} minus {labels[base]}, in points"] = differences
+    config: dict[str, Any] = {
+        "severity": st.column_config.NumberColumn(help="Of 5; that of MNIST-C. 0: the test images as they are.")
+    }
+    config |= {f"{labels[run_id]} in %": st.column_config.NumberColumn(format="%.2f") for run_id in by_run}
     panels.grid(frame, key="exams_table", most=len(frame), column_config=config, height="content")
     if others:
         st.caption(corrected_words(len(others) * len(exams)))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from mnist_core.comparison.decide import ALPHA
 from mnist_core.comparison.exams import ExamVerdict
-from mnist_core.comparison.words.numbers import ANSWER_WORDS, points_words
 
 
 def count_words(items: Sequence[ExamVerdict], run: str, base: str) -> str:
@@ -34,8 +33,3 @@ def robust_words(run: str | None, names: Mapping[str, str]) -> str:
     if run is None:
         return "None of these is the most robust: that is a run better on some exams, and shown to be worse on none."
     return f"{names[run]} is the most robust of these: better on some exams, and shown to be worse on none."
-
-
-def cell_words(item: ExamVerdict) -> str:
-    """Return the decision on one exam as a cell of a table, such as ``better: +0.74 points [0.41, 1.07]``."""
-    return f"{ANSWER_WORDS[item.accuracy.answer]}: {points_words(item.accuracy, sign=True)}"
