@@ -113,6 +113,11 @@ def _revealed(text: str, escape: Callable[[str], str]) -> str:
     return "".join(escape(c) if unicodedata.category(c) in _HIDDEN and c not in _JOINERS else c for c in text)
 
 
+def with_minus(number: str) -> str:
+    """Return a number that Python has formatted with a true minus sign, U+2212, as people read it."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
 def data_name(dataset: str) -> str:
     """Return the name of a dataset as people write it: ``MNIST`` for ``mnist``, any other as it is."""
     return "MNIST" if dataset == "mnist" else dataset

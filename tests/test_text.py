@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_core.text import for_csv, for_file_name, for_html, for_json, for_markdown, for_terminal
+from mnist_core.text import (
+    data_name,
+    for_csv,
+    for_file_name,
+    for_html,
+    for_json,
+    for_markdown,
+    for_terminal,
+    with_minus,
+)
 from tests.support.hostile import FORMULAS, HIDDEN, NAMES
 
 
@@ -102,3 +111,8 @@ def test_hidden_characters_are_visible_in_markdown_and_html(name: str) -> None:
     assert "\\" in for_markdown(name)
     assert for_markdown(name).replace("\u2060", "").isprintable()
     assert for_html(name).isprintable()
+
+
+def test_people_read_the_name_of_data_and_a_minus_sign_as_they_are_printed() -> None:
+    assert [data_name(name) for name in ("mnist", "digits", "fashion-mnist")] == ["MNIST", "digits", "fashion-mnist"]
+    assert with_minus("-0.22 points") == "\N{MINUS SIGN}0.22 points"

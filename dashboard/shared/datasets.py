@@ -27,7 +27,7 @@ from mnist_core.errors import ConfigError, MnistCoreError
 from mnist_core.plots import style
 from mnist_core.plots.classes import class_chart, class_frame
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 SAMPLES = 4
 PICTURE = "data_picture"
@@ -51,11 +51,11 @@ def usable(catalog: Catalog, name: str) -> bool:
 
 
 def overview(names: list[str], catalog: Catalog, runs: list[Run]) -> pd.DataFrame:
-    """Return one row a dataset; what is not known of it stays empty."""
+    """Return one row a dataset, by its name for people; what is not known of it stays empty."""
     used = Counter(run.dataset for run in runs)
     rows = []
     for name in names:
-        row: dict[str, object] = {"Dataset": name, "On this machine": "no", "Runs": used[name]}
+        row: dict[str, object] = {"Dataset": data_name(name), "On this machine": "no", "Runs": used[name]}
         if usable(catalog, name):
             try:
                 dataset = resources.dataset(name)
@@ -106,7 +106,7 @@ def chosen(here: list[str]) -> str:
     st.segmented_control(
         "Look at",
         here,
-        format_func=for_markdown,
+        format_func=lambda name: for_markdown(data_name(name)),
         key="data_look",
         required=True,
         wrap=True,
@@ -151,7 +151,7 @@ def look(name: str) -> None:
                 in_theme(sheet),
                 width="stretch",
                 output_format="PNG",
-                alt=f"{SAMPLES} training images of each digit of {name}",
+                alt=f"{SAMPLES} training images of each digit of {data_name(name)}",
             )
         st.button(
             "Show other examples",
@@ -165,7 +165,7 @@ def look(name: str) -> None:
         panels.chart_with_table(
             Drawing(class_chart, frame),
             frame,
-            alt_text=f"Share of each digit among the training and test images of {name}",
+            alt_text=f"Share of each digit among the training and test images of {data_name(name)}",
             key="data_classes",
             filename=f"{name}-classes",
             title="Digits",
@@ -175,7 +175,7 @@ def look(name: str) -> None:
         )
     found = resources.data_check(name)
     panels.heading("Duplicates", "Images that occur twice, looked for in both parts.")
-    for text in check_words(found, name):
+    for text in check_words(found, data_name(name)):
         if found.leaks or found.conflicts:
             st.warning(for_markdown(text), icon=":material/warning:")
         else:

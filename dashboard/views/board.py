@@ -15,7 +15,7 @@ from mnist_core.comparison.words.board import lead_words, rules_words
 from mnist_core.people import Person
 from mnist_core.plots.board import board_chart, board_frame
 from mnist_core.runs.classroom import Classroom
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 HELP = (
     "Places are shared where the images do not tell people apart: a place is one more than the number of people who "
@@ -40,7 +40,7 @@ def main() -> None:
     chosen = names[0]
     if len(names) > 1:
         chosen = st.segmented_control(
-            "Data", names, format_func=lambda key: for_markdown(key[0]), default=names[0], required=True,
+            "Data", names, format_func=lambda key: for_markdown(data_name(key[0])), default=names[0], required=True,
             key="board_data",
         )  # fmt: skip
     with panels.errors_as_messages():

@@ -26,9 +26,10 @@ from mnist_core.experiments.configs import RunConfig, parse_config
 from mnist_core.experiments.declare import Declaration, OnlyIf, Scale, Widget, declaration
 from mnist_core.experiments.fields import bounds
 from mnist_core.experiments.layers import LAYER_KINDS
+from mnist_core.text import data_name
 
 Type = Literal["number", "whole number", "choice", "switch", "text"]
-LAYERS = "model.layers"
+LAYERS, DATASET = "model.layers", "dataset.name"
 SWITCHED: dict[Any, dict[str, Any] | None] = {False: None, True: {}}
 """Start values of an optional structure that has one kind, by the value of its switch."""
 _FEW = 20
@@ -130,6 +131,8 @@ class Setting:
         """Return a value as a person writes it, fractions with `digits` significant digits; None for no value."""
         if value is None:  # as a configuration has it; a form has the choice that leaves the structure out
             value = next((choice for choice, data in (self.parts or {}).items() if data is None), None)
+        if self.path == DATASET:
+            return data_name(str(value))
         return self.choices[value] if value in self.choices else written_value(value, digits)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from mnist_core.lessons.answers import Closeness
 from mnist_core.lessons.quantities import Unit
+from mnist_core.text import with_minus
 
 
 def number_words(found: float, unit: Unit) -> str:
     """Return a predicted number as sentences write it, such as ``50,000`` or ``97.5 %``."""
     text = f"{found:,.0f}" if unit in ("count", "epoch") else f"{found:,.6g}"
-    return text.replace("-", "−") + {"%": " %", "points": " points", "seconds": " seconds"}.get(unit, "")
+    return with_minus(text) + {"%": " %", "points": " points", "seconds": " seconds"}.get(unit, "")
 
 
 def outcome_words(found: Closeness, prediction: str, answer: str) -> str:

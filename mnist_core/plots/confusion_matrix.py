@@ -12,6 +12,7 @@ import pandas as pd
 from mnist_core.evaluation.mistakes import Cell
 from mnist_core.plots.style import layer
 from mnist_core.runs.recorded import DIGITS
+from mnist_core.text import with_minus
 
 HEIGHT = 430
 CELL_SELECTION = "cell"
@@ -121,7 +122,7 @@ def _a(name: str) -> str:
 
 def signed(difference: int) -> str:
     """Return a difference of counts with its sign, such as ``+12`` or ``−3``."""
-    return f"{difference:+,d}".replace("-", "−") if difference else "0"
+    return with_minus(f"{difference:+,d}") if difference else "0"
 
 
 def _kind(cells: pd.DataFrame, empty: pd.Series) -> pd.Series:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 
 import altair as alt
 
+from mnist_core.text import with_minus
+
 # Okabe–Ito without black and yellow, which vanish on one of the two backgrounds; and Paul Tol's wine. Grey is for all
 # that is not a run.
 RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
@@ -116,7 +118,7 @@ def percent(share: float) -> str:
 
 def points(difference: float) -> str:
     """Return a difference of two accuracies in percentage points, with its sign, such as ``+0.86 points``."""
-    return f"{100 * difference:+.2f} points".replace("-", "−")
+    return with_minus(f"{100 * difference:+.2f} points")
 
 
 def loss(value: float) -> str:

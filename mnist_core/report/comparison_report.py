@@ -53,6 +53,7 @@ from mnist_core.runs.summary import RunSummary, summarise
 from mnist_core.runs.test_set_uses import Uses
 from mnist_core.studies.kinds import studies
 from mnist_core.studies.selections import background
+from mnist_core.text import data_name
 
 EPOCHS: dict[ChosenEpoch, str] = {
     "kept": "the kept epoch: the last, or the one that early stopping restored",
@@ -261,7 +262,7 @@ def _origins(found: Content) -> Iterator[Block]:
     rows = [
         ["run id", *(run.id for run in found.runs)],
         ["state", *(run.state for run in found.runs)],
-        ["data", *(run.dataset for run in found.runs)],
+        ["data", *(data_name(run.dataset) for run in found.runs)],
         ["fingerprint of the data", *(run.status.fingerprint for run in found.runs)],
         ["trained on", *(_day(run.status.started_at) for run in found.runs)],
     ]

@@ -17,9 +17,9 @@ from mnist_core.experiments.axis_words import words_of
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.runs.summary import RunSummary, differences
+from mnist_core.text import with_minus
 
 ABSENT = "–"
-MINUS = "\N{MINUS SIGN}"
 
 
 def answer(
@@ -93,7 +93,7 @@ class FigureRow:
 
 
 def _signed(text: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: ("+" if value > 0 else MINUS if value < 0 else "±") + text(abs(value))
+    return lambda value: with_minus("+" if value > 0 else "-" if value < 0 else "±") + text(abs(value))
 
 
 def _test(field: str) -> Callable[[RunSummary], float | None]:

@@ -74,8 +74,8 @@ def test_digits_are_there_and_mnist_is_offered(app: OpenPage, fetching: Fetching
     assert table.loc["digits", "Training images"] == 1442
     assert table.loc["digits", "Test images"] == 355
     assert table.loc["digits", "Fingerprint"] == "ad007c825164269e"
-    assert table.loc["mnist", "On this machine"] == "no"
-    assert np.isnan(table.loc["mnist", "Training images"])  # nothing is said of what is not here
+    assert table.loc["MNIST", "On this machine"] == "no"
+    assert np.isnan(table.loc["MNIST", "Training images"])  # nothing is said of what is not here
     assert "MNIST is not on this machine yet" in words(page)
 
 
@@ -84,7 +84,7 @@ def test_runs_are_counted_by_dataset(app: OpenPage, fetching: Fetching, make_run
     make_run("two", preset="notebook/model_1")
     table = page_of(app).dataframe[0].value.set_index("Dataset")
     assert table.loc["digits", "Runs"] == 1
-    assert table.loc["mnist", "Runs"] == 1
+    assert table.loc["MNIST", "Runs"] == 1
 
 
 def test_a_download_shows_how_far_it_is_and_can_be_stopped(app: OpenPage, fetching: Fetching) -> None:
@@ -102,7 +102,7 @@ def test_mnist_is_not_offered_for_use_while_it_is_arriving(app: OpenPage, fetchi
     (tmp_path / "keras" / "datasets" / "mnist.npz").write_bytes(b"half")
     fetching.state = "running"
     table = page_of(app).dataframe[0].value.set_index("Dataset")
-    assert table.loc["mnist", "On this machine"] == "no"
+    assert table.loc["MNIST", "On this machine"] == "no"
 
 
 def test_without_a_network_the_reason_is_said_and_digits_remain(
@@ -235,7 +235,7 @@ def test_a_damaged_list_is_said_and_the_built_in_ones_remain(app: OpenPage, fetc
     (store.root / "datasets.json").write_text("{")
     page = page_of(app)
     assert "cannot be read" in words(page)
-    assert page.dataframe[0].value["Dataset"].tolist() == ["mnist", "digits"]
+    assert page.dataframe[0].value["Dataset"].tolist() == ["MNIST", "digits"]
 
 
 def test_test_images_that_are_trained_on_and_images_with_two_labels_are_told(

@@ -15,7 +15,7 @@ from dashboard.shared.gallery import in_theme, png
 from mnist_core.data.images import Pixels, sprite
 from mnist_core.errors import DatasetError
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 DIGITS = "digits"  # the key, and the name in the URL, of the chosen digits
 DRAWN = "drawn here"  # with a space, which no name of a data set has
@@ -40,7 +40,7 @@ def other_digits(runs: Sequence[Run], labels: Mapping[str, str]) -> None:
         "Digits",
         choices,
         index=None,
-        format_func=lambda name: "digits drawn here" if name == DRAWN else name,
+        format_func=lambda name: "digits drawn here" if name == DRAWN else data_name(name),
         placeholder="Choose the digits of the exam",
         key=DIGITS,
         width=320,
@@ -81,7 +81,7 @@ def _results(
     used = next(iter(results.values())).images
     few = f" Of its {len(answers):,} test images, {used:,} at equal distances are used." if used < len(answers) else ""
     if name != DRAWN:
-        st.caption(f"The fingerprint of {for_markdown(name)}, a hash of its content, is {fingerprint}.{few}")
+        st.caption(f"The fingerprint of {for_markdown(data_name(name))}, a hash of its content, is {fingerprint}.{few}")
     sheet = sprite(images[np.arange(min(SHOWN, len(images))) * len(images) // min(SHOWN, len(images))], SHOWN // 2)
     st.image(
         png(in_theme(sheet, 2)),

@@ -22,7 +22,7 @@ from mnist_core.plots import style
 from mnist_core.runs.columns import FIGURES
 from mnist_core.runs.recorded import OUTSIDE, Recorded
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 FILES = {
     "model.keras": "the trained network, for `keras.models.load_model`",
@@ -58,7 +58,7 @@ def close() -> None:
 
 def _content(entry: Entry, entries: Sequence[Entry]) -> None:
     run = entry.run
-    st.caption(f"{run.id} · {run.state} · on {for_markdown(run.dataset)} · {for_markdown(run.model_words)}")
+    st.caption(f"{run.id} · {run.state} · on {for_markdown(data_name(run.dataset))} · {for_markdown(run.model_words)}")
     if run.status.reason and run.state != "finished":
         st.warning(for_markdown(f"{run.state}: {run.status.reason}"), icon=":material/report:")
     with panels.errors_as_messages():
@@ -123,6 +123,8 @@ def _in_words(name: str, value: object) -> str:
         return _time(float(str(value)))
     if column.kind == "flag":
         return "yes" if value else "no"
+    if name == "dataset":
+        return data_name(str(value))
     if isinstance(value, tuple):
         return ", ".join(value) or "–"
     if isinstance(value, float):

@@ -19,6 +19,7 @@ from dashboard.views.runs.lines import Line, toggled
 from mnist_core.errors import MnistCoreError
 from mnist_core.plots.style import GREY
 from mnist_core.runs.columns import COLUMNS, Column
+from mnist_core.text import data_name
 
 EDITOR = "runs_table"
 TICKED = "runs_ticked"
@@ -318,6 +319,8 @@ def _values(name: str, lines: Sequence[Line], differences: Sequence[float | None
         return pd.Series([None if value is None else 100 * value for value in spreads], dtype="Float64")
     column = COLUMNS.get(name)
     values = [line.row[name] for line in lines]
+    if name == "dataset":
+        return [value and data_name(value) for value in values]
     if column is None or column.kind == "text":
         return values
     if column.kind == "texts":

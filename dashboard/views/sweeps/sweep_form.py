@@ -25,7 +25,7 @@ from mnist_core.files import parse_json
 from mnist_core.plots import style
 from mnist_core.runs.run import Run
 from mnist_core.studies.kinds import request
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 OWN = "own"
 NONE = ""
@@ -207,7 +207,7 @@ def _changed(spec: Any) -> Any:
     left, right = st.columns([2, 3], gap="small")
     if state.widget_value("sweep_dataset") not in names:
         state.fill({"sweep_dataset": "mnist" if "mnist" in names else "digits"})
-    dataset = left.selectbox("Train on", names, key="sweep_dataset", persist_state="session")
+    dataset = left.selectbox("Train on", names, format_func=data_name, key="sweep_dataset", persist_state="session")
     changes: dict[str, Any] = {"dataset.name": dataset}
     planned = KINDS[spec.kind].first(spec).training
     epochs = right.number_input(

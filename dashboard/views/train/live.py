@@ -28,7 +28,7 @@ from mnist_core.jobs.watch import Look, sentence
 from mnist_core.plots import style
 from mnist_core.plots.learning_curves import CurveMetric, changes_of, curve_frame, curves_chart, member_frame
 from mnist_core.runs.run import Run
-from mnist_core.text import for_markdown
+from mnist_core.text import data_name, for_markdown
 
 TICK_S = 0.5
 RECENT = 6
@@ -303,10 +303,10 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
     begun = [run for run in shown if run.id in {curve.id for curve in curves}]
     datasets = {run.status.fingerprint: run.dataset for run in begun}
     if len(datasets) > 1:
+        data = ", ".join(sorted(set(map(data_name, datasets.values()))))
         st.caption(
-            f":material/warning: These runs were trained on different data "
-            f"({for_markdown(', '.join(sorted(set(datasets.values()))))}), so their curves cannot be compared with "
-            "one another."
+            f":material/warning: These runs were trained on different data ({for_markdown(data)}), so their curves "
+            "cannot be compared with one another."
         )
     singly = False
     if any(curve.members for curve in curves):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mnist_core.comparison.decide import ALPHA, LEVEL, Answer, Decision
 from mnist_core.evaluation.statistics import Sample
+from mnist_core.text import with_minus
 
 ANSWER_WORDS: dict[Answer, str] = {
     "better": "better",
@@ -83,7 +84,7 @@ def number(value: float, digits: int, *, sign: bool = False) -> str:
     text = f"{value:{'+' if sign else ''}.{digits}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
-    return text.replace("-", "−")
+    return with_minus(text)
 
 
 def percent(share: float) -> str:

@@ -17,6 +17,7 @@ from mnist_core.comparison.words.numbers import (
     points_words,
 )
 from mnist_core.evaluation.statistics import Agreement
+from mnist_core.text import data_name
 
 Names = Mapping[str, str]
 """Run id → what to call it."""
@@ -134,12 +135,13 @@ def limit_words(limit: Limit, names: Names) -> str:
 def refusal_words(item: Refusal, names: Names) -> str:
     """Return why a run is not compared, without a full stop at the end."""
     base, run, which = names[item.baseline], names[item.run], names.get(item.which, "")
+    data = [data_name(name) for name in item.data]
     match item.code:
         case "other_data":
             what = (
-                f"on {item.data[0]} and {run} on {item.data[1]}"
-                if item.data[0] != item.data[1]
-                else f"and {run} on different data, both called {item.data[0]} (fingerprints "
+                f"on {data[0]} and {run} on {data[1]}"
+                if data[0] != data[1]
+                else f"and {run} on different data, both called {data[0]} (fingerprints "
                 f"{item.fingerprints[0]} and {item.fingerprints[1]})"
             )
             return (
@@ -165,7 +167,7 @@ def refusal_words(item: Refusal, names: Names) -> str:
         case "other_images":
             return (
                 f"{base} and {run} were recorded with different test images, although both call them "
-                f"{item.data[0]}; record both with the same images, in the same order"
+                f"{data[0]}; record both with the same images, in the same order"
             )
         case "other_classes":
             return (
