@@ -25,7 +25,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import config
+from streamlit import config, delta_generator
 from streamlit.starlette import App
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
@@ -153,6 +153,9 @@ async def reading_ahead(app: App) -> AsyncIterator[None]:
 def _read_ahead() -> None:
     from dashboard import resources  # loads pandas and Altair, too, so that the first page need not
 
+    # Before its first element, Streamlit looks through all modules to find out whether it runs in a notebook, and would
+    # warn there. That takes 0.08 s of the first page.
+    delta_generator._use_warning_has_been_displayed = True
     try:
         resources.snapshot()
         import scipy.special  # noqa: F401  # for the decisions on the first page
