@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnist_core.comparison.disagreements import GROUPS, Counts, ImageGroup
 from mnist_core.plots.confusion_matrix import DARK, LIGHT
-from mnist_core.plots.labels import margin_names
+from mnist_core.plots.margin_names import margin_names
 from mnist_core.plots.style import GREY, layer
 
 HEIGHT = 390

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_core.comparison.words.changes import moments
-from mnist_core.plots.labels import margin_names
+from mnist_core.plots.margin_names import margin_names
 from mnist_core.plots.style import GREY, PAPER, RUN_COLOURS, WIDE_SCREEN, as_text, layer
 from mnist_core.runs.records import lowest_place
 from mnist_core.runs.run import Run

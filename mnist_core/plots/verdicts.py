@@ -16,7 +16,7 @@ from mnist_core.comparison.words.numbers import (
     number,
     points_words,
 )
-from mnist_core.plots.labels import margin_names
+from mnist_core.plots.margin_names import margin_names
 from mnist_core.plots.style import GREY, INK, PAPER, halo, layer
 
 ROW = 62

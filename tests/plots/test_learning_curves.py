@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mnist_core.plots.labels import margin_names
 from mnist_core.plots.learning_curves import (
     KINDS,
     NAME_GAP,
@@ -35,6 +38,7 @@ from mnist_core.plots.learning_curves import (
     thinned,
     value_domain,
 )
+from mnist_core.plots.margin_names import margin_names
 from mnist_core.plots.style import RUN_COLOURS
 from mnist_core.runs.records import HISTORY_COLUMNS, EpochRow
 from tests.support.synthetic import epoch_row
@@ -278,14 +282,14 @@ def test_names_stand_apart_from_one_another_and_within_the_height_of_the_plot(co
     assert pixels[-1] <= PLOT_HEIGHT - NAME_GAP / 2 + 1e-6
 
 
-def test_names_begin_right_of_the_plot_and_long_ones_lose_their_middle() -> None:
+def test_names_begin_right_of_the_plot_and_long_ones_lose_whole_settings() -> None:
     long = replace(curve("a"), label="notebook/model_1, dropout 0.5, seed 12")
     spec = curves_chart(curve_frame([long], "loss"), {"a": "#0072B2"}, "loss").to_dict()
     texts = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
     assert {layer["encoding"]["x"]["value"] for layer in texts} == {"width"}
     assert all(layer["mark"]["dx"] > 10 for layer in texts)
     short = next(row["short"] for rows in spec["datasets"].values() for row in rows if "short" in row)
-    assert short == "model_1…, seed 12"
+    assert short == "model_1 … seed 12"
     assert len(short) <= NAME_LETTERS
 
 
@@ -320,6 +324,47 @@ def test_no_two_shown_names_are_shortened_to_the_same(labels: list[str], letters
 )
 def test_a_name_in_the_margin_loses_first_what_all_names_have(labels: list[str], names: list[str]) -> None:
     assert margin_names(labels, NAME_LETTERS) == names
+
+
+def test_of_a_grid_in_the_margin_the_settings_that_differ_are_whole() -> None:
+    grid = [
+        f"tuning/grid_90, first width {width}, width ratio 0.5, layers {layers}, activation {name}"
+        for width, layers, name in ((32, 2, "relu"), (32, 2, "tanh"), (512, 4, "tanh"))
+    ]
+    assert margin_names([*grid, "notebook/model_1"], NAME_LETTERS) == [
+        "32, 2, relu", "32, 2, tanh", "512, 4, tanh", "notebook/model_1"
+    ]  # fmt: skip
+    assert margin_names([grid[0], grid[2], "notebook/model_1"], WIDE_LETTERS) == [
+        "… first width 32 …", "… first width 512 …", "notebook/model_1"
+    ]  # fmt: skip
+    assert margin_names([grid[1], "mine"], WIDE_LETTERS) == ["grid_90 … layers 2 …", "mine"]
+
+
+SETTINGS = {"units": ("64", "128", "400"), "activation": ("relu", "tanh"), "dropout": ("0.2", "0.5"), "L2": ("0", "1")}
+
+
+@given(st.data(), st.sampled_from([NAME_LETTERS, WIDE_LETTERS]))
+def test_no_setting_in_the_margin_is_cut_and_no_two_names_are_alike(data: st.DataObject, letters: int) -> None:
+    axes = data.draw(st.lists(st.sampled_from(sorted(SETTINGS)), min_size=1, max_size=3, unique=True))
+    grid = [
+        "a grid, " + ", ".join(f"{axis} {value}" for axis, value in zip(axes, point, strict=True))
+        for point in itertools.product(*(SETTINGS[axis] for axis in axes))
+    ]
+    labels = data.draw(st.lists(st.sampled_from([*grid, "notebook/model_1", "mine"]), min_size=1, unique=True))
+    names = margin_names(labels, letters)
+    assert len(set(names)) == len(labels)
+    for label, name in zip(labels, names, strict=True):
+        assert len(name) <= letters
+        own = [part for part in re.split("[,/] ?", label) if part]
+        for piece in re.split(r", |/| ?… ?", name):
+            assert any(piece in ("", part, part.split()[-1]) for part in own), (label, name)
+
+
+@given(st.lists(st.text(st.sampled_from("ab ,/…"), min_size=1, max_size=60), unique=True, max_size=8))
+def test_no_two_names_of_any_letters_are_shortened_to_the_same(labels: list[str]) -> None:
+    names = margin_names(labels, NAME_LETTERS)
+    assert len(set(names)) == len(labels)
+    assert all(len(name) <= NAME_LETTERS for name in names)
 
 
 def test_a_wide_screen_has_room_for_more_letters_of_a_name() -> None:
