@@ -42,6 +42,14 @@ def test_a_click_on_the_curve_is_the_prediction(screen: Screen, width: int) -> N
     assert screen.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def assert_to_be_read_from_the_last_row(screen: Screen) -> None:
+    """Raise AssertionError unless all text is at least 20 pixels high, and above the bar of the presenter."""
+    bar = screen.key("presenter_bar").bounding_box()
+    assert bar is not None
+    assert [text for text in screen.texts() if text.size < 20] == []
+    assert [text for text in screen.texts(without='[class*="st-key-presenter_"]') if text.bottom > bar["y"]] == []
+
+
 def test_the_keys_of_presenter_mode(screen: Screen) -> None:
     runs = ",".join(screen.server.store.find(name).id for name in (SMALL, LARGE))
     page = screen.page
@@ -66,6 +74,26 @@ def test_the_keys_of_presenter_mode(screen: Screen) -> None:
     screen.settled()
     page.keyboard.press("3")
     expect(page.get_by_role("heading", name="Draw a digit")).to_be_visible()
+    expect(page.locator(".weights[data-network]")).to_have_count(2)
+    page.locator(".draw .pad").click()
+    expect(page.locator(".draw .card[data-source=server]")).to_have_count(2)
+    screen.settled()
+    assert_to_be_read_from_the_last_row(screen)
+    hidden = [screen.key(key) for key in ("run_picker", "draw_centred", "draw_edits", "draw_upload")]
+    hidden += [page.locator(f".draw {part}") for part in (".pen", ".eraser", ".undo", ".thickness")]
+    for part in (".pad", ".seen", ".card", ".clear"):
+        expect(page.locator(f".draw {part}").last).to_be_in_viewport(ratio=1)
+    assert len({card.bounding_box()["y"] for card in page.locator(".draw .card").all()}) == 1  # type: ignore[index]
+    for part in hidden:
+        expect(part).to_be_hidden()
+    page.get_by_role("button", name="More tools").click()
+    for part in hidden:
+        expect(part).to_be_visible()
+    screen.settled()
+    expect(page.locator(".draw .undo")).to_be_enabled()
+    page.locator(".draw .eraser").click()
+    page.get_by_role("button", name="Fewer tools").click()
+    expect(page.locator(".draw.few-tools .pen")).to_have_attribute("aria-pressed", "true")
     screen.settled()
     page.keyboard.press("p")
     expect(page.get_by_role("button", name="Present")).to_be_visible()

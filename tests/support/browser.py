@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import psutil
@@ -135,6 +136,33 @@ POLICY = "Content Security Policy"
 """Words of a browser's message on something that the policy of the server refuses."""
 
 
+VISIBLE_TEXTS = """(without) => {
+    const found = [];
+    const walk = (node) => {
+        if (node.nodeType === Node.TEXT_NODE) {
+            const [words, holder] = [node.textContent.trim(), node.parentElement ?? node.parentNode.host];
+            if (!words || holder.closest(`[data-testid="stIconMaterial"], ${without || "none"}`)) return;
+            if (!holder.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return;
+            if (Math.min(holder.getBoundingClientRect().width, holder.getBoundingClientRect().height) < 2) return;
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            const size = parseFloat(getComputedStyle(holder).fontSize) * (holder.currentCSSZoom ?? 1);
+            found.push({ words, size, bottom: range.getBoundingClientRect().bottom });
+        } else for (const each of [...(node.shadowRoot?.childNodes ?? []), ...node.childNodes]) walk(each);
+    };
+    walk(document.body);
+    return found;
+}"""
+
+
+class VisibleText(NamedTuple):
+    """Words on a page. size: of their type, in pixels. bottom: of their box, in pixels from the top of the window."""
+
+    words: str
+    size: float
+    bottom: float
+
+
 class Screen:
     """A browser window on a server. `page` is Playwright's own page, for whatever is missing here."""
 
@@ -194,6 +222,13 @@ class Screen:
         self.page.get_by_role("option", name=option, exact=True).first.wait_for()
         self.page.keyboard.press("Enter")
         self.settled()
+
+    def texts(self, without: str = "") -> list[VisibleText]:
+        """All text that is drawn, also below the fold, but what is in elements of the CSS selector `without`.
+
+        Icons, what only a screen reader reads, and text that is painted on a canvas are not among it.
+        """
+        return [VisibleText(**each) for each in self.page.evaluate(VISIBLE_TEXTS, without)]
 
     def query(self) -> dict[str, str]:
         """The parameters in the address bar."""

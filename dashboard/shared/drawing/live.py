@@ -20,11 +20,19 @@ def fresh() -> None:
     state.fill({pad.FRESH: True})
 
 
-def live_pad(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str], *, edited_too: bool) -> None:
+def live_pad(
+    runs: Sequence[Run],
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    *,
+    edited_too: bool,
+    large: bool = False,
+    few_tools: bool = False,
+) -> None:
     """Draw the pad and the answers; to be called in a fragment, which runs again after each stroke.
 
     runs: with a network. edited_too: True where the controls of `edits` stand next to the pad; else the digit is
-    centred and not changed.
+    centred and not changed. large, few_tools: as of `pad.pad`.
     """
     drawing = None
     with panels.errors_as_messages():
@@ -57,7 +65,8 @@ def live_pad(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[st
                 None if answers is None else answers[1].tolist(),
             )
         )
-    pad.pad(cards, drawing.stamp if drawing else "", centred=centred, table=table)
+    stamp = drawing.stamp if drawing else ""
+    pad.pad(cards, stamp, centred=centred, table=table, large=large, few_tools=few_tools)
 
 
 def bring_weights(runs: Sequence[Run]) -> None:

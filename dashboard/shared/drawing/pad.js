@@ -71,6 +71,9 @@ class Pad {
     this.data = data;
     this.setStateValue = setStateValue;
     this.colour = colourOf(this.root, "--st-text-color");
+    this.root.classList.toggle("large", data.large);
+    this.root.classList.toggle("few-tools", data.few_tools);
+    if (data.few_tools) this.choose("pen"); // a hidden eraser would go on
     const runs = JSON.stringify(data.runs);
     if (this.runs !== runs) {
       this.runs = runs;
@@ -242,12 +245,7 @@ class Pad {
         this.send();
       }
     };
-    for (const tool of ["pen", "eraser"]) {
-      this.find(`.${tool}`).onclick = () => {
-        this.tool = tool;
-        for (const each of ["pen", "eraser"]) this.find(`.${each}`).setAttribute("aria-pressed", each === tool);
-      };
-    }
+    for (const tool of ["pen", "eraser"]) this.find(`.${tool}`).onclick = () => this.choose(tool);
     this.find(".undo").onclick = () => this.undo();
     this.find(".clear").onclick = () => {
       this.remember();
@@ -255,6 +253,11 @@ class Pad {
       this.send();
     };
     document.addEventListener("digit-networks", (this.heard = () => this.data && this.soon()));
+  }
+
+  choose(tool) {
+    this.tool = tool;
+    for (const each of ["pen", "eraser"]) this.find(`.${each}`).setAttribute("aria-pressed", each === tool);
   }
 
   undo() {

@@ -71,7 +71,9 @@ def put(stamp: str, ink: str) -> None:
     state.fill({LAST: {"stamp": stamp, "ink": ink, "put": True}})
 
 
-def pad(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | None) -> None:
+def pad(
+    cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | None, large: bool, few_tools: bool
+) -> None:
     """Draw the pad.
 
     Parameters
@@ -84,6 +86,10 @@ def pad(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | 
         whether the digit is put into the box and the middle, as in MNIST.
     table
         how the picture is changed after that; None: not at all.
+    large
+        whether all of it is to be read from the last row of a class.
+    few_tools
+        whether a pen and Clear are the only tools.
     """
 
     def drawn() -> None:
@@ -117,6 +123,8 @@ def pad(cards: Sequence[Card], stamp: str, *, centred: bool, table: EditTable | 
             "centred": centred,
             "table": table and {name: values.ravel().tolist() for name, values in table._asdict().items()},
             "load": load,
+            "large": large,
+            "few_tools": few_tools,
         },
         on_drawing_change=drawn,
     )

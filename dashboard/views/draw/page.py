@@ -24,15 +24,18 @@ from mnist_core.runs.run import Run
 from mnist_core.text import for_markdown
 
 REFUSED = "draw:refused"
+MORE = "draw:more"
 
 
 def main() -> None:
     """Draw the page."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    head = st.container(horizontal=True, vertical_alignment="center")
+    with head:
         st.title("Draw a digit", width="stretch")
         presenter.invitation()
     runs, problems = resources.scan()
-    chosen = run_picker(runs, label="Runs that answer")
+    with st.container(key="draw_choice"):
+        chosen = run_picker(runs, label="Runs that answer")
     panels.store_problems(problems)
     if not runs:
         no_runs("Once a run is trained, it answers here while you draw.")
@@ -43,6 +46,9 @@ def main() -> None:
     able = with_network(chosen, labels)
     short = short_labels(able)
     colours = resources.colours([run.id for run in chosen])
+    if able and state.presenting():
+        with head:
+            _more_tools()
     fresh()
     _live(able, short, colours)
     with st.container(key="draw_weights"):
@@ -53,10 +59,26 @@ def main() -> None:
     kept_panel.kept_panel(able, short, colours)
 
 
+def _more_tools() -> None:
+    """Draw the button that brings what `style.css` hides, or hides it again.
+
+    Hidden, the widgets keep their values, and the pad its place. A switch would be an input, from which no key reaches
+    the presenter's buttons.
+    """
+    on = bool(state.widget_value(MORE))
+    st.button(
+        "Fewer tools" if on else "More tools", key="draw_fewer" if on else "draw_more", icon=":material/tune:",
+        on_click=lambda: state.fill({MORE: not on}),
+        help="The runs that answer; pen, eraser and undo; centring, shift, turn and noise; a photograph",
+    )  # fmt: skip
+
+
 @st.fragment
 def _live(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     """Draw the pad and the answers: what runs again after each stroke."""
-    live_pad(runs, labels, colours, edited_too=True)
+    large = state.presenting()
+    few = large and not state.widget_value(MORE)
+    live_pad(runs, labels, colours, edited_too=True, large=large, few_tools=few)
     if not runs and colours:
         st.info("Choose a run with weights above: it answers here while you draw.", icon=":material/checklist:")
     edits.controls(runs, labels)
