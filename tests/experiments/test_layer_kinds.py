@@ -54,6 +54,11 @@ def test_every_kind_has_samples_here_and_is_one_file() -> None:
     assert len(set(files)) == len(files)
 
 
+def test_each_layer_of_a_keras_file_is_read_by_one_kind_alone() -> None:
+    names = [name for kind in LAYER_KINDS.values() for name in kind.reads]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("kind", LAYER_KINDS.values(), ids=LAYER_KINDS)
 def test_every_kind_and_every_setting_has_a_name_and_an_explanation(kind: type[HiddenLayer]) -> None:
     assert kind.label
