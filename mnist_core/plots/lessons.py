@@ -11,9 +11,13 @@ import pandas as pd
 from mnist_core.evaluation.metrics import accuracy_interval
 from mnist_core.evaluation.predictions import Predictions
 from mnist_core.plots.learning_curves import DASH, CurveMetric, kind_channels, value_domain
-from mnist_core.plots.style import INK, as_text, layer
+from mnist_core.plots.style import INK, PAPER, as_text, halo, layer
 
 HEIGHT = 320
+LINE = 20
+"""Pixels of a line of words in a plot."""
+CORNER = 0.4
+"""The share of a plot's width that names of runs take, on a phone."""
 KIND_LABELS = "datum.label == 'dropout off' ? 'training (dropout off)' : datum.label"
 """A Vega expression: a kind of line by itself does not say that it is of training images."""
 EPOCH = "epoch"
@@ -66,10 +70,11 @@ def epochs_chart(
     dash, width = kind_channels(kinds, legend)
     layers = [
         alt.Chart(frame).mark_line(clip=True).encode(x=x, y=y, color=colour, strokeDash=dash, strokeWidth=width),
-        *(_names(frame, runs, colours, x, y) if len(runs) > 1 else []),
     ]
     given = marks or {}
     ink = INK[dark]
+    if len(runs) > 1:
+        layers += _names(frame, runs, colours, domain, height, LINE * len(given), PAPER[dark])
     for place, (words, epoch) in enumerate(given.items()):
         here = alt.Chart(pd.DataFrame({"epoch": [epoch], "words": [f"{words}: {epoch}"]}))
         layers.append(here.mark_rule(strokeDash=[4, 3], strokeWidth=1.8, color=ink).encode(x=x))
@@ -78,7 +83,7 @@ def epochs_chart(
         left = first and epoch > ends[1] / 4 if len(set(given.values())) > 1 else epoch > ends[1] / 2
         layers.append(
             here.mark_text(align="right" if left else "left", dx=-6 if left else 6, fontSize=14, color=ink).encode(
-                x=x, y=alt.value(12 + 20 * place), text="words:N"
+                x=x, y=alt.value(12 + LINE * place), text="words:N"
             )
         )
     if clickable:
@@ -99,17 +104,33 @@ def epochs_chart(
     return layer(*layers, height=height)
 
 
-def _names(frame: pd.DataFrame, runs: Sequence[str], colours: Mapping[str, str], x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Return the names of the runs, at the ends of their validation lines."""
-    lines = frame[frame["kind"] == "validation"] if (frame["kind"] == "validation").any() else frame
+def _names(
+    frame: pd.DataFrame,
+    runs: Sequence[str],
+    colours: Mapping[str, str],
+    domain: tuple[float, float] | None,
+    height: int,
+    taken: int,
+    paper: str,
+) -> list[alt.Chart]:
+    """Return the names of the runs, one under the other, in the right corner that the lines leave free.
+
+    domain: the ends of the vertical axis. taken: pixels of the upper corner that other words take. paper: the colour
+    behind the words.
+    """
+    late = frame.loc[frame["epoch"] >= frame["epoch"].max() * (1 - CORNER), "value"]
+    low, high = domain or (late.min(), late.max())
+    above = high - late.max() >= late.min() - low
+    first = 12 + taken if above else height - 12 - LINE * (len(runs) - 1)
+    labels = frame.drop_duplicates("run").set_index("run")["label"]
     found = []
     for place, run in enumerate(runs):
-        end = lines[lines["run"] == run].iloc[[-1]]
-        text = alt.Chart(end).mark_text(
-            align="right", dy=-12 if place % 2 == 0 else 14, fontSize=14, fontWeight="bold",
-            color=as_text(colours[run]),
-        )  # fmt: skip
-        found.append(text.encode(x=x, y=y, text="label:N"))
+        name = alt.Chart(pd.DataFrame({"label": [labels[run]]}))
+        for outline in (halo(paper), {}):
+            text = name.mark_text(
+                align="right", dx=-4, fontSize=14, fontWeight="bold", color=as_text(colours[run]), **outline
+            )
+            found.append(text.encode(x=alt.value("width"), y=alt.value(first + LINE * place), text="label:N"))
     return found
 
 
@@ -159,11 +180,13 @@ def digit_chart(frame: pd.DataFrame, colours: Mapping[str, str], *, height: int 
 
 
 def moved_chart(frame: pd.DataFrame, colour: str, *, height: int = HEIGHT) -> alt.LayerChart:
-    """Return the accuracy against how far pictures are moved, each with its value above the point.
+    """Return the accuracy against how far pictures are moved, each with its value in per cent next to the point.
+
+    The value stands to the right of its point and above it, where no line runs as long as the accuracy falls.
 
     frame: columns pixels and accuracy (0 to 1). colour: of the run.
     """
-    base = alt.Chart(frame.assign(text=[f"{100 * value:.0f} %" for value in frame["accuracy"]]))
+    base = alt.Chart(frame.assign(text=[f"{100 * value:.0f}" for value in frame["accuracy"]]))
     x = alt.X("pixels:O", title="pixels to the right", axis=alt.Axis(labelAngle=0))
     y = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1.08], nice=False), axis=alt.Axis(format=".0%"))
     return layer(
@@ -171,6 +194,6 @@ def moved_chart(frame: pd.DataFrame, colour: str, *, height: int = HEIGHT) -> al
         base.mark_point(filled=True, size=90, opacity=1, color=colour).encode(
             x=x, y=y, tooltip=[alt.Tooltip("pixels:O"), alt.Tooltip("accuracy:Q", format=".2%")]
         ),
-        base.mark_text(dy=-14, fontSize=14, color=as_text(colour)).encode(x=x, y=y, text="text:N"),
+        base.mark_text(align="left", dx=3, dy=-12, fontSize=14, color=as_text(colour)).encode(x=x, y=y, text="text:N"),
         height=height,
     )

@@ -118,12 +118,12 @@ def test_the_question_about_an_epoch_does_not_give_the_epoch_away(app: OpenPage)
 
 def test_a_missing_run_is_trained_after_the_prediction(app: OpenPage, runner: FakeRunner, store: Store) -> None:
     page = app(PAGE, lesson="dropout")
-    assert "without dropout is trained then" in text_of(page)
+    assert "without_dropout is trained then" in text_of(page)
     assert runner.submitted == []
     page = predict(page, "dropout", "undecided")
     (run_id,) = runner.submitted
     run = store.get(run_id)
-    assert run.name == "Does dropout help? without dropout"
+    assert run.name == "Does dropout help? without_dropout"
     assert {layer.dropout for layer in run.config.model.layers} == {0.0}
     assert run.dataset == "digits"
     assert "Your prediction" not in text_of(page)
@@ -139,7 +139,7 @@ def _identity(folder: str, names: list[str]) -> list[str]:
 
 
 def subject(store: Store):
-    found = subjects(SHIPPED / "2-dropout.toml")["with dropout"].run
+    found = subjects(SHIPPED / "2-dropout.toml")["with_dropout"].run
     assert found is not None
     return found
 
@@ -191,4 +191,4 @@ def test_every_page_that_a_lesson_can_lead_to_is_in_the_menu_under_that_name() -
 
 def test_all_runs_of_the_lessons_ship_but_the_one_that_is_trained_in_the_lesson() -> None:
     missing = [(filed.name, name) for filed in LESSONS for name, found in subjects(filed.path).items() if not found.run]
-    assert missing == [("dropout", "without dropout")]
+    assert missing == [("dropout", "without_dropout")]

@@ -40,6 +40,10 @@ def test_a_click_on_the_curve_is_the_prediction(screen: Screen, width: int) -> N
     predict.click()
     expect(screen.page.get_by_role("heading", name=re.compile(r"You predicted 2\d; it is 13\."))).to_be_visible()
     assert screen.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    screen.page.set_viewport_size({"width": 240, "height": 844})  # so that the short name of the way on takes two lines
+    way_on = screen.key("lesson_next").get_by_test_id("stPageLink-NavLink")
+    cut = "(link) => [...link.querySelectorAll('*')].filter((part) => part.scrollWidth > part.clientWidth + 1).length"
+    assert way_on.evaluate(cut) == 0
 
 
 def assert_to_be_read_from_the_last_row(screen: Screen) -> None:

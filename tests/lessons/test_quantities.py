@@ -126,7 +126,7 @@ def test_a_run_that_is_not_trained_has_only_what_its_configuration_says(both: Ma
 def test_every_number_of_a_shipped_lesson_can_be_computed(path: Path) -> None:
     lesson, found = read_lesson(path), subjects(path)
     missing = [name for name, subject in found.items() if subject.run is None]
-    assert missing == (["without dropout"] if "dropout" in path.name else [])
+    assert missing == (["without_dropout"] if "dropout" in path.name else [])
     for place, text in lesson.texts():
         if missing and place[0] == "answer":
             continue

@@ -164,6 +164,14 @@ def test_every_shipped_lesson_is_read_and_is_short(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.stem)
+def test_yes_and_no_are_choices_only_of_a_question_that_they_answer(path: Path) -> None:
+    lesson = read_lesson(path)
+    if any(words.startswith(("Yes", "No")) for words in lesson.choices.values()):
+        assert lesson.question.text.startswith(("Is ", "Does "))
+        assert " or " not in lesson.question.text
+
+
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.stem)
 def test_no_shipped_answer_has_a_measured_number_in_it(path: Path) -> None:
     """Every number is computed: what is left are counts of pixels, "10 %" of guessing, and numbers in names."""
     lesson = read_lesson(path)

@@ -168,7 +168,7 @@ def _moved(subject: Subject, run: Run, colour: str, key: str) -> None:
         ),
         key=key,
         filename="moved",
-        title="Accuracy on moved digits",
+        title="Accuracy on moved digits, in %",
     )  # fmt: skip
 
 
