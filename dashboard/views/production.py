@@ -22,6 +22,7 @@ from mnist_core.comparison.words.numbers import number, sample_words
 from mnist_core.comparison.words.production import (
     networks_only_words,
     reason_words,
+    recommendation_reasons,
     recommendation_words,
     selection_words,
 )
@@ -120,8 +121,9 @@ def _weighed(runs: list[Run], labels: Mapping[str, str]) -> None:
     items = rank(candidates, predictions, margin=margin, recipes=_recipes(runs, margin))
     advice = recommend(items, cost)
     seeds = {run.id: sample for run in runs if (sample := resources.recipe_sample(run))}
-    sentence = recommendation_words(advice, items, labels, seeds)
-    panels.headline(for_markdown(sentence), help=SUFFICES)
+    panels.headline(for_markdown(recommendation_words(advice, items, labels)), help=SUFFICES)
+    if reasons := recommendation_reasons(advice, items, labels, seeds):
+        st.markdown(for_markdown(reasons))
     if len(items) > 1:
         st.caption(for_markdown(f"{selection_words(items)} {networks_only_words(items, labels)}".rstrip()))
     _pareto(items, labels, colours, cost)

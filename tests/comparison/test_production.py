@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from mnist_core.comparison.production import Candidate, Ranked, cost_ratios, dom
 from mnist_core.comparison.words.production import (
     networks_only_words,
     reason_words,
+    recommendation_reasons,
     recommendation_words,
     selection_words,
     share_words,
@@ -51,7 +53,11 @@ def named(items: list[Ranked]) -> dict[str, str]:
 
 
 def advice(items: list[Ranked], cost: str = "parameters", seeds: dict[str, Sample] | None = None) -> str:
-    return recommendation_words(recommend(items, cost), items, named(items), seeds)  # type: ignore[arg-type]
+    """Return the headline and what follows it."""
+    found = recommend(items, cost)  # type: ignore[arg-type]
+    headline = recommendation_words(found, items, named(items))
+    assert len(re.findall(r"[.:]( |$)", headline)) <= 2, "one sentence"
+    return f"{headline} {recommendation_reasons(found, items, named(items), seeds)}".rstrip()
 
 
 def reasons(items: list[Ranked]) -> dict[str, str]:
@@ -104,7 +110,7 @@ def test_where_only_the_seeds_leave_it_open_the_images_are_not_blamed() -> None:
     items = rank([LARGE, POOR], GIVEN, margin=0.002, recipes={("large", "poor"): wide})
     assert {item.candidate.id: item.status for item in items} == {"large": "open", "poor": "behind"}
     assert advice(items).startswith(
-        "These 1,000 images and seeds can't tell which one to take: none is shown, as a trained network and over its "
+        "These 1,000 images and seeds can't tell which one to take. None is shown, as a trained network and over its "
         "seeds, to be at most 0.2 points worse than every other."
     )
     assert "Whether it is, over its seeds, at most 0.2 points worse than poor can't be told" in reasons(items)["large"]
@@ -113,7 +119,9 @@ def test_where_only_the_seeds_leave_it_open_the_images_are_not_blamed() -> None:
 def test_seeds_are_named_where_there_are_some_and_missed_where_there_are_none() -> None:
     items = rank([LARGE, POOR], GIVEN, margin=0.02)
     seeds = {"large": sample([0.98, 0.976, 0.978])}
-    assert "it has the most right, 98.00 % (97.80 ± 0.20 % over 3 seeds), and no cheaper" in advice(items, seeds=seeds)
+    assert advice(items, seeds=seeds).startswith(
+        "Take large: it has the most right, 98.00 %. As a recipe it has 97.80 ± 0.20 % over 3 seeds. No cheaper one"
+    )
     assert networks_only_words(items, named(items)) == (
         "large and poor are weighed as trained networks only, as their recipes cannot be compared over seeds here: "
         "another seed may change the order."
@@ -136,7 +144,7 @@ def test_the_cost_that_decides_is_named_and_comes_first() -> None:
     )
     equal = rank([candidate("large", 20, 50_000), candidate("small", 24, 50_000)], GIVEN, margin=0.02)
     assert advice(equal) == (
-        "Take large: it has the most right, 98.00 %, and of the others within 2 points none is known to cost less. "
+        "Take large: it has the most right, 98.00 %. Of the others within 2 points none is known to cost less. "
         "The cost is the parameters."
     )
 
@@ -216,9 +224,9 @@ def test_times_from_a_busy_machine_make_no_sentence() -> None:
 def test_the_recommendation_is_the_cheapest_that_suffices() -> None:
     items = rank([LARGE, SMALL, POOR], GIVEN, margin=0.02)
     assert advice(items).startswith(
-        "Take small: at most 2 points worse than any other one here, large included (0.40 points [−0.60, 1.45] fewer "
-        "right), with an eighth of the parameters. The cost is the parameters. Where the parameters count more, poor "
-        "has 5.60 points ["
+        "Take small: at most 2 points worse than any other one here. It has 0.40 points [−0.60, 1.45] fewer right "
+        "than large, with an eighth of the parameters. The cost is the parameters. Where the parameters count more, "
+        "poor has 5.60 points ["
     )
     assert advice(items).endswith("fewer right, with half the parameters.")
     sentences = reasons(items)
@@ -236,7 +244,7 @@ def test_the_recommendation_is_the_cheapest_that_suffices() -> None:
 def test_where_the_images_cannot_tell_that_is_the_answer() -> None:
     items = rank([LARGE, SMALL], GIVEN, margin=0.002)
     assert advice(items) == (
-        "These 1,000 images can't tell which one to take: none is shown to be at most 0.2 points worse than every "
+        "These 1,000 images can't tell which one to take. None is shown to be at most 0.2 points worse than every "
         "other. large has the most right, 98.00 %. So few images never can: set a margin above 0.38 points, or test "
         "on more. Where the parameters count more, small has 0.40 points [−0.60, 1.45] fewer right, with an "
         "eighth of the parameters."
@@ -269,7 +277,7 @@ def test_the_second_advice_is_on_the_front_of_the_chosen_cost_and_names_what_cos
 def test_where_nothing_smaller_suffices_the_price_is_named() -> None:
     items = rank([LARGE, POOR], {"large": GIVEN["large"], "poor": GIVEN["poor"]})
     assert advice(items).startswith(
-        "Take large: it has the most right, 98.00 %, and no cheaper one is shown to be within 0.2 points of all "
+        "Take large: it has the most right, 98.00 %. No cheaper one is shown to be within 0.2 points of all "
         "others. Where the parameters count more, poor has 6.00 points ["
     )
 

@@ -31,6 +31,7 @@ from mnist_core.comparison.words.production import (
     COST_WORDS,
     networks_only_words,
     reason_words,
+    recommendation_reasons,
     recommendation_words,
     selection_words,
 )
@@ -124,6 +125,7 @@ RESTS_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "comparison/words/planner.py": {"plan_words": ("a Plan", "tests/comparison/test_planner.py")},
     "comparison/words/production.py": {
         "recommendation_words": ("decisions, costs and accuracies of all candidates", HERE),
+        "recommendation_reasons": ("decisions, costs and accuracies of all candidates", HERE),
         "reason_words": ("decisions, costs and accuracies of all candidates", HERE),
         "networks_only_words": ("which candidates have decisions on recipes", HERE),
         "selection_words": ("the number of candidates", HERE),
@@ -471,7 +473,7 @@ def test_what_is_recommended_is_shown_and_costs_what_is_claimed(
     items = rank(candidates, predictions, margin=margin, recipes=recipes)
     names = {item.id: item.id for item in candidates}
     found = recommend(items, cost)  # type: ignore[arg-type]
-    text = recommendation_words(found, items, names)
+    text = f"{recommendation_words(found, items, names)} {recommendation_reasons(found, items, names)}"
     enough = [item for item in items if all(one.not_worse for one in item.decisions)]
     most = max(item.accuracy for item in candidates)
     taken = re.match(r"Take (m\d):", text)
@@ -482,7 +484,7 @@ def test_what_is_recommended_is_shown_and_costs_what_is_claimed(
         own = found.pick.candidate.sure_cost(cost)  # type: ignore[arg-type]
         if "none is known to cost less" in text:
             assert own == min(prices, default=None)
-        if "no cheaper one is shown" in text:
+        if "No cheaper one is shown" in text:
             assert len(enough) == 1
         assert ("is not known of any" in text) == (len(enough) > 1 and not prices)
     else:

@@ -127,3 +127,22 @@ def test_a_drag_along_an_axis_filters_the_table_and_is_taken_back(screen: Screen
     expect(screen.page.get_by_role("heading", name="All runs")).to_be_visible()
     expect(undo).to_have_count(0)
     screen.expect_no_exception()
+
+
+CUT_OFF = """() => {
+  for (const part of document.querySelectorAll(".pub details")) part.open = true;
+  return [...document.querySelectorAll(".pub *")]
+    .filter((part) => part.clientWidth && part.scrollWidth > part.clientWidth + 1)
+    .filter((part) => getComputedStyle(part).overflowX !== "visible")
+    .map((part) => part.textContent.slice(0, 80));
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_text_of_the_published_models_is_cut_off(screen: Screen, width: int) -> None:
+    screen.page.set_viewport_size({"width": width, "height": 844})
+    screen.open("published")
+    expect(screen.page.locator(".pub .outcome", has_text="differs").first).to_be_visible()
+    assert screen.page.evaluate(CUT_OFF.replace("part.open = true", "part.open = false")) == []
+    assert screen.page.evaluate(CUT_OFF) == []
+    screen.expect_no_exception()

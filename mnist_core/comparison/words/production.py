@@ -41,45 +41,50 @@ Seeds = Mapping[str, Sample]
 """Run id → the test accuracies of the seeds of its recipe, of runs whose recipe has several."""
 
 
-def recommendation_words(
+def recommendation_words(found: Recommendation, items: Sequence[Ranked], names: Names) -> str:
+    """Return which model to take, in one sentence."""
+    pick, name = found.pick, names[found.pick.candidate.id]
+    if found.code == "only":
+        return f"{name} is the only tested model here: {percent(pick.candidate.accuracy)} of the test images are right."
+    if found.code == "cannot_tell":
+        seeds = " and seeds" if _left_open_by_seeds(items) else ""
+        return f"These {pick.images:,} images{seeds} can't tell which one to take."
+    if pick is found.best:
+        return f"Take {name}: it has the most right, {percent(pick.candidate.accuracy)}."
+    return f"Take {name}: at most {margin_words(_margin(pick))} worse than any other one here."
+
+
+def recommendation_reasons(
     found: Recommendation, items: Sequence[Ranked], names: Names, seeds: Seeds | None = None
 ) -> str:
-    """Return which model to take, in a few sentences."""
+    """Return why, what decided, and what to take where the cost counts more, in a few sentences."""
     pick, best, cost = found.pick, found.best, found.cost
-    own, name = pick.candidate, names[pick.candidate.id]
-    share = _share_words(own, seeds or {})
+    own, name, sample = pick.candidate, names[pick.candidate.id], (seeds or {}).get(pick.candidate.id)
+    over_seeds = f"As a recipe it has {sample_words(sample)}." if sample and sample.n > 1 else ""
     if found.code == "only":
-        return f"{name} is the only tested model here: {share} of the test images are right."
+        return over_seeds
     margin = margin_words(_margin(pick))
     enough = [item for item in items if item.status == "suffices"]
     if found.code == "cannot_tell":
-        if any(all(decision.not_worse for decision in item.against.values()) for item in items):
-            text = (
-                f"These {pick.images:,} images and seeds can't tell which one to take: none is shown, as a trained "
-                f"network and over its seeds, to be at most {margin} worse than every other."
-            )
-        else:
-            text = (
-                f"These {pick.images:,} images can't tell which one to take: none is shown to be at most {margin} "
-                "worse than every other."
-            )
-        text += f" {name} has the most right, {share}."
+        how = ", as a trained network and over its seeds," if _left_open_by_seeds(items) else ""
+        text = f"None is shown{how} to be at most {margin} worse than every other. {name} has the most right, "
+        text += f"{_share_words(own, seeds or {})}."
         if narrowest(pick.images) >= _margin(pick):
             text += (
                 f" So few images never can: set a margin above {100 * narrowest(pick.images):.2f} points, or test on "
                 "more."
             )
     elif pick is best:
-        text = f"Take {name}: it has the most right, {share}"
-        text += (
-            f", and no cheaper one is shown to be within {margin} of all others."
+        text = (
+            f"No cheaper one is shown to be within {margin} of all others."
             if len(enough) == 1
-            else f", and of the others within {margin} none is known to cost less."
+            else f"Of the others within {margin} none is known to cost less."
         )
+        text = f"{over_seeds} {text}".lstrip()
     else:
         gained = _saved(own, best.candidate, 2, cost)
-        text = f"Take {name}: at most {margin} worse than any other one here, {names[best.candidate.id]} included"
-        text += f" ({_gap(pick.against[best.candidate.id])})" + (f", {gained}." if gained else ".")
+        text = f"It has {_gap_from(pick.against[best.candidate.id], names[best.candidate.id])}"
+        text += f", {gained}." if gained else "."
     if len(enough) > 1:
         text += (
             f" The cost is {COST_WORDS[cost]}."
@@ -93,6 +98,11 @@ def recommendation_words(
             f"{names[other.candidate.id]} has {_gap(other.against[own.id])}, {_saved(other.candidate, own, 3, cost)}."
         )
     return text
+
+
+def _left_open_by_seeds(items: Sequence[Ranked]) -> bool:
+    """True if a trained network is at most the margin worse than every other, so that only the seeds leave it open."""
+    return any(all(decision.not_worse for decision in item.against.values()) for item in items)
 
 
 def networks_only_words(items: Sequence[Ranked], names: Names) -> str:
@@ -129,7 +139,7 @@ def reason_words(item: Ranked, items: Sequence[Ranked], names: Names) -> str:
         if open_:
             text += f"; not shown to be better than {listed(open_)}"
     else:
-        text = f"{_gap(item.against[best.candidate.id])} than {names[best.candidate.id]}"
+        text = _gap_from(item.against[best.candidate.id], names[best.candidate.id])
         saved = _saved(own, best.candidate, len(COST_WORDS))
         text += f", {saved}" if saved else ", and no cheaper"
     if len(items) > 1:
@@ -183,9 +193,14 @@ def _gap(decision: Decision) -> str:
     """Return a difference with its interval: ``0.40 points [−0.52, 1.33] fewer right``."""
     if decision.value == 0:
         low, high = (number(100 * end, 2) for end in decision.interval)
-        return f"equally many right [{low}, {high}]"
+        return f"as many right [{low}, {high}]"
     shown = decision if decision.value > 0 else decision.negated()
     return f"{points_words(shown)} {'more' if decision.value > 0 else 'fewer'} right"
+
+
+def _gap_from(decision: Decision, name: str) -> str:
+    """Return a difference from a model: ``0.40 points [−0.52, 1.33] fewer right than large``."""
+    return f"{_gap(decision)} {'than' if decision.value else 'as'} {name}"
 
 
 def _saved(own: Candidate, other: Candidate, most: int, first: CostName | None = None) -> str:
