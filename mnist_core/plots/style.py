@@ -76,8 +76,10 @@ def styled(chart: ChartT, *, dark: bool = False) -> ChartT:
             domain=False,
             # else the first and the last label are pushed inwards, away from their ticks
             labelFlush=False,
+            labelLimit=180,
         ),
-        legend=alt.LegendConfig(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3),
+        # Vega's own limits: what enlarges a chart enlarges them with the labels
+        legend=alt.LegendConfig(labelFontSize=13, titleFontSize=13, symbolStrokeWidth=3, labelLimit=160),
         title=alt.TitleConfig(fontSize=15, anchor="start", fontWeight="bold"),
         view=alt.ViewConfig(strokeWidth=0),
         font=FONT,

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from mnist_core.lessons.reading import SHIPPED, read_lesson
 from mnist_core.runs.store import default_root
 from tests.support.browser import Screen
 from tests.support.lessons import subjects
@@ -16,12 +17,13 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def shipped(screen: Screen) -> None:
-    """The shipped runs of the lesson on overfitting."""
-    for subject in subjects("overfitting").values():
-        assert subject.run is not None
-        target = screen.server.store.root / "reference" / subject.run.id
-        if not target.exists():
-            shutil.copytree(default_root() / "reference" / subject.run.id, target)
+    """The shipped runs of all shipped lessons."""
+    for lesson in SHIPPED.glob("*.toml"):
+        for subject in subjects(lesson).values():
+            if subject.run is not None:
+                target = screen.server.store.root / "reference" / subject.run.id
+                if not target.exists():
+                    shutil.copytree(default_root() / "reference" / subject.run.id, target)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -46,12 +48,45 @@ def test_a_click_on_the_curve_is_the_prediction(screen: Screen, width: int) -> N
     assert way_on.evaluate(cut) == 0
 
 
-def assert_to_be_read_from_the_last_row(screen: Screen) -> None:
-    """Raise AssertionError unless all text is at least 20 pixels high, and above the bar of the presenter."""
+def assert_to_be_read_from_the_last_row(screen: Screen, below: str = "none") -> None:
+    """Raise AssertionError unless all text is whole, at least 20 pixels high, and above the bar of the presenter.
+
+    Charts are text here, as their labels are. below: a CSS selector of what may be further down.
+    """
     bar = screen.key("presenter_bar").bounding_box()
     assert bar is not None
-    assert [text for text in screen.texts() if text.size < 20] == []
-    assert [text for text in screen.texts(without='[class*="st-key-presenter_"]') if text.bottom > bar["y"]] == []
+    assert [text for text in screen.texts() if text.size < 20 or text.words.endswith("…")] == []
+    shown = screen.texts(without=f'[class*="st-key-presenter_"], {below}')
+    assert [text for text in shown if text.bottom > bar["y"]] == []
+
+
+@pytest.mark.usefixtures("shipped")
+def test_each_lesson_fits_the_screen_of_a_projector_before_the_answer_and_with_it(screen: Screen) -> None:
+    page = screen.page
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    lessons = [read_lesson(path) for path in sorted(SHIPPED.glob("*.toml"))]
+    screen.open("lessons", lesson="parameters", present=1)
+    for lesson in lessons:
+        expect(page.get_by_role("heading", name=lesson.title, exact=True)).to_be_visible()
+        question = screen.key("lesson_question")
+        expect(question.locator(".stVegaLiteChart svg")).to_have_count(1 if lesson.question.picture else 0)
+        expect(screen.key("lesson_predict")).to_be_visible()
+        screen.settled()
+        assert_to_be_read_from_the_last_row(screen)
+        if lesson.title != "Does dropout help?":  # which trains first
+            if lesson.kind == "choice":
+                question.locator("label:has(input[type=radio])").first.click()
+            else:
+                question.locator("input").fill("5")
+                page.keyboard.press("Enter")
+            screen.key("lesson_predict").get_by_role("button").click()
+            expect(page.locator(".stVegaLiteChart svg")).to_have_count(len(lesson.answer.pictures))
+            expect(screen.key("lesson_next")).to_be_attached()
+            screen.settled()
+            explained = ".st-key-lesson_explained, .st-key-lesson_next, .st-key-lesson_intro"
+            assert_to_be_read_from_the_last_row(screen, below=explained)
+        if lesson is not lessons[-1]:
+            screen.key("presenter_next").get_by_role("button").click()
 
 
 def test_the_keys_of_presenter_mode(screen: Screen) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import streamlit as st
@@ -101,20 +102,44 @@ def _prediction(filed: Filed) -> float | str | None:
 
 
 def _lesson(filed: Filed, known: Lessons) -> None:
+    if state.presenting():  # in one line, as the rest is to be on the same screen
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.title(filed.lesson.title, width="stretch")
+            _to_the_list()
+    else:
+        _to_the_list()
+        st.title(filed.lesson.title)
+    found = subjects(filed.lesson)
+    intro = text(filed.lesson.intro, found)
+    prediction = _prediction(filed)
+    if prediction is not None and not unfinished(filed.lesson):
+        if not state.presenting():
+            st.markdown(intro)
+        _reveal(filed, found, prediction)
+        _ending(filed, known, found)
+        if state.presenting():
+            with panels.folded("The introduction again", key="lesson_intro") as opened:
+                if opened:
+                    st.markdown(intro)
+        return
+    st.markdown(intro)
+    if prediction is None:
+        _question(filed, found)
+    else:
+        _training(filed)
+
+
+def _to_the_list() -> None:
     st.button(
         "All lessons", key="lessons_all", icon=":material/arrow_back:", type="tertiary", on_click=_open, args=(None,)
     )
-    st.title(filed.lesson.title)
-    found = subjects(filed.lesson)
-    st.markdown(text(filed.lesson.intro, found))
-    prediction = _prediction(filed)
-    if prediction is None:
-        _question(filed, found)
-    elif unfinished(filed.lesson):
-        _training(filed)
-    else:
-        _reveal(filed, found, prediction)
-        _ending(filed, known, found)
+
+
+def _next_to_each_other(parts: int) -> Sequence[AbstractContextManager[object]]:
+    """Return a column for each of some parts in presenter mode, whose screen is to hold them all; else the page."""
+    if state.presenting() and parts > 1:
+        return st.columns(parts, gap="medium")
+    return [nullcontext()] * parts
 
 
 def _question(filed: Filed, found: Mapping[str, Subject]) -> None:
@@ -126,50 +151,57 @@ def _question(filed: Filed, found: Mapping[str, Subject]) -> None:
             state.fill({given: int(str(clicked[0][EPOCH]))})
     with st.container(key="lesson_question", border=True):
         panels.heading(text(lesson.question.text, found), "")
+        places = _next_to_each_other(2 if lesson.question.picture else 1)
         if lesson.question.picture:
-            pictures.draw(
-                picture(lesson.question.picture, lesson.runs), found, key=chart, clickable=lesson.kind == "epoch"
-            )
-        prediction: float | str | None
-        if lesson.kind == "choice":
-            words = {code: text(each, found) for code, each in lesson.choices.items()}
-            prediction = st.radio(
-                "Your prediction", list(words), index=None, format_func=words.__getitem__, key=given,
-                horizontal=max(map(len, words.values())) < 4,
-            )  # fmt: skip
-        else:
-            quantity = lesson.wanted.quantity
-            unit, whole = quantity.unit, quantity.unit in ("count", "epoch")
-            number = int if whole else float
-            least, most = quantity.least, quantity.most([found[name] for name in lesson.wanted.runs])
-            state.widget(given, state.widget_value(given))
-            prediction = st.number_input(
-                f"Your prediction{UNITS.get(unit, '')}",
-                min_value=None if least is None else number(least),
-                max_value=None if most is None else number(most),
-                value=None,
-                step=1 if whole else 0.1,
-                format="%d" if whole else "%.2f",
-                key=given,
-                width=260,
-                placeholder="Click in the chart, or type" if lesson.kind == "epoch" else "A number",
-            )
+            with places[0]:
+                pictures.draw(
+                    picture(lesson.question.picture, lesson.runs), found, key=chart, clickable=lesson.kind == "epoch"
+                )
         missing = unfinished(lesson)
-        pressed = st.button(
-            "Predict, and train" if missing else "Predict",
-            key="lesson_predict",
-            type="primary",
-            disabled=prediction is None,
-            help="Make a prediction first" if prediction is None else None,
-        )
-        if missing:
-            what = " and ".join(for_markdown(name) for name in missing)
-            st.caption(f"{what} is trained then: that takes some seconds.")
+        with places[-1]:
+            prediction = _prediction_field(filed, found)
+            pressed = st.button(
+                "Predict, and train" if missing else "Predict",
+                key="lesson_predict",
+                type="primary",
+                disabled=prediction is None,
+                help="Make a prediction first" if prediction is None else None,
+            )
+            if missing:
+                what = " and ".join(for_markdown(name) for name in missing)
+                st.caption(f"{what} is trained then: that takes some seconds.")
     if pressed and prediction is not None:
         state.fill({_key(filed, "prediction"): prediction})
         if missing:
             _start(filed)
         st.rerun()
+
+
+def _prediction_field(filed: Filed, found: Mapping[str, Subject]) -> float | str | None:
+    """Draw what takes the prediction, and return it; None before there is one."""
+    lesson, given = filed.lesson, _key(filed, "given")
+    if lesson.kind == "choice":
+        words = {code: text(each, found) for code, each in lesson.choices.items()}
+        return st.radio(
+            "Your prediction", list(words), index=None, format_func=words.__getitem__, key=given,
+            horizontal=max(map(len, words.values())) < 4,
+        )  # fmt: skip
+    quantity = lesson.wanted.quantity
+    unit, whole = quantity.unit, quantity.unit in ("count", "epoch")
+    number = int if whole else float
+    least, most = quantity.least, quantity.most([found[name] for name in lesson.wanted.runs])
+    state.widget(given, state.widget_value(given))
+    return st.number_input(
+        f"Your prediction{UNITS.get(unit, '')}",
+        min_value=None if least is None else number(least),
+        max_value=None if most is None else number(most),
+        value=None,
+        step=1 if whole else 0.1,
+        format="%d" if whole else "%.2f",
+        key=given,
+        width=520 if state.presenting() else 260,
+        placeholder="Click in the chart, or type" if lesson.kind == "epoch" else "A number",
+    )
 
 
 def _start(filed: Filed) -> None:
@@ -234,8 +266,8 @@ def _reveal(filed: Filed, found: Mapping[str, Subject], prediction: float | str)
     result = answer(filed.lesson, found)
     reached = outcome(lesson, prediction, result)
     if lesson.kind == "choice":
-        words = {code: text(each, found) for code, each in lesson.choices.items()}
-        sentence = choice_words(reached, words.get(str(prediction), ""), words[result.code])
+        choices = {code: text(each, found) for code, each in lesson.choices.items()}
+        sentence = choice_words(reached, choices.get(str(prediction), ""), choices[result.code])
         marks = None
     else:
         unit = lesson.wanted.quantity.unit
@@ -244,16 +276,22 @@ def _reveal(filed: Filed, found: Mapping[str, Subject], prediction: float | str)
     icon = {"right": ":material/check_circle:", "close": ":material/target:", "off": ":material/lightbulb:"}[reached]
     st.markdown(f"*{text(lesson.question.text, found)}*")
     panels.headline(f"{icon} {sentence if lesson.kind == 'choice' else for_markdown(sentence)}")
-    st.markdown(text(lesson.answer.text, found))
-    for place, each in enumerate(lesson.answer.pictures):
+    words, shown = text(lesson.answer.text, found), len(lesson.answer.pictures)
+    places = _next_to_each_other(shown + 1 if shown == 1 else shown)
+    if not state.presenting():
+        st.markdown(words)
+    for place, (each, column) in enumerate(zip(lesson.answer.pictures, places, strict=False)):
         wanted = picture(each, lesson.runs)
-        with panels.errors_as_messages():
+        with column, panels.errors_as_messages():
             pictures.draw(
                 wanted,
                 found,
                 key=f"lesson_{filed.name}_{place}",
                 marks=marks if lesson.kind == "epoch" and wanted.what == "loss" else None,
             )
+    if state.presenting():
+        with places[-1] if shown == 1 else nullcontext(), st.container(key="lesson_explained"):
+            st.markdown(words)
 
 
 def _ending(filed: Filed, known: Lessons, found: Mapping[str, Subject]) -> None:

@@ -20,12 +20,14 @@ from mnist_core.lessons.quantities import Subject, moved_accuracy, moved_right, 
 from mnist_core.plots.architecture import architecture_chart, architecture_frame
 from mnist_core.plots.architecture import described as layers_described
 from mnist_core.plots.learning_curves import Curve, CurveKind, CurveMetric, curve_frame, described
-from mnist_core.plots.lessons import digit_chart, digit_frame, epochs_chart, moved_chart
+from mnist_core.plots.lessons import HEIGHT, digit_chart, digit_frame, epochs_chart, moved_chart
 from mnist_core.plots.style import GREY
 from mnist_core.plots.verdicts import described as verdicts_described
 from mnist_core.plots.verdicts import verdict_chart, verdict_frame
 from mnist_core.runs.run import Run
 
+PRESENTED = 240
+"""Height of a chart by epochs, digits or pixels in presenter mode, before it is enlarged: all is on one screen then."""
 MOVES = range(9)
 """Pixels in the picture of moved digits."""
 KINDS: tuple[CurveKind, ...] = ("dropout off", "validation")
@@ -33,6 +35,10 @@ TITLES: dict[CurveMetric, str] = {
     "loss": "Loss by epoch: lower is better",
     "accuracy": "Accuracy by epoch: higher is better",
 }
+
+
+def _height() -> int:
+    return PRESENTED if state.presenting() else HEIGHT
 
 
 def draw(
@@ -105,7 +111,7 @@ def _curves(
 ) -> None:
     curves = [Curve(run.id, labels[run.id], colours[run.id], resources.history(run)) for run in runs]
     frame = curve_frame(curves, metric, kinds=KINDS)
-    drawing = Drawing(epochs_chart, frame, dict(colours), metric, marks=marks, clickable=clickable)
+    drawing = Drawing(epochs_chart, frame, dict(colours), metric, marks=marks, clickable=clickable, height=_height())
     st.markdown(f"**{TITLES[metric]}**")
     # a question does not give its answer away in the description of its chart, nor in a table
     if clickable or not marks:
@@ -126,7 +132,7 @@ def _digits(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[str
         raise LessonError("these runs are stored without predictions; choose others")
     frame = digit_frame(known, labels)
     panels.chart_with_table(
-        Drawing(digit_chart, frame, dict(colours)),
+        Drawing(digit_chart, frame, dict(colours), height=_height()),
         frame.drop(columns="run"),
         alt_text="Share of each digit that is right: "
         + "; ".join(f"{row.label}, digit {row.digit}: {row.share:.4f}" for row in frame.itertuples()),
@@ -161,7 +167,7 @@ def _moved(subject: Subject, run: Run, colour: str, key: str) -> None:
         width="stretch",
     )
     panels.chart_with_table(
-        Drawing(moved_chart, frame, colour),
+        Drawing(moved_chart, frame, colour, height=_height()),
         frame,
         alt_text="Accuracy by pixels moved: " + "; ".join(
             f"{row.pixels}: {row.accuracy:.4f}" for row in frame.itertuples()
