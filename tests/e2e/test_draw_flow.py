@@ -132,6 +132,8 @@ def test_a_finger_draws_on_a_phone(chromium: Browser, screen: Screen, runs: list
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     phone = Screen(context.new_page(), screen.server)
     open_pad(phone, runs)
+    tools = [button.bounding_box() for button in phone.page.locator(".draw .tools button").all()]
+    assert len({box["y"] for box in tools if box}) == 1, "pen, eraser, undo and clear stand in one line"
     first, *rest = places(phone.page, SEVEN)
     finger = context.new_cdp_session(phone.page)
 
