@@ -119,13 +119,21 @@ def _teacher(room: Classroom, viewer: Person, runs: list[Run]) -> None:
                 room.pin(viewer, tuple(pinned))
                 st.toast("Pinned.")
     with right:
-        names = [member.name for member in room.members]
-        gone = st.selectbox("A name to remove", names, None, key="class_name", placeholder="Choose a name")
-        if st.button("Remove it", icon=":material/person_remove:", key="class_remove", disabled=gone is None) and gone:
-            with panels.errors_as_messages():
-                room.remove(viewer, gone)
-                st.rerun()
+        state.again_every(FOLLOW_S, going_on=True)(_removal)(viewer)
         st.caption("Its browser is asked for a name again, and its runs stay.")
+
+
+def _removal(viewer: Person) -> None:
+    """Draw the names that can be removed, which follow who joins; a name that is chosen stays chosen."""
+    room = classroom.classroom()
+    if room is None:  # a class that has ended meanwhile
+        return
+    names = [member.name for member in room.members]
+    gone = st.selectbox("A name to remove", names, None, key="class_name", placeholder="Choose a name")
+    if st.button("Remove it", icon=":material/person_remove:", key="class_remove", disabled=gone is None) and gone:
+        with panels.errors_as_messages():
+            room.remove(viewer, gone)
+            st.rerun()
 
 
 main()

@@ -108,8 +108,13 @@ def test_the_page_of_a_class_shows_the_teachers_part_to_the_teacher_alone(
     as_viewer("")
     page = app("views/classroom.py")
     page.selectbox(key="class_name").set_value("Ada").run()
+    room.join(room.code, "Chi")
+    page.run()
+    assert page.selectbox(key="class_name").options == ["Ada", "Chi"]
+    assert page.selectbox(key="class_name").value == "Ada"
     page.button(key="class_remove").click().run()
-    assert room.members == []
+    assert [member.name for member in room.members] == ["Chi"]
+    assert page.selectbox(key="class_name").value is None
 
 
 @pytest.fixture

@@ -154,6 +154,12 @@ def test_a_student_joins_once_and_can_delete_only_what_is_theirs(
     screen.open("class")
     expect(page.get_by_text("You are Ada")).to_be_visible()
     expect(page.get_by_text("For the teacher")).to_have_count(0)
+    address = page.locator(".class-address")
+    address.evaluate("(shown) => { shown.textContent = 'http://mathematics-classroom.school.example:8501'; }")
+    assert address.evaluate("(shown) => shown.scrollWidth <= shown.clientWidth")  # a long one takes two lines
+    box = address.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
     screen.open("runs", runs=of_hostile(server))
     expect(screen.key("runs_delete").locator("button").first).to_be_disabled()
     screen.expect_no_exception()
@@ -182,12 +188,18 @@ def test_the_teachers_link_makes_a_teacher_and_names_are_only_text(
         screen.open(path, runs=theirs)
         if path == "class":
             expect(page.get_by_text(re.compile(r"^\d joined$"))).to_be_visible()
-            screen.key("class_name").locator("input").click()
-            expect(page.get_by_role("option", name=HOSTILE, exact=True)).to_be_visible()
-            page.keyboard.press("Escape")
+            names = screen.key("class_name").get_by_role("combobox")
+            names.click()
+            page.get_by_role("option", name=HOSTILE, exact=True).click()
+            expect(names).to_have_value(HOSTILE)
             count = int(page.locator("h2", has_text="joined").inner_text().split()[0])
             assert join(server, "127.0.0.1", room.code, "Late") == 303  # while the page stays open
             expect(page.locator("h2", has_text=f"{count + 1} joined")).to_be_visible()
+            expect(names).to_have_value(HOSTILE)  # the choice of before is still there
+            expect(screen.key("class_remove").get_by_role("button")).to_be_enabled()
+            names.click()
+            expect(page.get_by_role("option", name="Late", exact=True)).to_be_visible()
+            page.keyboard.press("Tab")
         if path == "board":
             expect(
                 page.locator("h2", has_text="Nobody leads").or_(page.locator("h2", has_text="is first"))
