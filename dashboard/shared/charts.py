@@ -106,7 +106,8 @@ class Drawing:
         spec.setdefault("padding", PADDING)
         if state.presenting():
             spec = enlarged(spec)
-        if height == "content" and isinstance(tall := spec.get("height"), int | float):
+        # of a chart with rows, only the height of its plot is known
+        if height == "content" and "autosize" not in spec and isinstance(tall := spec.get("height"), int | float):
             height = round(tall)  # its room from the first moment: the code that draws it arrives later than the page
         return st.vega_lite_chart(spec, width=width, height=height, key=key, on_select=on_select, alt=alt_text)
 

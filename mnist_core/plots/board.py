@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnist_core.comparison.board import BoardLine
 from mnist_core.comparison.words.board import place_words
-from mnist_core.plots.style import interval_tooltips, layer
+from mnist_core.plots.style import by_rows, interval_tooltips, layer
 
 ROW_PX = 24
 
@@ -32,9 +32,13 @@ def board_chart(frame: pd.DataFrame, colour: str) -> alt.LayerChart:
     x = alt.X("accuracy:Q", title="accuracy", scale=alt.Scale(zero=False), axis=alt.Axis(format=".1%", tickCount=6))
     tooltip = [alt.Tooltip("name:N"), alt.Tooltip("place:N"), *interval_tooltips()]
     base = alt.Chart(frame)
-    return layer(
-        base.mark_rule(strokeWidth=2, opacity=0.6, color=colour).encode(
-            y=y, x=alt.X("low:Q", title="accuracy"), x2=alt.X2("high:Q"), tooltip=tooltip
+    return by_rows(
+        layer(
+            base.mark_rule(strokeWidth=2, opacity=0.6, color=colour).encode(
+                y=y, x=alt.X("low:Q", title="accuracy"), x2=alt.X2("high:Q"), tooltip=tooltip
+            ),
+            base.mark_point(filled=True, size=80, opacity=1, color=colour).encode(y=y, x=x, tooltip=tooltip),
         ),
-        base.mark_point(filled=True, size=80, opacity=1, color=colour).encode(y=y, x=x, tooltip=tooltip),
-    ).properties(height=alt.Step(ROW_PX))
+        frame["name"].nunique(),
+        ROW_PX,
+    )

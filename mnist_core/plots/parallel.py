@@ -13,7 +13,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.experiments.axis_words import words_of
-from mnist_core.plots.style import GREY, PAPER, WIDE_SCREEN, halo, layer
+from mnist_core.plots.style import GREY, PAPER, WIDE_SCREEN, by_rows, halo, layer
 from mnist_core.plots.sweeps import LINES, LINES_DARK, RUNS_SELECTION, is_numeric, scale_of, shown, spread, written
 
 ROW_PX = 66
@@ -197,7 +197,7 @@ def parallel_chart(
             below: dict[str, Any] = {"align": align, "dy": 18, "fontSize": 12, "aria": False}
             below |= {"dx": {"left": -6, "center": 0, "right": 6}[align]}
             layers += [text.mark_text(**below, **outline), text.mark_text(**below, color=ink)]
-    return layer(*layers).properties(height=alt.Step(ROW_PX))
+    return by_rows(layer(*layers), len(axes), ROW_PX)
 
 
 def _drag(number: int) -> alt.Parameter:

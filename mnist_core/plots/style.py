@@ -108,6 +108,15 @@ def layer(*charts: alt.Chart | alt.LayerChart, height: int | None = None) -> alt
     return cast(alt.LayerChart, alt.layer(*charts, **({} if height is None else {"height": height})))
 
 
+def by_rows(chart: alt.LayerChart, rows: int, row_px: int) -> alt.LayerChart:
+    """Return the chart with a plot of so many rows of `row_px` pixels each; axes and titles come on top of it.
+
+    The height is a number, as Vega warns of a step wherever a chart is as wide as its place.
+    """
+    fitted = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return chart.properties(height=max(1, rows) * row_px, autosize=fitted)
+
+
 def halo(paper: str) -> dict[str, Any]:
     """Return the options of a text mark that is drawn in the colour of the paper, behind the same text in its own."""
     return {"stroke": paper, "strokeWidth": 4, "strokeJoin": "round"}

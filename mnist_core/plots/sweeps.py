@@ -15,7 +15,7 @@ import altair as alt
 import pandas as pd
 
 from mnist_core.experiments.settings import written_value
-from mnist_core.plots.style import GREY, RUN_COLOURS, layer
+from mnist_core.plots.style import GREY, RUN_COLOURS, by_rows, layer
 
 RUNS_SELECTION = "pick"
 """Name of the selection that a click makes; its field is `runs`."""
@@ -239,8 +239,7 @@ def heat_chart(
     numbers = base.mark_text(fontSize=13, cursor="pointer", aria=False).encode(
         text=alt.Text("shown:Q", format=number), color=black.otherwise(alt.value("#FFFFFF"))
     )
-    # a step a row: legends, axes and titles come on top of it and take nothing away
-    return layer(cells, numbers).properties(height=alt.Step(ROW_PX))
+    return by_rows(layer(cells, numbers), frame["y"].nunique(), ROW_PX)
 
 
 def _in_order(values: pd.Series) -> list[str]:
@@ -314,4 +313,4 @@ def importance_chart(shares: Mapping[str, float]) -> alt.LayerChart:
         .mark_text(align="left", dx=5, fontSize=13, color=GREY)
         .encode(x=x, y=y, text=alt.Text("share:Q", format=".0%"))
     )
-    return layer(bars, texts).properties(height=alt.Step(30))
+    return by_rows(layer(bars, texts), len(shares), 30)

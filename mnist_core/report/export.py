@@ -34,7 +34,7 @@ def _shortened(value: Any) -> Any:
 def picture(chart: alt.TopLevelMixin, kind: Literal["png", "svg"]) -> bytes:
     """Return the chart as a PNG at twice the size, or as an SVG, on white."""
     if isinstance(chart, alt.Chart | alt.LayerChart) and chart.width is alt.Undefined:
-        chart = chart.properties(width=EXPORT_WIDTH)
+        chart = chart.properties(width=EXPORT_WIDTH, autosize="pad")
     chart = chart.properties(background="white")
     if kind == "png":
         buffer = io.BytesIO()

@@ -56,6 +56,7 @@ def test_nothing_jumps_or_is_too_wide_and_axe_finds_nothing_serious_on(
             break
     assert sum(value for value, _ in shifts) < MOST_SHIFT, sorted(shifts, reverse=True)[:3]
     assert screen.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert screen.warned == [], "Vega has nothing to warn of"
     screen.page.set_viewport_size({"width": 1280, "height": 800})
     assert findings(screen.page, only_colours=scheme == "dark") == []
 

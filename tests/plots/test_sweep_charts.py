@@ -84,7 +84,8 @@ def test_a_cell_is_the_mean_of_its_runs(table: pd.DataFrame) -> None:
 def test_a_row_of_a_heat_map_is_at_least_40_pixels_high_whatever_else_needs_room(rows: int) -> None:
     frame = pd.DataFrame({"x": [1] * rows, "y": range(rows), "value": [0.1] * rows, "count": 1, "runs": "a"})
     spec = charts.heat_chart(frame, "x", "y", "loss", higher_is_better=False).to_dict()
-    assert spec["height"]["step"] >= 40, "a height of the whole chart would have to hold legend and axis as well"
+    assert spec["height"] >= 40 * rows
+    assert spec["autosize"]["type"] == "fit-x", "a height of the whole chart would have to hold legend and axis as well"
     assert spec["layer"][0]["encoding"]["color"]["legend"] is None
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import psutil
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from mnist_core.runs.index import FRESH_S
 from mnist_core.runs.store import Store
@@ -163,6 +163,10 @@ class VisibleText(NamedTuple):
     bottom: float
 
 
+VEGA = "WARN "
+"""Begins each warning of Vega and Vega-Lite in the browser's console."""
+
+
 class Screen:
     """A browser window on a server. `page` is Playwright's own page, for whatever is missing here."""
 
@@ -171,7 +175,15 @@ class Screen:
         self.server = server
         self.refused: list[str] = []
         """What the browser says of everything on this page that the content policy does not let it do."""
-        page.on("console", lambda message: self.refused.append(message.text) if POLICY in message.text else None)
+        self.warned: list[str] = []
+        """What Vega warns of in the charts of this page."""
+        page.on("console", self._hear)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if POLICY in message.text:
+            self.refused.append(message.text)
+        if message.text.startswith(VEGA):
+            self.warned.append(message.text)
 
     def open(self, path: str = "", **query: object) -> None:
         """Open a page of the dashboard, such as ``mistakes``, and wait until it is drawn."""
@@ -246,7 +258,8 @@ class Screen:
         self.page.wait_for_function("(path) => location.pathname === `/${path}`", arg=path)
 
     def expect_no_exception(self) -> None:
-        """No traceback on the screen, none in the server's log, and nothing that the browser had to refuse."""
+        """No traceback on screen or in the server's log; nothing that the browser had to refuse or Vega warns of."""
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
         assert self.refused == []
+        assert self.warned == []
         assert "Traceback" not in self.server.log_text(), self.server.log_text()
