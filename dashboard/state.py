@@ -149,7 +149,8 @@ def one_of(wanted: object, choices: Iterable[TextT], default: TextT) -> TextT:
 def window_width() -> int | None:
     """Return the width in pixels that the browser's window had when the page was loaded; None where it is unknown."""
     text = st.context.cookies.get(WIDTH, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else None
+    known = text.isascii() and text.isdecimal() and len(text) <= 5
+    return (int(text) or None) if known else None
 
 
 def count_up(key: str) -> int:

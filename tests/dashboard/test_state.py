@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -50,3 +52,26 @@ def test_the_browsers_back_is_no_late_rerun() -> None:
 def test_a_choice_is_put_back_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "LATE_S", 0.0)
     assert opened(back=False).session_state["links"] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("cookie", "width"),
+    [
+        ("390", 390),
+        ("1280", 1280),
+        ("", None),
+        ("0", None),
+        ("-5", None),
+        ("wide", None),
+        ("9" * 30, None),
+        ("³90", None),
+    ],
+)
+def test_the_width_of_the_window_is_that_of_the_cookie_where_it_is_a_number(
+    monkeypatch: pytest.MonkeyPatch, cookie: str, width: int | None
+) -> None:
+    context = SimpleNamespace(cookies={state.WIDTH: cookie})
+    monkeypatch.setattr(state.st, "context", context)
+    assert state.window_width() == width
+    context.cookies.clear()
+    assert state.window_width() is None
