@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -196,6 +197,35 @@ def test_the_sentence_on_a_cascade_has_its_share_its_accuracy_and_both_decisions
     cost = 1_000 + found.passed * 4_000
     assert cost_words(found, "large", (1_000, 4_000)) == (
         f"An image costs {cost:,.0f} multiplications on average, {100 - cost / 40:.0f} % fewer than with large alone."
+    )
+
+
+@pytest.mark.parametrize(
+    ("operations", "words"),
+    [
+        (4_000.0, "An image costs as much as with large alone: 4,000 multiplications on average."),
+        (4_010.0, "An image costs about as much as with large alone: 4,010 multiplications on average."),
+        (3_990.0, "An image costs about as much as with large alone: 3,990 multiplications on average."),
+        (4_040.0, "An image costs 4,040 multiplications on average, 1 % more than with large alone."),
+        (3_960.0, "An image costs 3,960 multiplications on average, 1 % fewer than with large alone."),
+        (8.0, "An image costs 8 multiplications on average, 99.8 % fewer than with large alone."),
+    ],
+)
+def test_a_cascade_that_saves_nothing_costs_as_much_as_its_second_model(operations: float, words: str) -> None:
+    models = split([predictions(3, 400), predictions(4, 400)])
+    found = replace(cascade(models, 0.2, margin=0.002, operations=(1_000, 4_000)), operations=operations)
+    assert cost_words(found, "large", (1_000, 4_000)) == words
+
+
+def test_no_share_of_the_images_is_called_zero_and_all_of_them_are_called_all() -> None:
+    first = answers([0.9, 0.8, 0.3, 0.2], [1, 1, 1, 1])
+    models = Choosing([first, first], [first, first], halved=False)
+    found = cascade(models, 0.0, margin=0.002, operations=(10, 100))
+    assert cascade_words(found, "small", "large").startswith("small first, large for none of the images: right on")
+    few = cascade_words(replace(found, passed=0.0004), "small", "large")
+    assert "large for the 0.04 % of the images" in few
+    assert answered_words("small", first.at(0.2), 0.2, 0.9).startswith(
+        "small answers all images, as it is at least 20.0 % sure of each, and is right on 100.00 % of them"
     )
 
 

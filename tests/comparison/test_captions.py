@@ -34,6 +34,11 @@ def test_the_share_of_the_loss_from_wrong_images_is_that_of_the_last_epoch(
     assert words == f"In the last epoch, in a {share} comes from the 3.00 % that are wrong."
 
 
+def test_no_share_of_the_loss_comes_from_wrong_images_where_none_is_wrong() -> None:
+    perfect = replace(epoch_row(1), val_loss_wrong=0.0, val_loss_correct=0.02, val_accuracy=1.0)
+    assert wrong_share_words({"a": [perfect]}) == "In the last epoch, no image is wrong in a."
+
+
 def test_what_a_wrong_image_costs_may_fall() -> None:
     rows = [
         replace(epoch_row(1), val_loss_wrong=0.184, val_accuracy=0.9),

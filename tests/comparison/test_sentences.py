@@ -361,6 +361,16 @@ def test_recipes_are_called_what_their_decision_and_seeds_say(
     assert f"over {len(second)} seeds" in whole
 
 
+def test_two_costs_that_differ_are_never_written_alike() -> None:
+    rows = [
+        replace(row(epoch, val_loss=loss, val_accuracy=0.9), val_loss_wrong=0.1 * cost, val_loss_correct=loss)
+        for epoch, loss, cost in ((1, 0.25, 2.01), (2, 0.5, 2.04))
+    ]
+    found = course(rows)
+    assert found is not None
+    assert "cost more: 2.04 nats each on average instead of 2.01, 1.01 times as much" in course_sentence("run", found)
+
+
 # -- courses -----------------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +406,10 @@ def test_what_became_of_loss_and_accuracy_is_what_the_two_epochs_show(
         assert more > 0
     if "No more images are wrong" in text:
         assert more <= 0
+    costs = re.search(r"([\d.]+) nats (?:each )?on average instead of ([\d.]+\d)(?:, ([\d.]+) times)?", text)
+    if costs and found.last_cost - found.best_cost > 1e-5:
+        assert float(costs.group(1)) > float(costs.group(2))
+        assert costs.group(3) is None or float(costs.group(3)) > 1 or found.last_cost / found.best_cost < 1 + 1e-5
     if re.search(r"cost more|costs more", text):
         assert last.val_accuracy < 1
         assert math.isnan(found.best_cost) or found.last_cost > found.best_cost

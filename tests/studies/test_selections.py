@@ -132,6 +132,7 @@ def test_sentences_state_the_lead_and_never_more_than_is_known() -> None:
     assert "how much of its lead is noise is not known" in chosen_words(unknown)
     assert "train the best with three seeds or more" in lead_words(unknown)
     assert lead_words(selection(lead=None)) == ""
+    assert lead_words(selection(lead=0.0)).startswith("It and the next best are level, where differences of up to")
     assert "by results on the test images" in chosen_words(selection(on_test=True))
     assert looked_at_words(0) == "No look at the test results of the others is on record in this store."
     assert looked_at_words(3).startswith("The test results of 3 of the others have been looked at")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mnist_core.comparison.abstention import Abstaining, Cascade
 from mnist_core.comparison.decide import Decision
-from mnist_core.comparison.words.numbers import ANSWER_WORDS, percent, points_words
+from mnist_core.comparison.words.numbers import ANSWER_WORDS, percent, points_words, unlike
 
 
 def chosen_words(*, halved: bool, images: int) -> str:
@@ -23,9 +23,14 @@ def answered_words(name: str, found: Abstaining, threshold: float | None, wanted
     if threshold is None or found.accuracy is None or found.interval is None:
         return f"{name} answers nothing: no confidence of it was right {goal} of the time on the images to choose on."
     low, high = found.interval
+    answered = (
+        f"all images, as it is at least {_sure(threshold)} sure of each"
+        if found.share == 1
+        else f"the {percent(found.share)} of the images of which it is at least {_sure(threshold)} sure"
+    )
     sentence = (
-        f"{name} answers the {percent(found.share)} of the images of which it is at least {_sure(threshold)} sure, "
-        f"and is right on {percent(found.accuracy)} of them [{100 * low:.2f}, {100 * high:.2f}]"
+        f"{name} answers {answered}, and is right on {percent(found.accuracy)} of them "
+        f"[{100 * low:.2f}, {100 * high:.2f}]"
     )
     if high < wanted:
         return sentence + f": less than the {goal} asked for, which held on the images to choose on only."
@@ -46,20 +51,27 @@ def compared_words(name: str, base: str, decision: Decision) -> str:
 def cascade_words(found: Cascade, first: str, second: str) -> str:
     """Return how a cascade does, in a sentence."""
     low, high = found.interval
+    passed = (
+        f"the {unlike(100 * found.passed, 0, 1)} % of the images of which {first} is less than "
+        f"{_sure(found.threshold)} sure"
+        if found.passed
+        else "none of the images"
+    )
     return (
-        f"{first} first, {second} for the {100 * found.passed:.1f} % of the images of which {first} is less than "
-        f"{_sure(found.threshold)} sure: right on {percent(found.accuracy)} [{100 * low:.2f}, {100 * high:.2f}]. "
-        f"Against {first} alone: {decided_words(found.against_first)}. Against {second} alone: "
-        f"{decided_words(found.against_second)}."
+        f"{first} first, {second} for {passed}: right on {percent(found.accuracy)} "
+        f"[{100 * low:.2f}, {100 * high:.2f}]. Against {first} alone: {decided_words(found.against_first)}. "
+        f"Against {second} alone: {decided_words(found.against_second)}."
     )
 
 
 def cost_words(found: Cascade, second: str, operations: tuple[int, int]) -> str:
     """Return what a cascade costs against its second model alone. operations: of both models, for an image."""
     cost = found.operations or 0.0
-    share = cost / operations[1]
-    ratio = f"{100 * (1 - share):.0f} % fewer than" if share < 1 else f"{100 * (share - 1):.0f} % more than"
-    return f"An image costs {cost:,.0f} multiplications on average, {ratio} with {second} alone."
+    number, percents = f"{cost:,.0f} multiplications on average", 100 * abs(1 - cost / operations[1])
+    if percents < 0.5:
+        return f"An image costs {'about ' if percents else ''}as much as with {second} alone: {number}."
+    ratio = f"{unlike(percents, 100, 0)} % fewer than" if cost < operations[1] else f"{percents:.0f} % more than"
+    return f"An image costs {number}, {ratio} with {second} alone."
 
 
 def decided_words(item: Decision) -> str:
@@ -69,7 +81,4 @@ def decided_words(item: Decision) -> str:
 
 def _sure(threshold: float) -> str:
     """Return a confidence in per cent with as many digits as tell it from 100 %."""
-    digits = 1
-    while digits < 6 and threshold < 1 and f"{100 * threshold:.{digits}f}" == f"{100:.{digits}f}":
-        digits += 1
-    return f"{100 * min(threshold, 1):.{digits}f} %"
+    return f"{unlike(100 * min(threshold, 1), 100, 1)} %"

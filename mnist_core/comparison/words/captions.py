@@ -30,7 +30,9 @@ def wrong_share_words(histories: Mapping[str, Sequence[EpochRow]]) -> str:
     for name, rows in histories.items():
         last = rows[-1] if rows else None
         total = last.val_loss_wrong + last.val_loss_correct if last else math.nan
-        if last and math.isfinite(total) and total > 0:
+        if last and last.val_accuracy == 1:
+            parts.append(f"no image is wrong in {name}")
+        elif last and math.isfinite(total) and total > 0:
             wrong = percent(1 - last.val_accuracy)
             parts.append(
                 f"in {name} {100 * last.val_loss_wrong / total:.0f} % of the loss comes from the {wrong} that are wrong"

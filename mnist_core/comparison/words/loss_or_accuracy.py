@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from mnist_core.comparison.loss_or_accuracy import NOTABLE, Course, Relation, relation
 from mnist_core.comparison.verdicts import Verdict
-from mnist_core.comparison.words.numbers import ANSWER_WORDS, listed, loss_words, p_words, percent, points_words
+from mnist_core.comparison.words.numbers import (
+    ANSWER_WORDS,
+    listed,
+    loss_words,
+    p_words,
+    percent,
+    points_words,
+    unlike,
+)
 from mnist_core.comparison.words.verdicts import Names, loss_verdict_words, verdict_words
 from mnist_core.runs.records import EpochRow
 
@@ -48,8 +56,9 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
         text += " Hardly more images are wrong" if points < -1e-9 else " No more images are wrong"
     if dearer and points > -0.1:
         text += (
-            f", but the wrong ones cost more: {found.last_cost:.1f} nats each on average instead of "
-            f"{found.best_cost:.1f}, {found.last_cost / found.best_cost:.2f} times as much"
+            f", but the wrong ones cost more: {unlike(found.last_cost, found.best_cost, 1)} nats each on average "
+            f"instead of {unlike(found.best_cost, found.last_cost, 1)}, "
+            f"{unlike(found.last_cost / found.best_cost, 1, 2)} times as much"
         )
         sure = f"mean confidence {percent(best.val_confidence)}, then {percent(last.val_confidence)}"
         text += (
@@ -58,7 +67,10 @@ def course_sentence(name: str, found: Course, *, overfits: bool = True) -> str:
             else "."
         )
     elif dearer:
-        text += f", and each costs more: {found.last_cost:.1f} nats on average instead of {found.best_cost:.1f}."
+        text += (
+            f", and each costs more: {unlike(found.last_cost, found.best_cost, 1)} nats on average instead of "
+            f"{unlike(found.best_cost, found.last_cost, 1)}."
+        )
     else:
         text += "; each costs no more than before." if found.last_cost <= found.best_cost else "."
         text += _elsewhere(best, last)
@@ -141,5 +153,6 @@ def relation_words(verdict: Verdict, names: Names, costs: tuple[float, float] = 
             )
     if all(math.isfinite(cost) for cost in costs):
         dear, cheap = (base, run) if costs[0] > costs[1] else (run, base)
-        text += f" A wrong image costs {max(costs):.1f} nats on average in {dear}, and {min(costs):.1f} in {cheap}."
+        most, least = unlike(max(costs), min(costs), 1), unlike(min(costs), max(costs), 1)
+        text += f" A wrong image costs {most} nats on average in {dear}, and {least} in {cheap}."
     return text

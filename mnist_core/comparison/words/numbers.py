@@ -92,6 +92,20 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+MOST_DIGITS = 6
+"""So many decimals tell a number from another in a sentence, at most."""
+
+
+def unlike(value: float, other: float, digits: int) -> str:
+    """Return a number with so many decimals, or with as many more as tell it from another number that it differs from.
+
+    So that no sentence calls a difference ``0 %``, or speaks of ``1.0 nats instead of 1.0``.
+    """
+    while digits < MOST_DIGITS and value != other and f"{value:.{digits}f}" == f"{other:.{digits}f}":
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
 def sample_words(item: Sample) -> str:
     """Return the accuracies of a recipe's seeds, such as ``97.28 ± 0.33 % over 3 seeds``; of two seeds at least."""
     return f"{100 * item.mean:.2f} ± {100 * item.sd:.2f} % over {item.n} seeds"

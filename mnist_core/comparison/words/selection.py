@@ -30,7 +30,7 @@ def lead_words(item: Selection) -> str:
     """Return a sentence on the winner's lead, and on how it compares with noise; empty if nothing else has finished."""
     if item.lead is None:
         return ""
-    text = f"It leads the next best by {_amount(item, item.lead)}"
+    text = f"It leads the next best by {_amount(item, item.lead)}" if item.lead else "It and the next best are level"
     if item.noise is None:
         return f"{text}; {within_words(item)}: train the best with three seeds or more to find out."
     source = (
