@@ -14,6 +14,8 @@ from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
 
 KEY = "confusion"
+PRESENTED = 250
+"""Height of the matrix in presenter mode, before it is enlarged: all of it is on the first screen then."""
 COUNTS, PER_CENT = "Counts", "In %"
 
 
@@ -48,7 +50,7 @@ def matrix_panel(run: Run, cell: Cell) -> None:
     shares = state.link_text("cells") == "percent"
     state.widget("cells", PER_CENT if shares else COUNTS)
     st.radio("Cells show", [COUNTS, PER_CENT], horizontal=True, key="cells", on_change=_switch)
-    draw_matrix(run, cell, key=KEY, shares=shares)
+    draw_matrix(run, cell, key=KEY, shares=shares, height=PRESENTED if state.presenting() else HEIGHT)
 
 
 def draw_matrix(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import streamlit as st
 
@@ -77,6 +78,13 @@ def steps(names: Sequence[str], current: int, go: Callable[[int], None]) -> None
             disabled=frozen or current >= len(names) - 1, on_click=go, args=(current + 1,),
             help=names[current + 1] if current < len(names) - 1 else None,
         )  # fmt: skip
+
+
+def next_to_each_other(parts: int) -> Sequence[AbstractContextManager[object]]:
+    """Return a column for each of some parts in presenter mode, whose screen is to hold them all; else the page."""
+    if state.presenting() and parts > 1:
+        return st.columns(parts, gap="medium")
+    return [nullcontext()] * parts
 
 
 def invitation() -> None:

@@ -23,11 +23,12 @@ from mnist_core.comparison.words.numbers import ANSWER_WORDS, bare_points_words
 from mnist_core.data.images import sprite
 from mnist_core.errors import DatasetError
 from mnist_core.evaluation.corruptions import CORRUPTIONS, SEVERITIES
-from mnist_core.plots.exams import severity_chart, severity_frame
+from mnist_core.plots.exams import HEIGHT, severity_chart, severity_frame
 from mnist_core.runs.run import Run
 from mnist_core.text import data_name, for_markdown
 
 EXAM = "exam"  # the key, and the name in the URL, of the corruption whose severities are shown
+PRESENTED = 250  # height of the chart in presenter mode, before it is enlarged: all of it is on the first screen
 SHOWN = 10  # digits to a row of the picture
 
 
@@ -68,13 +69,21 @@ def main() -> None:
         return
     short, colours = short_labels(same), resources.colours([run.id for run in chosen])
     count = affordable([run.config.model for run in same], images, len(exam_names()))
-    few = f" Here {count:,} of them are used, as convolutions take long." if count < images else ""
+    few = f"Here {count:,} of them are used, as convolutions take long. " if count < images else ""
+    if state.presenting():  # the chart on the first screen
+        if few:
+            st.caption(f"There are {images:,} test images. {few}")
+        frame, config = _compared(same, short, count)
+        _severity(same, short, colours, count)
+        _table(frame, config, len(same) - 1)
+        return
     st.caption(
         f"The {images:,} test images of {for_markdown(data_name(same[0].config.dataset.name))}, and fifteen "
-        f"corruptions of them, those of MNIST-C (Mu and Gilmer 2019), made here.{few} "
+        f"corruptions of them, those of MNIST-C (Mu and Gilmer 2019), made here. {few}"
         "No run was trained on them; one that was trained with augmentation has seen digits moved and turned."
     )
-    _table(same, short, count)
+    frame, config = _compared(same, short, count)
+    _table(frame, config, len(same) - 1)
     _severity(same, short, colours, count)
     other_digits(same, short)
 
@@ -94,7 +103,8 @@ def _digits_that_ship(runs: list[Run]) -> None:
         )
 
 
-def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
+def _compared(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Write what the exams show of the runs, and return the table of all exams and how its columns look."""
     exams: dict[str, resources.Exam] = {name: (name, None) for name in exam_names()}
     results = resources.exam_results(runs, list(exams.values()), count)
     by_run = {run.id: dict(zip(exams, results[run.id], strict=True)) for run in runs}
@@ -121,9 +131,13 @@ def _table(runs: Sequence[Run], labels: Mapping[str, str], count: int) -> None:
         "severity": st.column_config.NumberColumn(help="Of 5; that of MNIST-C. 0: the test images as they are.")
     }
     config |= {f"{labels[run_id]} in %": st.column_config.NumberColumn(format="%.2f") for run_id in by_run}
-    panels.grid(frame, key="exams_table", most=len(frame), column_config=config, height="content")
+    return frame, config
+
+
+def _table(frame: pd.DataFrame, config: Mapping[str, Any], others: int) -> None:
+    panels.grid(frame, key="exams_table", most=len(frame), column_config=dict(config), height="content")
     if others:
-        st.caption(corrected_words(len(others) * len(exams)))
+        st.caption(corrected_words(others * len(frame)))
     panels.csv_button(frame, "exams", key="exams_csv")
 
 
@@ -145,7 +159,8 @@ def _severity(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[s
         list(CORRUPTIONS),
         format_func=_label,
         key=EXAM,
-        width=260,
+        width=420 if state.presenting() else 260,
+        label_visibility="collapsed" if state.presenting() else "visible",
         on_change=lambda: state.set_link(**{EXAM: state.widget_value(EXAM)}),
     )
     exams: list[resources.Exam] = [(ORIGINAL, None), *((name, severity) for severity in SEVERITIES)]
@@ -156,7 +171,7 @@ def _severity(runs: Sequence[Run], labels: Mapping[str, str], colours: Mapping[s
         _digits(runs[0], name, count)
     with right:
         panels.chart_with_table(
-            Drawing(severity_chart, frame, dict(colours)),
+            Drawing(severity_chart, frame, dict(colours), height=PRESENTED if state.presenting() else HEIGHT),
             frame.drop(columns="run"),
             alt_text=f"Lines: the accuracy of each run against the severity of {_label(name)}, 0 to 5.",
             key="severity",

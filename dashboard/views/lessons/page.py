@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 
 import streamlit as st
@@ -83,6 +83,8 @@ def _list(found: Lessons) -> None:
                     icon=":material/play_arrow:",
                     help=for_markdown(filed.lesson.title),
                 )
+    if state.presenting():
+        return
     st.caption(
         f"A lesson is one short text file. Put your own into the folder “{FOLDER}” of the store; docs/lessons.md "
         "describes the form."
@@ -135,13 +137,6 @@ def _to_the_list() -> None:
     )
 
 
-def _next_to_each_other(parts: int) -> Sequence[AbstractContextManager[object]]:
-    """Return a column for each of some parts in presenter mode, whose screen is to hold them all; else the page."""
-    if state.presenting() and parts > 1:
-        return st.columns(parts, gap="medium")
-    return [nullcontext()] * parts
-
-
 def _question(filed: Filed, found: Mapping[str, Subject]) -> None:
     lesson, given = filed.lesson, _key(filed, "given")
     chart = _key(filed, "chart").replace(":", "_")
@@ -151,7 +146,7 @@ def _question(filed: Filed, found: Mapping[str, Subject]) -> None:
             state.fill({given: int(str(clicked[0][EPOCH]))})
     with st.container(key="lesson_question", border=True):
         panels.heading(text(lesson.question.text, found), "")
-        places = _next_to_each_other(2 if lesson.question.picture else 1)
+        places = presenter.next_to_each_other(2 if lesson.question.picture else 1)
         if lesson.question.picture:
             with places[0]:
                 pictures.draw(
@@ -277,7 +272,7 @@ def _reveal(filed: Filed, found: Mapping[str, Subject], prediction: float | str)
     st.markdown(f"*{text(lesson.question.text, found)}*")
     panels.headline(f"{icon} {sentence if lesson.kind == 'choice' else for_markdown(sentence)}")
     words, shown = text(lesson.answer.text, found), len(lesson.answer.pictures)
-    places = _next_to_each_other(shown + 1 if shown == 1 else shown)
+    places = presenter.next_to_each_other(shown + 1 if shown == 1 else shown)
     if not state.presenting():
         st.markdown(words)
     for place, (each, column) in enumerate(zip(lesson.answer.pictures, places, strict=False)):

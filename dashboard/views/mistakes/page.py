@@ -48,7 +48,7 @@ def main() -> None:
         return
     with right:
         run = _inspected(tested, labels)
-        if len(tested) > 1:
+        if len(tested) > 1 and not state.presenting():
             st.page_link(
                 "views/disagreements/page.py", label="On which digits these runs disagree", icon=":material/call_split:"
             )
@@ -125,7 +125,8 @@ def _answer(run: Run) -> None:
         else:
             st.metric("Most frequent confusion", "none")
             st.caption("every test image is guessed right")
-    label_effect(run)
+    if not state.presenting():  # whose first screen is for the matrix
+        label_effect(run)
 
 
 def _times(times: int) -> str:

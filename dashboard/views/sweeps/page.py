@@ -75,7 +75,8 @@ def head(item: AnyStudy) -> bool:
     store, runner = resources.store(), resources.runner()
     done, look, live = look_at(item)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(words(item, done), width="stretch")
+        if live or not state.presenting():
+            st.caption(words(item, done), width="stretch")
         if live and st.button("Cancel", icon=":material/stop:", type="tertiary", key="sweep_cancel"):
             with panels.errors_as_messages():
                 item.cancel(store, runner)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
 from dashboard import resources, state, theme
 from dashboard.cache import cached
-from dashboard.shared import looks, panels
+from dashboard.shared import looks, panels, presenter
 from dashboard.shared.charts import Drawing
 from dashboard.views.sweeps.parallel_panel import parallel
 from dashboard.views.sweeps.results_table import open_in_compare, results_table, with_words
@@ -21,6 +23,8 @@ from mnist_core.text import for_markdown
 
 CLICKED = ("sweep_lines", "sweep_heat", "sweep_parallel", "search_pair")
 SLICES_ABREAST = 4
+PRESENTED, PRESENTED_BELOW_A_BOX = 280, 200
+"""Height of the lines in presenter mode, before they are enlarged: all of them are on the first screen then."""
 QUANTITIES = {"error": "error rate", "accuracy": "accuracy", "loss": "loss"}
 OPTIMISTIC = (
     "These runs were evaluated on the test set while training. The best of many test results looks better than it is: "
@@ -49,25 +53,33 @@ def sweep_results(sweep: Sweep) -> None:
     table = resources.of_study(sweeps.results, sweep, reader=resources.READER, reveal=revealed)
     best, brushed = sweeps.best(table), None
     names = axis_words(sweep.axes or sweep.points[0].values, sweep.spec.base_config())
-    _answer(sweep, table, best)
-    looks.choice_caption(sweep)
-    if sweep.optimistic:
-        st.warning(f"**Optimistic.** {OPTIMISTIC}", icon=":material/warning:")
+    words, pictures = presenter.next_to_each_other(2)
+    with words:
+        _answer(sweep, table, best)
+        looks.choice_caption(sweep)
+        if sweep.optimistic:
+            st.warning(f"**Optimistic.** {OPTIMISTIC}", icon=":material/warning:")
     done = table[table["val_loss"].notna()]
-    if len(done) < 2:
-        st.caption("Pictures begin with the second finished run.")
-    else:
-        quantity = st.segmented_control(
-            "Show", list(QUANTITIES), default="error", format_func=QUANTITIES.__getitem__, required=True,
-            key="sweep_quantity", persist_state="session",
-        )  # fmt: skip
-        # the test set was the validation set: the same curve twice would say nothing more
-        series = ("train", "test") if sweep.optimistic else tuple(charts.SERIES) if revealed else ("train", "val")
-        decides = f"{'test' if sweep.optimistic else 'val'}_{quantity}"
-        brushed = _pictures(sweep, done, names, str(quantity), series, decides)
+    with pictures:
+        if len(done) < 2:
+            st.caption("Pictures begin with the second finished run.")
+        else:
+            quantity = st.segmented_control(
+                "Show", list(QUANTITIES), default="error", format_func=QUANTITIES.__getitem__, required=True,
+                key="sweep_quantity", persist_state="session", label_visibility=_labels(),
+            )  # fmt: skip
+            # the test set was the validation set: the same curve twice would say nothing more
+            series = ("train", "test") if sweep.optimistic else tuple(charts.SERIES) if revealed else ("train", "val")
+            decides = f"{'test' if sweep.optimistic else 'val'}_{quantity}"
+            brushed = _pictures(sweep, done, names, str(quantity), series, decides)
     if not sweep.optimistic:
         looks.reveal_switch(sweep)
     results_table(table, names, best, key=f"sweep_table_{sweep.id}", filename=f"sweep-{sweep.id}", kept=brushed)
+
+
+def _labels() -> Literal["collapsed", "visible"]:
+    """Return how labels above the boxes look: in presenter mode, the heading of the chart has their words."""
+    return "collapsed" if state.presenting() else "visible"
 
 
 def _answer(sweep: Sweep, table: pd.DataFrame, best: str | None) -> None:
@@ -93,7 +105,14 @@ def _pictures(
         first = axes[0]
         if len(axes) > 1:
             first = str(
-                st.selectbox("Against", axes, format_func=names.__getitem__, key="sweep_axis", persist_state="session")
+                st.selectbox(
+                    "Against",
+                    axes,
+                    format_func=names.__getitem__,
+                    key="sweep_axis",
+                    persist_state="session",
+                    label_visibility=_labels(),
+                )
             )
             first = first if first in axes else axes[0]
         _lines(done, first, names[first], quantity, series, len(axes) > 1)
@@ -112,11 +131,18 @@ def _lines(done: pd.DataFrame, axis: str, title: str, quantity: str, series: tup
     frame = cached(charts.line_frame, done, axis, quantity, series=series)
     drawn = with_words(frame, {"setting": axis})
     mean = "Means over the other settings; bars span the least and the greatest." if several else ""
+    click = "" if state.presenting() else "A click on a point opens its runs in Compare."
     panels.chart_with_table(
-        Drawing(charts.line_chart, drawn, title, QUANTITIES[quantity] if quantity != "loss" else "loss"),
+        Drawing(
+            charts.line_chart,
+            drawn,
+            title,
+            QUANTITIES[quantity] if quantity != "loss" else "loss",
+            height=None if not state.presenting() else PRESENTED_BELOW_A_BOX if several else PRESENTED,
+        ),
         frame.drop(columns="runs"),
         title=f"{QUANTITIES[quantity].capitalize()} by {title}",
-        sentence=f"{mean} A click on a point opens its runs in Compare.".strip(),
+        sentence=f"{mean} {click}".strip(),
         help="Of the weights that each run keeps, dropout off, without the L2 penalty. Training: a fixed part of the "
         "training images.",
         alt_text=f"{QUANTITIES[quantity]} by {title} for {', '.join(charts.SERIES[name] for name in series)}",

@@ -33,7 +33,7 @@ FIRST = f"preset:{FIRST_PRESET}"
 FIRST_DROPOUTS = (0.5, 0.4, 0.3, 0.1, 0.0, 0.6)
 BASE_KEY, RUN_KEY, SEEDS_KEY, NAME_KEY = "base", "run", "seeds", "name"
 OWN_KEYS = (BASE_KEY, RUN_KEY, SEEDS_KEY, NAME_KEY, *links.KEYS)
-SHARED_KEYS = (state.CHOSEN, state.BASELINE, state.WEIGHTS)
+SHARED_KEYS = (state.CHOSEN, state.BASELINE, state.WEIGHTS, state.PRESENT)
 FORM, _BASE, _PROBLEMS = "train", "train_base", "train_link_problems"
 
 

@@ -107,7 +107,7 @@ def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="live_service"):
         if look.notice:
             st.caption(f":material/warning: {sentence(look.notice)}", width="stretch")
-        else:
+        elif service.problem or not state.presenting():
             st.caption(service_sentence(service), width="stretch")
         waiting = [run for run in live if run.state == "queued" and not run.recorded]
         if service.state == "stopped" and waiting and st.button("Start the waiting runs", key="live_submit"):
@@ -327,17 +327,18 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         ),
     )
     changes = changes_of(curves)
+    height = 270 if state.presenting() else 330  # enlarged there, and still on the first screen
     for metric, title, sentence, definition in charts:
         frame = cached(curve_frame, curves, metric)
         members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None
         panels.chart_with_table(
-            Drawing(curves_chart, frame, colours, metric, x_max=end, height=330, members=members, changes=changes),
+            Drawing(curves_chart, frame, colours, metric, x_max=end, height=height, members=members, changes=changes),
             frame.drop(columns=["run", "smoothed"]),
             alt_text=f"{title} by epoch of {', '.join(curve.label for curve in curves)}",
             key=f"live_{metric}",
             filename=f"training-{metric}",
             title=title,
-            sentence=sentence,
+            sentence="" if state.presenting() else sentence,
             help=definition,
         )
     sentences = notes(found, runs)

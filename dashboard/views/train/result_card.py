@@ -40,6 +40,8 @@ def result_card(run: Run, chosen: list[str], runs: list[Run]) -> None:
             text = f"{headline(comparison, names, recipes)} {text}"
     if text:
         st.markdown(for_markdown(text.strip()))
+    if state.presenting():  # the curves on the first screen
+        return
     query = {state.CHOSEN: ",".join([base.id, *own.ids] if base else own.ids)}
     with st.container(horizontal=True, gap="small"):
         st.page_link("views/compare/page.py", label="Compare", icon=":material/compare_arrows:", query_params=query)
