@@ -1,6 +1,7 @@
 """The Draw page without a browser: what it says of runs that cannot answer, kept digits, and its text fields."""
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from dashboard.shared import explanations
 from dashboard.shared.drawing.edits import _numbers
 from dashboard.views.draw.kept_panel import few_words
+from mnist_core.comparison.decide import narrowest
 from mnist_core.data.drawings import PAD_SIDE, encoded, seen
 from mnist_core.data.images import Pixels
 from mnist_core.data.kept_digits import keep, kept_digits
@@ -207,7 +209,10 @@ def test_what_is_no_picture_is_refused_in_words_and_the_drawing_stays(app, both:
     page = drawn(app(PAGE, runs=both))
     page.file_uploader[0].upload("seven.png", b"no picture", "image/png").run()
     assert not page.exception
-    assert any("PNG or JPEG" in item.value for item in page.error)
+    (error,) = page.error
+    assert "PNG or JPEG" in error.value
+    assert "BytesIO" not in error.value  # what Pillow names, which is no file to a person
+    assert not re.search(r"<.*>|0x[0-9a-f]+", error.value)
     assert pad_data(page)["stamp"] == "s-1"
 
 
@@ -264,6 +269,17 @@ def test_twenty_digits_are_said_to_be_few() -> None:
     text = few_words(20, 2)
     assert text.startswith("20 digits show little. A difference of ")
     assert "Even two models that both get the very same 20 right may differ by up to 16 points" in text
+
+
+def test_one_digit_is_said_to_show_little_and_is_compared_with_no_set_of_digits() -> None:
+    # two models that both get one digit right: their accuracies may still be as far apart as this
+    points = 100 * narrowest(1)
+    assert few_words(1, 0) == (
+        f"One digit shows little. Even two models that both get it right may differ by up to {points:.0f} points on "
+        "other digits."
+    )
+    assert "1 digits" not in few_words(1, 1)
+    assert "would be found" not in few_words(1, 1)
 
 
 def test_without_mnist_the_nearest_training_digits_are_a_sentence_and_the_way_to_the_page_data(
