@@ -128,6 +128,12 @@ def test_in_a_simulated_class_the_order_agrees_with_the_truth_and_noise_does_not
         assert not any(leads for *_, leads in found[board])
 
 
+def test_the_table_counts_the_simulated_classes_that_reach_the_goal() -> None:
+    rows = [(agreed, 0.0, 0.0, False, False) for agreed in (0.899, 0.9, 0.95)]
+    head, _, line = class_board.table({"board": rows})
+    assert dict(zip(head.split(" | "), line.split(" | "), strict=True))["0.9 or more"] == "2 of 3"
+
+
 def test_the_simulated_runs_disagree_as_those_that_ship_do() -> None:
     images = class_board.Images(np.random.default_rng(0), class_board.correlation())
     first, second = (images.right(class_board.AT, images.luck()) for _ in range(2))
