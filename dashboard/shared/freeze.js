@@ -6,6 +6,17 @@ const hold = (event) => {
   if (!event.ctrlKey && !event.metaKey && !event.altKey) event.preventDefault();
 };
 
+// While an input has the focus, Streamlit gives no key to a button, as somebody may be typing. Nobody types into a
+// choice: the presenter's keys go on to the page from there.
+const KEYS = new Set(["pagedown", "pageup", "1", "2", "3", "f", "n", "p"]);
+const pass = (event) => {
+  if (!(event.target instanceof Element && event.target.matches("input:is([type=radio], [type=checkbox])"))) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !KEYS.has(event.key.toLowerCase())) return;
+  event.stopImmediatePropagation();
+  event.preventDefault();
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, code: event.code, bubbles: true }));
+};
+
 function freeze(frozen) {
   document.documentElement.classList.toggle("frozen", frozen); // for style.css
   if (frozen) window.addEventListener("keydown", hold, true);
@@ -13,6 +24,10 @@ function freeze(frozen) {
 }
 
 export default function ({ data }) {
+  window.addEventListener("keydown", pass, true);
   freeze(data.frozen);
-  return () => freeze(false);
+  return () => {
+    window.removeEventListener("keydown", pass, true);
+    freeze(false);
+  };
 }

@@ -62,8 +62,7 @@ def main() -> None:
 def _more_tools() -> None:
     """Draw the button that brings what `style.css` hides, or hides it again.
 
-    Hidden, the widgets keep their values, and the pad its place. A switch would be an input, from which no key reaches
-    the presenter's buttons.
+    Hidden, the widgets keep their values, and the pad its place.
     """
     on = bool(state.widget_value(MORE))
     st.button(
