@@ -243,6 +243,20 @@ def _mnist(was_running: bool) -> None:
                 fetching.start()
                 st.rerun()
         _refused(refusal)
+        if not refusal:
+            _mnist_from_a_file()
+
+
+def _mnist_from_a_file() -> None:
+    """Take an mnist.npz from the viewer's machine: a classroom may have no network."""
+    key = state.fresh_key("data_mnist_file")  # an uploaded file can be cleared in no other way
+    given = st.file_uploader("Or choose an mnist.npz, such as from a USB stick", ["npz"], key=key)
+    if given is None:
+        return
+    with panels.errors_as_messages(), st.spinner("Checking the file …"):
+        panels.check_upload(given, "an mnist.npz has 11.5 MB")
+        resources.store().catalog.keep_mnist(given.getvalue(), Path(given.name).name)
+        _changed("MNIST can be used now: 60,000 training and 10,000 test images.")
 
 
 def _stop() -> None:

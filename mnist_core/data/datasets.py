@@ -196,13 +196,14 @@ def find_mnist() -> Path | None:
 
 
 def _load_mnist(path: Path) -> Dataset:
-    arrays = read_npz(path)
+    return _checked_mnist(read_npz(path), f"{path}", "delete the file and fetch it again")
+
+
+def _checked_mnist(arrays: dict[str, NDArray[np.uint8]], called: str, remedy: str) -> Dataset:
+    """Return the arrays of a file as MNIST. Raises DatasetError with the remedy where they are not."""
     for key in ARRAYS:
         if idx_md5(arrays[key]) != MNIST_MD5[key]:
-            raise DatasetError(
-                f"{path} is not MNIST: the checksum of {key} differs from the published one; "
-                "delete the file and fetch it again"
-            )
+            raise DatasetError(f"{called} is not MNIST: the checksum of {key} differs from the published one; {remedy}")
     return Dataset("mnist", **arrays, fingerprint=MNIST_FINGERPRINT)
 
 
@@ -262,6 +263,13 @@ def download_mnist() -> Path:
             f"or set {MNIST_VARIABLE} to the path of an mnist.npz"
         ) from error
     return keras_cache()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _first_line(error: Exception) -> str:
@@ -414,13 +422,34 @@ class Catalog:
         # other data under a name that was forgotten do not take the place of what was kept under it
         path = self._kept / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
         with placing(path) as arrived:
-            with arrived.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(arrived, content)
             arrays = read_npz(arrived, called=called, most_bytes=MOST_KEPT_BYTES)
         self._enter(name, path.resolve())
         return Dataset(name, **arrays, fingerprint=fingerprint(arrays))
+
+    def keep_mnist(self, content: bytes, called: str) -> Dataset:
+        """Check that the content of a file is MNIST, and keep it where Keras would; return it loaded.
+
+        Parameters
+        ----------
+        content
+            of an mnist.npz that came from another machine.
+        called
+            the name of that file, for messages only.
+
+        Raises
+        ------
+        DatasetError
+            where it is not MNIST, by the published checksums.
+        WriteError
+            where it cannot be kept.
+        """
+        self._check()
+        make_folder(keras_cache().parent)
+        with placing(keras_cache()) as arrived:
+            _write(arrived, content)
+            arrays = read_npz(arrived, called=called, most_bytes=MOST_KEPT_BYTES)
+            return _checked_mnist(arrays, printable(called), "take the mnist.npz that Keras uses, of 11.5 MB")
 
     def _enter(self, name: str, path: Path) -> None:
         write_json(self._registry, {k: str(v) for k, v in (self._entries() | {name: path}).items()})

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.shared import datasets, panels
 from dashboard.shared.downloads import Download
+from mnist_core.data.datasets import idx_md5, read_npz
 from mnist_core.runs.store import Store
 from tests.support.pages import click, words
 from tests.support.synthetic import MakeRun
@@ -103,6 +104,28 @@ def test_mnist_is_not_offered_for_use_while_it_is_arriving(app: OpenPage, fetchi
     fetching.state = "running"
     table = page_of(app).dataframe[0].value.set_index("Dataset")
     assert table.loc["MNIST", "On this machine"] == "no"
+
+
+def test_mnist_can_be_taken_from_a_file_and_nothing_else_is(
+    app: OpenPage, fetching: Fetching, npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def given(page: AppTest) -> AppTest:
+        uploader = page.file_uploader(key="data_mnist_file_0")
+        return uploader.set_value(("mnist.npz", npz.read_bytes(), "application/octet-stream")).run()
+
+    page = given(page_of(app))
+    assert [error.value.replace("\\", "") for error in page.error] == [
+        "Mnist.npz is not MNIST: the checksum of x_train differs from the published one; take the mnist.npz that "
+        "Keras uses, of 11.5 MB."
+    ]
+    assert "Download MNIST" in [button.label for button in page.button]
+    published = {key: idx_md5(array) for key, array in read_npz(npz).items()}
+    monkeypatch.setattr("mnist_core.data.datasets.MNIST_MD5", published)  # as if these few images were MNIST
+    page = given(page_of(app))
+    assert not page.exception
+    assert "MNIST can be used now" in words(page)
+    assert "MNIST is not on this machine yet" not in words(page)
+    assert page.dataframe[0].value.set_index("Dataset").loc["MNIST", "On this machine"] == "yes"
 
 
 def test_without_a_network_the_reason_is_said_and_digits_remain(

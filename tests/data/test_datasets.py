@@ -268,6 +268,28 @@ class TestMnist:
         found = {key: getattr(mnist, key) for key in datasets.ARRAYS}
         assert datasets.fingerprint(found) == mnist.fingerprint == constants.MNIST_FINGERPRINT
 
+    def test_a_file_from_elsewhere_is_kept_only_where_it_is_mnist(
+        self, catalog: Catalog, tmp_path: Path, monkeypatch
+    ) -> None:
+        monkeypatch.delenv("MNIST_NPZ", raising=False)
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+        other = saved(tmp_path / "other.npz", **arrays())
+        with pytest.raises(
+            DatasetError, match=r"^theirs\.npz is not MNIST: the checksum of x_train .*; take the mnist"
+        ):
+            catalog.keep_mnist(other.read_bytes(), "theirs.npz")
+        with pytest.raises(DatasetError, match=r"^theirs\.npz is not an \.npz file"):
+            catalog.keep_mnist(b"rubbish", "theirs.npz")
+        with pytest.raises(NotAllowed, match="only the teacher may"):
+            Store(tmp_path, who=lambda: student("Ada")).catalog.keep_mnist(other.read_bytes(), "theirs.npz")
+        assert not catalog.available("mnist")
+        assert list((tmp_path / "keras" / "datasets").iterdir()) == []
+        # as if these few images were MNIST
+        published = {key: datasets.idx_md5(array) for key, array in read_npz(other).items()}
+        monkeypatch.setattr(datasets, "MNIST_MD5", published)
+        assert len(catalog.keep_mnist(other.read_bytes(), "theirs.npz").y_train) == 40
+        assert len(catalog.load("mnist").y_train) == 40
+
 
 def test_digits_say_that_their_test_images_are_hardly_by_new_writers(catalog: Catalog) -> None:
     """By scikit-learn's description; every fifth image of a class cannot leave a writer of about 138 images out."""
