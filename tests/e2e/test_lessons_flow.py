@@ -61,11 +61,15 @@ def assert_to_be_read_from_the_last_row(screen: Screen, below: str = "none") -> 
 
 
 @pytest.mark.usefixtures("shipped")
-def test_each_lesson_fits_the_screen_of_a_projector_before_the_answer_and_with_it(screen: Screen) -> None:
+def test_all_lessons_and_each_fit_the_screen_of_a_projector_before_the_answer_and_with_it(screen: Screen) -> None:
     page = screen.page
     page.set_viewport_size({"width": 1920, "height": 1080})
     lessons = [read_lesson(path) for path in sorted(SHIPPED.glob("*.toml"))]
-    screen.open("lessons", lesson="parameters", present=1)
+    screen.open("lessons", present=1)
+    expect(page.get_by_role("button", name="Begin")).to_have_count(len(lessons))
+    screen.settled()
+    assert_to_be_read_from_the_last_row(screen)
+    page.get_by_role("button", name="Begin").first.click()
     for lesson in lessons:
         expect(page.get_by_role("heading", name=lesson.title, exact=True)).to_be_visible()
         question = screen.key("lesson_question")

@@ -68,10 +68,11 @@ def _list(found: Lessons) -> None:
     for problem in found.problems:
         st.error(f"This lesson cannot be read. {for_markdown(problem)}", icon=":material/error:")
     columns: Sequence[DeltaGenerator] = ()
+    abreast = 3 if state.presenting() else 2  # on a projector, with its large type, all are to be seen at once
     for place, filed in enumerate(found.lessons):
-        if place % 2 == 0:  # a row at a time, so that they are in order on a phone
-            columns = st.columns(2, gap="small")  # the gap of the page, so that a phone has one distance only
-        with columns[place % 2], st.container(border=True, key=f"card_{filed.name}", gap="xsmall"):
+        if place % abreast == 0:  # a row at a time, so that they are in order on a phone
+            columns = st.columns(abreast, gap="small")  # the gap of the page, so that a phone has one distance only
+        with columns[place % abreast], st.container(border=True, key=f"card_{filed.name}", gap="xsmall"):
             done = ":material/check_circle: " if _prediction(filed) is not None else ""
             st.markdown(f"**{place + 1}. {done}{for_markdown(filed.lesson.title)}**")
             with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
