@@ -1,4 +1,4 @@
-"""Training times on this machine, from the store's runs that measured them."""
+"""Training times on this kind of processor, from the store's runs that measured them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def images(name: str) -> int | None:
 
 
 def estimate(config: RunConfig, runs: list[Run]) -> TimeEstimate | None:
-    """Return how long `config` will take here, from the newest ended ones of `runs`; None if none was measured here.
+    """Return how long `config` will take here, from the newest ended ones of `runs`; None if none was measured.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def _basis(runs: list[Run]) -> list[TimedTraining]:
     newest = [run for run in runs if run.ended][-estimates.MOST_RUNS :]
     measured: list[TimedTraining] = CACHE.get(
         ("timed", *((run.id, run.version()) for run in newest)),
-        lambda: estimates.on_this_machine(newest, images),
+        lambda: estimates.on_this_processor(newest, images),
         size_of,
     )
     return measured

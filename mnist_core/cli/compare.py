@@ -220,7 +220,7 @@ def _cost(plan: Plan, runs: list[Run], everything: list[Run], store: Store) -> f
     sides = [run for run in runs if run.id in (plan.baseline, plan.run)]
     name = sides[0].config.dataset.name
     images = estimates.training_images(name, store.catalog.load)
-    basis = estimates.on_this_machine(everything, lambda one: estimates.training_images(one, store.catalog.load))
+    basis = estimates.on_this_processor(everything, lambda one: estimates.training_images(one, store.catalog.load))
     configs = [run.config for run in sides for _ in range(plan.more)]
     return estimates.total(configs, images, basis) if images else None
 

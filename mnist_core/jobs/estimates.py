@@ -1,4 +1,6 @@
-"""Estimates of training time, from the trainings measured on the same machine.
+"""Estimates of training time, from the trainings measured on the same kind of processor.
+
+A run records its processor, not its machine: those that ship with the project count where the processor is the same.
 
 The cost of an epoch is modelled as ``seconds = a·steps + b·operations·images``: a fixed price for each batch and one
 for each multiplication. Both prices are at least zero and are fitted to relative errors, so that short trainings count
@@ -86,7 +88,7 @@ def measured(
     images
         (dataset name, fingerprint) → size of its training set, None if that is unknown.
     here
-        True if an environment is this machine's.
+        True if an environment's processor is of this machine's kind.
     """
     found = []
     for run in runs:
@@ -110,8 +112,11 @@ def measured(
     return found
 
 
-def on_this_machine(runs: Sequence[Run], images: Callable[[str], int | None]) -> list[TimedTraining]:
-    """Return what the newest ended ones of `runs` say about cost here; images: dataset name → its training images."""
+def on_this_processor(runs: Sequence[Run], images: Callable[[str], int | None]) -> list[TimedTraining]:
+    """Return what the newest ended ones of `runs` say about cost on a processor of this machine's kind.
+
+    images: dataset name → its training images.
+    """
 
     def of_a_run(name: str, fingerprint: str) -> int | None:
         return MNIST_TRAIN_IMAGES if fingerprint == MNIST_FINGERPRINT else images(name)

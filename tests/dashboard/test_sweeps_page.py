@@ -93,7 +93,7 @@ def test_the_time_is_told_before_the_start_without_what_is_trained_already(
     app: OpenPage, store: Store, runner: FakeRunner
 ) -> None:
     page = app("views/sweeps/page.py")
-    assert "no run has been measured on this machine yet" in "".join(item.value for item in page.caption)
+    assert "no run on such a processor yet" in "".join(item.value for item in page.caption)
     done = sweep(store)
     page.selectbox(key="sweep_what").set_value("sweep:coursera/neurons").run()
     page_text = "".join(item.value for item in page.caption)

@@ -311,7 +311,7 @@ def _cost(configs: list[RunConfig]) -> str:
     if not missing:
         return f" All {len(configs)} are trained already."
     if seconds is None:
-        return " No time estimate: no run has been measured on this machine yet."
+        return " No time estimate: no run on such a processor yet."
     at_once = max(1, resources.runner().status().workers)
     most = "at most " if any(config.training.early_stopping for config in missing) else ""
     which = f"the {len(missing)} that are missing" if len(missing) < len(configs) else "all"

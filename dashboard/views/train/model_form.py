@@ -284,14 +284,16 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
         key="train_go",
     )
     # below the button, which is to be on a laptop's first screen
-    slow = st.toggle("Slow motion", key="train_slow", persist_state="session", help=touch.SLOW_HELP)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_below"):
+        slow = st.toggle("Slow motion", key="train_slow", persist_state="session", help=touch.SLOW_HELP)
+        if known and not problem:  # next to the switch, so that nothing moves when a run ends
+            st.caption(
+                "Trained already. Move a slider to train anew.",
+                help=f"This very training is in the store: {for_markdown(known.name)}. Move a slider to train "
+                "something new, or ask for two seeds or more.",
+            )
     if problem:
         st.error(problem, icon=":material/error:")
-    elif known:
-        st.caption(
-            f"This very training is in the store: {for_markdown(known.name)}. Move a slider to train something new, or "
-            "ask for two seeds or more."
-        )
     if not clicked or config is None:
         return config, None
     start = base.config.replace(dataset__name=config.dataset.name)
@@ -312,22 +314,24 @@ def _seeds() -> int:
 
 def _cost(config: RunConfig | None, runs: list[Run], seeds: int, *, sound: bool) -> None:
     if config is None:
-        st.markdown("–")
+        st.markdown("–  \n:small[:gray[no time estimate: see below]]")
         return
     found = timings.estimate(config, runs) if sound else None
     text = f"**{style.count(config.model.parameter_count())}** parameters"
     if found:
         most = "at most " if config.training.early_stopping else ""
         text += f", **{most}≈ {style.duration(found.seconds)}**" + (" a seed" if seeds > 1 else "")
-        basis = f"estimated from {found.runs} run{'' if found.runs == 1 else 's'} measured on this machine"
+        basis = f"estimated from {found.runs} run{'' if found.runs == 1 else 's'} on a processor of this kind"
     elif not sound:
         basis = "no time estimate: see below"
     else:
-        basis = "no time estimate: no run has been measured on this machine yet"
+        basis = "no time estimate: no run on such a processor yet"
+    # two lines whatever they say, so that the button below them stays where it is
     st.markdown(
-        f"{text} :small[:gray[({basis})]]",
+        f"{text}  \n:small[:gray[{basis}]]",
         help="Parameters are the numbers that training adjusts. The time is fitted to the seconds per epoch of ended "
-        "runs: a price for each batch, and one for each parameter and image.",
+        "runs, also of those that ship with the project: a price for each batch, and one for each parameter and image. "
+        "A run records the processor that it was trained on, but not the machine.",
     )
 
 
