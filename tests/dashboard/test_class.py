@@ -48,6 +48,21 @@ def test_a_student_sees_whose_run_it_is_and_has_no_button_that_cancels_the_run_o
     assert store.get(run_of_ben.id).state == "cancelled"
 
 
+def test_a_student_has_no_button_that_stops_at_once_the_run_of_another(
+    app: OpenPage, runner: FakeRunner, as_viewer: Callable[[str], Classroom], run_of_ben: Run
+) -> None:
+    (run_of_ben.path / "cancel").touch()  # it is being stopped
+    kill = f"live_kill_{run_of_ben.id}"
+    as_viewer("Ada")
+    page = app("views/train/page.py")
+    assert "of Ben" in text_of(page)
+    assert kill not in {button.key for button in page.button}
+    as_viewer("Ben")
+    assert kill in {button.key for button in app("views/train/page.py").button}
+    as_viewer("")
+    assert kill in {button.key for button in app("views/train/page.py").button}
+
+
 def test_only_the_teacher_downloads_registers_and_forgets_data(
     app: OpenPage, as_viewer: Callable[[str], Classroom], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

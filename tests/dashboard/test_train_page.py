@@ -14,14 +14,16 @@ from dashboard.views.train import live
 from mnist_core.comparison.verdicts import compare
 from mnist_core.comparison.words.verdicts import verdict_words
 from mnist_core.experiments.presets import PRESETS
+from mnist_core.files import write_json
 from mnist_core.jobs import watch
+from mnist_core.jobs.execution import environment
 from mnist_core.jobs.local_service import ServiceStatus
 from mnist_core.runs.records import EpochRow, LiveProgress, Origin
 from mnist_core.runs.run import Run
 from mnist_core.runs.store import Store
 from mnist_core.text import for_markdown
 from tests.support.jobs import FakeRunner
-from tests.support.pages import click, words
+from tests.support.pages import click, text_of, words
 from tests.support.synthetic import MakeRun, config, epoch_row
 
 MODEL_1 = PRESETS["notebook/model_1"].config.replace(dataset__name="digits")
@@ -49,12 +51,27 @@ def test_it_opens_on_model_1_and_says_what_is_missing(page: AppTest) -> None:
     assert page.slider(key="train_layer_0_dropout").value == 0.2
     text = words(page)
     assert "**55,050** parameters" in text
-    assert "no run has been measured on this machine yet" in text
+    assert "no run on such a processor yet" in text
     assert "MNIST is not here: digits is used" in text
     assert "No published figure on digits" in text
     assert "Published on MNIST: " not in text
-    assert "Nothing is training" in text
+    assert "Nothing is training yet" in text
     assert "2 workers ready." in text
+
+
+def test_an_estimate_says_on_which_kind_of_processor_it_was_measured_and_claims_no_machine(
+    app: OpenPage, runner: FakeRunner, store: Store, make_run: MakeRun
+) -> None:
+    """A run records its processor only: one that ships may have been trained on another machine of the same kind."""
+    run = make_run("shipped", MODEL_1)
+    write_json(run.path / "environment.json", environment())
+    shipped = store.root / "reference"
+    shipped.mkdir()
+    run.path.rename(shipped / run.id)
+    assert store.get(run.id).read_only
+    page = app("views/train/page.py")
+    assert "estimated from 1 run on a processor of this kind" in text_of(page)
+    assert "this machine" not in text_of(page)
 
 
 def test_the_first_slider_sets_the_dropout_of_all_layers(page: AppTest, store: Store) -> None:
@@ -263,7 +280,7 @@ def test_what_is_trained_already_is_shown_and_not_trained_again(
 ) -> None:
     run = trained()
     page = app("views/train/page.py", base="notebook/model_1", dataset="digits")
-    assert "This very training is in the store" in words(page)  # before the click, not only after it
+    assert "Trained already." in words(page)  # before the click, not only after it
     page = click(page, "Show it")
     assert runner.submitted == []
     assert "Already trained: here it is." in words(page)
@@ -303,6 +320,56 @@ def test_the_card_of_a_finished_run_measures_it_against_the_first_chosen_one(
     assert "Compare" in links
     assert any(label.startswith("See its ") and label.endswith("mistakes") for label in links)
     assert f"inspect={new.id}" in next(query for label, query in links.items() if label.startswith("See its"))
+
+
+def test_the_last_result_stays_while_another_run_is_trained(
+    app: OpenPage, runner: FakeRunner, make_run: MakeRun, trained: Callable[..., Run]
+) -> None:
+    """So that the curves below it stay where they are."""
+    base, last = make_run("first", config((64,)), errors=20), make_run("new", config((48,)), errors=8)
+    trained(state="running")
+    page = app("views/train/page.py", runs=f"{base.id},{last.id}")
+    assert "<b>new</b> finished" in text_of(page)
+    assert "new is better than first" in text_of(page)
+
+
+def test_of_a_run_without_a_result_the_last_result_is_shown_too(
+    app: OpenPage, runner: FakeRunner, make_run: MakeRun, trained: Callable[..., Run]
+) -> None:
+    finished = make_run("done", config((64,)), errors=20)
+    trained(state="cancelled", name="given up", reason="cancelled in epoch 4 of 30")
+    text = text_of(app("views/train/page.py", runs=finished.id))
+    assert text.index("<b>given up</b> cancelled in epoch 4 of 30") < text.index("<b>done</b> finished")
+
+
+@pytest.mark.parametrize(
+    ("errors", "words_of_it"), [(8, "+2.40 points against first: better"), (20, "0.00 points against first: too close")]
+)
+def test_a_run_that_ends_while_it_is_watched_has_a_short_result_until_that_is_closed(
+    app: OpenPage, runner: FakeRunner, make_run: MakeRun, store: Store, errors: int, words_of_it: str
+) -> None:
+    base = make_run("first", config((64,)), errors=20)
+    run, _ = store.add(config((48,)), name="new", fingerprint=base.status.fingerprint)
+    page = app("views/train/page.py", runs=f"{base.id},{run.id}")
+    assert not [button for button in page.button if button.key == "short_close"]
+    make_run("new", config((48,)), errors=errors)
+    page.run()
+    assert words_of_it in text_of(page)
+    page.button(key="short_close").click().run()
+    assert "points against first:" not in text_of(page)
+    assert not [button for button in app("views/train/page.py").button if button.key == "short_close"]
+
+
+def test_the_short_result_goes_with_the_next_start_and_says_of_what_was_stopped_how_far_it_came(
+    app: OpenPage, runner: FakeRunner, trained: Callable[..., Run], store: Store
+) -> None:
+    run = trained(state="queued", name="mine")
+    page = app("views/train/page.py")
+    runner.cancel(run.id)
+    page.run()
+    assert "<b>mine</b> cancelled after 0 of 30 epochs" in text_of(page)
+    click(page, "One more seed")
+    assert "<b>mine</b> cancelled after 0 of 30 epochs" not in text_of(page)
 
 
 def test_what_the_curves_of_the_last_run_say_is_under_it(

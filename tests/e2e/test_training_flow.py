@@ -24,6 +24,35 @@ WARM_UP = True
 LONG_MS = 60_000
 
 
+MOST_MOVED_PX = 8
+PLACES = {
+    "dropout": ".st-key-train_dropout_all",
+    "epochs": ".st-key-train_epochs",
+    "button": ".st-key-train_go",
+    "layers": ".st-key-train_layer_0_units",
+    "jobs and result": ".st-key-live_jobs",
+    "curves": "[data-testid=stVegaLiteChart]",
+}
+LOOK_AGAIN_AND_AGAIN = """(places) => {
+  const page = document.querySelector('[data-testid=stMain]');
+  window.tops = Object.fromEntries(Object.keys(places).map((name) => [name, []]));
+  clearInterval(window.looks);
+  window.looks = setInterval(() => {
+    for (const [name, selector] of Object.entries(places)) {
+      const found = document.querySelector(selector);
+      if (found) window.tops[name].push(found.getBoundingClientRect().top + page.scrollTop);
+    }
+  }, 50);
+}"""
+
+
+def moved_px(screen: Screen) -> dict[str, float]:
+    """How far the tops of `PLACES` have moved on the page since just before Train was pressed."""
+    tops = screen.page.evaluate("window.tops")
+    assert all(len(values) > 1 for values in tops.values())
+    return {name: max(values) - min(values) for name, values in tops.items()}
+
+
 def start_by_keyboard(screen: Screen, name: str, epochs: str, *, slow: bool = False) -> Run:
     """Set the form by keyboard and press Train; the run that came of it.
 
@@ -61,6 +90,8 @@ def press_train(screen: Screen, name: str, *, slow: bool) -> Run:
     if slow:
         screen.key("train_slow").locator("label").click()
         screen.page.wait_for_timeout(600)  # the form answers in a fragment of its own
+    expect(chart(screen, 0)).to_be_visible()
+    screen.page.evaluate(LOOK_AGAIN_AND_AGAIN, PLACES)
     screen.key("train_go").get_by_role("button").click()
     return expect_run(screen, name)
 
@@ -133,6 +164,9 @@ def test_a_short_training_ends_and_stays_in_view(screen: Screen) -> None:
     until(lambda: run.id in screen.query()["runs"])
     # polling has stopped: the page comes to rest
     screen.settled()
+    expect(screen.key("train_go")).to_contain_text("Show it")
+    assert max(moved_px(screen).values()) <= MOST_MOVED_PX, moved_px(screen)
+    expect(screen.key("short_result")).not_to_be_visible()  # the card is on the screen
     screen.open("", runs=run.id)
     expect(screen.page.get_by_text("short").first).to_be_visible()
     screen.expect_no_exception()
@@ -250,17 +284,34 @@ def test_on_train_the_button_is_on_the_first_screen_and_the_first_click_trains(s
     assert screen.page.locator("img.network-picture").bounding_box()["height"] > 120
 
 
-def test_on_a_phone_the_progress_is_at_the_bottom_of_the_screen(screen: Screen) -> None:
+def test_on_a_phone_the_progress_and_then_the_result_are_at_the_bottom_of_the_screen(screen: Screen) -> None:
     screen.page.set_viewport_size({"width": 390, "height": 844})
     run = start_by_link(screen, "on a phone", 33)
-    progress = screen.key("live_jobs")
+    progress = screen.key("live_now")
     expect(progress.get_by_text(re.compile(r"epoch \d+ of"))).to_be_visible(timeout=LONG_MS)
     expect(progress.get_by_test_id("stProgress")).to_be_visible()  # the text arrives before the bar does
-    box = progress.bounding_box()
-    assert box is not None
-    assert 844 - 5 <= box["y"] + box["height"] <= 844 + 1
+    expect_at_the_bottom(progress)
+    screen.server.store.set_slow_motion(run.id, 0.0)
+    expect_run(screen, "on a phone", "finished")
+    result = screen.key("short_result")
+    expect(result.get_by_text(re.compile(r"\d % right, .+ points against "))).to_be_visible()
+    expect(result.get_by_role("link", name="Compare")).to_be_visible()
+    expect(screen.key("train_go")).to_contain_text("Show it")
+    expect_at_the_bottom(result)
+    assert max(moved_px(screen).values()) <= MOST_MOVED_PX, moved_px(screen)
+    result.get_by_role("button", name="Close").click()
+    expect(result).to_have_count(0)
     screen.expect_no_exception()
-    screen.server.store.cancel(run.id)  # the next test needs the worker
+
+
+def expect_at_the_bottom(part: Locator) -> None:
+    """The part is wholly on a phone's screen, at its lower edge."""
+    box = part.bounding_box()
+    assert box is not None
+    assert box["y"] >= 844 / 2
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert 844 - 5 <= box["y"] + box["height"] <= 844 + 1
 
 
 def test_pause_change_dropout_and_go_on(screen: Screen) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources, state, theme
 from dashboard.cache import cached
@@ -18,7 +19,7 @@ from dashboard.shared.charts import Drawing
 from dashboard.shared.run_curves import curves_of, notes, planned
 from dashboard.shared.run_picker import MOST, run_labels
 from dashboard.views.train.model_form import NOTICE
-from dashboard.views.train.result_card import result_card
+from dashboard.views.train.result_card import SHORT, result_card, short_result
 from dashboard.views.train.touch import controls, may_stop, pause_button, slow_toggle, touchable
 from mnist_core.comparison.diagnosis.words import words
 from mnist_core.errors import MnistCoreError
@@ -31,6 +32,8 @@ from mnist_core.runs.run import Run
 from mnist_core.text import data_name, for_markdown
 
 TICK_S = 0.5
+SEEN = "train_seen"
+"""Key of the session: the runs that were in training when the page was last drawn."""
 RECENT = 6
 MOST_PAUSED = 2
 """Of the paused runs, so many have their sliders shown; the others are among those that ended before."""
@@ -71,18 +74,30 @@ def _panel(chosen: list[str], active: list[str], before: tuple[str, bool]) -> No
         if set(ended) - set(chosen):
             chosen = groups.newest(list(dict.fromkeys([*chosen, *ended])), runs, MOST)
             state.choose(chosen)
-    _service(service, live, look)
+    head = _service(service, live, look)
     with st.container(key="live_jobs", gap="xsmall"):
         drawn = _jobs(runs, live, chosen)
     shown = [by_id[run_id] for run_id in dict.fromkeys([*chosen, *(run.id for run in live if run.state != "queued")])
              if run_id in by_id]  # fmt: skip
     with panels.errors_as_messages():
         ids = groups.newest([run.id for run in shown], runs, MOST)
-        _curves([by_id[run_id] for run_id in ids], runs)
+        _curves([by_id[run_id] for run_id in ids], runs, head)
     _recent(runs, [*live, *drawn])
+    _short(by_id, live, chosen, runs)  # last, as what comes after a new part is drawn again
     if changed:
         # the interval is set on full runs only; not before the buttons are drawn, else a click would be lost
         st.rerun()
+
+
+def _short(by_id: Mapping[str, Run], live: list[Run], chosen: list[str], runs: list[Run]) -> None:
+    """Draw the short result of the run that this person has last seen in training, once nothing is trained."""
+    training = [run.id for run in live if not run.one_of_many]
+    ended = [run_id for run_id in state.widget_value(SEEN) or [] if run_id in by_id and run_id not in training]
+    state.fill({SEEN: training} | ({SHORT: ended[-1]} if ended else {}))
+    run = by_id.get(str(state.widget_value(SHORT)))
+    if run is not None and not live:
+        with panels.errors_as_messages():
+            short_result(run, chosen, runs)
 
 
 # -- the service -------------------------------------------------------------------------------------------------------
@@ -103,8 +118,10 @@ def service_sentence(service: ServiceStatus) -> str:
     return f"{where}{workers} ready."
 
 
-def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="live_service"):
+def _service(service: ServiceStatus, live: list[Run], look: Look) -> DeltaGenerator:
+    """Draw the state of the service; return its line, which has room for a switch of the curves."""
+    head = st.container(horizontal=True, vertical_alignment="center", key="live_service")
+    with head:
         if look.notice:
             st.caption(f":material/warning: {sentence(look.notice)}", width="stretch")
         elif service.problem or not state.presenting():
@@ -116,26 +133,49 @@ def _service(service: ServiceStatus, live: list[Run], look: Look) -> None:
                     resources.runner().submit(run.id)
                 resources.watch().again()
                 st.rerun()
+    return head
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
 def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
-    """Draw the live jobs and the paused ones; return which that are not live were drawn.
+    """Draw the live jobs, the paused ones, and the last result; return which that are not live were drawn.
 
-    Where none is live, the one that ended last keeps their place, so that nothing jumps.
+    The last result keeps its place while another run is trained, so that nothing moves when that one begins or ends.
     """
     labels = run_labels(runs, states=False)
     ended = recently_ended(runs)
-    last = [] if live else ended[:1]
+    last = _last(ended)
     paused = [run for run in ended if run.state == "paused" and touchable(run) and (run.id in chosen or run in last)]
     paused = paused[:MOST_PAUSED]
     last = [run for run in last if run not in paused]
+    if (paused and not live) or (live and state.presenting()):  # the room is for sliders, or for the curves
+        last = []
     ids = [*chosen, *(run.id for run in [*live, *last, *paused])]
     first = {run_id: group.first.id for group in groups.grouped(ids, runs) for run_id in group.ids}
     palette = resources.colours(list(dict.fromkeys(first.values())))
     colours = {run_id: palette[of_group] for run_id, of_group in first.items()}
+    if live:
+        with st.container(key="live_now", gap="xsmall"):
+            _now(live, labels, colours)
+    for run in paused:
+        _paused(run, labels[run.id], colours[run.id])
+    for run in last:
+        _ended(run, labels[run.id], colours[run.id])
+        _details(run, chosen, runs)
+    if not last and not paused and not (live and state.presenting()):
+        _nothing_ended(training=bool(live))
+    return [*paused, *last]
+
+
+def _last(ended: list[Run]) -> list[Run]:
+    """Return the run that ended last and, if it has no result, the last one that has."""
+    finished = next((run for run in ended if run.state == "finished"), None)
+    return list({run.id: run for run in (*ended[:1], *([finished] if finished else []))}.values())
+
+
+def _now(live: list[Run], labels: Mapping[str, str], colours: Mapping[str, str]) -> None:
     waiting = progress.waiting(live)
     for run in [run for run in live if run not in waiting[MOST_WAITING:]]:
         place = waiting.index(run) + 1 if run in waiting else 0
@@ -145,20 +185,31 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
             st.caption(f"{len(waiting) - MOST_WAITING} more are waiting.", width="content")
             if any(run.one_of_many for run in waiting):
                 st.page_link("views/sweeps/page.py", label="Sweeps", icon=":material/grid_on:")
-    for run in paused:
-        _paused(run, labels[run.id], colours[run.id])
-    for run in last:
-        _ended(run, labels[run.id], colours[run.id])
-        if run.state == "finished" and run.id in chosen:
-            with panels.errors_as_messages():
-                result_card(run, chosen, runs)
-        with contextlib.suppress(MnistCoreError):  # `_ended` has shown what is damaged
-            found = resources.diagnosis(run)
-            if found:
+
+
+def _details(run: Run, chosen: list[str], runs: list[Run]) -> None:
+    """Draw the result of a run that has ended, as far as it has one, and what its curves say."""
+    if run.state == "finished" and run.id in chosen:
+        with panels.errors_as_messages():
+            result_card(run, chosen, runs)
+    with contextlib.suppress(MnistCoreError):  # `_ended` has shown what is damaged
+        found = resources.diagnosis(run)
+        if found:
+            with st.container(key=f"live_curves_say_{run.id}"):
                 st.caption(for_markdown(words(found[0]).sentence))
-    if not live and not last and not paused:
-        st.caption("Nothing is training, and nothing has been trained here yet. Set the sliders, then press Train.")
-    return [*paused, *last]
+
+
+def _nothing_ended(*, training: bool) -> None:
+    """Write what will stand here, where no run has ended yet."""
+    if training:
+        st.caption("Its result will stand here: how many test digits it gets right, and how that compares.")
+    else:
+        panels.empty_state(
+            "Nothing is training yet",
+            "Set the sliders, then press Train. Its progress will stand here, and then its result.",
+            key="live_none",
+            icon=":material/play_arrow:",
+        )
 
 
 def _paused(run: Run, label: str, colour: str) -> None:
@@ -172,7 +223,8 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
     stopping = (run.path / "cancel").exists()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         panels.dotted(colour, "", name=label)
-        if stopping:
+        allowed = may_stop(run)
+        if allowed and stopping:
             # the process of a run from outside is a person's notebook: it gets a request to stop, but is never killed
             if not run.recorded and st.button(
                 "Stop at once", key=f"live_kill_{run.id}", type="tertiary", icon=":material/dangerous:",
@@ -180,7 +232,7 @@ def _job(run: Run, label: str, colour: str, place: int) -> None:
             ):  # fmt: skip
                 with panels.errors_as_toasts():
                     resources.runner().kill(run.id)
-        elif may_stop(run):
+        elif allowed:
             if run.state == "running" and touchable(run):
                 slow_toggle(run)
                 if run.pause() is None:
@@ -285,7 +337,7 @@ def _recent(runs: list[Run], drawn: list[Run]) -> None:
 # -- curves ------------------------------------------------------------------------------------------------------------
 
 
-def _curves(shown: list[Run], runs: list[Run]) -> None:
+def _curves(shown: list[Run], runs: list[Run], head: DeltaGenerator) -> None:
     found = groups.grouped([run.id for run in shown], runs)
     colours = resources.colours([group.first.id for group in found])
     curves = curves_of(found, colours)
@@ -310,7 +362,8 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         )
     singly = False
     if any(curve.members for curve in curves):
-        singly = st.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
+        # in a line that is there without it too, so that the curves stay where they are
+        singly = head.toggle("Single seeds", key="live_singly", help="Each seed as a thin line, under the mean of all.")
     charts: tuple[tuple[CurveMetric, str, str, str], ...] = (
         (
             "loss",
@@ -327,7 +380,7 @@ def _curves(shown: list[Run], runs: list[Run]) -> None:
         ),
     )
     changes = changes_of(curves)
-    height = 270 if state.presenting() else 330  # enlarged there, and still on the first screen
+    height = 270 if state.presenting() else 290  # the first is on the first screen, also enlarged there
     for metric, title, sentence, definition in charts:
         frame = cached(curve_frame, curves, metric)
         members = member_frame(curves, metric, kinds=("training", "validation")) if singly else None

@@ -8,6 +8,7 @@ from dashboard import resources, state
 from dashboard.shared import groups, panels
 from dashboard.shared.run_picker import MOST, run_picker
 from dashboard.views.train import form_link, live, model_form
+from dashboard.views.train.result_card import SHORT
 from mnist_core.errors import MnistCoreError
 from mnist_core.jobs.request import request_all
 from mnist_core.runs.run import Run
@@ -51,6 +52,7 @@ def start(request: model_form.TrainingRequest) -> str | None:
     others = [run_id for run_id in dict.fromkeys(others) if run_id in same_data and run_id not in new]
     first = groups.grouped(others, runs)[: MOST - len(groups.grouped(new, runs))]
     state.choose([*(run_id for group in first for run_id in group.ids), *new])
+    state.fill({SHORT: new[-1]})  # it may end before it is first seen in training
     outcomes = {item.outcome for item in requested}
     if len(requested) > 1:
         known = sum(item.outcome == "stored" for item in requested)
@@ -64,6 +66,6 @@ form_link.take(found)  # in runs of the whole page only: see there
 left, right = st.columns([5, 7], gap="large")
 with left:
     form(found)
-with right:
+with right, st.container(key="live_panel"):
     live.live_panel(run_picker(found, label="Curves of", every_seed=True), found)
 panels.store_problems(problems)
