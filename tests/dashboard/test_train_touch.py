@@ -98,6 +98,17 @@ def test_the_button_says_what_is_changed_and_a_new_run_takes_the_place_of_the_pa
     assert "was changed by hand while it was trained" in words(page)
 
 
+def test_a_paused_run_that_is_not_chosen_leaves_the_room_to_the_one_in_training(
+    app: OpenPage, runner: FakeRunner, run: Callable[..., Run]
+) -> None:
+    """As after it has gone on as a changed run: its sliders would push the curves off the screen."""
+    run()
+    other = run("running", name="other", seed=1)
+    page = app(TRAIN, runs=other.id)
+    assert len(bars(page)) == 1
+    assert "One more epoch" not in buttons(page)
+
+
 def test_a_slider_that_is_back_where_it_was_changes_nothing(
     app: OpenPage, runner: FakeRunner, run: Callable[..., Run]
 ) -> None:

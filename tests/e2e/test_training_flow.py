@@ -327,6 +327,10 @@ def test_pause_change_dropout_and_go_on(screen: Screen) -> None:
     screen.page.reload()
     slider = screen.key(f"live_dropout_{run.id}").get_by_role("slider")
     expect(slider).to_be_visible()
+    for width in (390, 1280):  # all of its buttons are there without scrolling in their place
+        screen.page.set_viewport_size({"width": width, "height": 800})
+        expect(screen.key(f"live_cancel_{run.id}").get_by_role("button")).to_be_visible()
+        assert screen.key("live_jobs").evaluate("place => place.scrollHeight - place.clientHeight") <= 1
     slider.focus()
     screen.page.keyboard.press("End")
     screen.page.get_by_role("button", name="One more epoch").click()

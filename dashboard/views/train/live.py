@@ -146,7 +146,8 @@ def _jobs(runs: list[Run], live: list[Run], chosen: list[str]) -> list[Run]:
     """
     labels = run_labels(runs, states=False)
     ended = recently_ended(runs)
-    last = _last(ended)
+    # while another is trained, a paused run that is not chosen waits among those that ended before
+    last = _last([run for run in ended if not (live and run.state == "paused")])
     paused = [run for run in ended if run.state == "paused" and touchable(run) and (run.id in chosen or run in last)]
     paused = paused[:MOST_PAUSED]
     last = [run for run in last if run not in paused]

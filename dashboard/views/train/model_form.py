@@ -288,7 +288,7 @@ def _start(base: Base, runs: list[Run]) -> tuple[RunConfig | None, TrainingReque
         slow = st.toggle("Slow motion", key="train_slow", persist_state="session", help=touch.SLOW_HELP)
         if known and not problem:  # next to the switch, so that nothing moves when a run ends
             st.caption(
-                "Trained already. Move a slider to train anew.",
+                "Trained already. Move a slider to train again.",
                 help=f"This very training is in the store: {for_markdown(known.name)}. Move a slider to train "
                 "something new, or ask for two seeds or more.",
             )

@@ -86,8 +86,8 @@ def controls(run: Run, do: Do) -> None:
             do(lambda: resources.runner().cancel(run.id))
     if words:
         st.caption(
-            "It goes on as a new run with these settings, marked as changed by hand. This one stays paused, and can "
-            "still go on unchanged."
+            "It goes on as a new run, marked as changed by hand; this one stays paused.",
+            help="The new run has these settings. This one can still go on unchanged.",
         )
 
 
