@@ -18,6 +18,7 @@ from mnist_core.errors import DatasetError
 from mnist_core.plots.probabilities import Opinion
 from mnist_core.runs.records import ChosenEpoch
 from mnist_core.runs.run import Run
+from mnist_core.text import for_markdown
 
 NEVER = "There is no such digit: this never happened on the test images."
 SIZES = (24, 60, 120, 200)
@@ -94,7 +95,15 @@ def digit_pages(
     else:
         gallery(badged(items(shown), run), images, run.status.fingerprint, key="gallery", on_open=digit_dialog.show)
     _pager(number, pages, size, len(frame))
-    if state.link_text(digit_dialog.DIGIT):
+    wanted = state.link_text(digit_dialog.DIGIT)
+    last = len(predictions.labels) - 1
+    if wanted and state.link_number(digit_dialog.DIGIT, 0, last) is None:
+        st.info(
+            f"The link names the test image “{for_markdown(wanted[:20])}”, and there is none; they are counted from "
+            f"0 to {last:,}.",
+            icon=":material/link_off:",
+        )
+    elif wanted:
         heard = [item for item in voters if item.status.fingerprint == run.status.fingerprint]
         digit_dialog.digit_dialog(
             frame["index"].tolist(),

@@ -240,6 +240,16 @@ def test_an_enlarged_digit_shows_what_every_chosen_run_thinks(
     assert test.query_params["digit"] == "7"
 
 
+@pytest.mark.parametrize("wanted", ["abc", "500", "-1"])
+def test_a_link_to_a_digit_that_there_is_not_says_so_and_opens_nothing(app, run: Run, wanted: str) -> None:
+    test = app("views/mistakes/page.py", runs=run.id, digit=wanted)
+    assert not test.exception
+    assert f"the test image “{wanted}”, and there is none; they are counted from 0 to 499" in words(test).replace(
+        "\\", ""
+    )
+    assert not [box for box in test.button if box.key == "digit_next"]
+
+
 def test_the_gallery_behind_an_enlarged_digit_turns_its_page_with_it(app, make_run, fingerprint: str) -> None:
     run = make_run("many", config(), errors=30, fingerprint=fingerprint)
     test = app(PAGE, runs=run.id)

@@ -161,6 +161,8 @@ def test_tick_all_of_more_than_can_be_compared_keeps_what_was_chosen_and_says_ho
     assert page.query_params["runs"] == f"{ids[2]},{ids[0]},{ids[4]}", "those before, and the first line of the table"
     assert table(page)["tick"].all()
     assert "Compare draws 3 runs at once; 2 ticked runs are left out there" in text_of(page)
+    assert page.button(key="runs_compare").label == "Compare 3"
+    assert "opens this view again, with the 3 runs that Compare draws." in text_of(page)
 
 
 def chips(page: AppTest) -> list[str]:
@@ -209,7 +211,7 @@ def test_on_a_phone_tick_colour_name_and_accuracy_are_on_the_screen_together(win
 
 
 def test_the_column_of_names_is_as_wide_as_the_longest_up_to_a_limit() -> None:
-    assert widths_of(["a" * 32], 1280, by_recipe=False).name == CELL_PX + 32 * 7
+    assert widths_of(["a" * 32], 1280, by_recipe=False).name == CELL_PX + 32 * 7.5
     assert widths_of(["a" * 75], None, by_recipe=False).name == NAME_PX[1]
     assert widths_of([], None, by_recipe=False).name == NAME_PX[0]
     assert widths_of(["a"], 390, by_recipe=False).name == NAME_PX[0]

@@ -156,8 +156,8 @@ def actions(entries: Sequence[Entry], lines: Sequence[Line], chosen: list[str], 
     listed = list(dict.fromkeys(run_id for line in lines for run_id in line.ids))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_actions"):
         if st.button(
-            f"Compare {len(chosen)}" if chosen else "Compare", icon=":material/compare_arrows:", type="primary",
-            disabled=not chosen, key="runs_compare",
+            f"Compare {min(len(chosen), MOST)}" if chosen else "Compare",
+            icon=":material/compare_arrows:", type="primary", disabled=not chosen, key="runs_compare",
             help=f"Compare draws up to {MOST} at once; of more, the baseline and those ticked first.",
         ):  # fmt: skip
             ids = ",".join(table.to_compare(chosen, MOST))
@@ -264,7 +264,8 @@ def content(everything: Sequence[Entry]) -> None:
         panels.download("CSV", lambda: panels.csv(csv_frame(everything, lines)), "runs.csv", "text/csv", "runs_csv")
         st.caption(
             (f"{left_out} runs of sweeps that ship are left out (View). " if left_out else "")
-            + "The link in the address bar opens this view again."
+            + "The link in the address bar opens this view again"
+            + (f", with the {MOST} runs that Compare draws." if len(chosen) > MOST else ".")
         )
     details = state.link_text(table.OPEN)
     if details:

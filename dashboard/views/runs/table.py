@@ -43,7 +43,7 @@ USUAL = (
 ROW_PX, MOST_ROWS = 35, 16
 PHONE_PX = 640
 """Largest width of a window in which the columns are as narrow as they can be."""
-NAME_PX, LETTER_PX, CELL_PX = (140, 480), 7, 18
+NAME_PX, LETTER_PX, CELL_PX = (140, 480), 7.5, 20
 """Smallest and largest width of the names, that of a letter, and what is around the text of a cell."""
 INDENT = "   ↳ "
 """Stands before the name of a run that is listed below its recipe, in the cell that is edited."""
@@ -66,7 +66,7 @@ def widths_of(names: Sequence[str], window: int | None, *, by_recipe: bool) -> W
 
     On a phone tick, colour, name and accuracy are on the screen together.
     """
-    wanted = CELL_PX + LETTER_PX * max(map(len, names), default=0)
+    wanted = round(CELL_PX + LETTER_PX * max(map(len, names), default=0))
     if window is None or window > PHONE_PX:
         return Widths(40, 56, 36, min(max(NAME_PX[0], wanted), NAME_PX[1]), 92, phone=False)
     others = 34 + 40 * by_recipe + 28 + 78
