@@ -540,13 +540,12 @@ def curves_chart(
             .encode(x=horizontal, y=vertical("value"), color=colour, **dimmed)
         )
     if changed:
-        layers += _change_points(
-            mark_frame(front, changed, x, x_domain), horizontal, vertical("smoothed"), colour, paper
-        )
+        touched = mark_frame(front, changed, x, x_domain)
+        layers += _change_points(touched, horizontal, vertical("smoothed"), colour, paper, dimmed)
     if domain and not zoom:
         clipped = clipped_frame(front, domain, x)
         if len(clipped):
-            layers += _clipped(clipped, horizontal, vertical("y"), colour, x)
+            layers += _clipped(clipped, horizontal, vertical("y"), colour, x, dimmed)
     if domain:
         texts = {run: as_text(colours[run]) for run in runs}
         layers += _names(front, best if few else None, domain, metric, x, horizontal, vertical, texts, over, log, zoom)
@@ -561,12 +560,14 @@ def curves_chart(
     return chart
 
 
-def _clipped(clipped: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, x: Axis) -> list[alt.Chart]:
+def _clipped(
+    clipped: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, x: Axis, dimmed: Mapping[str, Any]
+) -> list[alt.Chart]:
     """Draw a triangle at the edge of the plot where a line enters it."""
     return [
         alt.Chart(part.rename(columns={"x": x}))
         .mark_point(filled=True, size=55, opacity=1, shape="triangle-up" if above else "triangle-down")
-        .encode(x=horizontal, y=value, color=colour)
+        .encode(x=horizontal, y=value, color=colour, **dimmed)
         for above, part in clipped.groupby("above")
     ]
 
@@ -598,6 +599,7 @@ def _names(
     names["ink"] = [texts[run] for run in names["run"]]
     inks = alt.Color("ink:N", scale=None)
     faded = {} if over is None else {"opacity": _faded(over, 1.0, IN_THE_BACK)}
+    thin = {} if over is None else {"opacity": _faded(over, 0.8, DIMMED)}
     edge = _fixed(alt.XValue, "width")
     layers: list[alt.Chart] = []
     placed: list[tuple[alt.Chart, Any]]
@@ -612,7 +614,7 @@ def _names(
             layers.append(
                 alt.Chart(names[short].rename(columns={"x": x}))
                 .mark_rule(strokeDash=[1, 4], strokeWidth=1.2, opacity=0.7)
-                .encode(x=horizontal, x2=_fixed(alt.X2Value, "width"), y=vertical("end"), color=inks)
+                .encode(x=horizontal, x2=_fixed(alt.X2Value, "width"), y=vertical("end"), color=inks, **thin)
             )
         layers.append(
             leader.mark_rule(strokeWidth=1.2, opacity=0.8).encode(
@@ -621,6 +623,7 @@ def _names(
                 y=vertical("end"),
                 y2=alt.Y2("y:Q"),
                 color=inks,
+                **thin,
             )
         )
         placed = [(alt.Chart(names), vertical("y"))]
@@ -713,7 +716,7 @@ def _marks(
 
 
 def _change_points(
-    changes: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, paper: str
+    changes: pd.DataFrame, horizontal: alt.X, value: alt.Y, colour: alt.Color, paper: str, dimmed: Mapping[str, Any]
 ) -> list[alt.Chart]:
     """Draw a diamond on the line where a person changed a setting."""
     if not len(changes):
@@ -721,7 +724,7 @@ def _change_points(
     point = alt.Chart(changes).mark_point(
         filled=True, size=130, opacity=1, shape="diamond", clip=True, stroke=paper, strokeWidth=1.5
     )
-    return [point.encode(x=horizontal, y=value, color=colour)]
+    return [point.encode(x=horizontal, y=value, color=colour, **dimmed)]
 
 
 def _hover(

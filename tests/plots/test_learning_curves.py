@@ -408,6 +408,17 @@ def test_the_run_near_the_pointer_dims_the_others(names: str, dims: bool) -> Non
     assert vl_convert.vegalite_to_svg(chart)
 
 
+def test_all_that_belongs_to_a_run_dims_with_it() -> None:
+    runs = [curve("a", epochs=9), curve("b", floor=0.2, epochs=6)]  # the name of b has a dotted line to it
+    frame = curve_frame(runs, "loss")
+    assert len(clipped_frame(frame, value_domain(frame, "loss", log=False), "epoch"))
+    colours = {"a": "#0072B2", "b": "#D55E00"}
+    found = curves_chart(frame, colours, "loss", changes={"a": {4: "dropout 0.2 → 0.5"}}).to_dict()["layer"]
+    coloured = [layer for layer in found if "color" in layer["encoding"]]
+    assert len(coloured) >= 7
+    assert [layer["mark"] for layer in coloured if "condition" not in layer["encoding"].get("opacity", {})] == []
+
+
 @pytest.mark.parametrize(
     ("left", "rows"), [([False, False], [1, 0]), ([True, True], [0, 1]), ([False, False, True], [2, 1, 0]), ([], [])]
 )
