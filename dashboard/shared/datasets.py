@@ -249,8 +249,7 @@ def _mnist(was_running: bool) -> None:
 
 def _mnist_from_a_file() -> None:
     """Take an mnist.npz from the viewer's machine: a classroom may have no network."""
-    key = state.fresh_key("data_mnist_file")  # an uploaded file can be cleared in no other way
-    given = st.file_uploader("Or choose an mnist.npz, such as from a USB stick", ["npz"], key=key)
+    given = st.file_uploader("Or choose an mnist.npz, such as from a USB stick", ["npz"], key="data_mnist_file")
     if given is None:
         return
     with panels.errors_as_messages(), st.spinner("Checking the file …"):

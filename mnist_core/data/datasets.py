@@ -196,7 +196,7 @@ def find_mnist() -> Path | None:
 
 
 def _load_mnist(path: Path) -> Dataset:
-    return _checked_mnist(read_npz(path), f"{path}", "delete the file and fetch it again")
+    return _checked_mnist(read_npz(path), str(path), "delete the file and fetch it again")
 
 
 def _checked_mnist(arrays: dict[str, NDArray[np.uint8]], called: str, remedy: str) -> Dataset:

@@ -110,7 +110,7 @@ def test_mnist_can_be_taken_from_a_file_and_nothing_else_is(
     app: OpenPage, fetching: Fetching, npz: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def given(page: AppTest) -> AppTest:
-        uploader = page.file_uploader(key="data_mnist_file_0")
+        uploader = page.file_uploader(key="data_mnist_file")
         return uploader.set_value(("mnist.npz", npz.read_bytes(), "application/octet-stream")).run()
 
     page = given(page_of(app))

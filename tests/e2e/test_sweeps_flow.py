@@ -89,14 +89,7 @@ def test_the_cells_of_a_small_heat_map_are_as_high_as_a_line_of_text_needs(scree
 def test_the_lines_of_a_sweep_are_on_the_first_screen_in_presenter_mode(screen: Screen) -> None:
     screen.page.set_viewport_size({"width": 1920, "height": 1080})
     screen.open("sweeps", present=1)
-    lines = screen.key("sweep_lines_0")
-    expect(lines.locator("svg.marks")).to_be_visible()
-    screen.settled()
-    box, bar = lines.bounding_box(), screen.key("presenter_bar").bounding_box()
-    assert box is not None
-    assert bar is not None
-    assert box["y"] + box["height"] < bar["y"]
-    assert [text for text in screen.texts() if text.size < 20] == []
+    screen.expect_on_a_projector(screen.key("sweep_lines_0"))
 
 
 @pytest.mark.parametrize("width", [1280, 390])

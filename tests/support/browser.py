@@ -257,6 +257,16 @@ class Screen:
         """Wait until the address bar has this page, with whatever parameters."""
         self.page.wait_for_function("(path) => location.pathname === `/${path}`", arg=path)
 
+    def expect_on_a_projector(self, chart: Locator) -> None:
+        """The chart is drawn above the bar of presenter mode, and all text of the page is at least 20 pixels high."""
+        expect(chart.locator("svg.marks")).to_be_visible()
+        self.settled()
+        box, bar = chart.bounding_box(), self.key("presenter_bar").bounding_box()
+        assert box is not None
+        assert bar is not None
+        assert box["y"] + box["height"] < bar["y"]
+        assert [text for text in self.texts() if text.size < 20] == []
+
     def expect_no_exception(self) -> None:
         """No traceback on screen or in the server's log; nothing that the browser had to refuse or Vega warns of."""
         expect(self.page.get_by_test_id("stException")).to_have_count(0)

@@ -273,7 +273,7 @@ def _reveal(filed: Filed, found: Mapping[str, Subject], prediction: float | str)
     st.markdown(f"*{text(lesson.question.text, found)}*")
     panels.headline(f"{icon} {sentence if lesson.kind == 'choice' else for_markdown(sentence)}")
     words, shown = text(lesson.answer.text, found), len(lesson.answer.pictures)
-    places = presenter.next_to_each_other(shown + 1 if shown == 1 else shown)
+    places = presenter.next_to_each_other(2 if shown == 1 else shown)
     if not state.presenting():
         st.markdown(words)
     for place, (each, column) in enumerate(zip(lesson.answer.pictures, places, strict=False)):

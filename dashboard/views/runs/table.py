@@ -69,9 +69,10 @@ def widths_of(names: Sequence[str], window: int | None, *, by_recipe: bool) -> W
     wanted = round(CELL_PX + LETTER_PX * max(map(len, names), default=0))
     if window is None or window > PHONE_PX:
         return Widths(40, 56, 36, min(max(NAME_PX[0], wanted), NAME_PX[1]), 92, phone=False)
-    others = 34 + 40 * by_recipe + 28 + 78
+    tick, fold, colour, accuracy = 34, 40, 28, 78
+    others = tick + fold * by_recipe + colour + accuracy
     room = window - 2 * 16 - 2 - others  # without the margins of the page, and the table's border
-    return Widths(34, 40, 28, max(NAME_PX[0], min(wanted, room)), 78, phone=True)
+    return Widths(tick, fold, colour, max(NAME_PX[0], min(wanted, room)), accuracy, phone=True)
 
 
 @dataclass(frozen=True)
